@@ -1,0 +1,49 @@
+/**
+ * A vectorisable environment: the same dynamics twice, as WGSL for the GPU and as an f32 bit twin in
+ * TypeScript for the CPU engine, evaluation and tests. Follows Gymnasium's five-tuple.
+ */
+export interface Environment {
+  /** Gymnasium's name, for example "CartPole-v1". */
+  readonly name: string;
+  /** Names of the state's f32 fields in order; a reward reads them as `s.x`, `next.theta`. */
+  readonly stateFields: readonly string[];
+  /** Length of an observation vector. */
+  readonly observationSize: number;
+  /** Number of discrete actions. */
+  readonly actionCount: number;
+  /** Time limit in steps; reaching it truncates and does not terminate. */
+  readonly maxEpisodeSteps: number;
+  /** Mean return over 100 episodes at which the task counts as solved. */
+  readonly rewardThreshold: number;
+  /**
+   * WGSL defining, with S = stateFields.length and O = observationSize:
+   * `fn env_reset(random: vec4u) -> array<f32, S>`,
+   * `fn env_step(state: ptr<function, array<f32, S>>, action: u32) -> EnvStep`
+   *   (`struct EnvStep { reward: f32, terminated: u32 }` is declared by the rollout kernel),
+   * `fn env_observe(state: ptr<function, array<f32, S>>) -> array<f32, O>`.
+   */
+  readonly wgsl: string;
+  /** Writes a start state at `state[offset ...]` from four random words. */
+  reset(state: Float32Array, offset: number, random: Readonly<Uint32Array>): void;
+  /** Advances in place; writes the environment's own reward to `out[0]` and terminated (0/1) to `out[1]`. */
+  step(state: Float32Array, offset: number, action: number, out: Float32Array): void;
+  /** Writes the observation of `state[offset ...]` at `observation[at ...]`. */
+  observe(state: Float32Array, offset: number, observation: Float32Array, at: number): void;
+  /** A picture of one state as plain data; whoever shows it decides on pixels and colours. */
+  scene(state: ArrayLike<number>, offset: number): Scene;
+}
+
+/** World-coordinate shapes, y upwards. */
+export interface Scene {
+  /** Visible world rectangle: [left, bottom, right, top]. */
+  readonly view: readonly [number, number, number, number];
+  readonly shapes: readonly Shape[];
+}
+
+/** `role` picks the colour: "ground" hairline, "body" text colour, "accent" the agent's moving part. */
+export type Shape =
+  | { readonly kind: "line"; readonly from: Point; readonly to: Point; readonly width: number; readonly role: Role }
+  | { readonly kind: "rect"; readonly center: Point; readonly size: Point; readonly role: Role }
+  | { readonly kind: "circle"; readonly center: Point; readonly radius: number; readonly role: Role };
+export type Point = readonly [number, number];
+export type Role = "ground" | "body" | "accent" | "muted";

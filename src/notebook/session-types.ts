@@ -1,0 +1,92 @@
+import type { ErrorData } from "../gpu/error.ts";
+import type { SimulatedJob, TrainResult } from "../train/job.ts";
+
+export type CellKind = "code" | "md" | "test";
+
+export type CellState =
+  | { readonly kind: "idle" }
+  | { readonly kind: "queued" }
+  | { readonly kind: "running"; readonly since: number }
+  | { readonly kind: "done" }
+  /** Names that changed since it last ran, for "stale: reward changed". */
+  | { readonly kind: "stale"; readonly because: readonly string[] }
+  | { readonly kind: "error"; readonly error: ErrorData; readonly lineText: string | null }
+  | { readonly kind: "cancelled" };
+
+/** Typed outputs: data, never DOM. A closed set; the page renders each. */
+export type Output =
+  | { readonly view: "text"; readonly stream: "out" | "warn" | "error"; readonly text: string }
+  | { readonly view: "value"; readonly name: string | null; readonly value: ValueNode }
+  /** A live training run, drawn by the page straight from the trainer. */
+  | { readonly view: "run"; readonly runId: string }
+  /** An environment, drawn acting at random until a policy exists. */
+  | { readonly view: "environment"; readonly name: string }
+  /** A compiled reward: what it became and how far CPU and reference differ on random states. */
+  | {
+      readonly view: "reward";
+      readonly name: string | null;
+      readonly wgsl: string;
+      readonly checkedStates: number;
+      readonly largestDifference: number;
+    };
+
+/** A value as a bounded, cloneable tree for the inspector. */
+export type ValueNode =
+  | { readonly kind: "primitive"; readonly type: string; readonly text: string }
+  | {
+      readonly kind: "object";
+      readonly type: string;
+      readonly entries: readonly (readonly [string, ValueNode])[];
+      readonly more: number;
+    };
+
+/** One cell as the page sees it. */
+export interface CellView {
+  readonly id: string;
+  readonly kind: CellKind;
+  readonly lazy: boolean;
+  readonly fold: boolean;
+  readonly source: string;
+  /** 1-based line of the file on which `source` begins. */
+  readonly line: number;
+  readonly state: CellState;
+  readonly outputs: readonly Output[];
+  readonly defines: readonly string[];
+  readonly uses: readonly string[];
+}
+
+/** What the host of a notebook lends it. */
+export interface NotebookServices {
+  /** Starts a run for a cell; `onStarted` gives its id as soon as it exists. Aborting the signal stops it. */
+  train(
+    job: SimulatedJob,
+    cell: string,
+    onStarted: (runId: string) => void,
+    signal: AbortSignal,
+  ): Promise<TrainResult>;
+}
+
+/**
+ * A notebook open in the page or in Node: owns the document, the sandboxed kernel and the cells' states.
+ * Dispatches "change" (a plain Event) after any visible change, at most once per microtask.
+ */
+export interface NotebookSession extends EventTarget {
+  /** Stable id of the notebook, from its file name. */
+  readonly id: string;
+  readonly title: string;
+  readonly cells: readonly CellView[];
+  /** The document as .nb.ts text. */
+  readonly text: string;
+  readonly canUndo: boolean;
+  readonly canRedo: boolean;
+  /** Runs the cell, its stale ancestors first. Resolves when it is done, failed or cancelled. */
+  run(cellId: string): Promise<void>;
+  /** Runs eager cells that are idle or stale (on opening one's own notebook). */
+  runEager(): Promise<void>;
+  /** Aborts, then after 2 s terminates and restarts the kernel. */
+  stop(cellId: string): Promise<void>;
+  edit(cellId: string, source: string): void;
+  undo(): void;
+  redo(): void;
+  dispose(): void;
+}

@@ -1,0 +1,95 @@
+import type { Environment } from "../env/environment.ts";
+import type { AlgorithmConfig } from "./config.ts";
+
+/** What one update did. Means are over the update's minibatches; NaN where nothing was measured. */
+export interface UpdateMetrics {
+  /** 1 for the first update. */
+  readonly update: number;
+  /** Environment steps taken so far, this update included. */
+  readonly step: number;
+  readonly policyLoss: number;
+  readonly valueLoss: number;
+  readonly entropy: number;
+  /** k3 estimate of KL(old || new): mean((ratio - 1) - log ratio). */
+  readonly approximateKl: number;
+  readonly clipFraction: number;
+  readonly explainedVariance: number;
+  /** Global norm before clipping. */
+  readonly gradientNorm: number;
+  readonly learningRate: number;
+  /** Episodes that ended in this update. */
+  readonly episodes: number;
+  /** Mean undiscounted sum of the trained reward over those episodes. */
+  readonly episodeReturn: number;
+  /** Mean undiscounted sum of the environment's own reward over those episodes. */
+  readonly environmentReturn: number;
+  readonly episodeLength: number;
+  /** Mean trained reward a step. */
+  readonly rewardMean: number;
+}
+
+/** All that is needed to go on bit for bit: plain typed arrays, structured-cloneable. */
+export interface TrainingState {
+  readonly version: 1;
+  /** Updates done. */
+  readonly update: number;
+  /** Flat parameter arena in the order of `ParameterLayout`. */
+  readonly parameters: Float32Array;
+  readonly firstMoment: Float32Array;
+  readonly secondMoment: Float32Array;
+  /** AdamW steps done (bias correction). */
+  readonly optimizerStep: number;
+  /** [envs x stateSize], row-major. */
+  readonly environmentState: Float32Array;
+  /** Per environment: trained return, environment return and length of the episode in progress. */
+  readonly episodeReturn: Float32Array;
+  readonly environmentReturn: Float32Array;
+  readonly episodeLength: Uint32Array;
+}
+
+/** A step reward, compiled once, in the two forms an engine can run. See compile/. */
+export interface CompiledReward {
+  /** The source it came from, for the record. */
+  readonly source: string;
+  /**
+   * Self-contained WGSL defining `fn step_reward(s: array<f32, S>, a: f32, next: array<f32, S>) -> f32`;
+   * helper functions are prefixed `reward_`.
+   */
+  readonly wgsl: string;
+  /** The same arithmetic in f32 on the CPU. */
+  evaluate(s: Float32Array, sAt: number, a: number, next: Float32Array, nextAt: number): number;
+}
+
+export interface EngineRequest {
+  readonly environment: Environment;
+  /** Null trains on the environment's own reward. */
+  readonly reward: CompiledReward | null;
+  readonly algorithm: AlgorithmConfig;
+  /** Unsigned 32-bit. */
+  readonly seed: number;
+}
+
+/**
+ * One training job on one device. The caller drives it: `submit()` runs exactly one update; metrics
+ * arrive in order, possibly late. Same request, adapter and engine: the same bits.
+ */
+export interface TrainingEngine {
+  readonly engine: "webgpu" | "cpu";
+  /** For example "swiftshader (google)" or "WebAssembly SIMD". */
+  readonly adapter: string;
+  /** Updates submitted so far. */
+  readonly update: number;
+  /** Runs one update; resolves when the next may be submitted (at most two in flight). */
+  submit(): Promise<void>;
+  /** Waits for all submitted work; every metric has been delivered when it resolves. */
+  flush(): Promise<void>;
+  /** Called once per update, in order. */
+  onMetrics: ((metrics: UpdateMetrics) => void) | null;
+  /** State after the updates submitted so far; does not stall further submits more than a copy. */
+  save(): Promise<TrainingState>;
+  /** Replaces the state; throws where sizes disagree. */
+  load(state: TrainingState): void;
+  /** Resolves with the reason if the device is lost; never for the CPU engine. */
+  readonly lost: Promise<string>;
+  dispose(): void;
+}

@@ -1,0 +1,61 @@
+import type { AlgorithmConfig } from "../rl/config.ts";
+
+/** A reward as it travels: source text and the constants it captured. Never WGSL. */
+export interface RewardSource {
+  /** Text of the arrow function `(s, a, next) => ...`, TypeScript types already blanked. */
+  readonly source: string;
+  /** Numbers the source captured from outside, by name. */
+  readonly constants: Readonly<Record<string, number>>;
+  /** Line of the cell on which `source` begins (1-based), to report errors where the person wrote them. */
+  readonly line: number;
+}
+
+/** What `train({ env, reward, algorithm, seed })` sends to the trainer. JSON-cloneable. */
+export interface SimulatedJob {
+  readonly kind: "simulated";
+  /** Registered environment name, for example "CartPole-v1". */
+  readonly environment: string;
+  /** Null trains on the environment's own reward. */
+  readonly reward: RewardSource | null;
+  readonly algorithm: AlgorithmConfig;
+  /** Unsigned 32-bit; default 1. */
+  readonly seed: number;
+  /** Shown in lists; default the environment's name. */
+  readonly name: string;
+  /** "auto" takes WebGPU where a usable adapter exists, else the CPU engine. */
+  readonly engine: "auto" | "webgpu" | "cpu";
+}
+
+export type Job = SimulatedJob;
+
+/** What `await train(...)` resolves to: cloneable, numbers under the names the page uses. */
+export interface TrainResult {
+  readonly runId: string;
+  readonly status: "succeeded" | "cancelled";
+  readonly engine: "webgpu" | "cpu";
+  readonly adapter: string;
+  readonly update: number;
+  readonly step: number;
+  /** Milliseconds of training, pauses left out. */
+  readonly activeTime: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** Where a run is; sent a few times a second. */
+export interface RunProgress {
+  readonly runId: string;
+  readonly status: import("../store/records.ts").RunStatus;
+  readonly reason: string | null;
+  /** What it is doing now, for people. */
+  readonly phase: "starting" | "compiling" | "training" | "evaluating" | "saving" | "paused" | "finished";
+  readonly update: number;
+  readonly updates: number;
+  readonly step: number;
+  readonly steps: number;
+  readonly stepsPerSecond: number | null;
+  /** Milliseconds left at the present rate; null until known. */
+  readonly timeLeft: number | null;
+  readonly engine: string | null;
+  readonly adapter: string | null;
+  readonly metrics: Readonly<Record<string, number>>;
+}
