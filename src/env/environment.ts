@@ -42,7 +42,13 @@ export interface Scene {
 
 /** `role` picks the colour: "ground" hairline, "body" text colour, "accent" the agent's moving part. */
 export type Shape =
-  | { readonly kind: "line"; readonly from: Point; readonly to: Point; readonly width: number; readonly role: Role }
+  | {
+      readonly kind: "line";
+      readonly from: Point;
+      readonly to: Point;
+      readonly width: number;
+      readonly role: Role;
+    }
   | { readonly kind: "rect"; readonly center: Point; readonly size: Point; readonly role: Role }
   | { readonly kind: "circle"; readonly center: Point; readonly radius: number; readonly role: Role };
 export type Point = readonly [number, number];

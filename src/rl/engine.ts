@@ -1,3 +1,4 @@
+import type { CompiledReward } from "../compile/compiled-reward.ts";
 import type { Environment } from "../env/environment.ts";
 import type { AlgorithmConfig } from "./config.ts";
 
@@ -45,19 +46,6 @@ export interface TrainingState {
   readonly episodeReturn: Float32Array;
   readonly environmentReturn: Float32Array;
   readonly episodeLength: Uint32Array;
-}
-
-/** A step reward, compiled once, in the two forms an engine can run. See compile/. */
-export interface CompiledReward {
-  /** The source it came from, for the record. */
-  readonly source: string;
-  /**
-   * Self-contained WGSL defining `fn step_reward(s: array<f32, S>, a: f32, next: array<f32, S>) -> f32`;
-   * helper functions are prefixed `reward_`.
-   */
-  readonly wgsl: string;
-  /** The same arithmetic in f32 on the CPU. */
-  evaluate(s: Float32Array, sAt: number, a: number, next: Float32Array, nextAt: number): number;
 }
 
 export interface EngineRequest {

@@ -1,4 +1,5 @@
 import type { AlgorithmConfig } from "../rl/config.ts";
+import type { RunStatus } from "../store/records.ts";
 
 /** A reward as it travels: source text and the constants it captured. Never WGSL. */
 export interface RewardSource {
@@ -44,7 +45,7 @@ export interface TrainResult {
 /** Where a run is; sent a few times a second. */
 export interface RunProgress {
   readonly runId: string;
-  readonly status: import("../store/records.ts").RunStatus;
+  readonly status: RunStatus;
   readonly reason: string | null;
   /** What it is doing now, for people. */
   readonly phase: "starting" | "compiling" | "training" | "evaluating" | "saving" | "paused" | "finished";
