@@ -43,3 +43,12 @@ export interface ErrorData {
   readonly line: number | null;
   readonly column: number | null;
 }
+
+/** Any thrown thing as a `FulguriteError`; foreign errors keep their message under "internal". */
+export function asFulguriteError(error: unknown): FulguriteError {
+  if (error instanceof FulguriteError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new FulguriteError("internal", message, "Try again; if it comes back, please report it.", {
+    cause: error,
+  });
+}

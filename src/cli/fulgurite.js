@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const built = new URL("../../dist/lib/cli.js", import.meta.url);
+if (!existsSync(fileURLToPath(built))) {
+  console.error("fulgurite: the command line is not built yet. Run `npm run build` first.");
+  process.exit(1);
+}
+const { main } = await import(built.href);
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,11 @@
+export { train, type TrainOptions } from "./train/train.ts";
+export type { RunProgress, TrainResult } from "./train/job.ts";
+export type { Curve, EpisodeReplay, RunEvent } from "./train/events.ts";
+export { defineReward } from "./reward/define-reward.ts";
+export { openStore } from "./store/open.ts";
+export type { LightningStore, Run, Span } from "./store/records.ts";
+export { ppo } from "./rl/ppo.ts";
+export type { AlgorithmConfig, PpoConfig } from "./rl/config.ts";
+export { cartPole } from "./env/cartpole.ts";
+export type { Environment } from "./env/environment.ts";
+export { FulguriteError } from "./gpu/error.ts";

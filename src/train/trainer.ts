@@ -1,0 +1,290 @@
+import { environmentByName } from "../env/registry.ts";
+import { FulguriteError } from "../gpu/error.ts";
+import { recordEpisode } from "../rl/evaluate.ts";
+import type { LightningStore, Run, RunQuery } from "../store/records.ts";
+import { runId } from "../trace/ids.ts";
+import { CurveBuffer } from "./curve-buffer.ts";
+import type { RunEvent } from "./events.ts";
+import type { Job, RunProgress, TrainResult } from "./job.ts";
+import {
+  engineRequest,
+  restoreCurve,
+  SimulatedRun,
+  updateCount,
+  type SimulatedRunOptions,
+} from "./simulated-run.ts";
+
+export type RunListener = (event: RunEvent) => void;
+
+export interface TrainerOptions {
+  readonly store: LightningStore;
+  readonly createEngine: SimulatedRunOptions["createEngine"];
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Fills its argument with random bytes, for run ids. */
+  readonly randomBytes: (bytes: Uint8Array<ArrayBuffer>) => void;
+  /** The Web Locks of this origin; null where there is one process only. One lock a run says whose it is. */
+  readonly locks: LockManager | null;
+}
+
+interface LiveRun {
+  readonly controller: SimulatedRun;
+  readonly result: Promise<TrainResult>;
+}
+
+/** Starts, resumes and watches runs over one store. One per trainer worker, or per process. */
+export class Trainer {
+  readonly #options: TrainerOptions;
+  readonly #live = new Map<string, LiveRun>();
+  readonly #listeners = new Map<string, Set<RunListener>>();
+
+  constructor(options: TrainerOptions) {
+    this.#options = options;
+  }
+
+  get store(): LightningStore {
+    return this.#options.store;
+  }
+
+  /** Validates the job, writes the run and starts it. Resolves with its id at once. */
+  async start(
+    job: Job,
+    owner: { readonly notebook: string | null; readonly cell: string | null },
+  ): Promise<string> {
+    engineRequest(job);
+    const { now, randomBytes, store } = this.#options;
+    const bytes = new Uint8Array(10);
+    randomBytes(bytes);
+    const updates = updateCount(job);
+    const createdAt = now();
+    const run: Run = {
+      id: runId(createdAt, bytes),
+      kind: job.kind,
+      name: job.name,
+      notebook: owner.notebook,
+      cell: owner.cell,
+      job,
+      seed: job.seed,
+      engine: null,
+      adapter: null,
+      status: "queued",
+      reason: null,
+      update: 0,
+      updates,
+      step: 0,
+      steps: updates * job.algorithm.envs * job.algorithm.steps,
+      createdAt,
+      updatedAt: createdAt,
+      activeTime: 0,
+      metrics: {},
+    };
+    await store.commit({ run });
+    await this.#launch(run, false);
+    return run.id;
+  }
+
+  /** Resolves when the run has ended; rejects with why it failed. Only for runs live in this trainer. */
+  result(id: string): Promise<TrainResult> {
+    const live = this.#live.get(id);
+    if (!live) throw notRunning(id);
+    return live.result;
+  }
+
+  pause(id: string): void {
+    this.#controller(id).pause();
+  }
+
+  /** Goes on with a run paused here, or one that an earlier page left behind. */
+  async resume(id: string): Promise<void> {
+    const live = this.#live.get(id);
+    if (live) live.controller.resume();
+    else await this.#launch(await this.#stored(id), false);
+  }
+
+  /** One update, then paused. */
+  async step(id: string): Promise<void> {
+    if (!this.#live.has(id)) await this.#launch(await this.#stored(id), true);
+    this.#controller(id).step();
+  }
+
+  /** Ends the run as cancelled; what it learned stays. */
+  async stop(id: string): Promise<void> {
+    const live = this.#live.get(id);
+    if (live) {
+      live.controller.stop();
+      await live.result.catch(() => undefined);
+      return;
+    }
+    const run = await this.#stored(id);
+    if (ended(run)) return;
+    await this.#options.store.commit({
+      run: { ...run, status: "cancelled", updatedAt: this.#options.now() },
+    });
+    await this.#options.store.seal(id);
+    await this.#replay(id, (event) => this.#tell(id, event));
+  }
+
+  async deleteRun(id: string): Promise<void> {
+    await this.stop(id);
+    await this.#options.store.deleteRun(id);
+  }
+
+  /** Newest first; a running run that nobody holds is shown, and kept, as paused. */
+  async runs(query: RunQuery): Promise<Run[]> {
+    const runs = await this.#options.store.runs(query);
+    return Promise.all(runs.map((run) => this.#settled(run)));
+  }
+
+  /** Tells `listener` all that is known of the run, then follows it. Returns the way to stop. */
+  async watch(id: string, listener: RunListener): Promise<() => void> {
+    await this.#replay(id, listener);
+    const listeners = this.#listeners.get(id) ?? new Set();
+    this.#listeners.set(id, listeners);
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  async #replay(id: string, listener: RunListener): Promise<void> {
+    const live = this.#live.get(id);
+    if (live) {
+      listener({ kind: "progress", progress: live.controller.progress() });
+      listener({ kind: "curve", curve: live.controller.sentCurve(), replace: true });
+      const episode = live.controller.lastEpisode;
+      if (episode) listener({ kind: "episode", episode });
+      return;
+    }
+    const run = await this.#settled(await this.#stored(id));
+    const curve = new CurveBuffer(id);
+    restoreCurve(curve, await this.#options.store.spans({ runId: id }));
+    listener({ kind: "progress", progress: storedProgress(run) });
+    listener({ kind: "curve", curve: curve.since(0, 0), replace: true });
+    const checkpoint = await this.#options.store.checkpoint(id);
+    if (!checkpoint) return;
+    const job = run.job as Job;
+    const episode = recordEpisode({
+      ...engineRequest(job),
+      environment: environmentByName(job.environment),
+      parameters: checkpoint.state.parameters,
+    });
+    const { update, step } = checkpoint;
+    listener({
+      kind: "episode",
+      episode: { runId: id, environment: job.environment, update, step, ...episode },
+    });
+  }
+
+  #tell(id: string, event: RunEvent): void {
+    for (const listener of this.#listeners.get(id) ?? []) listener(event);
+  }
+
+  #controller(id: string): SimulatedRun {
+    const live = this.#live.get(id);
+    if (!live) throw notRunning(id);
+    return live.controller;
+  }
+
+  async #stored(id: string): Promise<Run> {
+    const run = await this.#options.store.run(id);
+    if (run) return run;
+    throw new FulguriteError(
+      "train/no-such-run",
+      `There is no run ${id}.`,
+      "It may have been deleted; start a new one.",
+    );
+  }
+
+  async #launch(run: Run, paused: boolean): Promise<void> {
+    if (ended(run)) {
+      throw new FulguriteError(
+        "train/ended",
+        `Run ${run.name} has ended (${run.status}).`,
+        "Start a new run.",
+      );
+    }
+    const { store, createEngine, now } = this.#options;
+    const release = await this.#lock(run.id);
+    const controller = new SimulatedRun(run, run.job as Job, {
+      store,
+      createEngine,
+      now,
+      onEvent: (event) => this.#tell(run.id, event),
+    });
+    const result = controller.start({ paused }).finally(() => {
+      this.#live.delete(run.id);
+      release();
+    });
+    // Whoever wants the outcome asks `result`; without anybody a failure is told to listeners only.
+    result.catch(() => undefined);
+    this.#live.set(run.id, { controller, result });
+  }
+
+  /** Takes the run's lock for as long as it is live; rejects if another tab has it. */
+  #lock(id: string): Promise<() => void> {
+    const { locks } = this.#options;
+    if (!locks) return Promise.resolve(() => undefined);
+    return new Promise((resolve, reject) => {
+      locks
+        .request(lockName(id), { ifAvailable: true }, (lock) => {
+          if (!lock) {
+            reject(
+              new FulguriteError(
+                "train/elsewhere",
+                "This run is being trained in another tab.",
+                "Pause it there, or close that tab, and resume it here.",
+              ),
+            );
+            return undefined;
+          }
+          return new Promise<void>((release) => {
+            resolve(release);
+          });
+        })
+        .catch(reject);
+    });
+  }
+
+  /** A run whose owner is gone is paused. */
+  async #settled(run: Run): Promise<Run> {
+    if (run.status !== "running" && run.status !== "queued") return run;
+    if (this.#live.has(run.id) || (await this.#isLocked(run.id))) return run;
+    const paused: Run = {
+      ...run,
+      status: "paused",
+      reason: "The page was closed while it ran; nothing before the last second is lost.",
+    };
+    await this.#options.store.commit({ run: paused });
+    return paused;
+  }
+
+  async #isLocked(id: string): Promise<boolean> {
+    const state = await this.#options.locks?.query();
+    return state?.held?.some((lock) => lock.name === lockName(id)) ?? false;
+  }
+}
+
+const lockName = (id: string): string => `fulgurite-run-${id}`;
+
+const ended = (run: Run): boolean =>
+  run.status === "succeeded" || run.status === "failed" || run.status === "cancelled";
+
+const notRunning = (id: string): FulguriteError =>
+  new FulguriteError("train/not-running", `Run ${id} is not running here.`, "Resume it first.");
+
+function storedProgress(run: Run): RunProgress {
+  const { id, status, reason, update, updates, step, steps, engine, adapter, metrics } = run;
+  return {
+    runId: id,
+    status,
+    reason,
+    phase: ended(run) ? "finished" : "paused",
+    update,
+    updates,
+    step,
+    steps,
+    stepsPerSecond: run.activeTime > 0 ? (step / run.activeTime) * 1000 : null,
+    timeLeft: null,
+    engine,
+    adapter,
+    metrics,
+  };
+}

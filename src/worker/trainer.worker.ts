@@ -1,0 +1,59 @@
+import * as Comlink from "comlink";
+import { asFulguriteError } from "../gpu/error.ts";
+import { openStore } from "../store/open.ts";
+import { chooseEngine, createEngine } from "../train/create-engine.ts";
+import { Trainer } from "../train/trainer.ts";
+import type { Reply, TrainerApi } from "./api.ts";
+
+/** The trainer realm: the GPU device and the store live here; the page reaches it only through this surface. */
+const ready = openStore({}).then(
+  (store) =>
+    new Trainer({
+      store,
+      createEngine,
+      now: () => Date.now(),
+      randomBytes: (bytes) => crypto.getRandomValues(bytes),
+      locks: navigator.locks,
+    }),
+);
+
+async function reply<T>(work: (trainer: Trainer) => T | Promise<T>): Promise<Reply<T>> {
+  try {
+    return { ok: true, value: await work(await ready) };
+  } catch (error) {
+    return { ok: false, error: asFulguriteError(error).toData() };
+  }
+}
+
+const watches = new Map<number, () => void>();
+let nextWatch = 1;
+
+const api: TrainerApi = {
+  start: (job, owner) => reply((trainer) => trainer.start(job, owner)),
+  pause: (id) =>
+    reply((trainer) => {
+      trainer.pause(id);
+    }),
+  resume: (id) => reply((trainer) => trainer.resume(id)),
+  step: (id) => reply((trainer) => trainer.step(id)),
+  stop: (id) => reply((trainer) => trainer.stop(id)),
+  deleteRun: (id) => reply((trainer) => trainer.deleteRun(id)),
+  runs: (query) => reply((trainer) => trainer.runs(query)),
+  watch: (id, listener) =>
+    reply(async (trainer) => {
+      const stop = await trainer.watch(id, listener);
+      const watch = nextWatch++;
+      watches.set(watch, stop);
+      return watch;
+    }),
+  unwatch: (watch) => {
+    watches.get(watch)?.();
+    watches.delete(watch);
+    return Promise.resolve();
+  },
+  device: () => reply(() => chooseEngine()),
+  setting: (key) => reply((trainer) => trainer.store.setting(key)),
+  setSetting: (key, value) => reply((trainer) => trainer.store.setSetting(key, value)),
+};
+
+Comlink.expose(api);
