@@ -1,0 +1,39 @@
+import type { RunProgress } from "../train/job.ts";
+
+/** Minutes and seconds, for people: "1:05". */
+export function clock(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1000);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+/** One line about a run: a bar, steps, return, speed and time left. */
+export function progressLine(progress: RunProgress): string {
+  const width = 24;
+  const share = progress.steps === 0 ? 0 : progress.step / progress.steps;
+  const filled = Math.round(share * width);
+  const parts = [
+    `${"█".repeat(filled)}${"░".repeat(width - filled)} ${String(Math.floor(share * 100)).padStart(3)}%`,
+    progress.phase,
+    `${progress.step.toLocaleString("en")} of ${progress.steps.toLocaleString("en")} steps`,
+  ];
+  const recent = progress.metrics["rollout.return.last100"];
+  if (recent !== undefined) parts.push(`return ${recent.toFixed(1)}`);
+  if (progress.stepsPerSecond !== null)
+    parts.push(`${Math.round(progress.stepsPerSecond).toLocaleString("en")} steps/s`);
+  if (progress.timeLeft !== null && progress.phase !== "finished")
+    parts.push(`${clock(progress.timeLeft)} left`);
+  return parts.join(" · ");
+}
+
+/** Flat "a.b.c" names as nested objects. */
+export function nested(flat: Readonly<Record<string, number>>): Record<string, unknown> {
+  const tree: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(flat)) {
+    const path = name.split(".");
+    const last = path.pop()!;
+    let node = tree;
+    for (const key of path) node = (node[key] ??= {}) as Record<string, unknown>;
+    node[last] = value;
+  }
+  return tree;
+}

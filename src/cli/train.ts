@@ -1,0 +1,143 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { FulguriteError } from "../gpu/error.ts";
+import { createInProcessKernel } from "../notebook/in-process-kernel.ts";
+import { createNotebookSession } from "../notebook/session.ts";
+import type { NotebookServices } from "../notebook/session-types.ts";
+import { openStore } from "../store/open.ts";
+import { createEngine } from "../train/create-engine.ts";
+import type { SimulatedJob, TrainResult } from "../train/job.ts";
+import { Trainer } from "../train/trainer.ts";
+import { installNodeGpu } from "./node-gpu.ts";
+import { nested, progressLine } from "./progress.ts";
+
+export interface TrainCommand {
+  readonly notebook: string;
+  readonly cell: string | undefined;
+  readonly seed: number | undefined;
+  readonly steps: number | undefined;
+  readonly engine: SimulatedJob["engine"] | undefined;
+  readonly json: boolean;
+}
+
+async function readNotebook(name: string): Promise<{ id: string; text: string }> {
+  const shipped = fileURLToPath(new URL(`../../notebooks/${name}.nb.ts`, import.meta.url));
+  const path = [resolve(name), resolve(`${name}.nb.ts`), shipped].find((it) => existsSync(it));
+  if (path === undefined) {
+    throw new FulguriteError(
+      "cli/no-notebook",
+      `There is no notebook "${name}".`,
+      "Pass a path to a .nb.ts file, or a name like cartpole.",
+    );
+  }
+  return { id: basename(path).replace(/\.nb\.ts$/, ""), text: await readFile(path, "utf8") };
+}
+
+/** Progress on standard error: one line that rewrites itself in a terminal, a line every 5 s elsewhere. */
+function reporter(): { show(line: string): void; end(): void } {
+  const { stderr } = process;
+  let last = Number.NEGATIVE_INFINITY;
+  return {
+    show(line) {
+      if (stderr.isTTY) stderr.write(`\r\x1b[2K${line.slice(0, (stderr.columns || 80) - 1)}`);
+      else if (performance.now() - last > 5000) {
+        last = performance.now();
+        stderr.write(`${line}\n`);
+      }
+    },
+    end() {
+      if (stderr.isTTY) stderr.write("\n");
+    },
+  };
+}
+
+/** `fulgurite train`: runs the cells in this process and trains as the page would. Returns the exit code. */
+export async function trainNotebook(command: TrainCommand): Promise<number> {
+  const { id, text } = await readNotebook(command.notebook);
+  await installNodeGpu();
+  const store = await openStore({ backend: "memory" });
+  const trainer = new Trainer({
+    store,
+    createEngine,
+    now: () => Date.now(),
+    randomBytes: (bytes) => crypto.getRandomValues(bytes),
+    locks: null,
+  });
+  const report = reporter();
+  let outcome: { readonly job: SimulatedJob; readonly result: TrainResult } | null = null;
+  const interrupted = new AbortController();
+  const interrupt = (): void => {
+    interrupted.abort();
+  };
+  process.once("SIGINT", interrupt);
+
+  const services: NotebookServices = {
+    async train(asked, cell, onStarted, signal) {
+      const { algorithm } = asked;
+      const job: SimulatedJob = {
+        ...asked,
+        seed: command.seed ?? asked.seed,
+        engine: command.engine ?? asked.engine,
+        algorithm: { ...algorithm, totalSteps: command.steps ?? algorithm.totalSteps },
+      };
+      const runId = await trainer.start(job, { notebook: id, cell });
+      onStarted(runId);
+      const stop = (): void => void trainer.stop(runId);
+      for (const it of [signal, interrupted.signal]) it.addEventListener("abort", stop);
+      await trainer.watch(runId, (event) => {
+        if (event.kind === "progress") report.show(progressLine(event.progress));
+      });
+      try {
+        const result = await trainer.result(runId);
+        outcome = { job, result };
+        return result;
+      } finally {
+        report.end();
+      }
+    },
+  };
+
+  const session = createNotebookSession({ id, text, services, createKernel: createInProcessKernel });
+  try {
+    const cell =
+      command.cell === undefined
+        ? session.cells.findLast((it) => it.lazy)
+        : session.cells.find((it) => it.id === command.cell);
+    if (!cell) {
+      throw new FulguriteError(
+        "cli/no-cell",
+        command.cell === undefined ? `${id} has no training cell.` : `${id} has no cell "${command.cell}".`,
+        `Its cells are ${session.cells.map((it) => it.id).join(", ")}.`,
+      );
+    }
+    await session.run(cell.id);
+    const failed = session.cells.find((it) => it.state.kind === "error");
+    if (failed?.state.kind === "error") throw FulguriteError.fromData(failed.state.error);
+    const done = outcome as { job: SimulatedJob; result: TrainResult } | null;
+    if (!done) {
+      throw new FulguriteError(
+        "cli/no-run",
+        `Cell ${cell.id} trained nothing.`,
+        "Name a cell that calls train().",
+      );
+    }
+    const { job, result } = done;
+    const { metrics, ...rest } = result;
+    if (command.json) {
+      console.log(JSON.stringify({ notebook: id, seed: job.seed, ...rest, metrics: nested(metrics) }));
+    } else {
+      const mean = metrics["evaluation.greedy.mean"];
+      console.log(
+        `${result.status}: ${result.step} steps in ${(result.activeTime / 1000).toFixed(1)} s on ${result.engine} (${result.adapter})` +
+          (mean === undefined ? "" : `, greedy return ${mean.toFixed(1)}`),
+      );
+    }
+    return interrupted.signal.aborted ? 130 : 0;
+  } finally {
+    process.off("SIGINT", interrupt);
+    session.dispose();
+    store.close();
+  }
+}
