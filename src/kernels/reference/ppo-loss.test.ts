@@ -1,0 +1,163 @@
+import { describe, expect, test } from "vitest";
+import { expectClose, golden } from "../../../test/support/goldens.ts";
+import { importMutated } from "../../../test/support/mutation.ts";
+import { actorCriticLayout, type ParameterLayout } from "../../nn/parameter-layout.ts";
+import { ReferenceActorCritic } from "./actor-critic.ts";
+import { adamW, clipCoefficient, globalNorm } from "./optimizer.ts";
+import * as reference from "./ppo-loss.ts";
+
+const goldenNames: Readonly<Record<string, string>> = {
+  "actor.0.weight": "a.w1",
+  "actor.0.bias": "a.b1",
+  "actor.1.weight": "a.w2",
+  "actor.1.bias": "a.b2",
+  "critic.0.weight": "c.w1",
+  "critic.0.bias": "c.b1",
+  "critic.1.weight": "c.w2",
+  "critic.1.bias": "c.b2",
+};
+
+const layout = actorCriticLayout({ observationSize: 3, actionCount: 4, hidden: [5], separateTowers: true });
+
+function arena(layout: ParameterLayout, tensor: (name: string) => ArrayLike<number>): Float64Array {
+  const data = new Float64Array(layout.length);
+  for (const { name, offset } of layout.tensors) data.set(Float64Array.from(tensor(name)), offset);
+  return data;
+}
+
+function check(module: typeof reference, name: "ppo_cleanrl" | "ppo_no_vclip_no_norm"): void {
+  const g = golden(name);
+  const plain = name === "ppo_no_vclip_no_norm";
+  const network = new ReferenceActorCritic(layout);
+  const parameters = arena(layout, (tensor) => g.input(`weights/${goldenNames[tensor]!}`));
+  const batch: reference.PpoMinibatch = {
+    observations: g.input("obs"),
+    actions: g.input("actions"),
+    oldLogProbabilities: g.input("old_logp"),
+    advantages: g.input("advantages"),
+    returns: g.input("returns"),
+    oldValues: g.input("old_values"),
+    mask: g.input("mask"),
+  };
+  const options: reference.PpoLossOptions = {
+    clip: 0.2,
+    valueClip: plain ? null : 0.2,
+    entropyCoefficient: 0.01,
+    valueCoefficient: 0.5,
+    normalizeAdvantages: !plain,
+  };
+  const result = module.ppoLoss(network, parameters, batch, options);
+  expectClose(result.loss, g.scalar("loss"), undefined, "loss");
+  expectClose(result.policyLoss, g.scalar("pg_loss"), undefined, "policy loss");
+  expectClose(result.valueLoss, g.scalar("v_loss"), undefined, "value loss");
+  expectClose(result.entropy, g.scalar("entropy"), undefined, "entropy");
+  expectClose(result.klK1, g.scalar("approx_kl_k1"), undefined, "k1");
+  expectClose(result.klK3, g.scalar("approx_kl_k3"), undefined, "k3");
+  expectClose(result.clipFraction, g.scalar("clipfrac"), undefined, "clip fraction");
+  expectClose(result.ratios, g.output("ratio"), undefined, "ratios");
+  expectClose(result.logProbabilities, g.output("new_logp"), undefined, "log-probabilities");
+  expectClose(result.values, g.output("values"), undefined, "values");
+  const gradient = arena(layout, (tensor) => g.output(`grads/${goldenNames[tensor]!}`));
+  expectClose(result.gradient, gradient, undefined, "gradient");
+  const norm = globalNorm(result.gradient);
+  expectClose(norm, g.scalar("grad_norm"));
+  expectClose(clipCoefficient(norm, 0.5), g.scalar("clip_coef"));
+  if (plain) return;
+
+  const first = new Float64Array(layout.length);
+  const second = new Float64Array(layout.length);
+  const losses: number[] = [];
+  for (let step = 1; step <= 3; step++) {
+    const { loss, gradient } = module.ppoLoss(network, parameters, batch, options);
+    losses.push(loss);
+    const coefficient = clipCoefficient(globalNorm(gradient), 0.5);
+    const clipped = gradient.map((value) => value * coefficient);
+    if (step === 1) {
+      expectClose(
+        clipped,
+        arena(layout, (tensor) => g.output(`clipped_grads/${goldenNames[tensor]!}`)),
+      );
+    }
+    adamW(parameters, clipped, first, second, step, { learningRate: 0.0025, epsilon: 1e-5 });
+  }
+  expectClose(losses, g.output("adam3_losses"), undefined, "losses");
+  expectClose(
+    parameters,
+    arena(layout, (tensor) => g.output(`adam3_params/${goldenNames[tensor]!}`)),
+  );
+}
+
+describe("PPO loss", () => {
+  test("ppo_cleanrl, three Adam steps", () => {
+    check(reference, "ppo_cleanrl");
+  });
+
+  test("ppo_no_vclip_no_norm", () => {
+    check(reference, "ppo_no_vclip_no_norm");
+  });
+
+  test.each([
+    ["a sign in the clip", "1 - clip), 1 + clip)", "1 + clip), 1 + clip)"],
+    [
+      "clip to the smaller loss",
+      "Math.max(unclippedLoss, clippedLoss)",
+      "Math.min(unclippedLoss, clippedLoss)",
+    ],
+    ["the gradient ignores the clip", "unclippedLoss >= clippedLoss ? ", "unclippedLoss >= -Infinity ? "],
+    ["entropy is punished", "- entropyCoefficient * towardsEntropy", "+ entropyCoefficient * towardsEntropy"],
+    ["the value clip's sign", "Math.max(change, -valueClip)", "Math.max(change, valueClip)"],
+  ])("a seeded fault is caught: %s", async (_, find, replace) => {
+    const faulty = await importMutated<typeof reference>(import.meta.url, "./ppo-loss.ts", { find, replace });
+    expect(() => {
+      check(faulty, "ppo_cleanrl");
+    }).toThrow(/expected/);
+  });
+
+  test.each([true, false])("the gradient is that of central differences, separate towers: %s", (separate) => {
+    const layout = actorCriticLayout({
+      observationSize: 3,
+      actionCount: 3,
+      hidden: [7, 5],
+      separateTowers: separate,
+    });
+    const network = new ReferenceActorCritic(layout);
+    // Any smooth, aperiodic numbers do.
+    const wave = (length: number, scale: number, phase: number): Float64Array =>
+      Float64Array.from({ length }, (_, i) => scale * Math.sin(phase + i * 1.7 + 0.01 * i * i));
+    const parameters = arena(layout, (name) => {
+      const tensor = layout.tensors.find((t) => t.name === name)!;
+      return wave(tensor.length, 0.6, tensor.offset);
+    });
+    const size = 6;
+    const batch: reference.PpoMinibatch = {
+      observations: wave(size * 3, 1, 0.3),
+      actions: [0, 1, 2, 2, 1, 0],
+      oldLogProbabilities: wave(size, 0.3, 0.2).map((x) => x - 1.1),
+      advantages: wave(size, 1, 2),
+      returns: wave(size, 1, 3),
+      oldValues: wave(size, 1, 4),
+      mask: [1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1],
+    };
+    const options: reference.PpoLossOptions = {
+      clip: 0.2,
+      valueClip: 0.3,
+      entropyCoefficient: 0.05,
+      valueCoefficient: 0.7,
+      normalizeAdvantages: true,
+    };
+    const { gradient } = reference.ppoLoss(network, parameters, batch, options);
+    const step = 1e-5;
+    const numeric = new Float64Array(layout.length);
+    for (const { offset, length } of layout.tensors) {
+      for (let i = offset; i < offset + length; i++) {
+        const at = (x: number): number => {
+          const moved = Float64Array.from(parameters);
+          moved[i] = x;
+          return reference.ppoLoss(network, moved, batch, options).loss;
+        };
+        numeric[i] = (at(parameters[i]! + step) - at(parameters[i]! - step)) / (2 * step);
+      }
+    }
+    expectClose(gradient, numeric, { absolute: 1e-8, relative: 1e-6 });
+  });
+});
