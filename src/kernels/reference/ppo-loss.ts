@@ -1,4 +1,4 @@
-import { ReferenceActorCritic } from "./actor-critic.ts";
+import type { ReferenceActorCritic } from "./actor-critic.ts";
 import { categorical, entropyGradient, logProbabilityGradient } from "./categorical.ts";
 import { normalize } from "./statistics.ts";
 

@@ -1,0 +1,132 @@
+/**
+ * Instructions without immediates, by their name in the text format; the number is the opcode, or the
+ * opcode behind the SIMD prefix 0xfd for `v128` and the vector shapes (WebAssembly core specification 2.0,
+ * "Instructions" of the binary format).
+ */
+export const scalarOpcodes = {
+  unreachable: 0x00,
+  nop: 0x01,
+  return: 0x0f,
+  drop: 0x1a,
+  select: 0x1b,
+  "i32.eqz": 0x45,
+  "i32.eq": 0x46,
+  "i32.ne": 0x47,
+  "i32.lt_s": 0x48,
+  "i32.lt_u": 0x49,
+  "i32.gt_s": 0x4a,
+  "i32.gt_u": 0x4b,
+  "i32.le_s": 0x4c,
+  "i32.le_u": 0x4d,
+  "i32.ge_s": 0x4e,
+  "i32.ge_u": 0x4f,
+  "f32.eq": 0x5b,
+  "f32.ne": 0x5c,
+  "f32.lt": 0x5d,
+  "f32.gt": 0x5e,
+  "f32.le": 0x5f,
+  "f32.ge": 0x60,
+  "i32.clz": 0x67,
+  "i32.ctz": 0x68,
+  "i32.popcnt": 0x69,
+  "i32.add": 0x6a,
+  "i32.sub": 0x6b,
+  "i32.mul": 0x6c,
+  "i32.div_s": 0x6d,
+  "i32.div_u": 0x6e,
+  "i32.rem_s": 0x6f,
+  "i32.rem_u": 0x70,
+  "i32.and": 0x71,
+  "i32.or": 0x72,
+  "i32.xor": 0x73,
+  "i32.shl": 0x74,
+  "i32.shr_s": 0x75,
+  "i32.shr_u": 0x76,
+  "i32.rotl": 0x77,
+  "i32.rotr": 0x78,
+  "f32.abs": 0x8b,
+  "f32.neg": 0x8c,
+  "f32.ceil": 0x8d,
+  "f32.floor": 0x8e,
+  "f32.trunc": 0x8f,
+  "f32.nearest": 0x90,
+  "f32.sqrt": 0x91,
+  "f32.add": 0x92,
+  "f32.sub": 0x93,
+  "f32.mul": 0x94,
+  "f32.div": 0x95,
+  "f32.min": 0x96,
+  "f32.max": 0x97,
+  "f32.copysign": 0x98,
+  "f32.convert_i32_s": 0xb2,
+  "f32.convert_i32_u": 0xb3,
+  "f32.demote_f64": 0xb6,
+  "f64.promote_f32": 0xbb,
+  "i32.reinterpret_f32": 0xbc,
+  "f32.reinterpret_i32": 0xbe,
+} as const;
+
+export const saturatingOpcodes = {
+  "i32.trunc_sat_f32_s": 0,
+  "i32.trunc_sat_f32_u": 1,
+} as const;
+
+export const vectorOpcodes = {
+  "i32x4.splat": 17,
+  "f32x4.splat": 19,
+  "f32x4.eq": 65,
+  "f32x4.ne": 66,
+  "f32x4.lt": 67,
+  "f32x4.gt": 68,
+  "f32x4.le": 69,
+  "f32x4.ge": 70,
+  "i32x4.eq": 55,
+  "v128.not": 77,
+  "v128.and": 78,
+  "v128.andnot": 79,
+  "v128.or": 80,
+  "v128.xor": 81,
+  "v128.bitselect": 82,
+  "f32x4.ceil": 103,
+  "f32x4.floor": 104,
+  "f32x4.trunc": 105,
+  "f32x4.nearest": 106,
+  "i32x4.shl": 171,
+  "i32x4.shr_s": 172,
+  "i32x4.shr_u": 173,
+  "i32x4.add": 174,
+  "i32x4.sub": 177,
+  "f32x4.abs": 224,
+  "f32x4.neg": 225,
+  "f32x4.sqrt": 227,
+  "f32x4.add": 228,
+  "f32x4.sub": 229,
+  "f32x4.mul": 230,
+  "f32x4.div": 231,
+  "f32x4.min": 232,
+  "f32x4.max": 233,
+  "f32x4.pmin": 234,
+  "f32x4.pmax": 235,
+  "i32x4.trunc_sat_f32x4_s": 248,
+  "f32x4.convert_i32x4_s": 250,
+} as const;
+
+/** Instructions with an alignment and offset; the alignment given here is the natural one, as a power of two. */
+export const memoryOpcodes = {
+  "i32.load": [0x28, 2],
+  "f32.load": [0x2a, 2],
+  "i32.store": [0x36, 2],
+  "f32.store": [0x38, 2],
+} as const;
+
+export const vectorMemoryOpcodes = {
+  "v128.load": [0, 4],
+  "v128.load32_splat": [9, 2],
+  "v128.store": [11, 4],
+} as const;
+
+export type ScalarInstruction = keyof typeof scalarOpcodes;
+export type SaturatingInstruction = keyof typeof saturatingOpcodes;
+export type VectorInstruction = keyof typeof vectorOpcodes;
+export type Instruction = ScalarInstruction | SaturatingInstruction | VectorInstruction;
+export type MemoryInstruction = keyof typeof memoryOpcodes | keyof typeof vectorMemoryOpcodes;
