@@ -19,6 +19,8 @@ export const stream = {
   evaluation: 5,
   /** Random states on which a compiled function is checked against itself. */
   check: 6,
+  /** Token sampling: Gumbel noise. step = position of the token in its sequence, index = id / 4. */
+  token: 7,
 } as const;
 
 const M0 = 0xd2511f53;
