@@ -19,7 +19,7 @@ export function initializeParameters(layout: ParameterLayout, seed: number): Flo
 }
 
 /** `count` normals of one tensor: words 0 and 1 of a counter make elements 0 and 1, words 2 and 3 the next two. */
-function standardNormals(seed: number, tensor: number, count: number): Float64Array {
+export function standardNormals(seed: number, tensor: number, count: number): Float64Array {
   const normals = new Float64Array(Math.ceil(count / 4) * 4);
   const words = new Uint32Array(4);
   for (let i = 0; i < normals.length; i += 4) {

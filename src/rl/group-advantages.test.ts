@@ -1,0 +1,90 @@
+import { expect, test } from "vitest";
+import { expectClose, golden } from "../../test/support/goldens.ts";
+import { groupAdvantages, type GroupAdvantage } from "./group-advantages.ts";
+import { aggregationWeights, tokenLosses } from "./token-losses.ts";
+
+const variants: readonly (readonly [string, GroupAdvantage])[] = [
+  ["grpo_trl", { name: "standardized", epsilon: 1e-4 }],
+  ["grpo_verl", { name: "standardized", epsilon: 1e-6 }],
+  ["grpo_population_std", { name: "standardized", epsilon: 1e-4, population: true }],
+  ["dr_grpo", { name: "mean" }],
+  ["rloo", { name: "leave-one-out" }],
+  ["batch_std_lite_ppo", { name: "batch-standardized", epsilon: 1e-4 }],
+  ["reinforce_pp_baseline", { name: "whitened" }],
+  ["opo_length_weighted", { name: "length-weighted" }],
+  ["max_rl_mean_normalised", { name: "mean-normalized" }],
+];
+const g = golden("group_advantages");
+const rewards = g.input("rewards");
+const lengths = g.input("lengths");
+const groups = rewards.map((_, i) => Math.floor(i / 5));
+
+test.each(variants)("group_advantages: %s", (name, kind) => {
+  const result = groupAdvantages(kind, rewards, groups, lengths);
+  expectClose(result.advantages, g.output(name));
+  expect(result.zeroVarianceGroups / result.groups).toBe(g.scalar("frac_reward_zero_std"));
+  expect(result.kept).toEqual(groups.map((group) => g.output("keep_after_dynamic_sampling")[group] === 1));
+});
+
+test("permuting siblings permutes advantages; a failed rollout is excluded, not counted as 0", () => {
+  const order = [3, 0, 4, 1, 2, 9, 8, 7, 6, 5, 10, 12, 14, 11, 13, 19, 15, 18, 16, 17];
+  for (const [, kind] of variants) {
+    const straight = groupAdvantages(kind, rewards, groups, lengths).advantages;
+    const pick = <T>(values: readonly T[]): T[] => order.map((i) => values[i]!);
+    const permuted = groupAdvantages(kind, pick(rewards), pick(groups), pick(lengths)).advantages;
+    expectClose(
+      permuted,
+      order.map((i) => straight[i]!),
+    );
+  }
+  const failed = groupAdvantages({ name: "mean" }, [1, NaN, 0, NaN], ["a", "a", "a", "b"]);
+  expect([...failed.advantages]).toEqual([0.5, 0, -0.5, 0]);
+  expect(failed.kept).toEqual([true, false, true, false]);
+  expect(failed).toMatchObject({ groups: 2, zeroVarianceGroups: 0, excluded: 2 });
+});
+
+test("equal rewards give exactly 0, even where their mean is rounded", () => {
+  const equal = [0.1, 0.1, 0.1, 0.1, 0.1, 0.1];
+  const result = groupAdvantages({ name: "standardized", epsilon: 0 }, equal, [0, 0, 0, 0, 0, 0]);
+  expect([...result.advantages]).toEqual([0, 0, 0, 0, 0, 0]);
+});
+
+test("rollout_level_advantage: statistics over rollouts, broadcast to rows", () => {
+  const c = golden("rollout_level_advantage");
+  const ids = ["A", "A", "B", "C", "C", "C"];
+  const byRollout = groupAdvantages(
+    { name: "standardized", epsilon: 1e-6 },
+    [1, 0, 0.5],
+    [0, 0, 0],
+  ).advantages;
+  expectClose(byRollout, c.output("rollout_adv"));
+  const mask = c.input("mask");
+  const advantages = mask.map((m, i) => m * byRollout["ABC".indexOf(ids[Math.floor(i / 4)]!)]!);
+  expectClose(advantages, c.output("adv_rows"));
+
+  const weights = aggregationWeights({ name: "per-rollout-mean", rollouts: ids }, mask, 6, 4);
+  const divisors = c.output("row_divisor");
+  expectClose(
+    weights,
+    mask.map((m, i) => m / divisors[Math.floor(i / 4)]!),
+  );
+  const { values, slopes } = tokenLosses(
+    { name: "ppo", low: 0.2, high: 0.2, dual: 3 },
+    {
+      rows: 6,
+      length: 4,
+      logProbabilities: c.input("logp"),
+      oldLogProbabilities: c.input("old_logp"),
+      mask,
+      advantages,
+    },
+  );
+  expectClose(
+    values.reduce((sum, v, i) => sum + v * weights[i]!, 0),
+    c.scalar("loss"),
+  );
+  expectClose(
+    slopes.map((s, i) => s * weights[i]!),
+    c.output("grad_logp"),
+  );
+});
