@@ -1,0 +1,216 @@
+import type { TransformerDimensions } from "../transformer-places.ts";
+import { WasmModule } from "./module.ts";
+import { defineAttention, defineRope } from "./transformer-attention.ts";
+import { defineMatmul, type MatmulSpec } from "./transformer-matmul.ts";
+import { defineNorm, defineSoftmax, defineSwiGlu } from "./transformer-rows.ts";
+
+type Address = number;
+type Rows = number;
+
+/** y = x W^T (packed W), dx = dy W (W as it lies), dW += dy^T x (rows of W, then rows of x). */
+type Forward = (x: Address, packed: Address, y: Address, rows: Rows) => void;
+type BackwardInput = (dy: Address, weight: Address, dx: Address, rows: Rows) => void;
+type BackwardWeight = (
+  dy: Address,
+  x: Address,
+  dWeight: Address,
+  weightRows: number,
+  reduction: Rows,
+) => void;
+
+/** A linear layer's three matmuls; how its results land is in the names of `TransformerKernels`. */
+export interface LinearKernels {
+  readonly forward: Forward;
+  readonly input: BackwardInput;
+  readonly weight: BackwardWeight;
+}
+
+/** Kernels of one decoder's sizes on one memory. Addresses are bytes, row counts multiples of 4. */
+export interface TransformerKernels {
+  readonly q: LinearKernels;
+  /** Keys and values side by side; `input` adds to dx. */
+  readonly kv: LinearKernels;
+  /** `forward` adds to y: the residual stream. */
+  readonly o: LinearKernels;
+  /** Gate and up side by side. */
+  readonly up: LinearKernels;
+  /** `forward` adds to y: the residual stream. */
+  readonly down: LinearKernels;
+  normForward(x: Address, scale: Address, y: Address, inverse: Address, rows: Rows): void;
+  normBackward(
+    dy: Address,
+    x: Address,
+    scale: Address,
+    inverse: Address,
+    dx: Address,
+    dScale: Address,
+    rows: Rows,
+  ): void;
+  swiGluForward(h: Address, y: Address, rows: Rows): void;
+  swiGluBackward(h: Address, dy: Address, dh: Address, rows: Rows): void;
+  softmaxForward(
+    logits: Address,
+    exponentials: Address,
+    statistics: Address,
+    rows: Rows,
+    columns: number,
+    stride: number,
+  ): void;
+  softmaxBackward(
+    shifted: Address,
+    exponentials: Address,
+    coefficients: Address,
+    rows: Rows,
+    stride: number,
+  ): void;
+  rope(
+    x: Address,
+    rows: Rows,
+    stride: number,
+    heads: number,
+    positions: Address,
+    cosines: Address,
+    sines: Address,
+  ): void;
+  attentionForward(
+    q: Address,
+    output: Address,
+    probabilities: Address,
+    keyValues: Address,
+    stride: number,
+    paths: Address,
+    lengths: Address,
+    rows: Rows,
+    pitch: number,
+  ): void;
+  attentionBackward(
+    q: Address,
+    dOutput: Address,
+    probabilities: Address,
+    keyValues: Address,
+    stride: number,
+    paths: Address,
+    lengths: Address,
+    rows: Rows,
+    pitch: number,
+    dq: Address,
+    dKeyValues: Address,
+    scratch: Address,
+  ): void;
+}
+
+interface LinearSpec {
+  readonly inputs: number;
+  /** Multiple of 4. */
+  readonly outputs: number;
+  readonly accumulateForward?: boolean;
+  readonly accumulateInput?: boolean;
+}
+
+function defineLinear(module: WasmModule, name: string, spec: LinearSpec): void {
+  const { inputs, outputs, accumulateForward = false, accumulateInput = false } = spec;
+  const forward: MatmulSpec = {
+    aRow: 4 * inputs,
+    aStep: 4,
+    bStep: 32,
+    bPanel: 32 * inputs,
+    cRow: 4 * outputs,
+    columns: outputs,
+    reduction: inputs,
+    accumulate: accumulateForward,
+  };
+  const asItLies = { bStep: 4 * inputs, bPanel: 32, cRow: 4 * inputs, columns: inputs };
+  defineMatmul(module, `${name}.forward`, forward);
+  defineMatmul(module, `${name}.input`, {
+    ...asItLies,
+    aRow: 4 * outputs,
+    aStep: 4,
+    reduction: outputs,
+    accumulate: accumulateInput,
+  });
+  defineMatmul(module, `${name}.weight`, {
+    ...asItLies,
+    aRow: 4,
+    aStep: 4 * outputs,
+    reduction: null,
+    accumulate: true,
+  });
+}
+
+function instantiate(module: WasmModule, memory: WebAssembly.Memory): Record<string, unknown> {
+  // A few kilobytes: compiling at once takes about a millisecond.
+  const compiled = new WebAssembly.Module(module.encode());
+  return new WebAssembly.Instance(compiled, { host: { memory } }).exports;
+}
+
+function linearKernels(exports: Record<string, unknown>, name: string): LinearKernels {
+  return {
+    forward: exports[`${name}.forward`] as Forward,
+    input: exports[`${name}.input`] as BackwardInput,
+    weight: exports[`${name}.weight`] as BackwardWeight,
+  };
+}
+
+/** Width, head size and feed-forward width must be multiples of 4. */
+export function transformerKernels(
+  dimensions: TransformerDimensions,
+  memory: WebAssembly.Memory,
+): TransformerKernels {
+  const { width, heads, keyValueHeads, headSize, feedForward, normEpsilon } = dimensions;
+  const module = new WasmModule();
+  module.importMemory("host", "memory", 1);
+  defineLinear(module, "q", { inputs: width, outputs: heads * headSize });
+  defineLinear(module, "kv", {
+    inputs: width,
+    outputs: 2 * keyValueHeads * headSize,
+    accumulateInput: true,
+  });
+  defineLinear(module, "o", { inputs: heads * headSize, outputs: width, accumulateForward: true });
+  defineLinear(module, "up", { inputs: width, outputs: 2 * feedForward });
+  defineLinear(module, "down", { inputs: feedForward, outputs: width, accumulateForward: true });
+  defineNorm(module, width, normEpsilon);
+  defineSwiGlu(module, feedForward);
+  defineSoftmax(module);
+  defineRope(module, headSize);
+  defineAttention(module, dimensions);
+  const exports = instantiate(module, memory);
+  return {
+    ...(exports as unknown as TransformerKernels),
+    q: linearKernels(exports, "q"),
+    kv: linearKernels(exports, "kv"),
+    o: linearKernels(exports, "o"),
+    up: linearKernels(exports, "up"),
+    down: linearKernels(exports, "down"),
+  };
+}
+
+/** The output head over `columns` ids, a multiple of 8. */
+export function headKernels(width: number, columns: number, memory: WebAssembly.Memory): LinearKernels {
+  const module = new WasmModule();
+  module.importMemory("host", "memory", 1);
+  defineLinear(module, "head", { inputs: width, outputs: columns });
+  return linearKernels(instantiate(module, memory), "head");
+}
+
+/** Elements of `packWeight`'s result. */
+export function packedLength(inputs: number, outputs: number): number {
+  return Math.ceil(outputs / 8) * 8 * inputs;
+}
+
+/**
+ * Lays W [outputs x inputs] out for `forward`: panels of eight outputs, within a panel input by input. Outputs that
+ * a last panel lacks are left as they are.
+ */
+export function packWeight(
+  floats: Float32Array,
+  weight: number,
+  packed: number,
+  inputs: number,
+  outputs: number,
+): void {
+  for (let o = 0; o < outputs; o++) {
+    const from = weight + o * inputs;
+    const to = packed + (o >> 3) * 8 * inputs + (o & 7);
+    for (let i = 0; i < inputs; i++) floats[to + 8 * i] = floats[from + i]!;
+  }
+}
