@@ -1,0 +1,52 @@
+import { measure } from "./measure.ts";
+import type { FrameDemand, FrameSupply } from "./protocol.ts";
+import { runnerFrame } from "./runner-frame.ts";
+
+export interface FrameSupplyOptions {
+  /** Address of runner.html, which runs the script that its parent hands it and nothing else. */
+  readonly url: string | URL;
+  /** Where the frames go; default the body. They show nothing. */
+  readonly container?: HTMLElement;
+}
+
+/**
+ * Page side of the runners: opens and removes the sandboxed frames that the trainer asks for on `port`, and hands it
+ * a port to each. The page itself says and hears nothing more. Returns a function that removes them all.
+ */
+export function supplyFrames(port: MessagePort, options: FrameSupplyOptions): () => void {
+  const frames = new Map<number, HTMLIFrameElement>();
+  const script = `(${runnerFrame.toString()})(port, ${measure.toString()})`;
+
+  function open(frame: number): void {
+    const element = document.createElement("iframe");
+    element.setAttribute("sandbox", "allow-scripts");
+    element.hidden = true;
+    element.ariaHidden = "true";
+    element.onload = () => {
+      const { port1, port2 } = new MessageChannel();
+      // An opaque origin has no name: the frame cannot be addressed but by "*".
+      element.contentWindow?.postMessage(script, "*", [port2]);
+      port.postMessage({ kind: "opened", frame } satisfies FrameSupply, [port1]);
+    };
+    element.onerror = () => {
+      port.postMessage({ kind: "failed", frame, message: "runner.html did not load" } satisfies FrameSupply);
+    };
+    element.src = String(options.url);
+    frames.set(frame, element);
+    (options.container ?? document.body).append(element);
+  }
+
+  function close(frame: number): void {
+    frames.get(frame)?.remove();
+    frames.delete(frame);
+  }
+
+  port.onmessage = ({ data }: MessageEvent<FrameDemand>) => {
+    if (data.kind === "open") open(data.frame);
+    else close(data.frame);
+  };
+  return () => {
+    port.onmessage = null;
+    for (const frame of [...frames.keys()]) close(frame);
+  };
+}
