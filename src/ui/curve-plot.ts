@@ -42,7 +42,8 @@ interface Label {
 
 const margins = { top: 24, bottom: 32, left: 44 };
 const LABEL_HEIGHT_PX = 15;
-const CHARACTER_WIDTH_PX = 6.4;
+/** Of the widest system font at 12 px and weight 550, on average. */
+const CHARACTER_WIDTH_PX = 7.3;
 
 /** Draws the picture as a detached SVG; the caller says what it means (aria-label). */
 export function drawCurve(picture: CurvePicture): SVGElement {

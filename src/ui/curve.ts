@@ -204,8 +204,9 @@ export class FulguriteCurve extends LitElement {
     const words = `${title[0]!.toUpperCase()}${title.slice(1)} ${begin} at first, ${formatFigure(y.at(-1))} after ${formatCount(x.at(-1)!)} steps.`;
     const { mean, low, high } = current.curve.evaluations;
     if (this.metric !== "environmentReturn" || mean.length === 0) return words;
-    const range = `${formatFigure(low.at(-1))} to ${formatFigure(high.at(-1))}`;
-    return `${words} Last greedy evaluation ${formatFigure(mean.at(-1))} (${range}).`;
+    const [lowest, highest] = [formatFigure(low.at(-1)), formatFigure(high.at(-1))];
+    const range = lowest === highest ? "" : ` (${lowest} to ${highest})`;
+    return `${words} Last greedy evaluation ${formatFigure(mean.at(-1))}${range}.`;
   }
 
   #table(current: CurrentSeries | null): TemplateResult {

@@ -45,3 +45,6 @@ export function runLabels(runs: readonly Run[]): string[] {
     return shown === "" ? number : `${number}: ${shown}`;
   });
 }
+
+/** A new list; ids sort by creation. */
+export const newestFirst = (runs: readonly Run[]): Run[] => [...runs].sort((a, b) => (a.id < b.id ? 1 : -1));

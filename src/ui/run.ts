@@ -1,4 +1,4 @@
-import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { environmentByName } from "../env/registry.ts";
 import type { ErrorData } from "../gpu/error.ts";
 import type { Run } from "../store/records.ts";
@@ -8,8 +8,10 @@ import type { CurveLine } from "./curve.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { formatCompact, formatCount, formatDuration, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
-import { metricView, metricViews } from "./metrics.ts";
-import { runLabels, settings } from "./run-differences.ts";
+import { newestFirst, runLabels } from "./run-differences.ts";
+import "./run-details.ts";
+import type { DeleteRunEvent, MetricEvent } from "./run-details.ts";
+import { runStyles } from "./run.css.ts";
 import { RunModel } from "./run-model.ts";
 import "./stage.ts";
 import type { Playback } from "./stage.ts";
@@ -33,182 +35,10 @@ export class FulguriteRun extends LitElement {
     revision: { state: true },
     metric: { state: true },
     failure: { state: true },
-    asking: { state: true },
+    stale: { type: Boolean },
   };
 
-  static override styles = [
-    base,
-    buttons,
-    errorNoteStyles,
-    css`
-      :host {
-        display: block;
-        container-type: inline-size;
-      }
-      header {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 8px 24px;
-        min-block-size: 48px;
-      }
-      .figure {
-        display: flex;
-        align-items: baseline;
-        gap: 8px;
-        margin: 0;
-        flex: 1;
-        min-inline-size: 200px;
-      }
-      .figure b {
-        font-size: 2rem;
-        line-height: 40px;
-        font-weight: 600;
-        letter-spacing: -0.02em;
-        font-variant-numeric: tabular-nums;
-      }
-      .figure span {
-        font-size: var(--size-small);
-        line-height: 16px;
-        color: var(--ink-quiet);
-      }
-      .controls {
-        display: flex;
-        gap: 8px;
-      }
-      .track {
-        block-size: 2px;
-        margin-block: 8px;
-        background: var(--hairline);
-        overflow: hidden;
-      }
-      .track div {
-        block-size: 100%;
-        background: var(--accent);
-        transform-origin: left;
-      }
-      .track.paused div {
-        background: var(--ink-faint);
-      }
-      @media (prefers-reduced-motion: no-preference) {
-        .track div {
-          transition: transform 200ms linear;
-        }
-      }
-      .words {
-        display: flex;
-        flex-wrap: wrap;
-        justify-content: space-between;
-        gap: 0 24px;
-        margin: 0 0 16px;
-        font-size: var(--size-small);
-        line-height: 24px;
-        color: var(--ink-quiet);
-        font-variant-numeric: tabular-nums;
-      }
-      .words b {
-        font-weight: 600;
-        color: var(--ink);
-      }
-      .words p {
-        margin: 0;
-      }
-      .views {
-        display: grid;
-        grid-template-columns: minmax(0, 5fr) minmax(0, 6fr);
-        gap: 32px;
-        --stage-height: 288px;
-        --curve-height: 288px;
-      }
-      @container (max-width: 719px) {
-        .views {
-          grid-template-columns: minmax(0, 1fr);
-          gap: 8px;
-          --stage-height: 200px;
-          --curve-height: 240px;
-        }
-      }
-      details {
-        margin-block-start: 8px;
-        border-block-start: 1px solid var(--hairline);
-        font-size: var(--size-small);
-        line-height: 24px;
-      }
-      summary {
-        display: flex;
-        align-items: center;
-        gap: 8px;
-        min-block-size: 40px;
-        color: var(--ink-quiet);
-        cursor: pointer;
-        list-style: none;
-      }
-      summary::-webkit-details-marker {
-        display: none;
-      }
-      summary:hover {
-        color: var(--ink);
-      }
-      details[open] summary svg {
-        transform: rotate(90deg);
-      }
-      .folded {
-        display: grid;
-        grid-template-columns: repeat(auto-fit, minmax(min(280px, 100%), 1fr));
-        gap: 8px 48px;
-        padding-block-end: 16px;
-      }
-      h4 {
-        margin: 8px 0 4px;
-        font: 600 var(--size-small) / 24px var(--font-text);
-      }
-      dl {
-        display: grid;
-        grid-template-columns: auto minmax(0, 1fr);
-        gap: 0 24px;
-        margin: 0;
-      }
-      dt {
-        color: var(--ink-quiet);
-      }
-      dd {
-        margin: 0;
-        text-align: end;
-        font-variant-numeric: tabular-nums;
-        overflow-wrap: anywhere;
-      }
-      ul {
-        margin: 0;
-        padding: 0;
-        list-style: none;
-      }
-      li {
-        display: flex;
-        align-items: center;
-        justify-content: space-between;
-        gap: 16px;
-        border-block-end: 1px solid var(--hairline);
-      }
-      li small {
-        color: var(--ink-quiet);
-        font-size: inherit;
-      }
-      select {
-        max-inline-size: 100%;
-        padding: 7px 8px;
-        border: 1px solid var(--hairline);
-        border-radius: var(--radius);
-        background: var(--paper);
-      }
-      .choose {
-        display: flex;
-        align-items: center;
-        flex-wrap: wrap;
-        gap: 0 8px;
-        margin-block-end: 8px;
-      }
-    `,
-  ];
+  static override styles = [base, buttons, errorNoteStyles, runStyles];
 
   declare runId: string;
   declare trainer: TrainerClient | null;
@@ -217,8 +47,8 @@ export class FulguriteRun extends LitElement {
   declare revision: number;
   declare metric: string;
   declare failure: ErrorData | null;
-  /** The earlier run whose deletion waits for a second press. */
-  declare asking: string | null;
+  /** The cell's code has changed since: running again is what comes next. */
+  declare stale: boolean;
 
   #model: RunModel | null = null;
   #record: Run | null = null;
@@ -237,7 +67,7 @@ export class FulguriteRun extends LitElement {
     this.revision = 0;
     this.metric = "environmentReturn";
     this.failure = null;
-    this.asking = null;
+    this.stale = false;
   }
 
   override connectedCallback(): void {
@@ -310,11 +140,6 @@ export class FulguriteRun extends LitElement {
   }
 
   async #delete(run: Run): Promise<void> {
-    if (this.asking !== run.id) {
-      this.asking = run.id;
-      return;
-    }
-    this.asking = null;
     try {
       await this.trainer?.deleteRun(run.id);
       this.#otherModels.get(run.id)?.unwatch();
@@ -365,7 +190,14 @@ export class FulguriteRun extends LitElement {
           .threshold=${this.#threshold()}
         ></fulgurite-curve>
       </div>
-      ${this.#folded()}
+      <fulgurite-run-details
+        .record=${this.#record}
+        .others=${this.#others}
+        .metrics=${progress.metrics}
+        .metric=${this.metric}
+        @fulgurite-metric=${(event: MetricEvent) => (this.metric = event.metric)}
+        @fulgurite-delete-run=${(event: DeleteRunEvent) => void this.#delete(event.run)}
+      ></fulgurite-run-details>
     `;
   }
 
@@ -403,7 +235,9 @@ export class FulguriteRun extends LitElement {
       case "succeeded":
       case "failed":
       case "cancelled":
-        return html`<button @click=${this.#runAgain}>${icon("run")}Run again</button>`;
+        return html`<button class=${this.stale ? "primary" : ""} @click=${this.#runAgain}>
+          ${icon("run")}Run again
+        </button>`;
     }
   }
 
@@ -446,7 +280,7 @@ export class FulguriteRun extends LitElement {
     const curve = this.#model?.curve;
     if (!curve) return [];
     const shown = this.#others.filter((run) => this.#otherModels.get(run.id)?.curve);
-    const all = this.#record ? sorted([this.#record, ...this.#others]) : this.#others;
+    const all = this.#record ? newestFirst([this.#record, ...this.#others]) : this.#others;
     const names = runLabels(all);
     const label = (run: Run | null): string => (run === null ? "" : (names[all.indexOf(run)] ?? ""));
     return [
@@ -473,81 +307,7 @@ export class FulguriteRun extends LitElement {
       return null;
     }
   }
-
-  #folded(): TemplateResult {
-    const record = this.#record;
-    const all = record ? sorted([record, ...this.#others]) : this.#others;
-    const names = runLabels(all);
-    const earlier = all.filter((run) => run !== record);
-    return html`<details>
-      <summary>${icon("chevron")}Settings, figures and earlier runs</summary>
-      <div class="folded">
-        <div>
-          <h4>Curve</h4>
-          <label class="choose"
-            >Show
-            <select @change=${(event: Event) => (this.metric = (event.target as HTMLSelectElement).value)}>
-              ${metricViews.map(
-                ({ name, title }) =>
-                  html`<option value=${name} ?selected=${name === this.metric}>${title}</option>`,
-              )}
-            </select>
-            <small>${metricView(this.metric).hint}</small></label
-          >
-          <h4>Last update</h4>
-          <dl>
-            ${metricViews.map(({ name, title }) => {
-              const figure = this.#model?.progress?.metrics[`update.${name}`];
-              return figure === undefined
-                ? nothing
-                : html`<dt>${title}</dt>
-                    <dd>${formatFigure(figure)}</dd>`;
-            })}
-          </dl>
-        </div>
-        <div>
-          <h4>Settings of this run</h4>
-          <dl>
-            ${[...settings(record?.job ?? {})]
-              .filter(([path]) => !path.startsWith("reward.") && path !== "kind")
-              .map(
-                ([path, text]) =>
-                  html`<dt>${path.replace(/^algorithm\./, "")}</dt>
-                    <dd>${text}</dd>`,
-              )}
-          </dl>
-        </div>
-        <div>
-          <h4>Earlier runs</h4>
-          ${
-            earlier.length === 0
-              ? html`<p>None of this cell yet. Run it again, and both curves lie over each other.</p>`
-              : html`<ul>
-                  ${earlier.map(
-                    (run) =>
-                      html`<li>
-                        <span
-                          >${names[all.indexOf(run)]}
-                          <small
-                            >${run.status}, ${formatFigure(run.metrics["evaluation.greedy.mean"])} after
-                            ${formatCount(run.step)} steps</small
-                          ></span
-                        >
-                        <button class="bare" @click=${() => void this.#delete(run)}>
-                          ${this.asking === run.id ? "Delete for good?" : "Delete"}
-                        </button>
-                      </li>`,
-                  )}
-                </ul>`
-          }
-        </div>
-      </div>
-    </details>`;
-  }
 }
-
-/** Newest first; ids sort by creation. */
-const sorted = (runs: Run[]): Run[] => runs.sort((a, b) => (a.id < b.id ? 1 : -1));
 
 function stateWord(status: Run["status"], phase: string): string {
   switch (status) {

@@ -16,7 +16,7 @@ export function cameraFor(scene: Scene, width: number, height: number): Camera {
   const scale = Math.min(width / (right - left), height / (top - bottom));
   const spareX = width - (right - left) * scale;
   const spareY = height - (top - bottom) * scale;
-  return { scale, x: spareX / 2 - left * scale, y: height - spareY * 0.42 + bottom * scale };
+  return { scale, x: spareX / 2 - left * scale, y: height - spareY * 0.3 + bottom * scale };
 }
 
 /** Paints the shapes that `wants` lets through, `opacity` in (0, 1]. */
@@ -29,6 +29,9 @@ export function paintShapes(
   wants: (shape: Shape) => boolean,
 ): void {
   const x = (world: number): number => camera.x + world * camera.scale;
+  // Ground that reaches the edge of the view goes on to the edge of the canvas.
+  const edge = (world: number): number =>
+    world <= scene.view[0] ? 0 : world >= scene.view[2] ? context.canvas.width : x(world);
   const y = (world: number): number => camera.y - world * camera.scale;
   context.globalAlpha = opacity;
   for (const shape of scene.shapes) {
@@ -37,8 +40,8 @@ export function paintShapes(
     context.beginPath();
     switch (shape.kind) {
       case "line":
-        context.moveTo(x(shape.from[0]), y(shape.from[1]));
-        context.lineTo(x(shape.to[0]), y(shape.to[1]));
+        context.moveTo(shape.role === "ground" ? edge(shape.from[0]) : x(shape.from[0]), y(shape.from[1]));
+        context.lineTo(shape.role === "ground" ? edge(shape.to[0]) : x(shape.to[0]), y(shape.to[1]));
         context.lineWidth = Math.max(1, shape.width * camera.scale);
         context.lineCap = shape.role === "ground" ? "butt" : "round";
         context.strokeStyle = colour;

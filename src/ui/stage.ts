@@ -97,7 +97,7 @@ export class FulguriteStage extends LitElement {
         color: var(--ink-faint);
       }
       .body {
-        color: var(--ink);
+        color: color-mix(in oklab, var(--ink) 86%, var(--surface));
       }
       .accent {
         color: var(--accent);
