@@ -180,6 +180,17 @@ export class FulguriteCell extends LitElement {
         .margin .state {
           padding: 0;
         }
+        .margin button {
+          padding-inline-start: 0;
+        }
+        .margin.silent {
+          position: absolute;
+          inset-block-start: 4px;
+          inset-inline-end: 20px;
+        }
+        .code {
+          padding-inline-end: 40px;
+        }
         .text {
           font-size: 1rem;
         }
@@ -310,7 +321,7 @@ export class FulguriteCell extends LitElement {
     const invites = cell.lazy && !busy && outputs.length === 0;
     const context = { trainer: this.trainer, notebook: this.notebook, cell: cell.id, stale };
     return html`
-      <div class="margin">
+      <div class=${this.#marginWords(cell, words, invites) === "" ? "margin silent" : "margin"}>
         ${
           busy
             ? html`<button

@@ -1,10 +1,11 @@
 import * as Plot from "@observablehq/plot";
 import { formatCompact, formatCount, formatFigure } from "./format.ts";
+import type { RunLabel } from "./run-differences.ts";
 import type { Series } from "./series.ts";
 
 /** One run's curve, ready to draw: smoothed and decimated already. */
 export interface DrawnLine {
-  readonly label: string;
+  readonly label: RunLabel;
   /** A CSS colour. */
   readonly colour: string;
   readonly raw: Series | null;
@@ -48,10 +49,11 @@ const CHARACTER_WIDTH_PX = 7.3;
 /** Draws the picture as a detached SVG; the caller says what it means (aria-label). */
 export function drawCurve(picture: CurvePicture): SVGElement {
   const { width, height, lines, evaluations, threshold } = picture;
-  const labels = endLabels(picture);
+  const fits = Math.floor((width * 0.3 - 14) / CHARACTER_WIDTH_PX);
+  const short = lines.some((line) => line.label.full.length > fits);
+  const labels = endLabels(picture, short);
   const longest = Math.max(0, ...labels.map((label) => label.text.length));
-  const right = Math.min(Math.max(16, longest * CHARACTER_WIDTH_PX + 14), width * 0.28);
-  const fits = Math.max(4, Math.floor((right - 12) / CHARACTER_WIDTH_PX));
+  const right = longest * CHARACTER_WIDTH_PX + 16;
   const domain = yDomain(picture);
   dodge(labels, domain, height);
   const points = (series: Series): { x: number; y: number }[] =>
@@ -101,6 +103,8 @@ export function drawCurve(picture: CurvePicture): SVGElement {
               dx: 4,
               dy: -3,
               fill: "var(--ink-quiet)",
+              stroke: "var(--paper)",
+              strokeWidth: 4,
             }),
           ],
       lines.map((line) => [
@@ -139,8 +143,7 @@ export function drawCurve(picture: CurvePicture): SVGElement {
       Plot.text(labels, {
         x: "x",
         y: "y",
-        text: (label: Label) =>
-          label.text.length > fits ? `${label.text.slice(0, fits - 1).trimEnd()}…` : label.text,
+        text: "text",
         fill: (label: Label) => label.colour,
         textAnchor: "start",
         dx: 8,
@@ -165,7 +168,7 @@ export function drawCurve(picture: CurvePicture): SVGElement {
   }) as SVGElement;
 }
 
-function endLabels(picture: CurvePicture): Label[] {
+function endLabels(picture: CurvePicture, short: boolean): Label[] {
   const labels: Label[] = [];
   for (const line of picture.lines) {
     const last = line.smoothed.x.length - 1;
@@ -173,7 +176,7 @@ function endLabels(picture: CurvePicture): Label[] {
     labels.push({
       x: line.smoothed.x[last]!,
       y: line.smoothed.y[last]!,
-      text: line.label,
+      text: short ? line.label.short : line.label.full,
       colour: line.colour,
     });
   }

@@ -3,14 +3,15 @@ import type { Curve } from "../worker/api.ts";
 import type { CurvePicture, DrawnLine } from "./curve-plot.ts";
 import { formatCount, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
+import type { RunLabel } from "./run-differences.ts";
 import { metricView } from "./metrics.ts";
 import { decimate, measured, smooth, type Series } from "./series.ts";
 import { base, buttons } from "./tokens.css.ts";
 
 /** One run on the picture. */
 export interface CurveLine {
-  /** Direct label at the line's end. */
-  readonly label: string;
+  /** Direct label at the line's end; the short one where there is little room. */
+  readonly label: RunLabel;
   readonly curve: Curve;
   /** The run that the person is looking at; exactly one. */
   readonly current: boolean;

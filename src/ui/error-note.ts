@@ -18,7 +18,7 @@ export const errorNoteStyles = css`
     font-weight: 600;
     color: var(--error);
   }
-  .error-note .code {
+  .error-note .error-code {
     font-family: var(--font-code);
     color: var(--ink-quiet);
   }
@@ -36,5 +36,5 @@ export const errorNote = (error: ErrorData, lineText: string | null = null): Tem
   html`<div class="error-note" role="alert">
     <p class="what">${error.line === null ? "" : `Line ${error.line}: `}${error.message}</p>
     ${lineText === null ? nothing : html`<pre>${lineText.trim()}</pre>`}
-    <p>${error.fix} <span class="code">${error.code}</span></p>
+    <p>${error.fix} <span class="error-code">${error.code}</span></p>
   </div>`;

@@ -70,6 +70,8 @@ export class FulguriteHeader extends LitElement {
         }
       }
       .edited {
+        display: inline-flex;
+        align-items: center;
         font-size: var(--size-small);
         color: var(--ink-quiet);
         white-space: nowrap;

@@ -25,12 +25,12 @@ export const icon = (name: IconName): TemplateResult =>
 /** The product's mark: a branching spark turned to glass. */
 export const mark = (): TemplateResult =>
   html`<svg class="mark" viewBox="0 0 24 24" aria-hidden="true">
-    <path d="M13.6 1.8 7.2 11.4l4 1.5-3 4.9 1.1 4.4 6.9-9.6-4.1-1.5z" fill="var(--accent)" stroke="none" />
     <path
-      d="m16.2 12.6 3.4 2.2M8.2 17.8l-3.4.9M7.2 11.4 4.4 9.6"
+      d="M15 2 9.5 9.5l5 2.5L10 22M14.5 12l5 3.5M9.5 9.5l-5 2M12 17.5l-5-1"
       fill="none"
       stroke="var(--accent)"
-      stroke-width="1.4"
+      stroke-width="2"
       stroke-linecap="round"
+      stroke-linejoin="round"
     />
   </svg>`;

@@ -214,7 +214,7 @@ export class FulguriteRunDetails extends LitElement {
                 (run) =>
                   html`<li>
                     <span
-                      >${names[all.indexOf(run)]}
+                      >${names[all.indexOf(run)]?.full}
                       <small
                         >${run.status}, ${formatFigure(run.metrics["evaluation.greedy.mean"])} after
                         ${formatCount(run.step)} steps</small

@@ -19,19 +19,24 @@ export function settings(job: unknown): Map<string, string> {
 /** Paths that change with every edit and say nothing by themselves. */
 const ignored = new Set(["reward.line", "name", "kind"]);
 
+/** `short` is the run's number, counted from the oldest; `full` what sets it apart, where anything does. */
+export interface RunLabel {
+  readonly short: string;
+  readonly full: string;
+}
+
 /**
- * Short labels that tell runs of one cell apart by what differs between them, and else by when they began.
- * `runs` are newest first; the labels come in the same order. Numbers count from the oldest run given.
+ * Labels that tell runs of one cell apart by what differs between them, and else by when they began.
+ * `runs` are newest first; the labels come in the same order.
  */
-export function runLabels(runs: readonly Run[]): string[] {
+export function runLabels(runs: readonly Run[]): RunLabel[] {
   const all = runs.map((run) => settings(run.job));
   const paths = new Set(all.flatMap((map) => [...map.keys()]));
   const differing = [...paths].filter(
     (path) => !ignored.has(path) && new Set(all.map((map) => map.get(path))).size > 1,
   );
   const rewards = [...new Set(all.map((map) => map.get("reward.source") ?? ""))].reverse();
-  return runs.map((_, i) => {
-    const map = all[i]!;
+  const differences = all.map((map) => {
     const parts = new Set<string>();
     for (const path of differing) {
       if (path === "reward" || path.startsWith("reward.")) {
@@ -40,9 +45,13 @@ export function runLabels(runs: readonly Run[]): string[] {
         parts.add(`${path.split(".").at(-1)!} ${map.get(path) ?? "–"}`);
       }
     }
-    const number = `run ${runs.length - i}`;
-    const shown = [...parts].slice(0, 2).join(", ");
-    return shown === "" ? number : `${number}: ${shown}`;
+    return [...parts].slice(0, 2).join(", ");
+  });
+  return differences.map((difference, i) => {
+    const short = `run ${runs.length - i}`;
+    if (difference === "") return { short, full: short };
+    const unique = differences.filter((other) => other === difference).length === 1;
+    return { short, full: unique ? difference : `${short}: ${difference}` };
   });
 }
 

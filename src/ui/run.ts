@@ -8,7 +8,7 @@ import type { CurveLine } from "./curve.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { formatCompact, formatCount, formatDuration, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
-import { newestFirst, runLabels } from "./run-differences.ts";
+import { newestFirst, runLabels, type RunLabel } from "./run-differences.ts";
 import "./run-details.ts";
 import type { DeleteRunEvent, MetricEvent } from "./run-details.ts";
 import { runStyles } from "./run.css.ts";
@@ -282,9 +282,14 @@ export class FulguriteRun extends LitElement {
     const shown = this.#others.filter((run) => this.#otherModels.get(run.id)?.curve);
     const all = this.#record ? newestFirst([this.#record, ...this.#others]) : this.#others;
     const names = runLabels(all);
-    const label = (run: Run | null): string => (run === null ? "" : (names[all.indexOf(run)] ?? ""));
+    const label = (run: Run | null): RunLabel =>
+      (run && names[all.indexOf(run)]) ?? { short: "this run", full: "this run" };
     return [
-      { label: shown.length > 0 ? label(this.#record) || "this run" : "training", curve, current: true },
+      {
+        label: shown.length > 0 ? label(this.#record) : { short: "training", full: "training" },
+        curve,
+        current: true,
+      },
       ...shown.map((run) => ({
         label: label(run),
         curve: this.#otherModels.get(run.id)!.curve!,

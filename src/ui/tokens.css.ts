@@ -25,7 +25,7 @@ export const tokens = css`
 
     --stale: light-dark(oklch(0.53 0.115 68), oklch(0.82 0.13 78));
     --error: light-dark(oklch(0.53 0.2 27), oklch(0.75 0.14 25));
-    --error-wash: light-dark(oklch(0.97 0.015 27), oklch(0.24 0.04 25));
+    --error-wash: light-dark(oklch(0.97 0.015 27), oklch(0.222 0.028 25));
     --passed: light-dark(oklch(0.5 0.13 150), oklch(0.78 0.15 150));
 
     /* Curves: told apart in every common colour deficiency, by lightness as well as by hue. */
