@@ -35,11 +35,12 @@ export interface CompiledStepReward extends CompiledReward {
  * | conditions | `< <= > >= === !== == != && || !`, `true`, `false`, `? :`; never a number as a condition |
  * | `Math` | `abs acos asin atan atan2 cbrt ceil cos cosh exp expm1 floor hypot log log10 log1p log2 max min pow round sign sin sinh sqrt tan tanh trunc` |
  *
- * Arithmetic is f32, rounded after each operation; the CPU form and WGSL compute the same operations in the
- * same order. Same bits on an adapter that neither fuses multiply-add nor approximates division and square
- * root (SwiftShader); elsewhere within `referenceWithBound`. Where f32 differs from JavaScript by more than
- * rounding: `Math.exp` is held between e^-87 and e^88, `Math.log(0)` is -87.3, `Math.sin`, `cos` and `tan` want
- * |x| <= 8192, zero has no sign, and results that are NaN or infinite are not to be relied on.
+ * Arithmetic is f32, rounded after each operation. All CPU forms give the same bits; WGSL states the same
+ * operations in the same order, but lets a driver fuse multiply-add, approximate division and square root and
+ * reorder (SwiftShader makes x * (1 / 3) of x / 3): an engine is within `referenceWithBound`, and mostly
+ * bit-equal. Where f32 differs from JavaScript by more than rounding: `Math.exp` is held between e^-87 and
+ * e^88, `Math.log(0)` is -87.3, `Math.sin`, `cos` and `tan` want |x| <= 8192, zero has no sign, and a GPU need
+ * not keep results that are NaN or infinite.
  *
  * Throws `FulguriteError` with line and column: `compile/syntax`, `compile/unsupported`, `compile/unbound`,
  * `compile/unknown-field`, `compile/type`, `compile/non-finite`, `compile/too-large`.
