@@ -3,7 +3,7 @@ import { FulguriteError } from "./error.ts";
 /**
  * WGSL with four directives, each on a line of its own, expanded before the compiler sees it:
  *
- *     #include "common/philox.wgsl"   a file of shaders/common, or a named part; once per shader
+ *     #include "common/philox.wgsl"   a file of shaders/common or shaders/loss, or a named part; once per shader
  *     #for i in 0..TILE ... #end      the lines repeated; `{i}`, `{i/4}`, `{i%4}`, `{i*2}`, `{i+1}` become numbers
  *     #if NAME ... #else ... #end     by a boolean constant, or whether a part of that name is given
  *
@@ -15,7 +15,7 @@ export interface ShaderOptions {
   readonly parts?: Readonly<Record<string, string>>;
 }
 
-const common: Readonly<Record<string, string>> = import.meta.glob("../../shaders/common/*.wgsl", {
+const common: Readonly<Record<string, string>> = import.meta.glob("../../shaders/{common,loss}/*.wgsl", {
   query: "?raw",
   import: "default",
   eager: true,
