@@ -35,6 +35,15 @@ export class Drafts {
     this.#onError = onError;
   }
 
+  /** False where this browser surely holds no draft, so that opening need not wait for the store. */
+  get mayExist(): boolean {
+    try {
+      return localStorage.getItem(`fulgurite/${this.#key}`) !== null;
+    } catch {
+      return true;
+    }
+  }
+
   /** The kept text, or null; `outdated` says that the shipped notebook has changed since. */
   async load(): Promise<{ readonly text: string; readonly outdated: boolean } | null> {
     const stored = await this.#trainer.setting(this.#key);
@@ -56,12 +65,22 @@ export class Drafts {
     if (text === null) return;
     const draft: Draft | null =
       text === this.#original ? null : { version: 1, text, original: this.#original };
+    this.#mark(draft !== null);
     this.#saving = this.#saving
       .then(() => this.#trainer.setSetting(this.#key, draft))
       .catch((error: unknown) => {
         this.#onError(asError(error));
       });
     await this.#saving;
+  }
+
+  #mark(exists: boolean): void {
+    try {
+      if (exists) localStorage.setItem(`fulgurite/${this.#key}`, "kept");
+      else localStorage.removeItem(`fulgurite/${this.#key}`);
+    } catch {
+      // Local storage is closed to us; then `mayExist` says yes.
+    }
   }
 
   /** Forgets the draft. */

@@ -88,7 +88,7 @@ export class FulguriteFooter extends LitElement {
       <p>${this.device} ${this.usage}</p>
       <p>
         Nothing leaves this tab: no server, no account, no tracking.
-        <a href="./docs/how-it-works.html">How it works</a>
+        <a href="#how-it-works">How it works</a>
       </p>
     </footer>`;
   }

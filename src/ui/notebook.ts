@@ -145,6 +145,7 @@ export class FulguriteNotebook extends LitElement {
     try {
       await session.run(id);
       const cell = session.cells.find((other) => other.id === id);
+      await this.#loadStoredRuns();
       if (cell) this.announcement = `${id}: ${stateWords(cell.state, cell.lazy) || "done"}`;
     } catch (error) {
       this.notice = asError(error).toData();

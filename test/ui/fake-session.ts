@@ -66,7 +66,7 @@ export const demoCells = (): CellView[] => [
 A pole stands on a cart. Every fiftieth of a second the **policy** pushes the cart left or right. At first it
 pushes at random and the pole falls within a second; a few thousand pushes later it stays up.
 
-Press *Run* on the last cell. Everything happens in this tab, see [how it works](./docs/how-it-works.html).`,
+Press *Run* on the last cell. Everything happens in this tab, see [how it works](#how-it-works).`,
   ),
   cell("pole", "code", `export const pole = cartPole();`),
   cell(
