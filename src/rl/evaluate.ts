@@ -1,10 +1,8 @@
 import type { CompiledReward } from "../compile/compiled-reward.ts";
 import type { Environment } from "../env/environment.ts";
-import { tanh } from "../kernels/math.ts";
 import { random4, stream } from "../kernels/philox.ts";
-import { actorCriticTowers, type DenseLayer } from "../kernels/towers.ts";
-import { actorCriticLayout } from "../nn/parameter-layout.ts";
 import type { AlgorithmConfig } from "./config.ts";
+import { cpuPolicy } from "./cpu-policy.ts";
 
 export interface EvaluationRequest {
   readonly environment: Environment;
@@ -44,8 +42,10 @@ export function evaluateGreedy(request: EvaluationRequest & { readonly episodes:
   const environmentReturns = new Float64Array(episodes);
   const episodeReturns = new Float64Array(episodes);
   const lengths = new Uint32Array(episodes);
-  for (let episode = 0; episode < episodes; episode++) {
-    play(request, episode, (step) => {
+  const numbers = Array.from({ length: episodes }, (_, k) => k);
+  const { columns } = cpuPolicy({ ...request.environment, ...request.algorithm }, episodes);
+  for (let first = 0; first < episodes; first += columns) {
+    play(request, numbers.slice(first, first + columns), (episode, step) => {
       environmentReturns[episode]! += step.environmentReward;
       episodeReturns[episode]! += step.reward;
       lengths[episode]! += 1;
@@ -56,28 +56,32 @@ export function evaluateGreedy(request: EvaluationRequest & { readonly episodes:
 
 /** Plays evaluation episode `episode` (default 0) and keeps all of it. */
 export function recordEpisode(request: EvaluationRequest & { readonly episode?: number }): RecordedEpisode {
-  const states: number[] = [];
-  const actions: number[] = [];
-  const rewards: number[] = [];
+  const { maxEpisodeSteps, stateFields } = request.environment;
+  const states = new Float32Array(maxEpisodeSteps * stateFields.length);
+  const actions = new Uint8Array(maxEpisodeSteps);
+  const rewards = new Float32Array(maxEpisodeSteps);
+  let length = 0;
   let environmentReturn = 0;
   let terminated = false;
-  play(request, request.episode ?? 0, (step) => {
-    states.push(...step.before);
-    actions.push(step.action);
-    rewards.push(step.reward);
+  play(request, [request.episode ?? 0], (_, step) => {
+    states.set(step.before, length * stateFields.length);
+    actions[length] = step.action;
+    rewards[length] = step.reward;
+    length++;
     environmentReturn += step.environmentReward;
     terminated = step.terminated;
   });
   return {
-    states: Float32Array.from(states),
-    actions: Uint8Array.from(actions),
-    rewards: Float32Array.from(rewards),
+    states: states.slice(0, length * stateFields.length),
+    actions: actions.slice(0, length),
+    rewards: rewards.slice(0, length),
     environmentReturn,
     terminated,
   };
 }
 
 interface PlayedStep {
+  /** Reused by the next step. */
   readonly before: Float32Array;
   readonly action: number;
   readonly reward: number;
@@ -85,65 +89,49 @@ interface PlayedStep {
   readonly terminated: boolean;
 }
 
-function play(request: EvaluationRequest, episode: number, onStep: (step: PlayedStep) => void): void {
-  const { environment, reward, seed } = request;
-  const chooseAction = greedyPolicy(request);
-  const state = new Float32Array(environment.stateFields.length);
-  const before = new Float32Array(state.length);
-  const observation = new Float32Array(environment.observationSize);
+/** Plays the episodes side by side, each a column of the policy's block until it ends. */
+function play(
+  request: EvaluationRequest,
+  episodes: readonly number[],
+  onStep: (episode: number, step: PlayedStep) => void,
+): void {
+  const { environment, algorithm, reward, parameters, seed } = request;
+  const { stateFields, observationSize, actionCount } = environment;
+  const policy = cpuPolicy({ ...environment, ...algorithm }, episodes.length);
+  const { columns, logits } = policy;
+  policy.parameters.set(parameters);
+  const size = stateFields.length;
+  const states = new Float32Array(size * episodes.length);
+  const before = new Float32Array(size);
+  const observation = new Float32Array(observationSize);
   const outcome = new Float32Array(2);
   const words = new Uint32Array(4);
-  random4(seed, stream.evaluation, 0, episode, words);
-  environment.reset(state, 0, words);
-  for (let t = 0; t < environment.maxEpisodeSteps; t++) {
-    before.set(state);
-    environment.observe(state, 0, observation, 0);
-    const action = chooseAction(observation);
-    environment.step(state, 0, action, outcome);
-    const environmentReward = outcome[0]!;
-    const terminated = outcome[1] !== 0;
-    onStep({
-      before,
-      action,
-      reward: reward === null ? environmentReward : Math.fround(reward.evaluate(before, 0, action, state, 0)),
-      environmentReward,
-      terminated,
-    });
-    if (terminated) return;
-  }
-}
-
-/** The action of the largest logit; the critic is left out. */
-function greedyPolicy(request: EvaluationRequest): (observation: Float32Array) => number {
-  const { environment, algorithm, parameters } = request;
-  const layout = actorCriticLayout({
-    observationSize: environment.observationSize,
-    actionCount: environment.actionCount,
-    hidden: algorithm.hidden,
-    separateTowers: algorithm.separateTowers,
+  episodes.forEach((episode, c) => {
+    random4(seed, stream.evaluation, 0, episode, words);
+    environment.reset(states, c * size, words);
   });
-  const towers = actorCriticTowers(layout);
-  const layers = [...towers.trunk, ...towers.actor];
-  const outputs = layers.map((layer) => new Float32Array(layer.outputs));
-  return (observation) => {
-    let x = observation;
-    layers.forEach((layer, l) => {
-      const y = outputs[l]!;
-      dense(parameters, layer, x, y);
-      if (l < layers.length - 1) for (let o = 0; o < y.length; o++) y[o] = tanh(y[o]!);
-      x = y;
+  let playing = episodes.map((_, c) => c);
+  for (let t = 0; t < environment.maxEpisodeSteps && playing.length > 0; t++) {
+    for (const c of playing) {
+      environment.observe(states, c * size, observation, 0);
+      for (let o = 0; o < observationSize; o++) policy.observations[o * columns + c] = observation[o]!;
+    }
+    policy.forward();
+    playing = playing.filter((c) => {
+      let action = 0;
+      for (let k = 1; k < actionCount; k++) {
+        if (logits[k * columns + c]! > logits[action * columns + c]!) action = k;
+      }
+      for (let i = 0; i < size; i++) before[i] = states[c * size + i]!;
+      environment.step(states, c * size, action, outcome);
+      const environmentReward = outcome[0]!;
+      const terminated = outcome[1] !== 0;
+      const trained =
+        reward === null
+          ? environmentReward
+          : Math.fround(reward.evaluate(before, 0, action, states, c * size));
+      onStep(episodes[c]!, { before, action, reward: trained, environmentReward, terminated });
+      return !terminated;
     });
-    let best = 0;
-    for (let k = 1; k < x.length; k++) if (x[k]! > x[best]!) best = k;
-    return best;
-  };
-}
-
-function dense(parameters: Float32Array, layer: DenseLayer, x: Float32Array, y: Float32Array): void {
-  for (let o = 0; o < layer.outputs; o++) {
-    let sum = parameters[layer.bias + o]!;
-    const row = layer.weight + o * layer.inputs;
-    for (let i = 0; i < layer.inputs; i++) sum += parameters[row + i]! * x[i]!;
-    y[o] = sum;
   }
 }
