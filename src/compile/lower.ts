@@ -10,8 +10,8 @@ import { ExpressionLowering, type LowerOptions } from "./lower-expression.ts";
 import { Scope } from "./scope.ts";
 import type { Source } from "./source.ts";
 
-/** WGSL compilers stop at 127 nested blocks. */
-const MAX_STATEMENT_DEPTH = 96;
+/** Tint stops at 127 nested statements and counts an `if` and its block apart. */
+const MAX_STATEMENT_DEPTH = 48;
 
 /** One function of the numeric subset -> intermediate form. Throws `FulguriteError` for all that is outside. */
 export function lower(source: Source, options: LowerOptions): IrFunction {

@@ -164,6 +164,24 @@ describe.skipIf(gpu === null)("compiled rewards on the GPU", () => {
     if (software) expect(otherShare(all)).toBeLessThan(mostOther);
   });
 
+  test("the largest sources that compile are not too deep for a WGSL parser", async () => {
+    const repeat = (n: number, part: (i: number) => string): string =>
+      Array.from({ length: n }, (_, i) => part(i)).join("");
+    const sources = [
+      `(s) => ${repeat(190, () => "s.x + (")}1${")".repeat(190)}`,
+      `(s) => ${repeat(190, () => "s.x + ")}1`,
+      `(s) => ${repeat(90, () => "Math.sin(-")}s.x${")".repeat(90)}`,
+      `(s) => ${repeat(190, (i) => `s.x > ${i / 8} ? ${i} : `)}-1`,
+      `(s) => { ${repeat(46, (i) => `if (s.x > ${i / 16}) { `)} return 1; ${"}".repeat(46)} return 0; }`,
+      `(s) => { ${repeat(46, (i) => `if (s.x > ${9 - i / 5}) return ${i}; else `)} return -1; }`,
+      `(s) => { let r = 0; ${repeat(400, (i) => `r += s.x * ${i};`)} return r; }`,
+    ];
+    for (const { wrong, compared } of await outcomes(sources.map(compile))) {
+      expect(wrong).toBe(0);
+      expect(compared).toBeGreaterThan(STATES * 0.7);
+    }
+  });
+
   test.each([
     [" + ", " - "],
     [" - ", " + "],
