@@ -48,7 +48,6 @@ test("CartPole with the zoo preset reaches 475 by 80,000 steps in 4 of 5 seeds",
       row("steps-to-475", "steps", run.stepsToThreshold, run.seed),
       row("last-100-return", "return", run.last, run.seed),
       row("greedy-return", "return", run.greedyMean, run.seed),
-      row("steps-per-second", "steps/s", Math.round(run.steps / (run.milliseconds / 1000)), run.seed),
     ]),
     curves: runs.map(({ seed, points }) => ({ seed, points })),
   };
