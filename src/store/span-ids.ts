@@ -30,15 +30,12 @@ export class SpanIds {
       const inSeries = spanId === simulatedSpanId(book.runId, sequence);
       const beyond = series === null || sequence > series.last || sequence < series.first;
       if (!inSeries || !beyond) {
-        const gapless = series !== null && series.count === series.last - series.first + 1;
-        if (inSeries && gapless) continue;
         if (added.has(spanId) || (await this.#idsOf(transaction, book)).has(spanId)) continue;
       }
       if (inSeries) {
         series = {
           first: Math.min(series?.first ?? sequence, sequence),
           last: Math.max(series?.last ?? sequence, sequence),
-          count: (series?.count ?? 0) + 1,
         };
       }
       added.add(spanId);

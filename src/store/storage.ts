@@ -41,8 +41,8 @@ export interface Bookkeeping {
   readonly tailBytes: number;
   readonly segmentBytes: number;
   readonly checkpointBytes: number;
-  /** Spans with ids made from their sequence: first and last sequence, and how many there are. */
-  readonly series: { readonly first: number; readonly last: number; readonly count: number } | null;
+  /** First and last sequence of the spans whose ids are made from it: beyond them a span is new. */
+  readonly series: { readonly first: number; readonly last: number } | null;
 }
 
 export interface Tables {
