@@ -46,7 +46,7 @@ describe("a step reward", () => {
 
   test("computes random expressions alike in all forms", () => {
     let checked = 0;
-    for (let i = 0; i < 400; i++) {
+    for (let i = 0; i < 250; i++) {
       const source = randomExpression(11, i, i % 2 === 0);
       try {
         checked += checkReward(compile(source), null, { states: 40, seed: i }).checkedStates;
@@ -56,7 +56,7 @@ describe("a step reward", () => {
         if (!(error instanceof FulguriteError) || error.code !== "compile/non-finite") throw error;
       }
     }
-    expect(checked).toBeGreaterThan(8000);
+    expect(checked).toBeGreaterThan(5000);
   });
 
   test("reads states at an offset and says so in WGSL that people can read", () => {
@@ -261,7 +261,7 @@ describe("what cannot be compiled", () => {
       return Math.floor((words[0] / 2 ** 32) * n);
     };
     let compiled = 0;
-    for (let i = 0; i < 3000; i++) {
+    for (let i = 0; i < 1500; i++) {
       let text = String(expressions[below(expressions.length)]);
       for (let edit = below(4); edit >= 0; edit--) {
         const at = below(text.length + 1);
@@ -277,7 +277,7 @@ describe("what cannot be compiled", () => {
         expect(error.line).toBeGreaterThan(0);
       }
     }
-    expect(compiled).toBeGreaterThan(30);
+    expect(compiled).toBeGreaterThan(15);
   });
 });
 

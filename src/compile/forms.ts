@@ -14,17 +14,39 @@ export interface StepRewardOptions {
   readonly line?: number;
 }
 
-/** The intermediate form of a step reward, as written (for the reference) and folded to f32 (for engines). */
-export function compileForms(
+interface Forms {
+  /** For the reference. */
+  readonly written: IrFunction;
+  /** For engines: constants computed, in f32. */
+  readonly folded: IrFunction;
+}
+
+/** The intermediate form of a step reward. Throws as `compileStepReward` does. */
+export const compileForms = (source: string, options: StepRewardOptions): Forms =>
+  forms(source, options, options.stateFields);
+
+/**
+ * Checks all that can be known before the environment is: throws as `compileStepReward` does, but takes any
+ * name for a field of the state.
+ */
+export function checkStepSource(
   source: string,
-  options: StepRewardOptions,
-): { readonly written: IrFunction; readonly folded: IrFunction } {
+  options: Pick<StepRewardOptions, "constants" | "line"> = {},
+): void {
+  forms(source, options, null);
+}
+
+function forms(
+  source: string,
+  options: Pick<StepRewardOptions, "constants" | "line">,
+  fields: readonly string[] | null,
+): Forms {
   const text = new Source(source, options.line ?? 1);
-  const state = { kind: "array", length: options.stateFields.length } as const;
+  const state = { kind: "array", length: fields?.length ?? 1 } as const;
   const written = lower(text, {
     name: "step_reward",
     parameters: [state, "f32", state],
-    fields: options.stateFields,
+    fields,
     signature: "three parameters, `(s, a, next)`",
     constants: options.constants ?? {},
     functions: [],

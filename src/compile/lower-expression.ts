@@ -24,8 +24,8 @@ export interface LowerOptions {
   readonly name: string;
   /** Types of the parameters in order; the source may name fewer. */
   readonly parameters: readonly (ScalarType | ArrayType)[];
-  /** Names of the elements of array parameters. */
-  readonly fields: readonly string[];
+  /** Names of the elements of array parameters; null accepts any name, to check a source before they are known. */
+  readonly fields: readonly string[] | null;
   /** The parameters in words, for messages. */
   readonly signature: string;
   /** Numbers that the source captured, by name. */
@@ -166,7 +166,7 @@ export class ExpressionLowering {
   }
 
   #fieldList(object: string): string {
-    return this.#options.fields
+    return (this.#options.fields ?? ["x"])
       .slice(0, 12)
       .map((field) => `\`${object}.${field}\``)
       .join(", ");
@@ -225,10 +225,11 @@ export class ExpressionLowering {
           "Use the field's name or its number.",
         );
       }
-      if (!Number.isInteger(index) || index < 0 || index >= type.length) throw unknown(`index ${index}`);
+      const length = this.#options.fields ? type.length : Infinity;
+      if (!Number.isInteger(index) || index < 0 || index >= length) throw unknown(`index ${index}`);
       return { kind: "element", type: "f32", local, index, at };
     }
-    const index = this.#options.fields.indexOf(name);
+    const index = this.#options.fields ? this.#options.fields.indexOf(name) : 0;
     if (index < 0) throw unknown(`\`${name}\``);
     return { kind: "element", type: "f32", local, index, at };
   }

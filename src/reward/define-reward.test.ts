@@ -32,9 +32,13 @@ test("text and typed functions are rewards too", () => {
   );
 });
 
-test("a name that nobody gave is an error where the reward is defined", () => {
-  expect(() => defineReward.step("(s) => s.x * gain", { line: 7 })).toThrow(
-    expect.objectContaining({ code: "compile/unbound", line: 7 }),
+test("what cannot be compiled is an error where the reward is defined, fields apart", () => {
+  const define = (source: string) => () => defineReward.step(source, { line: 7 });
+  expect(define("(s) =>\n s.x * gain")).toThrow(
+    expect.objectContaining({ code: "compile/unbound", line: 8, column: 8 }),
   );
-  expect(() => defineReward.step("(s) => toString")).toThrow(/`toString`/);
+  expect(define("(s) => toString")).toThrow(/`toString`/);
+  expect(define("(s) => fetch(1)")).toThrow(/call to `fetch` cannot be compiled/);
+  expect(define("(s) => s.x / 0")).toThrow(/division by the constant 0/);
+  expect(define("(s) => s.anything + s[9]")).not.toThrow();
 });

@@ -1,6 +1,5 @@
 import type { StepFunction } from "../compile/check.ts";
-import { freeNames } from "../compile/free-names.ts";
-import { FulguriteError } from "../gpu/error.ts";
+import { checkStepSource } from "../compile/forms.ts";
 
 /** A reward for every step of a simulated environment: source text and the numbers it captured. Cloneable. */
 export interface StepReward {
@@ -29,8 +28,9 @@ export type AnyState = any;
 export interface DefineReward {
   /**
    * A reward of one step, compiled to the GPU by the trainer: `(s, a, next) => 1 - 0.1 * Math.abs(next.x)`,
-   * as a function or as its text. `compileStepReward` lists what compiles. Throws `compile/syntax` where
-   * the text is no function and `compile/unbound` for names that `constants` lacks.
+   * as a function or as its text (where a minifier would rewrite the function, give text). Throws as
+   * `compileStepReward` does, which lists what compiles; only the names of the state's fields are not
+   * checked before the environment is known.
    */
   step<S = AnyState>(
     reward: string | ((s: S, a: number, next: S) => number),
@@ -41,15 +41,7 @@ export interface DefineReward {
 function step(reward: string | StepFunction, settings: StepRewardSettings = {}): StepReward {
   const source = String(reward);
   const { constants = {}, line = 1 } = settings;
-  for (const name of freeNames(source, line)) {
-    if (Object.hasOwn(constants, name)) continue;
-    throw new FulguriteError(
-      "compile/unbound",
-      `the reward uses \`${name}\`, which is not known to it`,
-      `Pass the number: defineReward.step(..., { constants: { ${name} } }).`,
-      { line },
-    );
-  }
+  checkStepSource(source, { constants, line });
   return { kind: "step-reward", source, constants: { ...constants }, line };
 }
 
