@@ -2,7 +2,9 @@ import {
   autocompletion,
   closeBrackets,
   closeBracketsKeymap,
+  closeCompletion,
   completionKeymap,
+  completionStatus,
 } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { javascript } from "@codemirror/lang-javascript";
@@ -79,10 +81,19 @@ export function openEditor(options: EditorOptions): EditorView {
     state: EditorState.create({
       doc: options.source,
       extensions: [
-        Prec.high(
+        Prec.highest(
           keymap.of([
             { key: "Shift-Enter", run: run(true) },
             { key: "Mod-Enter", run: run(false) },
+            {
+              // A completion list that is only being looked for must not cost the person a second Escape.
+              key: "Escape",
+              run: (view) => {
+                if (completionStatus(view.state) === "active") return closeCompletion(view);
+                options.onEscape();
+                return true;
+              },
+            },
             { key: "Alt-ArrowUp", run: leave(-1) },
             { key: "Alt-ArrowDown", run: leave(1) },
           ]),
@@ -105,14 +116,6 @@ export function openEditor(options: EditorOptions): EditorView {
         keymap.of([
           ...closeBracketsKeymap,
           ...completionKeymap,
-          {
-            // Closes a completion list first (its keymap is above); then the keyboard is free of the editor.
-            key: "Escape",
-            run: () => {
-              options.onEscape();
-              return true;
-            },
-          },
           ...defaultKeymap,
           ...historyKeymap,
           indentWithTab,

@@ -209,7 +209,7 @@ function yDomain({ lines, evaluations, threshold }: CurvePicture): [number, numb
   }
   if (threshold) see(threshold.value);
   if (low > high) return [0, 1];
-  if (low > 0 && low < high / 2) low = 0;
+  if (low > 0 && (low < high / 2 || low === high)) low = 0;
   if (low === high) return [low - 0.5, high + 0.5];
   return [low, high + (high - low) * 0.04];
 }

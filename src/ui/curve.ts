@@ -71,7 +71,12 @@ export class FulguriteCurve extends LitElement {
         color: var(--ink-quiet);
         font-size: var(--size-small);
         text-align: center;
+        margin: 0;
         pointer-events: none;
+      }
+      .empty span {
+        padding: 4px 8px;
+        background: var(--paper);
       }
       figcaption {
         display: flex;
@@ -164,7 +169,7 @@ export class FulguriteCurve extends LitElement {
               <div id="plot"></div>
               ${
                 current === null || current.raw.x.length === 0
-                  ? html`<p class="empty">The curve begins with the first finished episode.</p>`
+                  ? html`<p class="empty"><span>The curve begins with the first finished episode.</span></p>`
                   : nothing
               }
             </div>`

@@ -71,7 +71,7 @@ export class FulguriteFooter extends LitElement {
   async #ask(trainer: TrainerClient): Promise<void> {
     try {
       const { engine, adapter } = await trainer.device();
-      this.device = `This machine trains on ${engine === "cpu" ? "the " : ""}${engineWord(engine)} (${adapter}).`;
+      this.device = `This machine trains on ${engine === "cpu" ? "the " : ""}${engineWord(engine)}: ${adapter}.`;
     } catch (error) {
       this.device = asError(error).message;
     }

@@ -68,7 +68,7 @@ export class FulguriteRunDetails extends LitElement {
         gap: 8px 48px;
         padding-block-end: 16px;
       }
-      h4 {
+      h3 {
         margin: 8px 0 4px;
         font: 600 var(--size-small) / 24px var(--font-text);
       }
@@ -157,7 +157,7 @@ export class FulguriteRunDetails extends LitElement {
   }
 
   #curveChoice(): TemplateResult {
-    return html`<h4>Curve</h4>
+    return html`<h3>Curve</h3>
       <label class="choose"
         >Show
         <select
@@ -176,7 +176,7 @@ export class FulguriteRunDetails extends LitElement {
   #figures(): TemplateResult {
     const known = metricViews.filter(({ name }) => this.metrics[`update.${name}`] !== undefined);
     if (known.length === 0) return html``;
-    return html`<h4>Last update</h4>
+    return html`<h3>Last update</h3>
       <dl>
         ${known.map(
           ({ name, title }) =>
@@ -190,7 +190,7 @@ export class FulguriteRunDetails extends LitElement {
     const shown = [...settings(this.record?.job ?? {})].filter(
       ([path]) => !path.startsWith("reward.") && path !== "kind",
     );
-    return html`<h4>Settings of this run</h4>
+    return html`<h3>Settings of this run</h3>
       <dl>
         ${shown.map(
           ([path, text]) =>
@@ -205,7 +205,7 @@ export class FulguriteRunDetails extends LitElement {
     const all = newestFirst(record ? [record, ...this.others] : this.others);
     const names = runLabels(all);
     const earlier = all.filter((run) => run !== record);
-    return html`<h4>Other runs of this cell</h4>
+    return html`<h3>Other runs of this cell</h3>
       ${
         earlier.length === 0
           ? html`<p>None yet. Run the cell again, and both curves lie over each other.</p>`

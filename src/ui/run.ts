@@ -211,9 +211,9 @@ export class FulguriteRun extends LitElement {
         <b>${formatFigure(evaluated)}</b><span>mean return, greedy evaluation</span>
       </p>`;
     }
-    return html`<p class="figure">
-      <b>${formatFigure(recent)}</b><span>mean return, last 100 episodes</span>
-    </p>`;
+    return recent === undefined
+      ? html`<p class="figure"><span>No episode has ended yet.</span></p>`
+      : html`<p class="figure"><b>${formatFigure(recent)}</b><span>mean return, last 100 episodes</span></p>`;
   }
 
   #controls(status: Run["status"]): TemplateResult {
@@ -317,7 +317,6 @@ export class FulguriteRun extends LitElement {
 function stateWord(status: Run["status"], phase: string): string {
   switch (status) {
     case "queued":
-      return "Waiting";
     case "running":
       return phase === "finished" || phase === "paused"
         ? "Training"

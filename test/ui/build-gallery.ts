@@ -19,6 +19,7 @@ export async function openGallery(): Promise<{ readonly url: string; close(): Pr
     build: {
       target: "es2023",
       outDir: directory,
+      emptyOutDir: true,
       rolldownOptions: { input: join(root, "test/ui/gallery.html") },
     },
   });
