@@ -45,5 +45,7 @@ const rowsNamed = (batches: readonly SpanColumns[], name: string): RowOrder =>
 
 function gather(batches: readonly SpanColumns[], order: RowOrder, key: string): Float64Array {
   const columns = batches.map((batch) => batch.numbers(key));
-  return Float64Array.from(order.row, (row, i) => columns[order.batch[i]!]![row]!);
+  const values = new Float64Array(order.length);
+  for (let i = 0; i < values.length; i++) values[i] = columns[order.batch[i]!]![order.row[i]!]!;
+  return values;
 }

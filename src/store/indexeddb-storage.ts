@@ -1,4 +1,5 @@
 import { openDB, type IDBPDatabase } from "idb";
+import { askToPersist, storageManager } from "./persistence.ts";
 import {
   schemaVersion,
   StorageFailure,
@@ -160,11 +161,8 @@ export class IndexedDbStorage implements Storage {
     return usage === undefined ? null : { bytes: usage, quota: quota ?? null, persisted };
   }
 
-  async persist(): Promise<boolean | null> {
-    const manager = storageManager();
-    // Typed as always there, but workers have none.
-    if (!manager || typeof manager.persist !== "function") return null;
-    return (await manager.persisted()) || (await manager.persist());
+  persist(): Promise<boolean | null> {
+    return askToPersist();
   }
 
   close(): void {
@@ -175,10 +173,6 @@ export class IndexedDbStorage implements Storage {
     this.#connection = null;
   }
 }
-
-/** Insecure origins have none. */
-const storageManager = (): StorageManager | null =>
-  typeof navigator === "object" && "storage" in navigator ? navigator.storage : null;
 
 function ignore(): void {
   // The transaction reports it.

@@ -165,7 +165,10 @@ class SegmentColumns implements SpanColumns {
   }
 
   numericKeys(name: string): readonly string[] {
-    const rows = this.#text("name").flatMap((found, row) => (found === name ? [row] : []));
+    const rows: number[] = [];
+    this.#text("name").forEach((found, row) => {
+      if (found === name) rows.push(row);
+    });
     const promoted = this.#promoted.filter(({ data }) => rows.some((row) => isPresent(data, row)));
     const keys = new Set(promoted.map(({ key }) => key));
     const rest = this.#restRows();
