@@ -14,6 +14,8 @@ export const CODE_CHANGED = "code";
 interface CellRun {
   readonly controller: AbortController;
   readonly buffer: OutputBuffer;
+  /** Asked for a training, whose view the host shows. */
+  trained: boolean;
 }
 
 interface KernelCell {
@@ -319,7 +321,7 @@ export class Kernel {
     const buffer = new OutputBuffer((outputs, replace) => {
       this.#post({ kind: "outputs", id, replace, outputs });
     });
-    const run: CellRun = { controller, buffer };
+    const run: CellRun = { controller, buffer, trained: false };
     cell.run = run;
     cell.queued = null;
     cell.values = null;
@@ -335,7 +337,7 @@ export class Kernel {
       failure = error;
     }
     if (cell.run !== run) return;
-    if (values) showDefinitions(analysis.defines, values, buffer);
+    if (values) showDefinitions(analysis.defines, values, run);
     buffer.flush();
     cell.run = null;
     const first = cell.fresh;
@@ -398,6 +400,7 @@ export class Kernel {
   #train(id: string, job: SimulatedJob, run: CellRun): Promise<TrainResult> {
     const { signal } = run.controller;
     const request = this.#nextRequest++;
+    run.trained = true;
     // What the cell showed before goes first, or it would wipe the view of the run.
     run.buffer.flush();
     const result = new Promise<TrainResult>((resolve, reject) => {
@@ -420,6 +423,7 @@ export class Kernel {
    */
   #propagate(cell: KernelCell, first: boolean): void {
     const dirty = new Set<string>();
+    const held = new Set<string>();
     const next = [cell.id];
     for (let of = next.pop(); of !== undefined; of = next.pop()) {
       for (const id of this.#graph.dependents.get(of)!) {
@@ -427,7 +431,11 @@ export class Kernel {
         // A queued cell will do the same for its own dependents when it has run.
         if (!dirty.has(id) && !dependent.queued) next.push(id);
         dirty.add(id);
-        if (first && dependent.fresh && !dependent.run) continue;
+        if (first && dependent.fresh && !dependent.run) {
+          // Stopped in the kernel before this one: it does not start again by itself.
+          if (dependent.state.kind === "cancelled") held.add(id);
+          continue;
+        }
         const names = [...this.#graph.dependencies.get(id)!].filter(([, from]) => from === of);
         this.#markStale(
           dependent,
@@ -435,7 +443,7 @@ export class Kernel {
         );
       }
     }
-    this.#queueEager(dirty);
+    this.#queueEager([...dirty].filter((id) => !held.has(id)));
   }
 
   /** Aborts a run and forgets it: whatever it still does has no effect. */
@@ -506,13 +514,13 @@ function finished(cell: KernelCell): Promise<void> {
 function showDefinitions(
   defines: readonly string[],
   values: ReadonlyMap<string, unknown>,
-  buffer: OutputBuffer,
+  { buffer, trained }: CellRun,
 ): void {
   for (const name of defines) {
     if (hasOwnView(values.get(name))) buffer.push(outputOf(values.get(name), name));
   }
   const last = defines.at(-1);
-  if (buffer.count > 0 || last === undefined) return;
+  if (trained || buffer.count > 0 || last === undefined) return;
   const value = values.get(last);
   if (value !== undefined && typeof value !== "function") buffer.push(outputOf(value, last));
 }
