@@ -24,6 +24,10 @@ class InProcessKernel implements KernelLink {
     });
   }
 
+  prepare(): void {
+    // A kernel here is an object: nothing to get ready.
+  }
+
   restart(): Promise<void> {
     this.#kernel.dispose();
     this.#kernel = this.#create();

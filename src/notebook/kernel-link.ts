@@ -8,6 +8,8 @@ export interface KernelLink {
   onMessage: ((message: KernelMessage) => void) | null;
   /** The kernel is gone or does what a kernel may not do; `restart` brings a fresh one. */
   onLost: ((reason: ErrorData) => void) | null;
+  /** Gets a fresh kernel ready beside the present one, so that a `restart` soon after takes no time. */
+  prepare(): void;
   /** Ends the kernel at once, whatever it runs, and starts an empty one. */
   restart(): Promise<void>;
   /** Milliseconds since the kernel last answered while being asked; 0 where it cannot hang alone. */

@@ -59,6 +59,7 @@ class Sandbox implements KernelLink {
   readonly #parent: HTMLElement;
   #frame: Frame | null = null;
   #port: MessagePort | null = null;
+  #spare: Promise<MessagePort> | null = null;
   readonly #pinger: ReturnType<typeof setInterval>;
   #sequence = 0;
   #unanswered: number | null = null;
@@ -82,12 +83,18 @@ class Sandbox implements KernelLink {
     this.#port?.postMessage(message);
   }
 
+  prepare(): void {
+    if (!this.#frame || this.#spare) return;
+    this.#spare = this.#spawn(this.#frame, START_LIMIT_MS);
+    this.#spare.catch(() => undefined);
+  }
+
   async restart(): Promise<void> {
     this.#closePort();
-    // A living frame gives a new worker in some 30 ms; a dead one is replaced.
+    // A living frame gives a new worker at once; a dead one is replaced.
     if (this.#frame) {
       try {
-        this.#port = await this.#spawn(this.#frame, RESTART_LIMIT_MS);
+        await this.#take(this.#frame, RESTART_LIMIT_MS);
         return;
       } catch (error) {
         if (error instanceof FulguriteError && error.code === "notebook/not-isolated") throw error;
@@ -95,9 +102,19 @@ class Sandbox implements KernelLink {
         this.#frame = null;
       }
     }
-    const frame = await Frame.open(this.#page, this.#source, this.#parent);
-    this.#frame = frame;
-    this.#port = await this.#spawn(frame, START_LIMIT_MS);
+    this.#frame = await Frame.open(this.#page, this.#source, this.#parent);
+    await this.#take(this.#frame, START_LIMIT_MS);
+  }
+
+  async #take(frame: Frame, limit: number): Promise<void> {
+    const spare = this.#spare ?? this.#spawn(frame, limit);
+    this.#spare = null;
+    const port = await within(limit, spare);
+    frame.swap();
+    port.onmessage = ({ data }: MessageEvent<unknown>) => {
+      this.#receive(data, port);
+    };
+    this.#port = port;
   }
 
   dispose(): void {
@@ -129,13 +146,9 @@ class Sandbox implements KernelLink {
       const isolation = await within(limit, Promise.race([ready, frame.spawn(port2)]));
       if (!isIsolated(isolation)) throw notIsolated(isolation);
     } catch (error) {
-      frame.terminate();
       port.close();
       throw error;
     }
-    port.onmessage = ({ data }: MessageEvent<unknown>) => {
-      this.#receive(data, port);
-    };
     return port;
   }
 
@@ -172,6 +185,7 @@ class Sandbox implements KernelLink {
 
   #lose(reason: ErrorData): void {
     this.#closePort();
+    this.#spare = null;
     this.#frame?.terminate();
     this.onLost?.(reason);
   }
@@ -229,7 +243,7 @@ class Frame {
     return new Frame(element, port1, source);
   }
 
-  /** Ends the worker there is and starts another, which gets the port. Rejects where it does not start. */
+  /** Starts a worker beside the one there is; it gets the port. Rejects where it does not start. */
   spawn(port: MessagePort): Promise<never> {
     this.#control.postMessage({ kind: "spawn", source: this.#source }, [port]);
     // The frame keeps it: the script travels once.
@@ -237,6 +251,11 @@ class Frame {
     return new Promise<never>((_, reject) => {
       this.#onFailed = reject;
     });
+  }
+
+  /** Ends the worker there is; the one that was spawned last takes its place. */
+  swap(): void {
+    this.#control.postMessage({ kind: "swap" });
   }
 
   terminate(): void {

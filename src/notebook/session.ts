@@ -147,6 +147,12 @@ class Session extends EventTarget implements OpenNotebook {
     };
     if (!isActive()) return;
     this.#send({ kind: "cancel", id: cellId });
+    this.#link.then(
+      (link) => {
+        link.prepare();
+      },
+      () => undefined,
+    );
     await new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
