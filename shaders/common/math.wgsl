@@ -96,3 +96,15 @@ fn math_tanh4(x: vec4f) -> vec4f {
   q = q * z + 4.89352518554385e-3;
   return (y * p) / q;
 }
+
+fn math_tanh4x4(x: mat4x4f) -> mat4x4f {
+  return mat4x4f(math_tanh4(x[0]), math_tanh4(x[1]), math_tanh4(x[2]), math_tanh4(x[3]));
+}
+
+fn math_exp4(x: vec4f) -> vec4f {
+  return vec4f(math_exp(x.x), math_exp(x.y), math_exp(x.z), math_exp(x.w));
+}
+
+fn math_log4(x: vec4f) -> vec4f {
+  return vec4f(math_log(x.x), math_log(x.y), math_log(x.z), math_log(x.w));
+}

@@ -2,7 +2,7 @@ import type { AlgorithmConfig, LinearSchedule } from "./config.ts";
 
 /** start + (end - start) x update / updates, `update` counted from 0: CleanRL's annealing. */
 export function scheduleValue(schedule: LinearSchedule, update: number, updates: number): number {
-  return schedule.start + ((schedule.end - schedule.start) * update) / updates;
+  return schedule.start + ((schedule.end - schedule.start) * Math.min(update, updates)) / updates;
 }
 
 /** Whole updates that fit into `totalSteps`. */

@@ -1,4 +1,6 @@
+import type { ErrorData } from "../gpu/error.ts";
 import type { TrainingState } from "../rl/engine.ts";
+import type { SpanColumns } from "./span-columns.ts";
 
 export type AttributeValue = string | number | boolean | null;
 
@@ -11,7 +13,7 @@ export interface Span {
   readonly runId: string;
   readonly rolloutId: string | null;
   readonly attemptId: string | null;
-  /** Increases by one within a run (simulated) or a rollout (agentic). */
+  /** Increases within a run (simulated: a function of the update) or by one within a rollout (agentic). */
   readonly sequence: number;
   /** For example "fulgurite.update", "fulgurite.evaluation", "agentlightning.reward". */
   readonly name: string;
@@ -84,24 +86,50 @@ export interface RunQuery {
   readonly cell?: string;
 }
 
+/** What the store uses of the disk. */
+export interface StoreUsage {
+  readonly bytes: number;
+  /** What the browser allows this site; null where it does not say. */
+  readonly quota: number | null;
+  /** True where the browser has promised not to evict it. */
+  readonly persisted: boolean;
+  /** Largest first; bytes are estimates for what is not sealed yet. */
+  readonly runs: readonly { readonly runId: string; readonly name: string; readonly bytes: number }[];
+}
+
+/** Something that went wrong without stopping anybody: a segment set aside, a tail that could not be sealed. */
+export interface StoreProblem extends ErrorData {
+  readonly runId: string;
+  /** Number of the segment within its run; null where it is not about one. */
+  readonly segment: number | null;
+}
+
 /** The Lightning store; see docs/how-it-works.md. Every method rejects with a `FulguriteError` (code "store/...") */
 export interface LightningStore {
-  /** Resolves when durable. Acknowledged means: present after a killed process, once, in order. */
+  /**
+   * Resolves when durable. Acknowledged means: present after a killed process, once, in order. The first commit
+   * of a run carries its row. What is passed must not change until it resolves.
+   */
   commit(commit: Commit): Promise<void>;
   run(id: string): Promise<Run | undefined>;
   /** Newest first. */
   runs(query?: RunQuery): Promise<Run[]>;
-  /** In sequence order, sealed segments and tail alike. */
+  /** In sequence order, sealed segments and tail alike. A damaged segment is left out, see `problems`. */
   spans(query: SpanQuery): Promise<Span[]>;
+  /**
+   * The same as columns, for curves: batches that may hold the wanted spans, in the order of writing, whole
+   * (other rows too).
+   */
+  columns(query: SpanQuery): Promise<SpanColumns[]>;
   checkpoint(runId: string): Promise<Checkpoint | undefined>;
   /** Moves the run's tail into an Arrow segment. */
   seal(runId: string): Promise<void>;
-  /** Removes the run, its spans and checkpoints. */
+  /** Removes the run, its spans and checkpoints; later commits to it are refused ("store/run-deleted"). */
   deleteRun(id: string): Promise<void>;
   /** Small values of the page itself (drafts, settings), by key. */
   setting(key: string): Promise<unknown>;
   setSetting(key: string, value: unknown): Promise<void>;
-  /** Bytes used by kind, and what the browser allows. */
-  usage(): Promise<{ readonly bytes: number; readonly quota: number | null; readonly persisted: boolean }>;
+  usage(): Promise<StoreUsage>;
+  problems(): Promise<StoreProblem[]>;
   close(): void;
 }

@@ -262,6 +262,7 @@ export class SimulatedRun {
         "Resume the run later, or train on the CPU engine.",
       );
     }
+    this.#engine!.onMetrics = null;
     this.#engine!.dispose();
     const from = this.#lastState?.update ?? 0;
     this.#curve.truncate(from);

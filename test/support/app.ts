@@ -1,9 +1,10 @@
+import { execFile } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "vite";
+import { promisify } from "node:util";
 
 export interface BuiltApp {
   readonly directory: string;
@@ -14,11 +15,11 @@ export interface BuiltApp {
 export async function buildApp(): Promise<BuiltApp> {
   const directory = mkdtempSync(join(tmpdir(), "fulgurite-app-"));
   const root = fileURLToPath(new URL("../..", import.meta.url));
-  await build({
-    root,
-    configFile: join(root, "vite.config.ts"),
-    logLevel: "warn",
-    build: { outDir: directory, emptyOutDir: true },
-  });
+  // In a process of its own: under vitest NODE_ENV is "test", and Lit would be built in its development mode.
+  await promisify(execFile)(
+    process.execPath,
+    [join(root, "node_modules/vite/bin/vite.js"), "build", "--outDir", directory, "--logLevel", "warn"],
+    { cwd: root, env: { ...process.env, NODE_ENV: "production" } },
+  );
   return { directory, dispose: () => rm(directory, { recursive: true, force: true }) };
 }

@@ -4,6 +4,8 @@ import ts from "typescript";
 
 /** A seeded fault: the text that must occur exactly once in the file, and what takes its place. */
 export interface Mutation {
+  /** The edited file, relative to the test; default: the imported module itself. */
+  readonly file?: string;
   readonly find: string;
   readonly replace: string;
 }
@@ -14,14 +16,18 @@ export interface Mutation {
  * `url` is the importing test's `import.meta.url`, `path` relative to it.
  */
 export async function importMutated<Module>(url: string, path: string, mutation: Mutation): Promise<Module> {
-  const root = new URL(path, url);
-  const source = readFileSync(fileURLToPath(root), "utf8");
+  const file = new URL(mutation.file ?? path, url);
+  const source = readFileSync(fileURLToPath(file), "utf8");
   const at = source.indexOf(mutation.find);
   if (at < 0 || source.includes(mutation.find, at + 1)) {
-    throw new Error(`"${mutation.find}" must occur exactly once in ${path}`);
+    throw new Error(`"${mutation.find}" must occur exactly once in ${file.pathname}`);
   }
+  const modules = new Map<string, string>();
   const mutated = source.replace(mutation.find, () => mutation.replace);
-  return (await import(/* @vite-ignore */ dataModule(root, mutated, new Map()))) as Module;
+  modules.set(file.href, dataModule(file, mutated, modules));
+  const root = new URL(path, url);
+  const entry = dataModule(root, readFileSync(fileURLToPath(root), "utf8"), modules);
+  return (await import(/* @vite-ignore */ entry)) as Module;
 }
 
 function dataModule(file: URL, source: string, done: Map<string, string>): string {

@@ -1,0 +1,26 @@
+// What one rollout leaves for training: sections of STEPS x ENVS 32-bit elements, row t x ENVS + env; f32 where
+// nothing else is said.
+const TRANSITIONS: u32 = STEPS * ENVS;
+// u32: the action taken, and the mask of allowed ones (bit a; only where MASKED).
+const ACTION: u32 = 0u;
+const MASK: u32 = TRANSITIONS;
+const LOG_PROBABILITY: u32 = 2u * TRANSITIONS;
+const REWARD: u32 = 3u * TRANSITIONS;
+// u32: 1 terminated, 2 truncated by the time limit.
+const ENDED: u32 = 4u * TRANSITIONS;
+// Value of the last observation of a truncated episode, else 0.
+const FINAL_VALUE: u32 = 5u * TRANSITIONS;
+const ADVANTAGE: u32 = 6u * TRANSITIONS;
+const RETURN: u32 = 7u * TRANSITIONS;
+// STEPS + 1 rows: the last one is the value of the observation after the rollout.
+const VALUE: u32 = 8u * TRANSITIONS;
+
+// Held as u32: small integers would be subnormal floats, which an adapter may flush to zero.
+fn transition_bits(section: u32, rows: vec4u) -> vec4u {
+  let at = rows + section;
+  return vec4u(transitions[at.x], transitions[at.y], transitions[at.z], transitions[at.w]);
+}
+
+fn transition(section: u32, rows: vec4u) -> vec4f {
+  return bitcast<vec4f>(transition_bits(section, rows));
+}

@@ -1,0 +1,46 @@
+#include "common/scalars.wgsl"
+#include "common/workgroup.wgsl"
+
+// AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101, algorithm 2) over the whole parameter arena, with the
+// global-norm clip min(1, limit / (norm + 1e-6)) inside; epsilon outside the root. The first thread also adds the
+// minibatch's loss terms and norm to the update's metrics. Twin: src/kernels/reference/optimizer.ts.
+
+@group(0) @binding(1) var<storage, read> gradients: array<vec4f>;
+@group(0) @binding(2) var<storage, read> squares: array<f32>;
+@group(0) @binding(3) var<storage, read_write> parameters: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> moments: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> metrics: array<f32>;
+
+#include "common/metrics.wgsl"
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let at = linear_workgroup(group, groups) * WORKGROUP + lane;
+  if (at >= LENGTH / 4u) {
+    return;
+  }
+  var sum = 0.0;
+  for (var i = 0u; i < SQUARES; i++) {
+    sum += squares[i];
+  }
+  let norm = sqrt(sum);
+  let gradient = gradients[at] * min(1.0, scalars.max_gradient_norm / (norm + 1e-6));
+  let first = scalars.beta1 * moments[at] + scalars.beta1_complement * gradient;
+  let second = scalars.beta2 * moments[LENGTH / 4u + at] + scalars.beta2_complement * (gradient * gradient);
+  moments[at] = first;
+  moments[LENGTH / 4u + at] = second;
+  let corrected1 = first / scalars.correction1;
+  let corrected2 = second / scalars.correction2;
+  let decayed = parameters[at] * (1.0 - scalars.learning_rate * scalars.weight_decay);
+  parameters[at] = decayed - scalars.learning_rate * corrected1 / (sqrt(corrected2) + scalars.epsilon);
+  if (at == 0u) {
+    for (var i = 0u; i < METRIC_GRADIENT_NORM; i++) {
+      metrics[i] += squares[SQUARES + i];
+    }
+    metrics[METRIC_GRADIENT_NORM] += norm;
+  }
+}

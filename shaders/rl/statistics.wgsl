@@ -1,0 +1,98 @@
+#include "common/workgroup.wgsl"
+
+// One workgroup per minibatch of all epochs: mean of its advantages and 1 / (unbiased deviation + 1e-8); (0, 1)
+// where advantages are not normalised. The last workgroup sums up the rollout: episodes, rewards, and the two
+// variances behind the explained variance. Sums run in fixed order.
+
+@group(0) @binding(0) var<storage, read> transitions: array<u32>;
+@group(0) @binding(1) var<storage, read> indices: array<u32>;
+@group(0) @binding(2) var<storage, read> episodes: array<u32>;
+@group(0) @binding(3) var<storage, read_write> statistics: array<vec2f>;
+@group(0) @binding(4) var<storage, read_write> metrics: array<f32>;
+
+#include "common/transitions.wgsl"
+#include "common/episodes.wgsl"
+#include "common/metrics.wgsl"
+
+const LANES: u32 = 64u;
+var<workgroup> shared_sums: array<vec4f, LANES>;
+
+// The sum over all lanes, in lane order within each halving; every lane gets it.
+fn workgroup_sum(lane: u32, value: vec4f) -> vec4f {
+  workgroupBarrier();
+  shared_sums[lane] = value;
+  workgroupBarrier();
+  for (var half = LANES / 2u; half > 0u; half /= 2u) {
+    if (lane < half) {
+      shared_sums[lane] += shared_sums[lane + half];
+    }
+    workgroupBarrier();
+  }
+  return shared_sums[0];
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let minibatch = linear_workgroup(group, groups);
+  let summary = minibatch >= MINIBATCHES;
+  let count = select(BATCH, TRANSITIONS, summary);
+  let first = min(minibatch, MINIBATCHES) * BATCH;
+
+  // x: advantage, or return in the summary; y: its residual return - value, which is the advantage.
+  var sum = vec4f();
+  for (var i = lane; i < count; i += LANES) {
+    if (summary) {
+      let advantage = bitcast<f32>(transitions[ADVANTAGE + i]);
+      sum += vec4f(bitcast<f32>(transitions[RETURN + i]), advantage, bitcast<f32>(transitions[REWARD + i]), 0.0);
+    } else {
+      sum.x += bitcast<f32>(transitions[ADVANTAGE + indices[first + i]]);
+    }
+  }
+  let total = workgroup_sum(lane, sum);
+  let mean = total / f32(count);
+  var squares = vec4f();
+  for (var i = lane; i < count; i += LANES) {
+    if (summary) {
+      let x = vec2f(bitcast<f32>(transitions[RETURN + i]), bitcast<f32>(transitions[ADVANTAGE + i])) - mean.xy;
+      squares += vec4f(x * x, 0.0, 0.0);
+    } else {
+      let x = bitcast<f32>(transitions[ADVANTAGE + indices[first + i]]) - mean.x;
+      squares.x += x * x;
+    }
+  }
+  let deviation = workgroup_sum(lane, squares);
+  var ended = vec4f();
+  if (summary) {
+    for (var env = lane; env < ENVS; env += LANES) {
+      let at = env * EPISODE_WORDS;
+      ended += vec4f(
+        f32(episodes[at + ENDED_EPISODES]),
+        bitcast<f32>(episodes[at + ENDED_RETURN]),
+        bitcast<f32>(episodes[at + ENDED_ENVIRONMENT_RETURN]),
+        f32(episodes[at + ENDED_LENGTH]),
+      );
+    }
+  }
+  let episode_sums = workgroup_sum(lane, ended);
+  if (lane == 0u) {
+    if (!summary) {
+      let unbiased = sqrt(deviation.x / f32(max(count, 2u) - 1u));
+      statistics[minibatch] = select(vec2f(0.0, 1.0), vec2f(mean.x, 1.0 / (unbiased + 1e-8)), NORMALIZE);
+    } else if (minibatch == MINIBATCHES) {
+      metrics[METRIC_EPISODES] = episode_sums.x;
+      metrics[METRIC_RETURN] = episode_sums.y;
+      metrics[METRIC_ENVIRONMENT_RETURN] = episode_sums.z;
+      metrics[METRIC_LENGTH] = episode_sums.w;
+      metrics[METRIC_REWARD] = mean.z;
+      metrics[METRIC_RETURN_VARIANCE] = deviation.x / f32(count);
+      metrics[METRIC_RESIDUAL_VARIANCE] = deviation.y / f32(count);
+      for (var i = 0u; i < METRIC_SUMS; i++) {
+        metrics[i] = 0.0;
+      }
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import { FulguriteError } from "./error.ts";
+
+/** GPU objects made and work submitted so far; in a run's steady state only the last two grow. */
+export interface GpuCounters {
+  buffers: number;
+  bindGroups: number;
+  pipelines: number;
+  submits: number;
+  dispatches: number;
+  /** Bytes of the buffers alive. */
+  bytes: number;
+}
+
+/** One WebGPU device with its adapter's name, its counters, and its loss as a promise. */
+export class GpuDevice {
+  readonly device: GPUDevice;
+  /** For example "swiftshader (google)". */
+  readonly adapter: string;
+  /** A software rasteriser: barriers and small dispatches cost more than arithmetic there. */
+  readonly software: boolean;
+  readonly counters: GpuCounters = {
+    buffers: 0,
+    bindGroups: 0,
+    pipelines: 0,
+    submits: 0,
+    dispatches: 0,
+    bytes: 0,
+  };
+  /** Resolves with the reason when the device is lost; stays pending after `dispose()`. */
+  readonly lost: Promise<string>;
+  #disposed = false;
+  #failure: string | null = null;
+
+  constructor(device: GPUDevice, info: Partial<GPUAdapterInfo>) {
+    this.device = device;
+    this.adapter = adapterText(info);
+    this.software =
+      info.isFallbackAdapter === true ||
+      /swiftshader|llvmpipe|lavapipe|warp|basic render/i.test(this.adapter);
+    this.lost = new Promise((resolve) => {
+      void device.lost.then(({ reason, message }) => {
+        if (!this.#disposed) resolve(message || reason);
+      });
+    });
+    device.addEventListener("uncapturederror", ({ error }) => (this.#failure ??= error.message));
+  }
+
+  /** A zeroed buffer; count and bytes are kept. */
+  createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
+    const limit = this.device.limits.maxBufferSize;
+    if (bytes > limit) {
+      throw new FulguriteError(
+        "gpu/buffer-size",
+        `The buffer "${label}" needs ${bytes} bytes, and ${this.adapter} allows ${limit}.`,
+        "Use fewer environments, fewer steps or a smaller minibatch.",
+      );
+    }
+    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+    this.counters.buffers++;
+    this.counters.bytes += size;
+    return this.device.createBuffer({ label, size, usage });
+  }
+
+  destroyBuffer(buffer: GPUBuffer): void {
+    this.counters.bytes -= buffer.size;
+    buffer.destroy();
+  }
+
+  submit(encoder: GPUCommandEncoder): void {
+    this.counters.submits++;
+    this.device.queue.submit([encoder.finish()]);
+  }
+
+  /** Throws `gpu/validation` if WebGPU reported an error that nobody caught. */
+  check(): void {
+    if (this.#failure === null) return;
+    throw new FulguriteError(
+      "gpu/validation",
+      `WebGPU reported an error: ${this.#failure}`,
+      "Train on the CPU engine and report this error with the adapter's name.",
+    );
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    this.device.destroy();
+  }
+}
+
+/** `description || device || architecture (vendor)`; the architecture is added where the name hides it. */
+export function adapterText(info: Partial<GPUAdapterInfo>): string {
+  const { description = "", device = "", architecture = "", vendor = "" } = info;
+  const name = description || device || architecture || "unknown adapter";
+  const more = [vendor, name === architecture ? "" : architecture].filter((word) => word !== "");
+  return more.length === 0 ? name : `${name} (${more.join(" ")})`;
+}
+
+/**
+ * Opens a device on the fastest adapter of `gpu` (`navigator.gpu`, or Dawn's in Node), with default limits but
+ * for buffer sizes, and timestamps where the adapter has them. Null where there is no adapter or it refuses.
+ */
+export async function openGpuDevice(gpu: GPU | null | undefined): Promise<GpuDevice | null> {
+  try {
+    const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
+    if (!adapter) return null;
+    const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
+    const device = await adapter.requestDevice({
+      requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
+      requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
+    });
+    return new GpuDevice(device, adapter.info);
+  } catch {
+    return null;
+  }
+}

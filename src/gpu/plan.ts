@@ -1,0 +1,100 @@
+import type { GpuDevice } from "./device.ts";
+import type { CompiledKernel } from "./kernel.ts";
+
+/** Bytes between two uniform slots: WebGPU's default alignment of dynamic offsets. */
+export const SLOT_BYTES = 256;
+
+/** One dispatch with everything that can be made beforehand. */
+export interface Dispatch {
+  readonly label: string;
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly hasSlot: boolean;
+  readonly x: number;
+  readonly y: number;
+}
+
+/**
+ * Buffers and dispatches of one training job, made once; encoding a plan creates nothing. Per-step scalars
+ * are data in uniform slots of `SLOT_BYTES`, chosen at encoding.
+ */
+export class StaticPlan {
+  readonly gpu: GpuDevice;
+  readonly #buffers: GPUBuffer[] = [];
+  #offsets = new Uint32Array(0);
+
+  constructor(gpu: GpuDevice) {
+    this.gpu = gpu;
+  }
+
+  /** A storage buffer of `length` 32-bit elements that can be copied to and from. */
+  storage(label: string, length: number): GPUBuffer {
+    return this.#keep(this.gpu.createBuffer(label, length * 4, usage.storage));
+  }
+
+  /** Uniform slots for `scalars`, written whole with one `writeBuffer`. */
+  slots(count: number): GPUBuffer {
+    this.#offsets = Uint32Array.from({ length: count }, (_, slot) => slot * SLOT_BYTES);
+    return this.#keep(this.gpu.createBuffer("scalars", count * SLOT_BYTES, usage.uniform));
+  }
+
+  /**
+   * Binds `buffers` in the kernel's order. `invocations` counts threads of the first dimension in workgroups of
+   * `workgroupSize`; more than 65,535 workgroups spill into y (shaders read `linear_workgroup`).
+   */
+  dispatch(
+    compiled: CompiledKernel,
+    buffers: readonly GPUBuffer[],
+    invocations: number,
+    workgroupSize: number,
+  ): Dispatch {
+    const { kernel, pipeline, layout } = compiled;
+    if (buffers.length !== kernel.bindings.length) throw new Error(`${kernel.name}: wrong number of buffers`);
+    const groups = Math.ceil(invocations / workgroupSize);
+    const y = Math.ceil(groups / 65_535);
+    this.gpu.counters.bindGroups++;
+    const bindGroup = this.gpu.device.createBindGroup({
+      label: kernel.name,
+      layout,
+      entries: buffers.map((buffer, binding) => ({
+        binding,
+        resource: kernel.bindings[binding] === "scalars" ? { buffer, size: SLOT_BYTES } : { buffer },
+      })),
+    });
+    return {
+      label: kernel.name,
+      pipeline,
+      bindGroup,
+      hasSlot: kernel.bindings.includes("scalars"),
+      x: Math.ceil(groups / y),
+      y,
+    };
+  }
+
+  encode(pass: GPUComputePassEncoder, dispatch: Dispatch, slot: number): void {
+    pass.setPipeline(dispatch.pipeline);
+    if (dispatch.hasSlot) pass.setBindGroup(0, dispatch.bindGroup, this.#offsets, slot, 1);
+    else pass.setBindGroup(0, dispatch.bindGroup);
+    pass.dispatchWorkgroups(dispatch.x, dispatch.y);
+    this.gpu.counters.dispatches++;
+  }
+
+  dispose(): void {
+    for (const buffer of this.#buffers.splice(0)) this.gpu.destroyBuffer(buffer);
+  }
+
+  #keep(buffer: GPUBuffer): GPUBuffer {
+    this.#buffers.push(buffer);
+    return buffer;
+  }
+}
+
+/** GPUBufferUsage by value: the constants are not global in every host. */
+export const usage = {
+  /** STORAGE | COPY_SRC | COPY_DST */
+  storage: 0x80 | 0x4 | 0x8,
+  /** UNIFORM | COPY_DST */
+  uniform: 0x40 | 0x8,
+  /** MAP_READ | COPY_DST */
+  readback: 0x1 | 0x8,
+} as const;

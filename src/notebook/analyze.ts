@@ -1,0 +1,185 @@
+import { parse, type CallExpression, type MetaProperty, type Program } from "acorn";
+import { full } from "acorn-walk";
+import { transform } from "sucrase";
+import { FulguriteError } from "../gpu/error.ts";
+import { analyzeNames } from "./names.ts";
+
+/** `import { imported as local } from "fulgurite"`; `imported` is "*" for a namespace. */
+export interface CellImport {
+  readonly local: string;
+  readonly imported: string;
+}
+
+/** What the kernel knows of a cell's text before running it. */
+export interface CellAnalysis {
+  /** Script text with the same lines: types, imports and `export` blanked, a last expression handed to `CONTEXT.last`. */
+  readonly code: string;
+  /** Names that other cells see: top-level declarations, and imports under another name. */
+  readonly defines: readonly string[];
+  /** Names that it reads from outside itself: other cells', ours, or globals. */
+  readonly free: readonly string[];
+  /** Free names that it assigns. */
+  readonly assigned: readonly string[];
+  readonly imports: readonly CellImport[];
+  /** Whether it calls `train(...)`, which makes it lazy. */
+  readonly trains: boolean;
+}
+
+/** The one name that the evaluated text has beside the person's own. */
+export const CONTEXT = "$fulgurite";
+
+const PACKAGE = "fulgurite";
+
+/** Analyses one cell's TypeScript. Throws `FulguriteError` (code "notebook/...") with the cell's line. */
+export function analyzeCell(source: string): CellAnalysis {
+  const stripped = stripTypes(source);
+  const program = parseModule(stripped);
+  rejectImportMeta(program);
+  const edits: Edit[] = [];
+  const imports: CellImport[] = [];
+  for (const statement of program.body) {
+    const line = statement.loc?.start.line ?? 1;
+    switch (statement.type) {
+      case "ImportDeclaration":
+        if (statement.source.value !== PACKAGE) throw notOurs(String(statement.source.value), line);
+        for (const specifier of statement.specifiers) {
+          const imported =
+            specifier.type !== "ImportSpecifier"
+              ? "*"
+              : specifier.imported.type === "Identifier"
+                ? specifier.imported.name
+                : String(specifier.imported.value);
+          imports.push({ local: specifier.local.name, imported });
+        }
+        edits.push({ start: statement.start, end: statement.end, text: "" });
+        break;
+      case "ExportNamedDeclaration":
+        if (statement.source) throw notOurs(String(statement.source.value), line);
+        edits.push({
+          start: statement.start,
+          end: statement.declaration ? statement.declaration.start : statement.end,
+          text: "",
+        });
+        break;
+      case "ExportAllDeclaration":
+        throw notOurs(String(statement.source.value), line);
+      case "ExportDefaultDeclaration":
+        throw new FulguriteError(
+          "notebook/export-default",
+          "A cell has no default export.",
+          "Give the value a name: `export const value = ...`.",
+          { line },
+        );
+      default:
+    }
+  }
+  const last = program.body.at(-1);
+  if (last?.type === "ExpressionStatement" && last.directive === undefined) {
+    const end = stripped[last.end - 1] === ";" ? last.end - 1 : last.end;
+    edits.push({ start: last.start, end: last.start, text: `;${CONTEXT}.last((` });
+    edits.push({ start: end, end, text: "))" });
+  }
+  const names = analyzeNames(program);
+  const plain = new Set(
+    imports.filter(({ local, imported }) => local === imported).map(({ local }) => local),
+  );
+  return {
+    code: applyEdits(stripped, edits),
+    defines: [...names.declared].filter((name) => !plain.has(name)),
+    free: [...new Set([...names.free, ...plain])],
+    assigned: [...names.assigned],
+    imports,
+    trains: callsTrain(program, names.declared, imports),
+  };
+}
+
+interface Edit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/** Replaces ranges, in ascending order; the newlines of a replaced range stay, so that lines keep their numbers. */
+function applyEdits(text: string, edits: readonly Edit[]): string {
+  let result = "";
+  let at = 0;
+  for (const { start, end, text: replacement } of edits) {
+    result += text.slice(at, start) + replacement + text.slice(start, end).replace(/[^\n]/g, "");
+    at = end;
+  }
+  return result + text.slice(at);
+}
+
+/** Blanks TypeScript's types line by line, as cells and rewards travel. Throws `FulguriteError` with the line. */
+export function stripTypes(source: string): string {
+  try {
+    return transform(source, {
+      transforms: ["typescript"],
+      disableESTransforms: true,
+      keepUnusedImports: true,
+    }).code;
+  } catch (error) {
+    throw syntaxError(error);
+  }
+}
+
+function parseModule(code: string): Program {
+  try {
+    return parse(code, { ecmaVersion: 2024, sourceType: "module", locations: true });
+  } catch (error) {
+    throw syntaxError(error);
+  }
+}
+
+/** sucrase and acorn both carry `loc` and end their message with "(line:column)". */
+function syntaxError(error: unknown): FulguriteError {
+  const { message, loc } = error as { message?: unknown; loc?: { line?: unknown; column?: unknown } };
+  const at = /\s*\((\d+):(\d+)\)\s*$/.exec(String(message));
+  const line = typeof loc?.line === "number" ? loc.line : Number(at?.[1] ?? 1);
+  const text = String(message)
+    .replace(/^Error transforming [^:]*:\s*/, "")
+    .replace(/\s*\(\d+:\d+\)\s*$/, "");
+  return new FulguriteError("notebook/syntax", `${text}.`, "Correct this line.", { line, cause: error });
+}
+
+function notOurs(specifier: string, line: number): FulguriteError {
+  return new FulguriteError(
+    "notebook/import",
+    `A cell cannot import "${specifier}".`,
+    'Import from "fulgurite"; other cells\' names need no import.',
+    { line },
+  );
+}
+
+function callsTrain(
+  program: Program,
+  declared: ReadonlySet<string>,
+  imports: readonly CellImport[],
+): boolean {
+  const names = new Set(imports.filter(({ imported }) => imported === "train").map(({ local }) => local));
+  if (!declared.has("train")) names.add("train");
+  const namespaces = new Set(imports.filter(({ imported }) => imported === "*").map(({ local }) => local));
+  let found = false;
+  full(program, (node) => {
+    if (node.type !== "CallExpression") return;
+    const { callee } = node as CallExpression;
+    if (callee.type === "Identifier") found ||= names.has(callee.name);
+    else if (callee.type === "MemberExpression" && callee.object.type === "Identifier") {
+      const isTrain = callee.property.type === "Identifier" && callee.property.name === "train";
+      found ||= isTrain && namespaces.has(callee.object.name);
+    }
+  });
+  return found;
+}
+
+function rejectImportMeta(program: Program): void {
+  full(program, (node) => {
+    if (node.type !== "MetaProperty" || (node as MetaProperty).meta.name !== "import") return;
+    throw new FulguriteError(
+      "notebook/import-meta",
+      "A cell has no `import.meta`.",
+      "Leave it out: a cell has no address of its own.",
+      { line: node.loc?.start.line ?? 1 },
+    );
+  });
+}

@@ -1,0 +1,109 @@
+import { cartPole } from "../env/cartpole.ts";
+import { environmentNames } from "../env/registry.ts";
+import type { StepFunction } from "../compile/index.ts";
+import { FulguriteError } from "../gpu/error.ts";
+import { ppo } from "../rl/ppo.ts";
+import type { SimulatedJob, TrainResult } from "../train/job.ts";
+import { simulatedJob, type JobOptions } from "../train/simulated-job.ts";
+import { defineStepReward, rewardOutput, type RewardScope, type StepRewardOptions } from "./cell-reward.ts";
+import { formatText, inspect } from "./inspect.ts";
+import type { Output } from "./session-types.ts";
+
+/** What the names a cell sees do for the run of the cell that calls them. */
+export interface CellHost {
+  readonly signal: AbortSignal;
+  readonly scope: RewardScope;
+  show(output: Output): void;
+  train(job: SimulatedJob): Promise<TrainResult>;
+}
+
+/** Names in scope in every cell, also by `import { ... } from "fulgurite"`. */
+export const cellApiNames = [
+  "cartPole",
+  "ppo",
+  "defineReward",
+  "train",
+  "display",
+  "signal",
+  "console",
+  "FulguriteError",
+] as const;
+export type CellApi = Readonly<Record<(typeof cellApiNames)[number], unknown>>;
+
+/** The names for one run of one cell. */
+export function createCellApi(host: CellHost): CellApi {
+  const defineReward = (): never => {
+    throw new FulguriteError(
+      "reward/unsupported",
+      "Composed rewards are not here yet.",
+      "Define a step reward: `defineReward.step((s, a, next) => ...)`.",
+    );
+  };
+  defineReward.step = (step: StepFunction | string, options: StepRewardOptions = {}): unknown =>
+    defineStepReward(step, options, host.scope);
+  Object.freeze(defineReward);
+  return {
+    cartPole,
+    ppo,
+    defineReward,
+    FulguriteError,
+    signal: host.signal,
+    train: async (options: JobOptions) => {
+      host.signal.throwIfAborted();
+      return host.train(simulatedJob(options));
+    },
+    display: (value: unknown) => {
+      host.show(outputOf(value, null));
+      return value;
+    },
+    console: cellConsole(host),
+  };
+}
+
+/** A value as the page shows it: an environment and a reward as what they are, all else in the inspector. */
+export function outputOf(value: unknown, name: string | null): Output {
+  return (
+    environmentOutput(value) ??
+    rewardOutput(value, name) ??
+    (typeof value === "string" && name === null
+      ? { view: "text", stream: "out", text: value }
+      : { view: "value", name, value: inspect(value) })
+  );
+}
+
+/** Whether the value has a view of its own, shown wherever a cell defines it. */
+export const hasOwnView = (value: unknown): boolean =>
+  environmentOutput(value) !== undefined || rewardOutput(value, null) !== undefined;
+
+function environmentOutput(value: unknown): Output | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { name, stateFields } = value as { name?: unknown; stateFields?: unknown };
+  const known = typeof name === "string" && environmentNames.includes(name) && Array.isArray(stateFields);
+  return known ? { view: "environment", name } : undefined;
+}
+
+function cellConsole(host: CellHost): Record<string, unknown> {
+  const write =
+    (stream: "out" | "warn" | "error") =>
+    (...values: unknown[]): void => {
+      host.show({ view: "text", stream, text: values.map(formatText).join(" ") });
+    };
+  const out = write("out");
+  return {
+    log: out,
+    info: out,
+    debug: out,
+    warn: write("warn"),
+    error: write("error"),
+    trace: out,
+    dir: (value: unknown) => {
+      host.show(outputOf(value, null));
+    },
+    table: (value: unknown) => {
+      host.show({ view: "value", name: null, value: inspect(value) });
+    },
+    assert: (condition: unknown, ...values: unknown[]) => {
+      if (!condition) write("error")("Assertion failed:", ...values);
+    },
+  };
+}

@@ -1,0 +1,542 @@
+import { FulguriteError } from "../gpu/error.ts";
+import type { SimulatedJob, TrainResult } from "../train/job.ts";
+import { analyzeCell, type CellAnalysis } from "./analyze.ts";
+import { cellApiNames, createCellApi, hasOwnView, outputOf, type CellApi } from "./cell-api.ts";
+import { describeCellError } from "./cell-error.ts";
+import { evaluateCell } from "./evaluate.ts";
+import { buildGraph, type CellGraph } from "./graph.ts";
+import { OutputBuffer } from "./output-buffer.ts";
+import type { HostMessage, KernelCellSource, KernelCellState, KernelMessage } from "./protocol.ts";
+
+/** What a cell whose text was edited is stale because of. */
+export const CODE_CHANGED = "code";
+
+interface CellRun {
+  readonly controller: AbortController;
+  readonly buffer: OutputBuffer;
+  /** Asked for a training, whose view the host shows. */
+  trained: boolean;
+}
+
+interface KernelCell {
+  readonly id: string;
+  source: string;
+  lazyFlag: boolean;
+  /** Of the last text that could be read, so that a half-typed edit does not tear the graph. */
+  analysis: CellAnalysis;
+  /** Why the present text cannot be read. */
+  broken: FulguriteError | null;
+  state: KernelCellState;
+  /** Names that changed since the last run began. */
+  readonly because: Set<string>;
+  values: ReadonlyMap<string, unknown> | null;
+  /** Ran at least once, also in a kernel before this one. */
+  ran: boolean;
+  /** No run of it has ended in this kernel. */
+  fresh: boolean;
+  run: CellRun | null;
+  queued: "eager" | "forced" | null;
+  waiting: (() => void)[];
+}
+
+const NOTHING: CellAnalysis = { code: "", defines: [], free: [], assigned: [], imports: [], trains: false };
+/** Cells are started for this long before messages get their turn, a "cancel" among them. */
+const SLICE_MS = 30;
+
+/**
+ * The reactive kernel: runs cells in the order of their dependencies. Free of DOM; the same in the sandbox's
+ * worker, in Node and in tests.
+ *
+ * - A cell is eager, and runs by itself once all it needs is done, or lazy: by its flag or because it trains.
+ * - An edit makes a cell and all that depends on it stale. Eager ones run again; lazy ones say why they are stale.
+ * - A forced cell has its ancestors run first where they are not done.
+ * - A lazy run in flight keeps the code it started with; an eager one is aborted and started again.
+ * - A cell that is deleted or fails takes its names with it.
+ */
+export class Kernel {
+  readonly #post: (message: KernelMessage) => void;
+  #cells = new Map<string, KernelCell>();
+  #graph: CellGraph = buildGraph([]);
+  /** Whether cells that never ran may run by themselves: only once the host said so. */
+  #auto = false;
+  #requests = new Map<
+    number,
+    { resolve: (result: TrainResult) => void; reject: (error: FulguriteError) => void }
+  >();
+  #nextRequest = 1;
+  #sliceStart = 0;
+  #pumpTimer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(post: (message: KernelMessage) => void) {
+    this.#post = post;
+  }
+
+  /** Handles one message from the host. */
+  receive(message: HostMessage): void {
+    this.#sliceStart = performance.now();
+    switch (message.kind) {
+      case "cells":
+        this.#setCells(message.cells);
+        break;
+      case "restore":
+        this.#restore(message.ran, message.cancelled);
+        break;
+      case "run":
+        void this.#settledBy(message.command, this.#force(message.id));
+        break;
+      case "run-eager":
+        void this.#settledBy(message.command, this.#runEager());
+        break;
+      case "cancel":
+        this.#cancel(message.id);
+        break;
+      case "trained":
+        this.#requests.get(message.request)?.resolve(message.result);
+        this.#requests.delete(message.request);
+        break;
+      case "refused":
+        this.#requests.get(message.request)?.reject(FulguriteError.fromData(message.error));
+        this.#requests.delete(message.request);
+        break;
+      case "ping":
+        this.#post({ kind: "pong", sequence: message.sequence });
+        break;
+    }
+  }
+
+  /** Aborts what runs and starts nothing more. */
+  dispose(): void {
+    this.#auto = false;
+    if (this.#pumpTimer !== null) clearTimeout(this.#pumpTimer);
+    for (const cell of this.#cells.values()) {
+      cell.queued = null;
+      this.#abandon(cell);
+    }
+    this.#cells.clear();
+  }
+
+  async #settledBy(command: number, work: Promise<unknown>): Promise<void> {
+    await work;
+    this.#post({ kind: "settled", command });
+  }
+
+  // Editing
+
+  #setCells(sources: readonly KernelCellSource[]): void {
+    const before = this.#graph;
+    const changed = new Set<string>();
+    const cells = new Map<string, KernelCell>();
+    for (const { id, source, lazy } of sources) {
+      const old = this.#cells.get(id);
+      const cell = old ?? emptyCell(id);
+      if (old?.source !== source) {
+        changed.add(id);
+        readSource(cell, source);
+      }
+      cell.lazyFlag = lazy;
+      cells.set(id, cell);
+    }
+    const removed = [...this.#cells.values()].filter(({ id }) => !cells.has(id));
+    this.#cells = cells;
+    for (const cell of removed) {
+      this.#abandon(cell);
+      cell.queued = null;
+      settle(cell);
+    }
+    this.#graph = buildGraph([...cells.values()].map(({ id, analysis }) => ({ id, ...analysis })));
+    this.#postGraph();
+    this.#markDirty(changed, before);
+    for (const cell of cells.values()) {
+      const problem = this.#problemOf(cell);
+      if (problem && !(cell.run && this.#isLazy(cell))) this.#fail(cell, problem);
+    }
+    this.#pump();
+  }
+
+  #postGraph(): void {
+    const cells = [...this.#cells.values()].map((cell) => ({
+      id: cell.id,
+      defines: cell.analysis.defines,
+      uses: [...this.#graph.dependencies.get(cell.id)!.keys()],
+      lazy: this.#isLazy(cell),
+    }));
+    this.#post({ kind: "graph", cells });
+  }
+
+  /** Marks edited cells and all that depends on them, or whose names now come from elsewhere. */
+  #markDirty(changed: ReadonlySet<string>, before: CellGraph): void {
+    const dirty = new Set<string>();
+    for (const id of this.#graph.order) {
+      const cell = this.#cells.get(id)!;
+      const because = new Set<string>(changed.has(id) ? [CODE_CHANGED] : []);
+      const dependencies = this.#graph.dependencies.get(id)!;
+      for (const [name, from] of dependencies) {
+        if (dirty.has(from) || before.definer.get(name) !== from) because.add(name);
+      }
+      for (const name of before.dependencies.get(id)?.keys() ?? []) {
+        if (!dependencies.has(name) && !changed.has(id)) because.add(name);
+      }
+      const isProblem = this.#graph.problems.has(id);
+      if (because.size === 0 && isProblem === before.problems.has(id)) continue;
+      dirty.add(id);
+      this.#markStale(cell, because);
+    }
+    this.#queueEager(dirty);
+  }
+
+  #markStale(cell: KernelCell, because: Iterable<string>): void {
+    if (!cell.ran) {
+      if (!cell.queued && cell.state.kind !== "idle") this.#setState(cell, { kind: "idle" });
+      return;
+    }
+    for (const name of because) cell.because.add(name);
+    if (cell.run) {
+      if (this.#isLazy(cell)) return;
+      this.#abandon(cell);
+      cell.queued = "eager";
+    }
+    if (!cell.queued) this.#setState(cell, { kind: "stale", because: [...cell.because] });
+  }
+
+  #queueEager(ids: Iterable<string>): void {
+    for (const id of ids) {
+      const cell = this.#cells.get(id)!;
+      if (cell.queued || cell.run || this.#isLazy(cell) || !(this.#auto || cell.ran)) continue;
+      cell.queued = "eager";
+    }
+  }
+
+  #restore(ran: readonly string[], cancelled: readonly string[]): void {
+    for (const id of ran) {
+      const cell = this.#cells.get(id);
+      if (cell) cell.ran = true;
+    }
+    for (const id of cancelled) {
+      const cell = this.#cells.get(id);
+      if (cell && !this.#problemOf(cell)) this.#setState(cell, { kind: "cancelled" });
+    }
+  }
+
+  // Running
+
+  async #runEager(): Promise<void> {
+    this.#auto = true;
+    const wanted: KernelCell[] = [];
+    for (const cell of this.#cells.values()) {
+      const { kind } = cell.state;
+      if (this.#isLazy(cell) || cell.run || (kind !== "idle" && kind !== "stale")) continue;
+      cell.queued = "eager";
+      wanted.push(cell);
+    }
+    this.#pump();
+    await Promise.all(wanted.map((cell) => finished(cell)));
+  }
+
+  async #force(id: string): Promise<void> {
+    const cell = this.#cells.get(id);
+    if (!cell || this.#problemOf(cell)) return;
+    if (!cell.run) {
+      cell.queued = "forced";
+      for (const ancestor of this.#ancestors(id)) {
+        if (!ancestor.run && ancestor.state.kind !== "done") ancestor.queued = "forced";
+      }
+      this.#pump();
+    }
+    await finished(cell);
+  }
+
+  #ancestors(id: string): Set<KernelCell> {
+    const found = new Set<KernelCell>();
+    const next = [id];
+    for (let of = next.pop(); of !== undefined; of = next.pop()) {
+      for (const from of this.#graph.dependencies.get(of)!.values()) {
+        const ancestor = this.#cells.get(from)!;
+        if (found.has(ancestor)) continue;
+        found.add(ancestor);
+        next.push(from);
+      }
+    }
+    return found;
+  }
+
+  #cancel(id: string): void {
+    const cell = this.#cells.get(id);
+    if (!cell) return;
+    if (cell.queued) {
+      cell.queued = null;
+      this.#setState(cell, { kind: "cancelled" });
+      settle(cell);
+      this.#pump();
+    }
+    cell.run?.controller.abort();
+  }
+
+  /** Starts every queued cell whose dependencies are done; called whenever that may have become true. */
+  #pump(): void {
+    for (const id of this.#graph.order) {
+      const cell = this.#cells.get(id);
+      if (!cell?.queued) continue;
+      const dependencies = [...new Set(this.#graph.dependencies.get(id)!.values())].map((from) =>
+        this.#cells.get(from)!,
+      );
+      const problem = this.#problemOf(cell);
+      const missing = dependencies.find((d) => !d.queued && !d.run && d.state.kind !== "done");
+      const trains = dependencies.some((d) => d.run && this.#isLazy(d));
+      if (problem) this.#fail(cell, problem);
+      else if (missing && cell.queued === "forced") this.#fail(cell, ancestorProblem(missing.id));
+      else if (missing || (trains && cell.queued === "eager")) this.#drop(cell);
+      else if (dependencies.some((d) => d.queued || d.run)) {
+        this.#setState(cell, { kind: "queued" });
+      } else if (this.#pumpTimer !== null || performance.now() - this.#sliceStart > SLICE_MS) {
+        this.#setState(cell, { kind: "queued" });
+        this.#pumpTimer ??= setTimeout(() => {
+          this.#pumpTimer = null;
+          this.#sliceStart = performance.now();
+          this.#pump();
+        });
+      } else {
+        void this.#start(cell);
+      }
+    }
+  }
+
+  /** An eager cell that cannot run now: what it needs failed, or waits to be asked for. */
+  #drop(cell: KernelCell): void {
+    cell.queued = null;
+    this.#setState(cell, cell.ran ? { kind: "stale", because: [...cell.because] } : { kind: "idle" });
+    settle(cell);
+  }
+
+  #fail(cell: KernelCell, problem: FulguriteError): void {
+    cell.queued = null;
+    this.#abandon(cell);
+    cell.values = null;
+    this.#setState(cell, { kind: "error", ...describeCellError(problem, cell.id, cell.source) });
+    settle(cell);
+  }
+
+  async #start(cell: KernelCell): Promise<void> {
+    const { id, source, analysis } = cell;
+    const controller = new AbortController();
+    const buffer = new OutputBuffer((outputs, replace) => {
+      this.#post({ kind: "outputs", id, replace, outputs });
+    });
+    const run: CellRun = { controller, buffer, trained: false };
+    cell.run = run;
+    cell.queued = null;
+    cell.values = null;
+    cell.ran = true;
+    cell.because.clear();
+    // Before the cell's own code: should that never return, the host knows which cell it was.
+    this.#setState(cell, { kind: "running" });
+    let values: ReadonlyMap<string, unknown> | null = null;
+    let failure: unknown;
+    try {
+      values = await this.#evaluate(cell, run);
+    } catch (error) {
+      failure = error;
+    }
+    if (cell.run !== run) return;
+    if (values) showDefinitions(analysis.defines, values, run);
+    buffer.flush();
+    cell.run = null;
+    const first = cell.fresh;
+    cell.fresh = false;
+    const problem = this.#problemOf(cell);
+    if (controller.signal.aborted) this.#setState(cell, { kind: "cancelled" });
+    else if (problem) this.#fail(cell, problem);
+    else if (!values) this.#setState(cell, { kind: "error", ...describeCellError(failure, id, source) });
+    else {
+      cell.values = values;
+      const because = [...cell.because];
+      this.#setState(cell, because.length > 0 ? { kind: "stale", because } : { kind: "done" });
+    }
+    this.#propagate(cell, first);
+    settle(cell);
+    this.#pump();
+  }
+
+  async #evaluate(cell: KernelCell, run: CellRun): Promise<ReadonlyMap<string, unknown>> {
+    const { id, analysis } = cell;
+    const names = new Map<string, () => unknown>();
+    const api = createCellApi({
+      signal: run.controller.signal,
+      scope: { code: analysis.code, names },
+      show: (output) => {
+        run.buffer.push(output);
+      },
+      train: (job) => this.#train(id, job, run),
+    });
+    const context = {
+      last: (value: unknown) => {
+        if (value !== undefined) run.buffer.push(outputOf(value, null));
+      },
+      scope: (readers: Readonly<Record<string, () => unknown>>) => {
+        for (const [name, reader] of Object.entries(readers)) names.set(name, reader);
+      },
+    };
+    return evaluateCell(id, analysis, this.#scopeOf(cell, api), context);
+  }
+
+  /** Values of the names that the cell takes from other cells and from us. */
+  #scopeOf(cell: KernelCell, api: CellApi): Map<string, unknown> {
+    const scope = new Map<string, unknown>();
+    const isOurs = (name: string): name is keyof CellApi =>
+      (cellApiNames as readonly string[]).includes(name);
+    const own = new Set(cell.analysis.defines);
+    for (const name of cell.analysis.free) {
+      const from = this.#graph.dependencies.get(cell.id)!.get(name);
+      if (from !== undefined) scope.set(name, this.#cells.get(from)!.values?.get(name));
+      else if (isOurs(name) && !own.has(name)) scope.set(name, api[name]);
+    }
+    for (const { local, imported } of cell.analysis.imports) {
+      if (imported === "*") scope.set(local, Object.freeze({ ...api }));
+      else if (isOurs(imported)) scope.set(local, api[imported]);
+      else if (!scope.has(local)) throw unknownImport(imported);
+    }
+    return scope;
+  }
+
+  #train(id: string, job: SimulatedJob, run: CellRun): Promise<TrainResult> {
+    const { signal } = run.controller;
+    const request = this.#nextRequest++;
+    run.trained = true;
+    // What the cell showed before goes first, or it would wipe the view of the run.
+    run.buffer.flush();
+    const result = new Promise<TrainResult>((resolve, reject) => {
+      this.#requests.set(request, { resolve, reject });
+      signal.addEventListener("abort", () => {
+        if (!this.#requests.delete(request)) return;
+        this.#post({ kind: "abort", request });
+        reject(signal.reason as Error);
+      });
+    });
+    // A cell may train without waiting; its failure is shown by the run itself.
+    result.catch(() => undefined);
+    this.#post({ kind: "train", request, id, job });
+    return result;
+  }
+
+  /**
+   * A cell has run: what depends on it is stale and, where eager, runs. A first run in this kernel changes
+   * nothing for cells that last ran in a kernel before: their text was the same.
+   */
+  #propagate(cell: KernelCell, first: boolean): void {
+    const dirty = new Set<string>();
+    const held = new Set<string>();
+    const next = [cell.id];
+    for (let of = next.pop(); of !== undefined; of = next.pop()) {
+      for (const id of this.#graph.dependents.get(of)!) {
+        const dependent = this.#cells.get(id)!;
+        // A queued cell will do the same for its own dependents when it has run.
+        if (!dirty.has(id) && !dependent.queued) next.push(id);
+        dirty.add(id);
+        if (first && dependent.fresh && !dependent.run) {
+          // Stopped in the kernel before this one: it does not start again by itself.
+          if (dependent.state.kind === "cancelled") held.add(id);
+          continue;
+        }
+        const names = [...this.#graph.dependencies.get(id)!].filter(([, from]) => from === of);
+        this.#markStale(
+          dependent,
+          names.map(([name]) => name),
+        );
+      }
+    }
+    this.#queueEager([...dirty].filter((id) => !held.has(id)));
+  }
+
+  /** Aborts a run and forgets it: whatever it still does has no effect. */
+  #abandon(cell: KernelCell): void {
+    const { run } = cell;
+    if (!run) return;
+    cell.run = null;
+    run.buffer.close();
+    run.controller.abort();
+  }
+
+  #isLazy(cell: KernelCell): boolean {
+    return cell.lazyFlag || cell.analysis.trains;
+  }
+
+  #problemOf(cell: KernelCell): FulguriteError | undefined {
+    return cell.broken ?? this.#graph.problems.get(cell.id);
+  }
+
+  #setState(cell: KernelCell, state: KernelCellState): void {
+    if (cell.state.kind === state.kind && state.kind !== "stale" && state.kind !== "error") return;
+    cell.state = state;
+    this.#post({ kind: "state", id: cell.id, state });
+  }
+}
+
+const emptyCell = (id: string): KernelCell => ({
+  id,
+  source: "",
+  lazyFlag: false,
+  analysis: NOTHING,
+  broken: null,
+  state: { kind: "idle" },
+  because: new Set(),
+  values: null,
+  ran: false,
+  fresh: true,
+  run: null,
+  queued: null,
+  waiting: [],
+});
+
+function readSource(cell: KernelCell, source: string): void {
+  cell.source = source;
+  try {
+    cell.analysis = analyzeCell(source);
+    cell.broken = null;
+  } catch (error) {
+    if (!(error instanceof FulguriteError)) throw error;
+    cell.broken = error;
+  }
+}
+
+function settle(cell: KernelCell): void {
+  for (const resolve of cell.waiting.splice(0)) resolve();
+}
+
+/** Resolves once the cell neither waits nor runs. */
+function finished(cell: KernelCell): Promise<void> {
+  return cell.queued || cell.run
+    ? new Promise((resolve) => {
+        cell.waiting.push(resolve);
+      })
+    : Promise.resolve();
+}
+
+/** Environments and rewards are shown where they are defined; else the last value, if the cell shows nothing. */
+function showDefinitions(
+  defines: readonly string[],
+  values: ReadonlyMap<string, unknown>,
+  { buffer, trained }: CellRun,
+): void {
+  for (const name of defines) {
+    if (hasOwnView(values.get(name))) buffer.push(outputOf(values.get(name), name));
+  }
+  const last = defines.at(-1);
+  if (trained || buffer.count > 0 || last === undefined) return;
+  const value = values.get(last);
+  if (value !== undefined && typeof value !== "function") buffer.push(outputOf(value, last));
+}
+
+function ancestorProblem(ancestor: string): FulguriteError {
+  return new FulguriteError(
+    "notebook/ancestor",
+    `The cell \`${ancestor}\`, which this one needs, did not finish.`,
+    `Look at \`${ancestor}\` first.`,
+  );
+}
+
+function unknownImport(name: string): FulguriteError {
+  return new FulguriteError(
+    "notebook/import",
+    `"fulgurite" has no \`${name}\` for cells.`,
+    `It has ${cellApiNames.filter((one) => one !== "console").join(", ")}.`,
+  );
+}

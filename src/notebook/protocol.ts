@@ -1,0 +1,215 @@
+import type { ErrorData } from "../gpu/error.ts";
+import type { AlgorithmConfig, LinearSchedule, PpoConfig } from "../rl/config.ts";
+import type { RewardSource, SimulatedJob, TrainResult } from "../train/job.ts";
+import { MAX_OUTPUT_CHARACTERS, MAX_OUTPUTS } from "./output-buffer.ts";
+import type { Output, ValueNode } from "./session-types.ts";
+import * as read from "./validate.ts";
+
+/** A cell as the kernel gets it; markdown cells stay with the host. */
+export interface KernelCellSource {
+  readonly id: string;
+  readonly source: string;
+  /** Has the `lazy` flag. */
+  readonly lazy: boolean;
+}
+
+/** From the trusted host to the kernel. */
+export type HostMessage =
+  /** All code cells in the order of the document; replaces what was there. */
+  | { readonly kind: "cells"; readonly cells: readonly KernelCellSource[] }
+  /** After a restart: cells that ran before, and those that must not run again by themselves. */
+  | { readonly kind: "restore"; readonly ran: readonly string[]; readonly cancelled: readonly string[] }
+  /** Answered by "settled" with the same command number. */
+  | { readonly kind: "run"; readonly command: number; readonly id: string }
+  | { readonly kind: "run-eager"; readonly command: number }
+  | { readonly kind: "cancel"; readonly id: string }
+  | { readonly kind: "trained"; readonly request: number; readonly result: TrainResult }
+  | { readonly kind: "refused"; readonly request: number; readonly error: ErrorData }
+  | { readonly kind: "ping"; readonly sequence: number };
+
+/** `CellState` without the host's clock. */
+export type KernelCellState =
+  | { readonly kind: "idle" }
+  | { readonly kind: "queued" }
+  | { readonly kind: "running" }
+  | { readonly kind: "done" }
+  | { readonly kind: "stale"; readonly because: readonly string[] }
+  | { readonly kind: "error"; readonly error: ErrorData; readonly lineText: string | null }
+  | { readonly kind: "cancelled" };
+
+/** What the kernel found out about a cell without running it. */
+export interface CellSummary {
+  readonly id: string;
+  readonly defines: readonly string[];
+  /** Names that it takes from other cells. */
+  readonly uses: readonly string[];
+  /** By its flag, or because it calls `train`. */
+  readonly lazy: boolean;
+}
+
+/** From the kernel, which runs a stranger's code, to the host. */
+export type KernelMessage =
+  | { readonly kind: "graph"; readonly cells: readonly CellSummary[] }
+  | { readonly kind: "state"; readonly id: string; readonly state: KernelCellState }
+  | {
+      readonly kind: "outputs";
+      readonly id: string;
+      /** Clears what the cell showed before. */
+      readonly replace: boolean;
+      readonly outputs: readonly Output[];
+    }
+  | { readonly kind: "train"; readonly request: number; readonly id: string; readonly job: SimulatedJob }
+  /** The cell that asked for this training was stopped. */
+  | { readonly kind: "abort"; readonly request: number }
+  | { readonly kind: "settled"; readonly command: number }
+  | { readonly kind: "pong"; readonly sequence: number };
+
+const MAX_CELLS = 10_000;
+const MAX_NUMBER = 2 ** 53 - 1;
+
+const id = read.text(64);
+const name = read.text(200);
+const counter = read.whole(MAX_NUMBER);
+const errorData: read.Reader<ErrorData> = read.object<ErrorData>({
+  code: read.text(100),
+  message: read.text(10_000),
+  fix: read.text(10_000),
+  line: read.nullable(read.whole(1_000_000)),
+  column: read.nullable(read.whole(1_000_000)),
+});
+
+const state = read.union<"kind", KernelCellState>("kind", {
+  idle: read.object({ kind: read.oneOf("idle") }),
+  queued: read.object({ kind: read.oneOf("queued") }),
+  running: read.object({ kind: read.oneOf("running") }),
+  done: read.object({ kind: read.oneOf("done") }),
+  stale: read.object({ kind: read.oneOf("stale"), because: read.list(name, 100) }),
+  error: read.object({
+    kind: read.oneOf("error"),
+    error: errorData,
+    lineText: read.nullable(read.text(10_000)),
+  }),
+  cancelled: read.object({ kind: read.oneOf("cancelled") }),
+});
+
+const MAX_VALUE_DEPTH = 12;
+
+const valueNode =
+  (depth: number): read.Reader<ValueNode> =>
+  (value) => {
+    if (depth > MAX_VALUE_DEPTH) throw new read.Invalid("value depth");
+    return read.union<"kind", ValueNode>("kind", {
+      primitive: read.object({
+        kind: read.oneOf("primitive"),
+        type: read.text(100),
+        text: read.text(30_000),
+      }),
+      object: read.object({
+        kind: read.oneOf("object"),
+        type: read.text(200),
+        entries: read.list(entry(depth + 1), 1_000),
+        more: counter,
+      }),
+    })(value);
+  };
+
+const entry =
+  (depth: number): read.Reader<readonly [string, ValueNode]> =>
+  (value) => {
+    if (!Array.isArray(value) || value.length !== 2) throw new read.Invalid("entry");
+    return [read.text(30_000)(value[0]), valueNode(depth)(value[1])];
+  };
+
+const output = read.union<"view", Output>("view", {
+  text: read.object({
+    view: read.oneOf("text"),
+    stream: read.oneOf("out", "warn", "error"),
+    text: read.text(MAX_OUTPUT_CHARACTERS),
+  }),
+  value: read.object({ view: read.oneOf("value"), name: read.nullable(name), value: valueNode(0) }),
+  // Only the host knows run ids; a cell cannot put another notebook's run on the page.
+  run: () => {
+    throw new read.Invalid("run");
+  },
+  environment: read.object({ view: read.oneOf("environment"), name }),
+  reward: read.object({
+    view: read.oneOf("reward"),
+    name: read.nullable(name),
+    wgsl: read.text(200_000),
+    checkedStates: counter,
+    largestDifference: read.number,
+  }),
+});
+
+const reward = read.object<RewardSource>({
+  source: read.text(20_000),
+  constants: read.dictionary(read.finite, 100),
+  line: read.whole(1_000_000),
+});
+
+const schedule = read.object<LinearSchedule>({ start: read.finite, end: read.finite });
+
+// Shape only: the trainer validates the values, and it is the one that refuses.
+const algorithm: read.Reader<AlgorithmConfig> = read.object<PpoConfig>({
+  kind: read.oneOf("ppo"),
+  envs: counter,
+  steps: counter,
+  minibatchSize: counter,
+  epochs: counter,
+  totalSteps: counter,
+  learningRate: schedule,
+  gamma: read.finite,
+  lambda: read.finite,
+  clip: schedule,
+  valueClip: read.nullable(read.finite),
+  entropyCoefficient: read.finite,
+  valueCoefficient: read.finite,
+  maxGradientNorm: read.finite,
+  normalizeAdvantages: read.boolean,
+  adamEpsilon: read.finite,
+  weightDecay: read.finite,
+  truncationBootstrap: read.boolean,
+  hidden: read.list(counter, 16),
+  separateTowers: read.boolean,
+});
+
+const job = read.object<SimulatedJob>({
+  kind: read.oneOf("simulated"),
+  environment: read.text(100),
+  reward: read.nullable(reward),
+  algorithm,
+  seed: read.whole(0xffffffff),
+  name: read.text(200),
+  engine: read.oneOf("auto", "webgpu", "cpu"),
+});
+
+const summary = read.object<CellSummary>({
+  id,
+  defines: read.list(name, 1_000),
+  uses: read.list(name, 1_000),
+  lazy: read.boolean,
+});
+
+const message = read.union<"kind", KernelMessage>("kind", {
+  graph: read.object({ kind: read.oneOf("graph"), cells: read.list(summary, MAX_CELLS) }),
+  state: read.object({ kind: read.oneOf("state"), id, state }),
+  outputs: read.object({
+    kind: read.oneOf("outputs"),
+    id,
+    replace: read.boolean,
+    outputs: read.list(output, MAX_OUTPUTS + 1),
+  }),
+  train: read.object({ kind: read.oneOf("train"), request: counter, id, job }),
+  abort: read.object({ kind: read.oneOf("abort"), request: counter }),
+  settled: read.object({ kind: read.oneOf("settled"), command: counter }),
+  pong: read.object({ kind: read.oneOf("pong"), sequence: counter }),
+});
+
+/** A checked copy of a message from the kernel, or null where it is not one. */
+export function readKernelMessage(data: unknown): KernelMessage | null {
+  try {
+    return message(data);
+  } catch {
+    return null;
+  }
+}

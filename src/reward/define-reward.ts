@@ -1,0 +1,48 @@
+import type { StepFunction } from "../compile/check.ts";
+import { checkStepSource } from "../compile/forms.ts";
+
+/** A reward for every step of a simulated environment: source text and the numbers it captured. Cloneable. */
+export interface StepReward {
+  readonly kind: "step-reward";
+  /** Text of the function `(s, a, next) => ...`, without types. */
+  readonly source: string;
+  readonly constants: Readonly<Record<string, number>>;
+  /** Line of the cell on which `source` begins, 1-based; 1 outside notebooks. */
+  readonly line: number;
+}
+
+export interface StepRewardSettings {
+  /** Numbers that the function takes from outside, by name: closures cannot be read from outside. */
+  readonly constants?: Readonly<Record<string, number>>;
+  /** Line of the cell on which the source begins, 1-based; default 1. */
+  readonly line?: number;
+}
+
+/**
+ * A state whose fields are not known to the type checker; the compiler checks them against the environment.
+ * An index signature would make every field `number | undefined`.
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyState = any;
+
+export interface DefineReward {
+  /**
+   * A reward of one step, compiled to the GPU by the trainer: `(s, a, next) => 1 - 0.1 * Math.abs(next.x)`,
+   * as a function or as its text (where a minifier would rewrite the function, give text). Throws as
+   * `compileStepReward` does, which lists what compiles; only the names of the state's fields are not
+   * checked before the environment is known.
+   */
+  step<S = AnyState>(
+    reward: string | ((s: S, a: number, next: S) => number),
+    settings?: StepRewardSettings,
+  ): StepReward;
+}
+
+function step(reward: string | StepFunction, settings: StepRewardSettings = {}): StepReward {
+  const source = String(reward);
+  const { constants = {}, line = 1 } = settings;
+  checkStepSource(source, { constants, line });
+  return { kind: "step-reward", source, constants: { ...constants }, line };
+}
+
+export const defineReward = { step } as DefineReward;

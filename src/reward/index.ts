@@ -1,0 +1,6 @@
+export {
+  defineReward,
+  type DefineReward,
+  type StepReward,
+  type StepRewardSettings,
+} from "./define-reward.ts";

@@ -1,0 +1,139 @@
+import { describe, expect, test } from "vitest";
+import { expectClose } from "../../test/support/goldens.ts";
+import { importMutated } from "../../test/support/mutation.ts";
+import { referenceRun, sameBits, type ReferenceRun } from "../../test/support/reference-update.ts";
+import type { CompiledReward } from "../compile/compiled-reward.ts";
+import { cartPole } from "../env/cartpole.ts";
+import { createCpuEngine } from "./cpu-engine.ts";
+import type * as engineModule from "./cpu-engine.ts";
+import type { EngineRequest, TrainingEngine, UpdateMetrics } from "./engine.ts";
+import { ppo } from "./ppo.ts";
+
+const upright: CompiledReward = {
+  source: "",
+  wgsl: "",
+  evaluate: (_s, _at, a, next, at) => Math.fround(1 - Math.abs(next[at + 2]!) + 0.1 * a),
+};
+
+/** Short episodes and odd sizes: both kinds of ending happen, and blocks are not full. */
+const request = (changes: Partial<EngineRequest> = {}): EngineRequest => ({
+  environment: { ...cartPole(), maxEpisodeSteps: 12 },
+  reward: upright,
+  algorithm: ppo({
+    envs: 5,
+    steps: 12,
+    minibatchSize: 20,
+    epochs: 3,
+    hidden: [9, 6],
+    entropyCoefficient: 0.01,
+    valueClip: 0.2,
+    weightDecay: 0.01,
+    totalSteps: 600,
+  }),
+  seed: 3,
+  ...changes,
+});
+
+async function trained(
+  request: EngineRequest,
+  updates: number,
+  create = createCpuEngine,
+): Promise<[TrainingEngine, UpdateMetrics[]]> {
+  const engine = await create(request);
+  const metrics: UpdateMetrics[] = [];
+  engine.onMetrics = (m) => metrics.push(m);
+  for (let i = 0; i < updates; i++) await engine.submit();
+  return [engine, metrics];
+}
+
+const updates = 3;
+
+async function check(
+  request: EngineRequest,
+  expected: ReferenceRun,
+  create = createCpuEngine,
+): Promise<void> {
+  const [engine, metrics] = await trained(request, updates, create);
+  const state = await engine.save();
+  expectClose(state.parameters, expected.parameters, { absolute: 2e-5, relative: 1e-4 }, "parameters");
+  expect(state.environmentState).toEqual(expected.environmentState);
+  expect(state.episodeLength).toEqual(expected.episodeLength);
+  expect(metrics.reduce((sum, m) => sum + m.episodes, 0)).toBe(expected.episodes);
+  for (const name of ["policyLoss", "valueLoss", "entropy", "approximateKl", "gradientNorm"] as const) {
+    expectClose(metrics.at(-1)![name], expected.metrics[name], { absolute: 2e-5, relative: 1e-3 }, name);
+  }
+}
+
+describe("whole updates are those of the f64 reference", () => {
+  const bootstrapping = request();
+  const expected = referenceRun(bootstrapping, updates);
+
+  test("truncation bootstraps", async () => {
+    expect(expected.truncations).toBeGreaterThan(0);
+    expect(expected.episodes).toBeGreaterThan(expected.truncations);
+    await check(bootstrapping, expected);
+  });
+
+  test("a shared trunk, the environment's reward, truncation ends", async () => {
+    const changed = { separateTowers: false, truncationBootstrap: false, valueClip: null };
+    const other = request({ reward: null, algorithm: { ...bootstrapping.algorithm, ...changed } });
+    await check(other, referenceRun(other, updates));
+  });
+
+  test.each([
+    ["the GAE mask", "./gae.ts", "1 - ended[i]!", "1 + ended[i]!"],
+    ["the first moment's bias correction", "./cpu-update.ts", "1 - power(BETA_1", "1 + power(BETA_1"],
+    ["the second moment's bias correction", "./cpu-update.ts", "1 - power(BETA_2", "1 + power(BETA_2"],
+    ["the bootstrap's sign", "./cpu-rollout.ts", ".gamma * rollout", ".gamma * -rollout"],
+    ["episodes start one step early", "./cpu-rollout.ts", "globalStep + 1)", "globalStep)"],
+  ])("a seeded fault is caught: %s", async (_, file, find, replace) => {
+    const mutation = { file, find, replace };
+    const faulty = await importMutated<typeof engineModule>(import.meta.url, "./cpu-engine.ts", mutation);
+    await expect(check(bootstrapping, expected, faulty.createCpuEngine)).rejects.toThrow(/expected/);
+  });
+});
+
+test("the same seed gives the same bits, a resumed run goes on with them, another seed does not", async () => {
+  const [whole] = await trained(request(), 5);
+  const [again] = await trained(request(), 5);
+  const [half] = await trained(request(), 2);
+  const saved = structuredClone(await half.save());
+  const resumed = await createCpuEngine(request());
+  resumed.load(saved);
+  expect(resumed.update).toBe(2);
+  for (let i = 0; i < 3; i++) await resumed.submit();
+  const end = await whole.save();
+  expect(sameBits(await again.save(), end)).toBe(true);
+  expect(sameBits(await resumed.save(), end)).toBe(true);
+  const [other] = await trained(request({ seed: 4 }), 5);
+  expect(sameBits(await other.save(), end)).toBe(false);
+});
+
+test("a state of another size is refused and changes nothing", async () => {
+  const [engine] = await trained(request(), 1);
+  const before = await engine.save();
+  expect(() => {
+    engine.load({ ...before, firstMoment: new Float32Array(3) });
+  }).toThrow(/firstMoment has 3 numbers/);
+  expect(sameBits(await engine.save(), before)).toBe(true);
+});
+
+test("submit lets the event loop in, updates stay in order, save sees all that was submitted", async () => {
+  const engine = await createCpuEngine({
+    environment: cartPole(),
+    reward: null,
+    algorithm: ppo({ totalSteps: 1024 }),
+    seed: 1,
+  });
+  const order: string[] = [];
+  engine.onMetrics = (m) => order.push(`update ${m.update}`);
+  const timer = setTimeout(() => order.push("timer"), 0);
+  const submitted = [engine.submit(), engine.submit()];
+  expect(engine.update).toBe(2);
+  const state = await engine.save();
+  expect(state.update).toBe(2);
+  await Promise.all(submitted);
+  clearTimeout(timer);
+  expect(order.filter((entry) => entry !== "timer")).toEqual(["update 1", "update 2"]);
+  expect(order.indexOf("timer")).toBe(0);
+});

@@ -1,0 +1,222 @@
+import { FulguriteError } from "../gpu/error.ts";
+import { initializeParameters } from "../nn/initialize.ts";
+import { actorCriticLayout, type ParameterLayout } from "../nn/parameter-layout.ts";
+import { createCpuKernels, type CpuKernels } from "./cpu-kernels.ts";
+import { CpuRollout } from "./cpu-rollout.ts";
+import { CpuUpdate } from "./cpu-update.ts";
+import type { EngineRequest, TrainingEngine, TrainingState, UpdateMetrics } from "./engine.ts";
+import { computeAdvantages, explainedVariance } from "./gae.ts";
+import { scheduleValue, updateCount } from "./schedule.ts";
+
+/** Multiply-adds between two pauses for the event loop: 10 to 20 ms on one core. */
+const WORK_BETWEEN_PAUSES = 5e7;
+
+/**
+ * Trains on the processor: WebAssembly SIMD generated for the network's shape, one thread. Same algorithm, order
+ * and random numbers as the WebGPU engine; the same bits in every browser.
+ */
+export async function createCpuEngine(request: EngineRequest): Promise<TrainingEngine> {
+  const { environment, algorithm } = request;
+  const { observationSize, actionCount } = environment;
+  const layout = actorCriticLayout({
+    observationSize,
+    actionCount,
+    hidden: algorithm.hidden,
+    separateTowers: algorithm.separateTowers,
+  });
+  let kernels: CpuKernels;
+  try {
+    kernels = await createCpuKernels({
+      layout,
+      observationSize,
+      actionCount,
+      envs: algorithm.envs,
+      minibatchSize: algorithm.minibatchSize,
+      clipsValue: algorithm.valueClip !== null,
+    });
+  } catch (cause) {
+    throw new FulguriteError(
+      "cpu/unavailable",
+      "The CPU engine's WebAssembly SIMD does not run here.",
+      "Use a browser from 2023 or later, and allow WebAssembly on this page.",
+      { cause },
+    );
+  }
+  kernels.parameters.set(initializeParameters(layout, request.seed));
+  return new CpuEngine(request, layout, kernels);
+}
+
+class CpuEngine implements TrainingEngine {
+  readonly engine = "cpu";
+  readonly adapter = "WebAssembly SIMD";
+  readonly lost = new Promise<string>(() => undefined);
+  onMetrics: ((metrics: UpdateMetrics) => void) | null = null;
+
+  readonly #request: EngineRequest;
+  readonly #layout: ParameterLayout;
+  readonly #kernels: CpuKernels;
+  readonly #rollout: CpuRollout;
+  readonly #epochs: CpuUpdate;
+  readonly #advantages: Float32Array;
+  readonly #returns: Float32Array;
+  #submitted = 0;
+  #done = 0;
+  #optimizerStep = 0;
+  #queue: Promise<void> = Promise.resolve();
+  #work = 0;
+  #disposed = false;
+
+  constructor(request: EngineRequest, layout: ParameterLayout, kernels: CpuKernels) {
+    const { algorithm, environment } = request;
+    this.#request = request;
+    this.#layout = layout;
+    this.#kernels = kernels;
+    this.#rollout = new CpuRollout(request, kernels);
+    this.#epochs = new CpuUpdate(algorithm, environment.observationSize, kernels);
+    this.#advantages = new Float32Array(algorithm.envs * algorithm.steps);
+    this.#returns = new Float32Array(algorithm.envs * algorithm.steps);
+  }
+
+  get update(): number {
+    return this.#submitted;
+  }
+
+  submit(): Promise<void> {
+    this.#submitted++;
+    this.#queue = this.#queue.then(() => this.#runUpdate());
+    return this.#queue;
+  }
+
+  flush(): Promise<void> {
+    return this.#queue;
+  }
+
+  async save(): Promise<TrainingState> {
+    await this.#queue;
+    const { parameters, firstMoment, secondMoment } = this.#kernels;
+    const { environmentState, episodeReturn, environmentReturn, episodeLength } = this.#rollout;
+    return {
+      version: 1,
+      update: this.#done,
+      parameters: parameters.slice(),
+      firstMoment: firstMoment.slice(),
+      secondMoment: secondMoment.slice(),
+      optimizerStep: this.#optimizerStep,
+      environmentState: environmentState.slice(),
+      episodeReturn: episodeReturn.slice(),
+      environmentReturn: environmentReturn.slice(),
+      episodeLength: episodeLength.slice(),
+    };
+  }
+
+  load(state: TrainingState): void {
+    if (this.#submitted !== this.#done) {
+      throw new FulguriteError(
+        "rl/busy",
+        "An update is running, its state cannot be replaced.",
+        "Wait for flush() before load().",
+      );
+    }
+    const places = {
+      parameters: this.#kernels.parameters,
+      firstMoment: this.#kernels.firstMoment,
+      secondMoment: this.#kernels.secondMoment,
+      environmentState: this.#rollout.environmentState,
+      episodeReturn: this.#rollout.episodeReturn,
+      environmentReturn: this.#rollout.environmentReturn,
+      episodeLength: this.#rollout.episodeLength,
+    } as const;
+    const names = Object.keys(places) as (keyof typeof places)[];
+    for (const name of names) {
+      if (state[name].length !== places[name].length) {
+        throw new FulguriteError(
+          "rl/state-mismatch",
+          `The saved ${name} has ${state[name].length} numbers, this run needs ${places[name].length}.`,
+          "Resume with the environment and algorithm that the run was started with.",
+        );
+      }
+    }
+    for (const name of names) places[name].set(state[name]);
+    this.#submitted = state.update;
+    this.#done = state.update;
+    this.#optimizerStep = state.optimizerStep;
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    this.onMetrics = null;
+  }
+
+  async #runUpdate(): Promise<void> {
+    const { algorithm, seed } = this.#request;
+    const { envs, steps, gamma, lambda } = algorithm;
+    const { rollout: block, training } = this.#kernels;
+    const update = this.#done;
+    const updates = updateCount(algorithm);
+    const learningRate = scheduleValue(algorithm.learningRate, update, updates);
+    const clip = scheduleValue(algorithm.clip, update, updates);
+    const rollout = this.#rollout;
+
+    const stepWork = this.#layout.length * Math.ceil(envs / block.columns) * block.columns;
+    const ended = await this.#drive(rollout.collect(update), stepWork);
+    if (ended === null) return;
+    const { rewards, values, ended: ends, lastValues } = rollout;
+    const batch = { steps, envs, gamma, lambda, rewards, values, ended: ends, lastValues };
+    computeAdvantages(batch, this.#advantages, this.#returns);
+    const means = await this.#drive(
+      this.#epochs.run({
+        rollout,
+        advantages: this.#advantages,
+        returns: this.#returns,
+        seed,
+        update,
+        learningRate,
+        clip,
+        optimizerStep: this.#optimizerStep,
+      }),
+      3 * this.#layout.length * training.columns,
+    );
+    if (means === null) return;
+    const minibatches = (envs * steps) / algorithm.minibatchSize;
+    this.#optimizerStep += algorithm.epochs * minibatches;
+    this.#done++;
+    const perEpisode = (sum: number): number => (ended.episodes === 0 ? NaN : sum / ended.episodes);
+    this.onMetrics?.({
+      update: this.#done,
+      step: this.#done * envs * steps,
+      ...means,
+      explainedVariance: explainedVariance(this.#returns, rollout.values),
+      learningRate,
+      episodes: ended.episodes,
+      episodeReturn: perEpisode(ended.episodeReturn),
+      environmentReturn: perEpisode(ended.environmentReturn),
+      episodeLength: perEpisode(ended.episodeLength),
+      rewardMean: ended.reward / (envs * steps),
+    });
+  }
+
+  /** Runs a generator to its end, letting the event loop in now and then; null if the engine was disposed. */
+  async #drive<T>(work: Generator<void, T>, multiplyAdds: number): Promise<T | null> {
+    for (;;) {
+      const turn = work.next();
+      if (turn.done === true) return turn.value;
+      this.#work += multiplyAdds;
+      if (this.#work < WORK_BETWEEN_PAUSES) continue;
+      this.#work = 0;
+      await letOthersRun();
+      if (this.#disposed) return null;
+    }
+  }
+}
+
+/** One turn of the event loop; a timer would cost 4 ms each time. */
+function letOthersRun(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}

@@ -1,0 +1,137 @@
+import type { CompiledReward } from "../compile/compiled-reward.ts";
+import type { Environment } from "../env/environment.ts";
+import { random4, stream } from "../kernels/philox.ts";
+import type { AlgorithmConfig } from "./config.ts";
+import { cpuPolicy } from "./cpu-policy.ts";
+
+export interface EvaluationRequest {
+  readonly environment: Environment;
+  /** Null: the environment's own reward. */
+  readonly reward: CompiledReward | null;
+  readonly algorithm: AlgorithmConfig;
+  /** Flat arena, as in `TrainingState.parameters`. */
+  readonly parameters: Float32Array;
+  readonly seed: number;
+}
+
+export interface Evaluation {
+  /** Per episode: undiscounted sums of the environment's own and of the trained reward, and the length in steps. */
+  readonly environmentReturns: Float64Array;
+  readonly episodeReturns: Float64Array;
+  readonly lengths: Uint32Array;
+}
+
+/** One episode for a replay; states are the ones in which the actions were taken. */
+export interface RecordedEpisode {
+  /** [length x stateSize] */
+  readonly states: Float32Array;
+  readonly actions: Uint8Array;
+  /** Trained rewards. */
+  readonly rewards: Float32Array;
+  readonly environmentReturn: number;
+  readonly terminated: boolean;
+}
+
+/**
+ * Plays `episodes` episodes with the likeliest action from start states that training never saw (their own random
+ * stream; episode k has the same start state at every evaluation of a seed). Needs no engine; the same numbers
+ * everywhere.
+ */
+export function evaluateGreedy(request: EvaluationRequest & { readonly episodes: number }): Evaluation {
+  const { episodes } = request;
+  const environmentReturns = new Float64Array(episodes);
+  const episodeReturns = new Float64Array(episodes);
+  const lengths = new Uint32Array(episodes);
+  const numbers = Array.from({ length: episodes }, (_, k) => k);
+  const { columns } = cpuPolicy({ ...request.environment, ...request.algorithm }, episodes);
+  for (let first = 0; first < episodes; first += columns) {
+    play(request, numbers.slice(first, first + columns), (episode, step) => {
+      environmentReturns[episode]! += step.environmentReward;
+      episodeReturns[episode]! += step.reward;
+      lengths[episode]! += 1;
+    });
+  }
+  return { environmentReturns, episodeReturns, lengths };
+}
+
+/** Plays evaluation episode `episode` (default 0) and keeps all of it. */
+export function recordEpisode(request: EvaluationRequest & { readonly episode?: number }): RecordedEpisode {
+  const { maxEpisodeSteps, stateFields } = request.environment;
+  const states = new Float32Array(maxEpisodeSteps * stateFields.length);
+  const actions = new Uint8Array(maxEpisodeSteps);
+  const rewards = new Float32Array(maxEpisodeSteps);
+  let length = 0;
+  let environmentReturn = 0;
+  let terminated = false;
+  play(request, [request.episode ?? 0], (_, step) => {
+    states.set(step.before, length * stateFields.length);
+    actions[length] = step.action;
+    rewards[length] = step.reward;
+    length++;
+    environmentReturn += step.environmentReward;
+    terminated = step.terminated;
+  });
+  return {
+    states: states.slice(0, length * stateFields.length),
+    actions: actions.slice(0, length),
+    rewards: rewards.slice(0, length),
+    environmentReturn,
+    terminated,
+  };
+}
+
+interface PlayedStep {
+  /** Reused by the next step. */
+  readonly before: Float32Array;
+  readonly action: number;
+  readonly reward: number;
+  readonly environmentReward: number;
+  readonly terminated: boolean;
+}
+
+/** Plays the episodes side by side, each a column of the policy's block until it ends. */
+function play(
+  request: EvaluationRequest,
+  episodes: readonly number[],
+  onStep: (episode: number, step: PlayedStep) => void,
+): void {
+  const { environment, algorithm, reward, parameters, seed } = request;
+  const { stateFields, observationSize, actionCount } = environment;
+  const policy = cpuPolicy({ ...environment, ...algorithm }, episodes.length);
+  const { columns, logits } = policy;
+  policy.parameters.set(parameters);
+  const size = stateFields.length;
+  const states = new Float32Array(size * episodes.length);
+  const before = new Float32Array(size);
+  const observation = new Float32Array(observationSize);
+  const outcome = new Float32Array(2);
+  const words = new Uint32Array(4);
+  episodes.forEach((episode, c) => {
+    random4(seed, stream.evaluation, 0, episode, words);
+    environment.reset(states, c * size, words);
+  });
+  let playing = episodes.map((_, c) => c);
+  for (let t = 0; t < environment.maxEpisodeSteps && playing.length > 0; t++) {
+    for (const c of playing) {
+      environment.observe(states, c * size, observation, 0);
+      for (let o = 0; o < observationSize; o++) policy.observations[o * columns + c] = observation[o]!;
+    }
+    policy.forward();
+    playing = playing.filter((c) => {
+      let action = 0;
+      for (let k = 1; k < actionCount; k++) {
+        if (logits[k * columns + c]! > logits[action * columns + c]!) action = k;
+      }
+      for (let i = 0; i < size; i++) before[i] = states[c * size + i]!;
+      environment.step(states, c * size, action, outcome);
+      const environmentReward = outcome[0]!;
+      const terminated = outcome[1] !== 0;
+      const trained =
+        reward === null
+          ? environmentReward
+          : Math.fround(reward.evaluate(before, 0, action, states, c * size));
+      onStep(episodes[c]!, { before, action, reward: trained, environmentReward, terminated });
+      return !terminated;
+    });
+  }
+}

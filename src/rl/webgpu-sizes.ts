@@ -1,0 +1,104 @@
+import { FulguriteError } from "../gpu/error.ts";
+import type { BlockedLayout } from "./webgpu-layout.ts";
+
+/** Sizes and splits of one plan; equal requests on adapters of one kind give equal sizes, so equal bits. */
+export interface PlanSizes {
+  /** Register tile of the matrix kernels, in blocks of four. */
+  readonly tile: number;
+  /** Blocks of four samples of a minibatch, a multiple of the tile. */
+  readonly sampleBlocks: number;
+  /** Minibatches of all epochs. */
+  readonly minibatches: number;
+  /** Steps of one rollout dispatch, and the dispatches of an update. */
+  readonly chunkSteps: number;
+  readonly chunks: number;
+  readonly rolloutWorkgroup: number;
+  /** Rows of tiles: partial sums of the first layer's and the heads' gradients. */
+  readonly smallPartials: number;
+  /** Ranges of the batch: partial sums of the other layers' gradients. */
+  readonly splits: number;
+  /** Head blocks one tower can have. */
+  readonly towerHeads: number;
+  /** Rows of tiles in a workgroup of the loss kernel, and its threads. */
+  readonly groupRows: number;
+  readonly lossWorkgroup: number;
+  /** Workgroups of the gradient reduction, and vec4s of each of its threads. */
+  readonly squares: number;
+  readonly vectors: number;
+  /** Where the loss terms begin behind the partial gradients, in floats. */
+  readonly statisticsBase: number;
+  /** Uniform slots: one for the update, one a chunk, one a minibatch. */
+  readonly slots: number;
+  workgroup(invocations: number): number;
+}
+
+interface SizeRequest {
+  readonly envs: number;
+  readonly steps: number;
+  readonly minibatchSize: number;
+  readonly epochs: number;
+  readonly tile?: number;
+}
+
+/** Workgroup memory that WebGPU guarantees, in 4 x 4 blocks. */
+const WORKGROUP_BLOCKS = 16384 / 64;
+/** No rollout dispatch longer than this by the estimate below; drivers reset dispatches of seconds. */
+const DISPATCH_SECONDS = 0.1;
+
+const powerOfTwoBelow = (n: number): number => 2 ** Math.floor(Math.log2(Math.max(1, n)));
+
+export function planSizes(software: boolean, request: SizeRequest, layout: BlockedLayout): PlanSizes {
+  const { envs, steps, minibatchSize, epochs } = request;
+  const { layers, towers, smallLength, largeLength } = layout;
+  const tile = request.tile ?? (software ? 4 : 2);
+  const sampleBlocks = Math.ceil(minibatchSize / 4 / tile) * tile;
+  const rows = sampleBlocks / tile;
+  const minibatches = epochs * ((envs * steps) / minibatchSize);
+
+  // Seconds a step: a software thread needs about 20 ns per weight, a GPU's about 3 ns.
+  const parallel = software ? 8 : 4096;
+  const stepSeconds = layout.length * (software ? 20e-9 : 3e-9) * Math.ceil(envs / parallel);
+  const chunkSteps = Math.min(steps, Math.max(1, Math.floor(DISPATCH_SECONDS / stepSeconds)));
+  const chunks = Math.ceil(steps / chunkSteps);
+
+  const weightTiles = Math.min(
+    ...layers.slice(1).map((layer) => (towers * layer.inputs * layer.outputs) / tile ** 2),
+    Infinity,
+  );
+  const wanted = (software ? 128 : 2048) / weightTiles;
+  const splits = Math.min(powerOfTwoBelow(wanted), powerOfTwoBelow(sampleBlocks));
+
+  const towerHeads = towers === 2 ? layout.actorBlocks : layout.actorBlocks + 1;
+  const columns = layers.at(-1)!.outputs / tile;
+  const rowBlocks = (columns + 1) * tile * towerHeads;
+  if (rowBlocks > WORKGROUP_BLOCKS || columns > 256) {
+    throw new FulguriteError(
+      "gpu/network-size",
+      `A last hidden layer of ${layers.at(-1)!.outputs * 4} with ${layout.actorBlocks * 4} actions does not fit the GPU kernels.`,
+      "Make the last hidden layer narrower, or train on the CPU engine.",
+    );
+  }
+  const fitting = Math.min(WORKGROUP_BLOCKS / rowBlocks, 64 / columns);
+  let groupRows = powerOfTwoBelow(fitting);
+  while (rows % groupRows !== 0) groupRows /= 2;
+
+  const vectors = Math.ceil(layout.length / 4 / 64 / 64);
+  return {
+    tile,
+    sampleBlocks,
+    minibatches,
+    chunkSteps,
+    chunks,
+    rolloutWorkgroup: software ? (envs < 256 ? 4 : 16) : envs < 2048 ? 32 : 64,
+    smallPartials: rows,
+    splits,
+    towerHeads,
+    groupRows,
+    lossWorkgroup: groupRows * columns,
+    squares: Math.ceil(layout.length / 4 / 64 / vectors),
+    vectors,
+    statisticsBase: rows * smallLength + splits * largeLength,
+    slots: 1 + chunks + minibatches,
+    workgroup: (invocations) => Math.min(64, Math.max(16, powerOfTwoBelow(invocations / 16))),
+  };
+}

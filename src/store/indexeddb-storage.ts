@@ -1,0 +1,179 @@
+import { openDB, type IDBPDatabase } from "idb";
+import { askToPersist, storageManager } from "./persistence.ts";
+import {
+  schemaVersion,
+  StorageFailure,
+  tableNames,
+  type Key,
+  type Storage,
+  type StorageEstimate,
+  type StorageFailureKind,
+  type StorageRow,
+  type StorageTransaction,
+  type TableName,
+  type Tables,
+  type TransactionOptions,
+} from "./storage.ts";
+
+/** How long another tab may take to let go of an older schema, milliseconds. */
+const patience = 3000;
+
+const kinds: Readonly<Record<string, StorageFailureKind>> = {
+  QuotaExceededError: "full",
+  InvalidStateError: "lost",
+  UnknownError: "lost",
+  AbortError: "lost",
+  VersionError: "newer",
+  SecurityError: "unavailable",
+};
+
+function failureOf(error: unknown): unknown {
+  if (!(error instanceof DOMException)) return error;
+  return new StorageFailure(kinds[error.name] ?? "failed", `${error.name}: ${error.message}`, error);
+}
+
+const ofRun = (runId: string): IDBKeyRange => IDBKeyRange.bound([runId], [runId, []]);
+const toKey = (key: Key): IDBValidKey => (typeof key === "string" ? key : [...key]);
+
+/** The store on the person's own disk. Several tabs may have the same name open; transactions order them. */
+export class IndexedDbStorage implements Storage {
+  readonly #name: string;
+  #connection: Promise<IDBPDatabase> | null = null;
+  #closed = false;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  async transaction<Result>(
+    tables: readonly TableName[],
+    options: TransactionOptions,
+    body: (transaction: StorageTransaction) => Promise<Result>,
+  ): Promise<Result> {
+    const database = await this.#open();
+    let transaction;
+    try {
+      transaction = database.transaction(tables as string[], options.mode, {
+        durability: options.durability ?? "relaxed",
+      });
+    } catch (error) {
+      this.#drop(database);
+      throw failureOf(error);
+    }
+    const done = transaction.done.then(
+      () => null,
+      (error: unknown) => ({ error }),
+    );
+    const table = (name: TableName) => transaction.objectStore(name);
+    try {
+      const result = await body({
+        get: <Name extends TableName>(name: Name, key: Key) =>
+          table(name).get(toKey(key)) as Promise<Tables[Name] | undefined>,
+        list: async <Name extends TableName>(name: Name, runId?: string) => {
+          const range = runId === undefined ? null : ofRun(runId);
+          const [keys, values] = await Promise.all([
+            table(name).getAllKeys(range),
+            table(name).getAll(range),
+          ]);
+          return keys.map((key, i) => ({ key, value: values[i] as unknown }) as StorageRow<Tables[Name]>);
+        },
+        put: (name, key, value) => {
+          table(name).put?.(value, toKey(key)).catch(ignore);
+        },
+        delete: (name, key) => {
+          table(name).delete?.(toKey(key)).catch(ignore);
+        },
+        deleteAll: (name, runId) => {
+          table(name).delete?.(ofRun(runId)).catch(ignore);
+        },
+      });
+      const failed = await done;
+      if (failed) throw failed.error;
+      return result;
+    } catch (error) {
+      try {
+        transaction.abort();
+      } catch {
+        // It has ended already.
+      }
+      await done;
+      // A request of an aborted transaction says only AbortError; the transaction knows why.
+      const failure = failureOf(transaction.error ?? error);
+      if (failure instanceof StorageFailure && failure.kind === "lost") this.#drop(database);
+      throw failure;
+    }
+  }
+
+  #drop(database: IDBPDatabase): void {
+    database.close();
+    this.#connection = null;
+  }
+
+  #open(): Promise<IDBPDatabase> {
+    if (this.#closed) {
+      return Promise.reject(new StorageFailure("closed", "The store was closed."));
+    }
+    this.#connection ??= this.#connect().catch((error: unknown) => {
+      this.#connection = null;
+      throw failureOf(error);
+    });
+    return this.#connection;
+  }
+
+  #connect(): Promise<IDBPDatabase> {
+    if (typeof indexedDB === "undefined") {
+      return Promise.reject(new StorageFailure("unavailable", "This browser has no IndexedDB here."));
+    }
+    return new Promise((resolve, reject) => {
+      let late = false;
+      const letGo = (): void => {
+        this.#connection = null;
+      };
+      openDB(this.#name, schemaVersion, {
+        upgrade(database, oldVersion, _newVersion, transaction) {
+          if (oldVersion < 1) for (const name of tableNames) database.createObjectStore(name);
+          void transaction.objectStore("meta").put(schemaVersion, "schemaVersion");
+        },
+        blocked() {
+          setTimeout(() => {
+            late = true;
+            reject(new StorageFailure("blocked", "Another tab holds the store in an older version."));
+          }, patience);
+        },
+        blocking(_current, _blocked, event) {
+          // Another tab brings a newer schema, or deletes everything: let it.
+          (event.target as IDBDatabase).close();
+          letGo();
+        },
+        terminated: letGo,
+      }).then((database) => {
+        if (late || this.#closed) database.close();
+        if (this.#closed) reject(new StorageFailure("closed", "The store was closed."));
+        resolve(database);
+      }, reject);
+    });
+  }
+
+  async estimate(): Promise<StorageEstimate | null> {
+    const manager = storageManager();
+    if (!manager) return null;
+    const [{ usage, quota }, persisted] = await Promise.all([manager.estimate(), manager.persisted()]);
+    return usage === undefined ? null : { bytes: usage, quota: quota ?? null, persisted };
+  }
+
+  persist(): Promise<boolean | null> {
+    return askToPersist();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#connection?.then((database) => {
+      database.close();
+    }, ignore);
+    this.#connection = null;
+  }
+}
+
+function ignore(): void {
+  // The transaction reports it.
+}

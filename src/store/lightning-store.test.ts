@@ -1,0 +1,98 @@
+import { describe, expect, test } from "vitest";
+import { contract, expectCode, makeRun, updates } from "../../test/store/contract.ts";
+import { crc32 } from "./crc32.ts";
+import { TransactionalStore } from "./lightning-store.ts";
+import { MemoryStorage } from "./memory-storage.ts";
+import { StorageFailure, type Storage, type StorageFailureKind } from "./storage.ts";
+
+describe("the store over memory", () => {
+  for (const [name, run] of Object.entries(contract)) {
+    test(name, async () => {
+      const storage = new MemoryStorage();
+      await run(() => storage);
+    });
+  }
+});
+
+/** Fails as told, before or after the transaction took effect. */
+function faulty(inner: Storage): { storage: Storage; faults: (StorageFailureKind | "lost-after")[] } {
+  const faults: (StorageFailureKind | "lost-after")[] = [];
+  const storage: Storage = {
+    transaction: async (tables, options, body) => {
+      const fault = options.mode === "readwrite" ? faults.shift() : undefined;
+      if (fault && fault !== "lost-after") throw new StorageFailure(fault, "told to");
+      const result = await inner.transaction(tables, options, body);
+      if (fault) throw new StorageFailure("lost", "told to");
+      return result;
+    },
+    estimate: () => Promise.resolve({ bytes: 12_345_678, quota: 12_400_000, persisted: false }),
+    persist: () => inner.persist(),
+    close: () => {
+      inner.close();
+    },
+  };
+  return { storage, faults };
+}
+
+describe("when the disk refuses", () => {
+  test("a full disk names the largest runs, and what was acknowledged stays", async () => {
+    const { storage, faults } = faulty(new MemoryStorage());
+    const store = new TransactionalStore(storage);
+    await store.commit({ run: makeRun("a", { name: "Pole" }), spans: updates("a", 1, 300) });
+    await store.commit({ run: makeRun("b"), spans: updates("b", 1, 10) });
+    faults.push("full");
+    const error = await expectCode(store.commit({ spans: updates("b", 11, 20) }), "store/full");
+    expect(error.message).toContain("12 MB");
+    expect(error.fix).toMatch(/"Pole" \(\d+ kB, a\), "run b"/);
+    expect(await store.spans({ runId: "b" })).toHaveLength(10);
+  });
+
+  test("a lost connection is tried once more, and nothing is written twice", async () => {
+    const { storage, faults } = faulty(new MemoryStorage());
+    const store = new TransactionalStore(storage);
+    faults.push("lost");
+    await store.commit({ run: makeRun("a"), spans: updates("a", 1, 3) });
+    faults.push("lost-after");
+    const free = updates("a", 4, 6).map((span) => ({ ...span, spanId: `free-${span.sequence}` }));
+    await store.commit({ spans: [...updates("a", 4, 6), ...free] });
+    faults.push("lost-after");
+    await store.seal("a");
+    expect(await store.spans({ runId: "a" })).toHaveLength(9);
+    faults.push("lost", "lost");
+    await expectCode(store.commit({ spans: updates("a", 7, 8) }), "store/failed");
+    await store.commit({ spans: updates("a", 7, 8) });
+    expect(await store.spans({ runId: "a" })).toHaveLength(11);
+  });
+
+  test("a seal that fails costs the commit nothing and is a problem until it succeeds", async () => {
+    const { storage, faults } = faulty(new MemoryStorage());
+    const store = new TransactionalStore(storage);
+    await store.commit({ run: makeRun("a") });
+    const fail = async (): Promise<void> => {
+      // The commit passes, its seal does not.
+      const inner = storage.transaction.bind(storage);
+      let writes = 0;
+      Object.assign(storage, {
+        transaction: (...parameters: Parameters<Storage["transaction"]>) => {
+          if (parameters[1].mode === "readwrite" && ++writes === 2) faults.push("full");
+          return inner(...parameters);
+        },
+      });
+      await store.commit({ spans: updates("a", 1, 2000) });
+      Object.assign(storage, { transaction: inner });
+    };
+    await fail();
+    expect((await store.problems()).map(({ code }) => code)).toEqual(["store/full"]);
+    expect(await store.spans({ runId: "a" })).toHaveLength(2000);
+    await store.seal("a");
+    expect(await store.problems()).toEqual([]);
+    expect(await store.spans({ runId: "a" })).toHaveLength(2000);
+  });
+});
+
+test("crc32 gives the check value of its catalogue entry, at every alignment", () => {
+  const bytes = new TextEncoder().encode("123456789");
+  expect(crc32(bytes)).toBe(0xcbf43926);
+  expect(crc32(new Uint8Array())).toBe(0);
+  expect(crc32(new TextEncoder().encode("The quick brown fox jumps over the lazy dog"))).toBe(0x414fa339);
+});

@@ -1,0 +1,227 @@
+import type { FulguriteError } from "../gpu/error.ts";
+import { corruptProblem, openColumns, readStored, selectSpans, spanTables } from "./read.ts";
+import type {
+  Checkpoint,
+  Commit,
+  LightningStore,
+  Run,
+  RunQuery,
+  RunStatus,
+  Span,
+  SpanQuery,
+  StoreProblem,
+  StoreUsage,
+} from "./records.ts";
+import { sealRows } from "./segment.ts";
+import type { SpanColumns } from "./span-columns.ts";
+import { checkSpan } from "./span.ts";
+import { SpanIds } from "./span-ids.ts";
+import {
+  StorageFailure,
+  type Segment,
+  type Storage,
+  type StorageTransaction,
+  type TableName,
+  type TransactionOptions,
+} from "./storage.ts";
+import { explain } from "./store-errors.ts";
+import { removeRun, runTables, sealTail, writeCommit, type Written } from "./write.ts";
+
+const ended = (status: RunStatus): boolean =>
+  status === "succeeded" || status === "failed" || status === "cancelled";
+
+/** The Lightning store over any `Storage`. All that it keeps in memory are caches: tabs may come and go. */
+export class TransactionalStore implements LightningStore {
+  readonly #storage: Storage;
+  readonly #ids = new SpanIds();
+  /** Last status written or read here: tells which commits change it. */
+  readonly #statuses = new Map<string, RunStatus>();
+  /** Tail rows from which sealing is tried again, where it failed. */
+  readonly #sealAgain = new Map<string, number>();
+  readonly #sealProblems = new Map<string, StoreProblem>();
+  #askedToPersist = false;
+
+  constructor(storage: Storage) {
+    this.#storage = storage;
+  }
+
+  async commit(commit: Commit): Promise<void> {
+    const { run, checkpoint } = commit;
+    const spans = commit.spans ?? [];
+    spans.forEach(checkSpan);
+    if (!run && !checkpoint && spans.length === 0) return;
+    const changesStatus = run !== undefined && this.#statuses.get(run.id) !== run.status;
+    const durability = checkpoint || changesStatus ? "strict" : "relaxed";
+    const written = await this.#transaction(runTables, { mode: "readwrite", durability }, (transaction) =>
+      writeCommit(transaction, commit, this.#ids),
+    );
+    this.#remember(written);
+    if (run) this.#statuses.set(run.id, run.status);
+    for (const { after } of written) {
+      const last = run?.id === after.runId && ended(run.status);
+      const full = after.tailRows >= (this.#sealAgain.get(after.runId) ?? sealRows);
+      if (after.tailRows > 0 && (last || full)) await this.#sealSoftly(after.runId, after.tailRows);
+      if (last) this.#ids.forget(after.runId);
+    }
+    if (run?.status === "succeeded") this.#askToPersist();
+  }
+
+  run(id: string): Promise<Run | undefined> {
+    return this.#read(["runs"], (transaction) => transaction.get("runs", id));
+  }
+
+  async runs(query: RunQuery = {}): Promise<Run[]> {
+    const rows = await this.#read(["runs"], (transaction) => transaction.list("runs"));
+    return rows
+      .map(({ value }) => value)
+      .filter(
+        ({ notebook, cell }) =>
+          (query.notebook === undefined || notebook === query.notebook) &&
+          (query.cell === undefined || cell === query.cell),
+      )
+      .reverse();
+  }
+
+  async spans(query: SpanQuery): Promise<Span[]> {
+    return selectSpans(await this.columns(query), query);
+  }
+
+  async columns(query: SpanQuery): Promise<SpanColumns[]> {
+    const stored = await this.#read(spanTables, (transaction) => readStored(transaction, query));
+    const damaged: { segment: Segment; reason: string }[] = [];
+    const batches = openColumns(stored, (segment, reason) => damaged.push({ segment, reason }));
+    for (const { segment, reason } of damaged) await this.#setAside(segment, reason);
+    return batches;
+  }
+
+  checkpoint(runId: string): Promise<Checkpoint | undefined> {
+    return this.#read(["checkpoints"], (transaction) => transaction.get("checkpoints", runId));
+  }
+
+  async seal(runId: string): Promise<void> {
+    const written = await this.#transaction(
+      runTables,
+      { mode: "readwrite", durability: "strict" },
+      (transaction) => sealTail(transaction, runId),
+    );
+    if (written) this.#remember([written]);
+    this.#sealAgain.delete(runId);
+    this.#sealProblems.delete(runId);
+  }
+
+  async deleteRun(id: string): Promise<void> {
+    await this.#transaction(runTables, { mode: "readwrite", durability: "strict" }, (transaction) =>
+      removeRun(transaction, id),
+    );
+    this.#ids.forget(id);
+    this.#statuses.delete(id);
+    this.#sealAgain.delete(id);
+    this.#sealProblems.delete(id);
+  }
+
+  setting(key: string): Promise<unknown> {
+    return this.#read(["settings"], (transaction) => transaction.get("settings", key));
+  }
+
+  setSetting(key: string, value: unknown): Promise<void> {
+    return this.#transaction(["settings"], { mode: "readwrite" }, (transaction) => {
+      if (value === undefined) transaction.delete("settings", key);
+      else transaction.put("settings", key, value);
+      return Promise.resolve();
+    });
+  }
+
+  async usage(): Promise<StoreUsage> {
+    const [books, runs] = await this.#read(["bookkeeping", "runs"], (transaction) =>
+      Promise.all([transaction.list("bookkeeping"), transaction.list("runs")]),
+    );
+    const names = new Map(runs.map(({ value }) => [value.id, value.name]));
+    const sizes = books
+      .filter(({ value }) => !value.deleted)
+      .map(({ value }) => ({
+        runId: value.runId,
+        name: names.get(value.runId) ?? value.runId,
+        bytes: value.tailBytes + value.segmentBytes + value.checkpointBytes,
+      }))
+      .sort((a, b) => b.bytes - a.bytes);
+    const estimate = await this.#storage.estimate();
+    return {
+      bytes: estimate?.bytes ?? sizes.reduce((sum, { bytes }) => sum + bytes, 0),
+      quota: estimate?.quota ?? null,
+      persisted: estimate?.persisted ?? false,
+      runs: sizes,
+    };
+  }
+
+  async problems(): Promise<StoreProblem[]> {
+    const segments = await this.#read(["segments"], (transaction) => transaction.list("segments"));
+    return [
+      ...segments.flatMap(({ value }) =>
+        value.damage === null ? [] : [corruptProblem(value, value.damage)],
+      ),
+      ...this.#sealProblems.values(),
+    ];
+  }
+
+  close(): void {
+    this.#storage.close();
+  }
+
+  /** The commit is acknowledged already; what goes wrong now is a problem to show, not the commit's failure. */
+  async #sealSoftly(runId: string, tailRows: number): Promise<void> {
+    try {
+      await this.seal(runId);
+    } catch (error) {
+      this.#sealAgain.set(runId, tailRows + sealRows);
+      this.#sealProblems.set(runId, { ...(error as FulguriteError).toData(), runId, segment: null });
+    }
+  }
+
+  /** Kept and flagged; readers pass over it from now on. */
+  #setAside({ runId, number }: Segment, reason: string): Promise<void> {
+    return this.#transaction(["segments"], { mode: "readwrite" }, async (transaction) => {
+      const segment = await transaction.get("segments", [runId, number]);
+      if (segment?.damage === null)
+        transaction.put("segments", [runId, number], { ...segment, damage: reason });
+    });
+  }
+
+  #remember(written: readonly Written[]): void {
+    for (const { before, after, spans } of written) this.#ids.committed(before, after, spans);
+  }
+
+  /** Once, after the first run worth keeping. */
+  #askToPersist(): void {
+    if (this.#askedToPersist) return;
+    this.#askedToPersist = true;
+    this.#storage.persist().catch(() => null);
+  }
+
+  #read<Result>(
+    tables: readonly TableName[],
+    body: (transaction: StorageTransaction) => Promise<Result>,
+  ): Promise<Result> {
+    return this.#transaction(tables, { mode: "readonly" }, body);
+  }
+
+  /**
+   * One transaction; where the connection was lost, once more on a new one. Every body here may run twice:
+   * spans have ids, all else replaces.
+   */
+  async #transaction<Result>(
+    tables: readonly TableName[],
+    options: TransactionOptions,
+    body: (transaction: StorageTransaction) => Promise<Result>,
+  ): Promise<Result> {
+    const attempt = (): Promise<Result> => this.#storage.transaction(tables, options, body);
+    try {
+      return await attempt().catch((error: unknown) => {
+        if (error instanceof StorageFailure && error.kind === "lost") return attempt();
+        throw error;
+      });
+    } catch (error) {
+      // Asking for the largest runs reads, so a failed read must not ask.
+      throw await explain(error, options.mode === "readwrite" ? () => this.usage() : null);
+    }
+  }
+}

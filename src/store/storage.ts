@@ -1,0 +1,140 @@
+import type { Checkpoint, Run, Span } from "./records.ts";
+
+/** Everything on disk has this number in `meta`; a reader exists for every number that ever shipped. */
+export const schemaVersion = 1;
+
+/** Spans of one commit and run, row-wise, until they are sealed. Key: [runId, group number]. */
+export interface TailGroup {
+  readonly rows: readonly Span[];
+}
+
+/** Catalogue row of one sealed segment: its zone map, and how to know that it is whole. Key: [runId, number]. */
+export interface Segment {
+  readonly runId: string;
+  readonly number: number;
+  readonly rows: number;
+  readonly minSequence: number;
+  readonly maxSequence: number;
+  /** Earliest start and latest end, milliseconds since the epoch. */
+  readonly minTime: number;
+  readonly maxTime: number;
+  /** Span names inside. */
+  readonly names: readonly string[];
+  readonly byteLength: number;
+  /** CRC-32 (IEEE 802.3) of the blob. */
+  readonly crc: number;
+  /** Why it was set aside; null while it is readable. */
+  readonly damage: string | null;
+}
+
+/** What a commit must know about a run without reading its spans. Key: run id. */
+export interface Bookkeeping {
+  readonly runId: string;
+  /** A deleted run leaves only this row, so that a trainer in another tab cannot bring half of it back. */
+  readonly deleted: boolean;
+  /** Changes with every write of spans; tells a cache that another tab wrote. */
+  readonly version: number;
+  readonly nextGroup: number;
+  readonly nextSegment: number;
+  readonly tailRows: number;
+  /** Estimates for the tail, exact for segments and checkpoints. */
+  readonly tailBytes: number;
+  readonly segmentBytes: number;
+  readonly checkpointBytes: number;
+  /** First and last sequence of the spans whose ids are made from it: beyond them a span is new. */
+  readonly series: { readonly first: number; readonly last: number } | null;
+}
+
+export interface Tables {
+  readonly meta: unknown;
+  readonly runs: Run;
+  readonly checkpoints: Checkpoint;
+  readonly bookkeeping: Bookkeeping;
+  readonly tail: TailGroup;
+  readonly segments: Segment;
+  /** Arrow IPC streams, under their segment's key. */
+  readonly blobs: Uint8Array<ArrayBuffer>;
+  readonly settings: unknown;
+}
+
+export type TableName = keyof Tables;
+export const tableNames: readonly TableName[] = [
+  "meta",
+  "runs",
+  "checkpoints",
+  "bookkeeping",
+  "tail",
+  "segments",
+  "blobs",
+  "settings",
+];
+
+/** A string, or a run id and a number that orders the rows of that run. */
+export type Key = string | readonly [string, number];
+
+export interface StorageRow<Value> {
+  readonly key: Key;
+  readonly value: Value;
+}
+
+/** One atomic transaction. Await nothing else inside: the browser commits as soon as it idles. */
+export interface StorageTransaction {
+  get<Name extends TableName>(table: Name, key: Key): Promise<Tables[Name] | undefined>;
+  /** All rows in key order, or those of one run in a table keyed by [runId, number]. */
+  list<Name extends TableName>(table: Name, runId?: string): Promise<StorageRow<Tables[Name]>[]>;
+  /** Failures of writes surface when the transaction ends. */
+  put<Name extends TableName>(table: Name, key: Key, value: Tables[Name]): void;
+  delete(table: TableName, key: Key): void;
+  /** Deletes all rows of one run in a table keyed by [runId, number]. */
+  deleteAll(table: TableName, runId: string): void;
+}
+
+export interface TransactionOptions {
+  readonly mode: "readonly" | "readwrite";
+  /** "strict" asks the disk itself; "relaxed" survives a killed process, not a lost power supply. Default relaxed. */
+  readonly durability?: "strict" | "relaxed";
+}
+
+export interface StorageEstimate {
+  readonly bytes: number;
+  readonly quota: number | null;
+  readonly persisted: boolean;
+}
+
+/**
+ * What the store needs of a disk: transactions over tables of cloneable values. IndexedDB and memory
+ * implement it; a fault-injecting layer can wrap either.
+ */
+export interface Storage {
+  /**
+   * Runs `body` in one transaction: everything in it happens, once, or nothing does. Resolves when committed.
+   * Rejects with what `body` threw, or with a `StorageFailure`.
+   */
+  transaction<Result>(
+    tables: readonly TableName[],
+    options: TransactionOptions,
+    body: (transaction: StorageTransaction) => Promise<Result>,
+  ): Promise<Result>;
+  /** Bytes used and allowed, as far as the platform says; null where it says nothing. */
+  estimate(): Promise<StorageEstimate | null>;
+  /** Asks the browser not to evict it; null where it cannot be asked (workers: the page has to). */
+  persist(): Promise<boolean | null>;
+  close(): void;
+}
+
+/**
+ * Why the disk refused. `full`: no space left. `lost`: the connection broke, nothing was written, try again.
+ * `blocked`: another tab holds an older schema. `newer`: the data was written by a newer version.
+ * `unavailable`: there is no storage here. `closed`: we closed it. `failed`: anything else.
+ */
+export type StorageFailureKind = "full" | "lost" | "blocked" | "newer" | "unavailable" | "closed" | "failed";
+
+export class StorageFailure extends Error {
+  readonly kind: StorageFailureKind;
+
+  constructor(kind: StorageFailureKind, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = "StorageFailure";
+    this.kind = kind;
+  }
+}

@@ -1,0 +1,56 @@
+import type { Environment } from "../env/environment.ts";
+import { FulguriteError } from "../gpu/error.ts";
+import type { StepReward } from "../reward/define-reward.ts";
+import type { AlgorithmConfig } from "../rl/config.ts";
+import { ppo } from "../rl/ppo.ts";
+import type { SimulatedJob } from "./job.ts";
+
+export interface JobOptions {
+  /** What the agent acts in, for example `cartPole()`. */
+  readonly env: Environment;
+  /** A compiled step reward (`defineReward.step`); default the environment's own. */
+  readonly reward?: StepReward;
+  /** Default `ppo()`. */
+  readonly algorithm?: AlgorithmConfig;
+  /** Unsigned 32-bit; default 1. The same seed, engine and adapter give the same bits. */
+  readonly seed?: number;
+  /** Shown in lists; default the environment's name. */
+  readonly name?: string;
+  /** "auto" (default) takes WebGPU where there is an adapter, else the CPU engine. */
+  readonly engine?: SimulatedJob["engine"];
+}
+
+/** The job `train` would send to a trainer, validated. Throws `FulguriteError` "train/invalid". */
+export function simulatedJob(options: JobOptions): SimulatedJob {
+  const { env, reward, algorithm = ppo(), seed = 1, engine = "auto" } = options;
+  if (typeof env?.name !== "string") {
+    throw new FulguriteError(
+      "train/invalid",
+      "`env` is not an environment.",
+      "Pass one, for example `cartPole()`.",
+    );
+  }
+  if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {
+    throw new FulguriteError(
+      "train/invalid",
+      `The seed ${String(seed)} is not an unsigned 32-bit integer.`,
+      "Pass a whole number from 0 to 4294967295.",
+    );
+  }
+  if (!["auto", "webgpu", "cpu"].includes(engine)) {
+    throw new FulguriteError(
+      "train/invalid",
+      `There is no engine "${engine}".`,
+      'Use "auto", "webgpu" or "cpu".',
+    );
+  }
+  return {
+    kind: "simulated",
+    environment: env.name,
+    reward: reward ? { source: reward.source, constants: reward.constants, line: reward.line } : null,
+    algorithm,
+    seed,
+    name: options.name ?? env.name,
+    engine,
+  };
+}

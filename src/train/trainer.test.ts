@@ -1,0 +1,159 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { cartPole } from "../env/cartpole.ts";
+import { FulguriteError } from "../gpu/error.ts";
+import { createCpuEngine } from "../rl/cpu-engine.ts";
+import { ppo } from "../rl/ppo.ts";
+import { openStore } from "../store/open.ts";
+import type { LightningStore } from "../store/records.ts";
+import type { RunEvent } from "./events.ts";
+import type { RewardSource, SimulatedJob } from "./job.ts";
+import { simulatedJob } from "./simulated-job.ts";
+import { Trainer, type TrainerOptions } from "./trainer.ts";
+
+const owner = { notebook: "test", cell: "run" };
+const algorithm = ppo({ envs: 4, steps: 16, minibatchSize: 32, epochs: 2, totalSteps: 4 * 16 * 40 });
+const reward = (source: string): RewardSource => ({ source, constants: {}, line: 1 });
+const job = (change: Partial<SimulatedJob> = {}): SimulatedJob => ({
+  ...simulatedJob({ env: cartPole(), algorithm, seed: 7, engine: "cpu" }),
+  ...change,
+});
+
+let store: LightningStore;
+let bytes = 0;
+
+function trainer(options: Partial<TrainerOptions> = {}): Trainer {
+  return new Trainer({
+    store,
+    createEngine: createCpuEngine,
+    now: () => Date.now(),
+    randomBytes: (it) => it.fill(bytes++),
+    locks: null,
+    ...options,
+  });
+}
+
+const finalParameters = async (id: string): Promise<Float32Array> =>
+  (await store.checkpoint(id))!.state.parameters;
+
+beforeEach(async () => {
+  store = await openStore({ backend: "memory" });
+});
+
+describe("a run", () => {
+  test("ends with its spans, curve and checkpoint in the store", async () => {
+    const it = trainer();
+    const id = await it.start(job(), owner);
+    const result = await it.result(id);
+    expect(result).toMatchObject({ status: "succeeded", engine: "cpu", update: 40, step: 2560 });
+    const run = (await store.run(id))!;
+    expect(run).toMatchObject({ status: "succeeded", update: 40, updates: 40, step: 2560 });
+    expect(run.metrics["evaluation.greedy.mean"]).toBeGreaterThan(0);
+    const updates = await store.spans({ runId: id, name: "fulgurite.update" });
+    expect(updates.map((span) => span.attributes["update"])).toEqual(
+      Array.from({ length: 40 }, (_, i) => i + 1),
+    );
+    const events: RunEvent[] = [];
+    await it.watch(id, (event) => events.push(event));
+    const curve = events.find((event) => event.kind === "curve")!.curve;
+    expect(curve.step).toHaveLength(40);
+    expect(curve.evaluations.step).toHaveLength(20);
+    expect(events.find((event) => event.kind === "episode")?.episode.environmentReturn).toBeGreaterThan(0);
+  });
+
+  test("left behind by a closed tab goes on to the same bits", async () => {
+    const whole = trainer();
+    const wholeId = await whole.start(job(), owner);
+    await whole.result(wholeId);
+
+    // The first tab stops answering after some updates, wherever it is; it never says goodbye.
+    let submitted = 0;
+    const closing = trainer({
+      createEngine: async (request) => {
+        const engine = await createCpuEngine(request);
+        const submit = engine.submit.bind(engine);
+        return Object.assign(engine, {
+          submit: () => (++submitted > 13 ? new Promise<void>(() => undefined) : submit()),
+        });
+      },
+      now: () => (clock += 400),
+    });
+    let clock = Date.now();
+    const id = await closing.start(job(), owner);
+    while (submitted <= 13) await new Promise((resolve) => setTimeout(resolve, 5));
+
+    const reopened = trainer();
+    const [run] = await reopened.runs({ notebook: "test" });
+    expect(run).toMatchObject({ id, status: "paused" });
+    expect(run!.update).toBeGreaterThanOrEqual(11);
+    expect(run!.update).toBeLessThan(14);
+    await reopened.resume(id);
+    await reopened.result(id);
+    expect(await finalParameters(id)).toEqual(await finalParameters(wholeId));
+    const curveOf = async (runId: string): Promise<unknown[]> =>
+      (await store.spans({ runId })).map((span) => [span.sequence, span.name, span.attributes]);
+    expect(await curveOf(id)).toEqual(await curveOf(wholeId));
+  });
+
+  test("pauses, steps one update, resumes and can be cancelled", async () => {
+    const it = trainer();
+    const id = await it.start(job(), owner);
+    const seen: { status: string; update: number }[] = [];
+    await it.watch(id, (event) => {
+      if (event.kind === "progress") seen.push(event.progress);
+    });
+    const paused = async (): Promise<number> => {
+      for (;;) {
+        const last = seen.at(-1);
+        if (last?.status === "paused") return last.update;
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    };
+    it.pause(id);
+    const before = await paused();
+    seen.length = 0;
+    await it.step(id);
+    expect(await paused()).toBe(before + 1);
+    await it.resume(id);
+    await it.stop(id);
+    expect((await it.runs({}))[0]!.status).toMatch(/cancelled|succeeded/);
+  });
+
+  test("stops on a reward that is not finite, says which, and keeps its last checkpoint", async () => {
+    const it = trainer();
+    const id = await it.start(job({ reward: reward("(s, a, next) => 1 / (next.x - next.x)") }), owner);
+    const error = await it.result(id).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(FulguriteError);
+    expect(error).toMatchObject({ code: "train/not-finite" });
+    expect((await store.run(id))!.status).toBe("failed");
+    expect((await finalParameters(id)).every(Number.isFinite)).toBe(true);
+  });
+
+  test("survives a lost device with the same bits", async () => {
+    const whole = trainer();
+    const wholeId = await whole.start(job(), owner);
+    await whole.result(wholeId);
+    let losses = 0;
+    const losing = trainer({
+      createEngine: async (request) => {
+        const engine = await createCpuEngine(request);
+        if (losses++ >= 2) return engine;
+        let lose: (reason: string) => void;
+        const lost = new Promise<string>((resolve) => (lose = resolve));
+        const submit = engine.submit.bind(engine);
+        let submits = 0;
+        Object.defineProperty(engine, "lost", { value: lost });
+        return Object.assign(engine, {
+          submit: () => {
+            if (++submits < 9) return submit();
+            lose("unplugged");
+            return new Promise<void>(() => undefined);
+          },
+        });
+      },
+    });
+    const id = await losing.start(job(), owner);
+    await losing.result(id);
+    expect(losses).toBe(3);
+    expect(await finalParameters(id)).toEqual(await finalParameters(wholeId));
+  });
+});

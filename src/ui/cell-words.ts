@@ -1,0 +1,31 @@
+import type { CellState, CellView } from "../notebook/session-types.ts";
+
+/** A cell's state in the fewest plain words; "" where there is nothing to say. */
+export function stateWords(state: CellState, lazy: boolean): string {
+  switch (state.kind) {
+    case "idle":
+      return lazy ? "not run yet" : "";
+    case "queued":
+      return "waiting";
+    case "running":
+      return "running";
+    case "done":
+      return "";
+    case "stale":
+      return state.because.length === 0 ? "stale: edited" : `stale: ${list(state.because)} changed`;
+    case "error":
+      return "error";
+    case "cancelled":
+      return "stopped";
+  }
+}
+
+/** How a screen reader names the cell: place, name, kind, state. */
+export function cellLabel(cell: CellView, index: number): string {
+  const kind = { code: "TypeScript", md: "text", test: "test" }[cell.kind];
+  const words = cell.kind === "md" ? "" : stateWords(cell.state, cell.lazy);
+  return [`Cell ${index + 1}`, cell.id, kind, words].filter((part) => part !== "").join(", ");
+}
+
+const list = (names: readonly string[]): string =>
+  names.length < 3 ? names.join(" and ") : `${names.slice(0, 2).join(", ")} and ${names.length - 2} more`;

@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import type { TrainerApi } from "../worker/api.ts";
+import { Drafts } from "./drafts.ts";
+import { TrainerClient } from "./trainer-client.ts";
+
+function store(): { client: TrainerClient; settings: Map<string, unknown> } {
+  const settings = new Map<string, unknown>();
+  const api = {
+    setting: (key: string) => Promise.resolve({ ok: true, value: settings.get(key) }),
+    setSetting: (key: string, value: unknown) => {
+      settings.set(key, value);
+      return Promise.resolve({ ok: true, value: undefined });
+    },
+  };
+  return { client: new TrainerClient(api as unknown as TrainerApi), settings };
+}
+
+const fail = (error: unknown): void => {
+  throw error;
+};
+
+test("a draft comes back, says when the original is newer, and can be thrown away", async () => {
+  const { client } = store();
+  const drafts = new Drafts(client, "pole", "original", fail);
+  drafts.keep("first");
+  drafts.keep("edited");
+  await drafts.flush();
+  expect(await drafts.load()).toEqual({ text: "edited", outdated: false });
+  const newer = new Drafts(client, "pole", "original, improved", fail);
+  expect(await newer.load()).toEqual({ text: "edited", outdated: true });
+  await newer.discard();
+  expect(await newer.load()).toBeNull();
+});
+
+test("edits that were taken back are no draft, and foreign data is none either", async () => {
+  const { client, settings } = store();
+  const drafts = new Drafts(client, "pole", "original", fail);
+  drafts.keep("edited");
+  drafts.keep("original");
+  await drafts.flush();
+  expect(await drafts.load()).toBeNull();
+  settings.set("draft/pole", { text: 3 });
+  expect(await drafts.load()).toBeNull();
+});

@@ -1,0 +1,111 @@
+import { css, html, LitElement, type PropertyValues, type TemplateResult } from "lit";
+import type { Environment } from "../env/environment.ts";
+import { environmentByName } from "../env/registry.ts";
+import type { ErrorData } from "../gpu/error.ts";
+import { random4 } from "../kernels/philox.ts";
+import { errorNote, errorNoteStyles } from "./error-note.ts";
+import { formatCount, formatFigure } from "./format.ts";
+import "./stage.ts";
+import type { Playback } from "./stage.ts";
+import { base } from "./tokens.css.ts";
+import { asError } from "./trainer-client.ts";
+
+const PREVIEW_STEPS = 400;
+const PREVIEW_SEED = 7;
+/** Of its own: a preview must not use up, or repeat, numbers that training draws. */
+const PREVIEW_STREAM = 0x70726576;
+
+/** `<fulgurite-environment name="CartPole-v1">`: an environment, with an agent that acts at random. */
+export class FulguriteEnvironment extends LitElement {
+  static override properties = { name: {}, error: { state: true } };
+
+  static override styles = [
+    base,
+    errorNoteStyles,
+    css`
+      :host {
+        display: block;
+        --stage-height: 176px;
+      }
+      p {
+        margin: 0;
+        font-size: var(--size-small);
+        line-height: 24px;
+        color: var(--ink-quiet);
+      }
+    `,
+  ];
+
+  declare name: string;
+  declare error: ErrorData | null;
+  #environment: Environment | null = null;
+  #playback: Playback | null = null;
+
+  constructor() {
+    super();
+    this.name = "";
+    this.error = null;
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (!changed.has("name") || this.name === "") return;
+    try {
+      this.#environment = environmentByName(this.name);
+      this.#playback = {
+        environment: this.name,
+        states: actAtRandom(this.#environment),
+        caption: "Acting at random",
+      };
+      this.error = null;
+    } catch (error) {
+      this.error = asError(error).toData();
+    }
+  }
+
+  override render(): TemplateResult {
+    const environment = this.#environment;
+    if (this.error || !environment) return this.error ? errorNote(this.error) : html``;
+    const { observationSize, actionCount, maxEpisodeSteps, rewardThreshold } = environment;
+    return html`
+      <fulgurite-stage .playback=${this.#playback}></fulgurite-stage>
+      <p>
+        ${environment.name}: observes ${observationSize} numbers, chooses between ${actionCount} actions, at
+        most ${formatCount(maxEpisodeSteps)} steps an episode, solved at a mean return of
+        ${formatFigure(rewardThreshold)}.
+      </p>
+    `;
+  }
+}
+
+/** Episodes one after the other: [PREVIEW_STEPS x stateSize]. */
+function actAtRandom(environment: Environment): Float32Array {
+  const size = environment.stateFields.length;
+  const states = new Float32Array(PREVIEW_STEPS * size);
+  const words = new Uint32Array(4);
+  const outcome = new Float32Array(2);
+  const state = new Float32Array(size);
+  const draw = (step: number): void => {
+    random4(PREVIEW_SEED, PREVIEW_STREAM, step, 0, words);
+  };
+  draw(0);
+  environment.reset(state, 0, words);
+  for (let step = 0; step < PREVIEW_STEPS; step++) {
+    states.set(state, step * size);
+    draw(step + 1);
+    if (outcome[1] === 1) {
+      outcome[1] = 0;
+      environment.reset(state, 0, words);
+    } else {
+      environment.step(state, 0, words[0]! % environment.actionCount, outcome);
+    }
+  }
+  return states;
+}
+
+customElements.define("fulgurite-environment", FulguriteEnvironment);
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "fulgurite-environment": FulguriteEnvironment;
+  }
+}

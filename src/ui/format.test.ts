@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { formatBytes, formatDuration, formatFigure } from "./format.ts";
+
+test("figures keep about three digits and name what is missing", () => {
+  const values = [NaN, undefined, 0, 486.6, 12.345, 1.5, -0.02401, 1.2e-7, 80000];
+  expect(values.map(formatFigure)).toEqual([
+    "–",
+    "–",
+    "0",
+    "487",
+    "12.3",
+    "1.5",
+    "-0.024",
+    "1.2e-7",
+    "80,000",
+  ]);
+});
+
+test("durations and bytes read like words", () => {
+  expect([300, 8_000, 120_000, 125_000, 4_320_000].map(formatDuration)).toEqual([
+    "under a second",
+    "8 s",
+    "2 min",
+    "2 min 5 s",
+    "1 h 12 min",
+  ]);
+  expect([0, 999, 3_100_000].map(formatBytes)).toEqual(["0 B", "999 B", "3.1 MB"]);
+});

@@ -1,0 +1,42 @@
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+
+/** A count with thousands separators: 80,000. */
+export const formatCount = (value: number): string => whole.format(value);
+
+/** A rate or size in three figures: 21.4K. */
+export const formatCompact = (value: number): string => compact.format(value);
+
+/** A measured figure in about three significant digits, never in exponent form above 1e-4; "–" where there is none. */
+export function formatFigure(value: number | undefined): string {
+  if (value === undefined || !Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size >= 100) return formatCount(Math.round(value));
+  if (size >= 1) return trimZeros(value.toFixed(size >= 10 ? 1 : 2));
+  if (size === 0) return "0";
+  return size >= 1e-4 ? trimZeros(value.toPrecision(3)) : value.toExponential(1);
+}
+
+const trimZeros = (text: string): string => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+
+/** Milliseconds as people say them: "under a second", "8 s", "2 min 5 s", "1 h 12 min". */
+export function formatDuration(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1000);
+  if (seconds < 1) return "under a second";
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return seconds % 60 ? `${minutes} min ${seconds % 60} s` : `${minutes} min`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** Bytes in decimal units, as disks are sold: "3.1 MB". */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? value : formatFigure(value)} ${units[unit]}`;
+}

@@ -1,0 +1,282 @@
+import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import type { NotebookSession } from "../notebook/session-types.ts";
+import type { ErrorData } from "../gpu/error.ts";
+import "./cell.ts";
+import type { CellActionEvent, CellEditEvent, FulguriteCell } from "./cell.ts";
+import { stateWords } from "./cell-words.ts";
+import { errorNote, errorNoteStyles } from "./error-note.ts";
+import "./footer.ts";
+import "./header.ts";
+import "./keyboard-sheet.ts";
+import { base } from "./tokens.css.ts";
+import { asError, type TrainerClient } from "./trainer-client.ts";
+
+/** Scrolled this far, the notebook's own heading is out of sight. */
+const HEADING_HEIGHT_PX = 96;
+
+/**
+ * `<fulgurite-notebook>`: a whole notebook. Owns command mode (which cell is active, the keys) and asks the
+ * session for everything else. Dispatches "fulgurite-reset" when the person wants the shipped text back.
+ */
+export class FulguriteNotebook extends LitElement {
+  static override properties = {
+    session: { attribute: false },
+    trainer: { attribute: false },
+    edited: { type: Boolean },
+    outdated: { type: Boolean },
+    notice: { attribute: false },
+    active: { state: true },
+    storedRuns: { state: true },
+    announcement: { state: true },
+    revision: { state: true },
+    scrolled: { state: true },
+  };
+
+  static override styles = [
+    base,
+    errorNoteStyles,
+    css`
+      :host {
+        display: block;
+        min-block-size: 100vh;
+      }
+      main {
+        display: grid;
+        grid-template-columns: minmax(0, 1fr);
+        gap: 24px;
+        padding-block: 24px 0;
+      }
+      .notice {
+        inline-size: min(var(--column), 100% - 32px);
+        margin-inline: auto;
+      }
+      .loading {
+        inline-size: min(var(--column), 100% - 32px);
+        margin: 64px auto;
+        color: var(--ink-quiet);
+      }
+    `,
+  ];
+
+  declare session: NotebookSession | null;
+  declare trainer: TrainerClient | null;
+  /** The text differs from the shipped one. */
+  declare edited: boolean;
+  /** The shipped notebook has changed since the edits began. */
+  declare outdated: boolean;
+  /** Something went wrong outside any cell. */
+  declare notice: ErrorData | null;
+  /** Index of the cell that has, or last had, the focus. */
+  declare active: number;
+  /** Newest stored run by cell. */
+  declare storedRuns: ReadonlyMap<string, string>;
+  declare announcement: string;
+  declare revision: number;
+  declare scrolled: boolean;
+
+  #heard: NotebookSession | null = null;
+  readonly #onChange = (): void => {
+    this.revision++;
+  };
+
+  readonly #onScroll = (): void => {
+    this.scrolled = scrollY > HEADING_HEIGHT_PX;
+  };
+
+  constructor() {
+    super();
+    this.session = null;
+    this.trainer = null;
+    this.edited = false;
+    this.outdated = false;
+    this.notice = null;
+    this.active = 0;
+    this.storedRuns = new Map();
+    this.announcement = "";
+    this.revision = 0;
+    this.scrolled = false;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    window.addEventListener("scroll", this.#onScroll, { passive: true });
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    window.removeEventListener("scroll", this.#onScroll);
+    this.#heard?.removeEventListener("change", this.#onChange);
+    this.#heard = null;
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (this.#heard !== this.session) {
+      this.#heard?.removeEventListener("change", this.#onChange);
+      this.#heard = this.session;
+      this.#heard?.addEventListener("change", this.#onChange);
+    }
+    if (changed.has("session") || changed.has("trainer")) void this.#loadStoredRuns();
+  }
+
+  /** A run from before a reload is shown before any cell has run. */
+  async #loadStoredRuns(): Promise<void> {
+    const { session, trainer } = this;
+    if (!session || !trainer) return;
+    try {
+      const newest = new Map<string, string>();
+      for (const run of await trainer.runs({ notebook: session.id })) {
+        if (run.cell !== null && !newest.has(run.cell)) newest.set(run.cell, run.id);
+      }
+      if (session === this.session) this.storedRuns = newest;
+    } catch (error) {
+      this.notice = asError(error).toData();
+    }
+  }
+
+  #cells(): FulguriteCell[] {
+    return [...this.renderRoot.querySelectorAll("fulgurite-cell")];
+  }
+
+  async #run(id: string): Promise<void> {
+    const { session } = this;
+    if (!session) return;
+    for (const cell of this.#cells()) cell.flush();
+    try {
+      await session.run(id);
+      const cell = session.cells.find((other) => other.id === id);
+      await this.#loadStoredRuns();
+      if (cell) this.announcement = `${id}: ${stateWords(cell.state, cell.lazy) || "done"}`;
+    } catch (error) {
+      this.notice = asError(error).toData();
+    }
+  }
+
+  async #runAll(): Promise<void> {
+    for (const { id, kind } of this.session?.cells ?? []) if (kind !== "md") await this.#run(id);
+  }
+
+  #goTo(index: number): FulguriteCell | null {
+    const cells = this.#cells();
+    const next = Math.max(0, Math.min(cells.length - 1, index));
+    this.active = next;
+    return cells[next] ?? null;
+  }
+
+  #onAction({ cell: id, action }: CellActionEvent): void {
+    const index = this.session?.cells.findIndex((cell) => cell.id === id) ?? -1;
+    if (index < 0) return;
+    switch (action) {
+      case "focus":
+        this.active = index;
+        break;
+      case "run":
+        void this.#run(id);
+        break;
+      case "run-and-advance":
+        void this.#run(id);
+        this.#goTo(index + 1)?.focus();
+        break;
+      case "stop":
+        void this.session?.stop(id);
+        break;
+      case "previous":
+        void this.#goTo(index - 1)?.edit();
+        break;
+      case "next":
+        void this.#goTo(index + 1)?.edit();
+        break;
+    }
+  }
+
+  #onEdit({ cell, source }: CellEditEvent): void {
+    try {
+      this.session?.edit(cell, source);
+    } catch (error) {
+      this.notice = asError(error).toData();
+    }
+  }
+
+  #onKeydown(event: KeyboardEvent): void {
+    // Keys typed into a text, a list or a dialog are theirs.
+    const [target] = event.composedPath();
+    if (
+      !(target instanceof Element) ||
+      target.closest("input, select, textarea, [contenteditable], dialog")
+    ) {
+      return;
+    }
+    const modifier = event.ctrlKey || event.metaKey;
+    const inCell = target.localName === "section";
+    const cell = this.session?.cells[this.active];
+    if (event.key === "?") this.#showKeys();
+    else if (modifier && event.key.toLowerCase() === "z") {
+      if (event.shiftKey) this.session?.redo();
+      else this.session?.undo();
+    } else if (!inCell || !cell) return;
+    else if (event.key === "ArrowDown" && !modifier && !event.altKey) this.#goTo(this.active + 1)?.focus();
+    else if (event.key === "ArrowUp" && !modifier && !event.altKey) this.#goTo(this.active - 1)?.focus();
+    else if (event.key === "Enter" && event.shiftKey) {
+      if (cell.kind !== "md") void this.#run(cell.id);
+      this.#goTo(this.active + 1)?.focus();
+    } else if (event.key === "Enter" && modifier) {
+      if (cell.kind !== "md") void this.#run(cell.id);
+    } else return;
+    event.preventDefault();
+  }
+
+  #showKeys(): void {
+    this.renderRoot.querySelector("fulgurite-keyboard-sheet")?.show();
+  }
+
+  override render(): TemplateResult {
+    const { session } = this;
+    return html`
+      <fulgurite-header
+        .heading=${session?.title ?? "Fulgurite"}
+        ?edited=${this.edited}
+        ?outdated=${this.outdated}
+        ?scrolled=${this.scrolled}
+        @fulgurite-run-all=${() => void this.#runAll()}
+        @fulgurite-keys=${this.#showKeys}
+      ></fulgurite-header>
+      <main
+        @fulgurite-cell-action=${this.#onAction}
+        @fulgurite-cell-edit=${this.#onEdit}
+        @keydown=${this.#onKeydown}
+      >
+        ${this.notice ? html`<div class="notice">${errorNote(this.notice)}</div>` : nothing}
+        ${
+          session === null
+            ? this.notice
+              ? nothing
+              : html`<p class="loading" aria-busy="true">Opening the notebook…</p>`
+            : repeat(
+                session.cells,
+                (cell) => cell.id,
+                (cell, index) =>
+                  html`<fulgurite-cell
+                    .cell=${cell}
+                    .index=${index}
+                    .trainer=${this.trainer}
+                    .notebook=${session.id}
+                    .storedRun=${this.storedRuns.get(cell.id) ?? null}
+                    .active=${index === this.active}
+                  ></fulgurite-cell>`,
+              )
+        }
+      </main>
+      <fulgurite-footer .trainer=${this.trainer}></fulgurite-footer>
+      <fulgurite-keyboard-sheet></fulgurite-keyboard-sheet>
+      <div class="visually-hidden" role="status">${this.announcement}</div>
+    `;
+  }
+}
+
+customElements.define("fulgurite-notebook", FulguriteNotebook);
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "fulgurite-notebook": FulguriteNotebook;
+  }
+}

@@ -1,0 +1,62 @@
+import { css, html, type TemplateResult } from "lit";
+import type { Output } from "../notebook/session-types.ts";
+import "./environment-view.ts";
+import "./reward-output.ts";
+import "./run.ts";
+import type { TrainerClient } from "./trainer-client.ts";
+import "./value.ts";
+
+/** What an output needs from around it. */
+export interface OutputContext {
+  readonly trainer: TrainerClient | null;
+  readonly notebook: string;
+  readonly cell: string;
+  /** The code has changed since the run began. */
+  readonly stale: boolean;
+}
+
+export const outputStyles = css`
+  .output-text {
+    margin: 0;
+    font: var(--size-code) / 24px var(--font-code);
+    white-space: pre-wrap;
+    overflow-wrap: anywhere;
+    max-block-size: 480px;
+    overflow-y: auto;
+  }
+  .output-text.warn {
+    color: var(--stale);
+  }
+  .output-text.error {
+    color: var(--error);
+  }
+`;
+
+/** True for outputs that want more width than text. */
+export const isWide = (output: Output): boolean => output.view === "run";
+
+/** The view of one output; every kind of the closed set has one. */
+export function outputView(output: Output, context: OutputContext): TemplateResult {
+  switch (output.view) {
+    case "text":
+      return html`<pre class=${`output-text ${output.stream}`}>${output.text}</pre>`;
+    case "value":
+      return html`<fulgurite-value .name=${output.name} .value=${output.value}></fulgurite-value>`;
+    case "run":
+      return html`<fulgurite-run
+        .runId=${output.runId}
+        .trainer=${context.trainer}
+        .notebook=${context.notebook}
+        .cell=${context.cell}
+        .stale=${context.stale}
+      ></fulgurite-run>`;
+    case "environment":
+      return html`<fulgurite-environment .name=${output.name}></fulgurite-environment>`;
+    case "reward":
+      return html`<fulgurite-reward-output
+        .wgsl=${output.wgsl}
+        .checkedStates=${output.checkedStates}
+        .largestDifference=${output.largestDifference}
+      ></fulgurite-reward-output>`;
+  }
+}

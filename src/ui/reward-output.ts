@@ -1,0 +1,87 @@
+import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import "./code-text.ts";
+import { formatCount, formatFigure } from "./format.ts";
+import { icon } from "./icons.ts";
+import { base } from "./tokens.css.ts";
+
+/** `<fulgurite-reward-output>`: what a reward became, and how it was checked. */
+export class FulguriteRewardOutput extends LitElement {
+  static override properties = {
+    wgsl: {},
+    checkedStates: { type: Number },
+    largestDifference: { type: Number },
+  };
+
+  static override styles = [
+    base,
+    css`
+      :host {
+        display: block;
+        font-size: var(--size-small);
+        line-height: 24px;
+        color: var(--ink-quiet);
+      }
+      summary {
+        display: flex;
+        align-items: center;
+        gap: 8px;
+        min-block-size: 32px;
+        cursor: pointer;
+        list-style: none;
+      }
+      summary::-webkit-details-marker {
+        display: none;
+      }
+      summary:hover {
+        color: var(--ink);
+      }
+      details[open] summary svg {
+        transform: rotate(90deg);
+      }
+      .code {
+        padding: 8px 0 8px 24px;
+      }
+    `,
+  ];
+
+  declare wgsl: string;
+  declare checkedStates: number;
+  declare largestDifference: number;
+
+  constructor() {
+    super();
+    this.wgsl = "";
+    this.checkedStates = 0;
+    this.largestDifference = 0;
+  }
+
+  override render(): TemplateResult {
+    const { checkedStates, largestDifference } = this;
+    const checked =
+      checkedStates === 0
+        ? "not checked yet"
+        : `checked on ${formatCount(checkedStates)} random states, ${
+            largestDifference === 0
+              ? "no difference"
+              : `largest difference ${formatFigure(largestDifference)}`
+          }`;
+    return html`<details>
+      <summary>${icon("chevron")}<span>Compiled to WGSL; ${checked}</span></summary>
+      ${
+        this.wgsl === ""
+          ? nothing
+          : html`<div class="code">
+              <fulgurite-code-text .source=${this.wgsl} language="wgsl"></fulgurite-code-text>
+            </div>`
+      }
+    </details>`;
+  }
+}
+
+customElements.define("fulgurite-reward-output", FulguriteRewardOutput);
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "fulgurite-reward-output": FulguriteRewardOutput;
+  }
+}

@@ -1,0 +1,244 @@
+import { css, html, LitElement, type TemplateResult } from "lit";
+import type { Run } from "../store/records.ts";
+import { formatCount, formatFigure } from "./format.ts";
+import { icon } from "./icons.ts";
+import { metricView, metricViews } from "./metrics.ts";
+import { newestFirst, runLabels, settings } from "./run-differences.ts";
+import { base, buttons } from "./tokens.css.ts";
+
+/** The person wants to see another metric's curve. */
+export class MetricEvent extends Event {
+  readonly metric: string;
+  constructor(metric: string) {
+    super("fulgurite-metric");
+    this.metric = metric;
+  }
+}
+
+/** The person pressed Delete twice. */
+export class DeleteRunEvent extends Event {
+  readonly run: Run;
+  constructor(run: Run) {
+    super("fulgurite-delete-run");
+    this.run = run;
+  }
+}
+
+/** `<fulgurite-run-details>`: what is folded below a run: which curve, last figures, settings, earlier runs. */
+export class FulguriteRunDetails extends LitElement {
+  static override properties = {
+    record: { attribute: false },
+    others: { attribute: false },
+    metrics: { attribute: false },
+    metric: {},
+    asking: { state: true },
+  };
+
+  static override styles = [
+    base,
+    buttons,
+    css`
+      details {
+        margin-block-start: 8px;
+        border-block-start: 1px solid var(--hairline);
+        font-size: var(--size-small);
+        line-height: 24px;
+      }
+      summary {
+        display: flex;
+        align-items: center;
+        gap: 8px;
+        min-block-size: 40px;
+        color: var(--ink-quiet);
+        cursor: pointer;
+        list-style: none;
+      }
+      summary::-webkit-details-marker {
+        display: none;
+      }
+      summary:hover {
+        color: var(--ink);
+      }
+      details[open] summary svg {
+        transform: rotate(90deg);
+      }
+      .folded {
+        display: grid;
+        grid-template-columns: repeat(auto-fit, minmax(min(280px, 100%), 1fr));
+        gap: 8px 48px;
+        padding-block-end: 16px;
+      }
+      h3 {
+        margin: 8px 0 4px;
+        font: 600 var(--size-small) / 24px var(--font-text);
+      }
+      dl {
+        display: grid;
+        grid-template-columns: auto minmax(0, 1fr);
+        gap: 0 24px;
+        margin: 0;
+      }
+      dt {
+        color: var(--ink-quiet);
+      }
+      dd {
+        margin: 0;
+        text-align: end;
+        font-variant-numeric: tabular-nums;
+        overflow-wrap: anywhere;
+      }
+      ul {
+        margin: 0;
+        padding: 0;
+        list-style: none;
+      }
+      li {
+        display: flex;
+        align-items: center;
+        justify-content: space-between;
+        gap: 16px;
+        border-block-end: 1px solid var(--hairline);
+      }
+      li small {
+        color: var(--ink-quiet);
+        font-size: inherit;
+      }
+      select {
+        max-inline-size: 100%;
+        padding: 7px 8px;
+        border: 1px solid var(--hairline);
+        border-radius: var(--radius);
+        background: var(--paper);
+      }
+      .choose {
+        display: flex;
+        align-items: center;
+        flex-wrap: wrap;
+        gap: 0 8px;
+        margin-block-end: 8px;
+      }
+    `,
+  ];
+
+  declare record: Run | null;
+  /** The cell's other runs. */
+  declare others: readonly Run[];
+  /** Last known figures of this run. */
+  declare metrics: Readonly<Record<string, number>>;
+  /** Whose curve is shown. */
+  declare metric: string;
+  /** The run whose deletion waits for a second press. */
+  declare asking: string | null;
+
+  constructor() {
+    super();
+    this.record = null;
+    this.others = [];
+    this.metrics = {};
+    this.metric = "environmentReturn";
+    this.asking = null;
+  }
+
+  #delete(run: Run): void {
+    const sure = this.asking === run.id;
+    this.asking = sure ? null : run.id;
+    if (sure) this.dispatchEvent(new DeleteRunEvent(run));
+  }
+
+  override render(): TemplateResult {
+    return html`<details>
+      <summary>${icon("chevron")}Settings, figures and earlier runs</summary>
+      <div class="folded">
+        <div>${this.#curveChoice()} ${this.#figures()}</div>
+        <div>${this.#settings()}</div>
+        <div>${this.#earlier()}</div>
+      </div>
+    </details>`;
+  }
+
+  #curveChoice(): TemplateResult {
+    return html`<h3>Curve</h3>
+      <label class="choose"
+        >Show
+        <select
+          @change=${(event: Event) =>
+            this.dispatchEvent(new MetricEvent((event.target as HTMLSelectElement).value))}
+        >
+          ${metricViews.map(
+            ({ name, title }) =>
+              html`<option value=${name} ?selected=${name === this.metric}>${title}</option>`,
+          )}
+        </select>
+        <small>${metricView(this.metric).hint}</small></label
+      >`;
+  }
+
+  #figures(): TemplateResult {
+    const known = metricViews.filter(({ name }) => this.metrics[`update.${name}`] !== undefined);
+    if (known.length === 0) return html``;
+    return html`<h3>Last update</h3>
+      <dl>
+        ${known.map(
+          ({ name, title }) =>
+            html`<dt>${title}</dt>
+              <dd>${formatFigure(this.metrics[`update.${name}`])}</dd>`,
+        )}
+      </dl>`;
+  }
+
+  #settings(): TemplateResult {
+    const shown = [...settings(this.record?.job ?? {})].filter(
+      ([path]) => !path.startsWith("reward.") && path !== "kind",
+    );
+    return html`<h3>Settings of this run</h3>
+      <dl>
+        ${shown.map(
+          ([path, text]) =>
+            html`<dt>${path.replace(/^algorithm\./, "")}</dt>
+              <dd>${text}</dd>`,
+        )}
+      </dl>`;
+  }
+
+  #earlier(): TemplateResult {
+    const { record } = this;
+    const all = newestFirst(record ? [record, ...this.others] : this.others);
+    const names = runLabels(all);
+    const earlier = all.filter((run) => run !== record);
+    return html`<h3>Other runs of this cell</h3>
+      ${
+        earlier.length === 0
+          ? html`<p>None yet. Run the cell again, and both curves lie over each other.</p>`
+          : html`<ul>
+              ${earlier.map(
+                (run) =>
+                  html`<li>
+                    <span
+                      >${names[all.indexOf(run)]?.full}
+                      <small
+                        >${run.status}, ${formatFigure(run.metrics["evaluation.greedy.mean"])} after
+                        ${formatCount(run.step)} steps</small
+                      ></span
+                    >
+                    <button
+                      class="bare"
+                      @click=${() => {
+                        this.#delete(run);
+                      }}
+                    >
+                      ${this.asking === run.id ? "Delete for good?" : "Delete"}
+                    </button>
+                  </li>`,
+              )}
+            </ul>`
+      }`;
+  }
+}
+
+customElements.define("fulgurite-run-details", FulguriteRunDetails);
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "fulgurite-run-details": FulguriteRunDetails;
+  }
+}

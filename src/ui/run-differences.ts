@@ -1,0 +1,59 @@
+import type { Run } from "../store/records.ts";
+
+/** Every leaf of a job by its path: "algorithm.gamma" -> "0.99". */
+export function settings(job: unknown): Map<string, string> {
+  const found = new Map<string, string>();
+  const visit = (value: unknown, path: string): void => {
+    if (value === null || typeof value !== "object") {
+      found.set(path, String(value));
+    } else if (Array.isArray(value)) {
+      found.set(path, value.join(" · "));
+    } else {
+      for (const [key, entry] of Object.entries(value)) visit(entry, path === "" ? key : `${path}.${key}`);
+    }
+  };
+  visit(job, "");
+  return found;
+}
+
+/** Paths that change with every edit and say nothing by themselves. */
+const ignored = new Set(["reward.line", "name", "kind"]);
+
+/** `short` is the run's number, counted from the oldest; `full` what sets it apart, where anything does. */
+export interface RunLabel {
+  readonly short: string;
+  readonly full: string;
+}
+
+/**
+ * Labels that tell runs of one cell apart by what differs between them, and else by when they began.
+ * `runs` are newest first; the labels come in the same order.
+ */
+export function runLabels(runs: readonly Run[]): RunLabel[] {
+  const all = runs.map((run) => settings(run.job));
+  const paths = new Set(all.flatMap((map) => [...map.keys()]));
+  const differing = [...paths].filter(
+    (path) => !ignored.has(path) && new Set(all.map((map) => map.get(path))).size > 1,
+  );
+  const rewards = [...new Set(all.map((map) => map.get("reward.source") ?? ""))].reverse();
+  const differences = all.map((map) => {
+    const parts = new Set<string>();
+    for (const path of differing) {
+      if (path === "reward" || path.startsWith("reward.")) {
+        parts.add(`reward ${rewards.indexOf(map.get("reward.source") ?? "") + 1}`);
+      } else {
+        parts.add(`${path.split(".").at(-1)!} ${map.get(path) ?? "–"}`);
+      }
+    }
+    return [...parts].slice(0, 2).join(", ");
+  });
+  return differences.map((difference, i) => {
+    const short = `run ${runs.length - i}`;
+    if (difference === "") return { short, full: short };
+    const unique = differences.filter((other) => other === difference).length === 1;
+    return { short, full: unique ? difference : `${short}: ${difference}` };
+  });
+}
+
+/** A new list; ids sort by creation. */
+export const newestFirst = (runs: readonly Run[]): Run[] => [...runs].sort((a, b) => (a.id < b.id ? 1 : -1));

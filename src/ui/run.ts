@@ -1,0 +1,343 @@
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { environmentByName } from "../env/registry.ts";
+import type { ErrorData } from "../gpu/error.ts";
+import type { Run } from "../store/records.ts";
+import type { Job } from "../train/job.ts";
+import "./curve.ts";
+import type { CurveLine } from "./curve.ts";
+import { errorNote, errorNoteStyles } from "./error-note.ts";
+import { formatCompact, formatCount, formatDuration, formatFigure } from "./format.ts";
+import { icon } from "./icons.ts";
+import { newestFirst, runLabels, type RunLabel } from "./run-differences.ts";
+import "./run-details.ts";
+import type { DeleteRunEvent, MetricEvent } from "./run-details.ts";
+import { runStyles } from "./run.css.ts";
+import { RunModel } from "./run-model.ts";
+import "./stage.ts";
+import type { Playback } from "./stage.ts";
+import { base, buttons } from "./tokens.css.ts";
+import { asError, type TrainerClient } from "./trainer-client.ts";
+
+/** Earlier runs laid under the present one; more are counted, not drawn. */
+const OVERLAID_RUNS = 4;
+
+/**
+ * `<fulgurite-run>`: one training run. The policy acts beside its learning curve; controls, progress and
+ * figures above, settings and earlier runs folded below. Dispatches "fulgurite-run-cell" (composed) when the
+ * person asks for a new run.
+ */
+export class FulguriteRun extends LitElement {
+  static override properties = {
+    runId: { attribute: "run-id" },
+    trainer: { attribute: false },
+    notebook: {},
+    cell: {},
+    revision: { state: true },
+    metric: { state: true },
+    failure: { state: true },
+    stale: { type: Boolean },
+  };
+
+  static override styles = [base, buttons, errorNoteStyles, runStyles];
+
+  declare runId: string;
+  declare trainer: TrainerClient | null;
+  declare notebook: string;
+  declare cell: string;
+  declare revision: number;
+  declare metric: string;
+  declare failure: ErrorData | null;
+  /** The cell's code has changed since: running again is what comes next. */
+  declare stale: boolean;
+
+  #model: RunModel | null = null;
+  #record: Run | null = null;
+  #others: Run[] = [];
+  #otherModels = new Map<string, RunModel>();
+  readonly #refresh = (): void => {
+    this.revision++;
+  };
+
+  constructor() {
+    super();
+    this.runId = "";
+    this.trainer = null;
+    this.notebook = "";
+    this.cell = "";
+    this.revision = 0;
+    this.metric = "environmentReturn";
+    this.failure = null;
+    this.stale = false;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    if (this.hasUpdated) this.#follow();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#leave();
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has("runId") || changed.has("trainer")) this.#follow();
+  }
+
+  #leave(): void {
+    this.#model?.unwatch();
+    this.#model?.removeEventListener("change", this.#refresh);
+    this.#model = null;
+    for (const model of this.#otherModels.values()) model.unwatch();
+    this.#otherModels.clear();
+  }
+
+  #follow(): void {
+    this.#leave();
+    this.failure = null;
+    if (this.runId === "" || this.trainer === null) return;
+    this.#model = new RunModel(this.runId);
+    this.#model.addEventListener("change", this.#refresh);
+    this.#model.watch(this.trainer);
+    void this.#loadRuns();
+  }
+
+  /** The record of this run, and the curves of the cell's others. */
+  async #loadRuns(): Promise<void> {
+    const { trainer, runId } = this;
+    if (!trainer) return;
+    try {
+      const query = this.cell === "" ? {} : { notebook: this.notebook, cell: this.cell };
+      const runs = await trainer.runs(query);
+      if (runId !== this.runId || !this.isConnected) return;
+      this.#record = runs.find((run) => run.id === runId) ?? null;
+      this.#others = this.cell === "" ? [] : runs.filter((run) => run.id !== runId && run.update > 0);
+      for (const run of this.#others.slice(0, OVERLAID_RUNS)) {
+        if (this.#otherModels.has(run.id)) continue;
+        const model = new RunModel(run.id);
+        this.#otherModels.set(run.id, model);
+        // What is stored is enough: an earlier run is a backdrop and does not need following.
+        model.addEventListener("change", () => {
+          if (!model.curve) return;
+          model.unwatch();
+          this.revision++;
+        });
+        model.watch(trainer);
+      }
+      this.revision++;
+    } catch (error) {
+      this.failure = asError(error).toData();
+    }
+  }
+
+  async #command(action: "pause" | "resume" | "step" | "stop"): Promise<void> {
+    this.failure = null;
+    try {
+      await this.trainer?.[action](this.runId);
+    } catch (error) {
+      this.failure = asError(error).toData();
+    }
+  }
+
+  async #delete(run: Run): Promise<void> {
+    try {
+      await this.trainer?.deleteRun(run.id);
+      this.#otherModels.get(run.id)?.unwatch();
+      this.#otherModels.delete(run.id);
+      await this.#loadRuns();
+    } catch (error) {
+      this.failure = asError(error).toData();
+    }
+  }
+
+  #runAgain(): void {
+    this.dispatchEvent(new Event("fulgurite-run-cell", { bubbles: true, composed: true }));
+  }
+
+  override render(): TemplateResult {
+    const model = this.#model;
+    const progress = model?.progress ?? null;
+    const error = model?.error ?? this.failure;
+    if (!progress) {
+      return error
+        ? errorNote(error)
+        : html`<p class="words" aria-busy="true"><span>Opening the run…</span></p>`;
+    }
+    const share = progress.updates > 0 ? progress.update / progress.updates : 0;
+    const paused = progress.status === "paused";
+    return html`
+      <header>
+        ${this.#figure()}
+        <div class="controls" role="group" aria-label="Training">${this.#controls(progress.status)}</div>
+      </header>
+      <div
+        class=${paused ? "track paused" : "track"}
+        role="progressbar"
+        aria-label="Training progress"
+        aria-valuemin="0"
+        aria-valuemax="100"
+        aria-valuenow=${Math.round(share * 100)}
+      >
+        <div style=${`transform: scaleX(${share})`}></div>
+      </div>
+      ${this.#words()} ${error ? errorNote(error) : nothing}
+      <div class="views">
+        <fulgurite-stage .playback=${this.#playback()}></fulgurite-stage>
+        <fulgurite-curve
+          .lines=${this.#lines()}
+          .metric=${this.metric}
+          .steps=${progress.steps}
+          .threshold=${this.#threshold()}
+        ></fulgurite-curve>
+      </div>
+      <fulgurite-run-details
+        .record=${this.#record}
+        .others=${this.#others}
+        .metrics=${progress.metrics}
+        .metric=${this.metric}
+        @fulgurite-metric=${(event: MetricEvent) => (this.metric = event.metric)}
+        @fulgurite-delete-run=${(event: DeleteRunEvent) => void this.#delete(event.run)}
+      ></fulgurite-run-details>
+    `;
+  }
+
+  /** The one number: how good the policy is. */
+  #figure(): TemplateResult {
+    const metrics = this.#model?.progress?.metrics ?? {};
+    const evaluated = metrics["evaluation.greedy.mean"];
+    const recent = metrics["rollout.return.last100"];
+    if (evaluated !== undefined) {
+      return html`<p class="figure">
+        <b>${formatFigure(evaluated)}</b><span>mean return, greedy evaluation</span>
+      </p>`;
+    }
+    return recent === undefined
+      ? html`<p class="figure"><span>No episode has ended yet.</span></p>`
+      : html`<p class="figure"><b>${formatFigure(recent)}</b><span>mean return, last 100 episodes</span></p>`;
+  }
+
+  #controls(status: Run["status"]): TemplateResult {
+    const press = (action: "pause" | "resume" | "step" | "stop") => (): void => void this.#command(action);
+    switch (status) {
+      case "queued":
+      case "running":
+        return html`
+          <button class="primary" @click=${press("pause")}>${icon("pause")}Pause</button>
+          <button disabled title="Pause first, then go on update by update">${icon("step")}Step</button>
+          <button @click=${press("stop")}>${icon("stop")}Stop</button>
+        `;
+      case "paused":
+        return html`
+          <button class="primary" @click=${press("resume")}>${icon("run")}Resume</button>
+          <button title="One update, then paused again" @click=${press("step")}>${icon("step")}Step</button>
+          <button @click=${press("stop")}>${icon("stop")}Stop</button>
+        `;
+      case "succeeded":
+      case "failed":
+      case "cancelled":
+        return html`<button class=${this.stale ? "primary" : ""} @click=${this.#runAgain}>
+          ${icon("run")}Run again
+        </button>`;
+    }
+  }
+
+  #words(): TemplateResult {
+    const progress = this.#model!.progress!;
+    const { update, updates, step, steps, stepsPerSecond, timeLeft, engine, adapter, reason } = progress;
+    const ended = progress.status !== "running" && progress.status !== "queued";
+    const activeTime = this.#model?.result?.activeTime ?? this.#record?.activeTime ?? 0;
+    const rate = stepsPerSecond === null || ended ? null : html` · ${formatCompact(stepsPerSecond)} steps/s`;
+    const left = timeLeft === null || ended ? null : html` · ${formatDuration(timeLeft)} left`;
+    const took = ended && progress.status !== "paused" && activeTime > 0;
+    return html`<div class="words">
+      <p role="status">
+        <b>${stateWord(progress.status, progress.phase)}</b>
+        <span aria-hidden=${ended ? "false" : "true"}>
+          · update ${formatCount(update)} of ${formatCount(updates)} · ${formatCount(step)} of
+          ${formatCount(steps)} steps${rate}${left}${took ? ` · took ${formatDuration(activeTime)}` : ""}
+        </span>
+        ${reason !== null && !this.#model?.error ? html`<br />${reason}` : nothing}
+      </p>
+      <p>${engine === null ? "" : `${engineWord(engine)} · ${adapter ?? ""}`}</p>
+    </div>`;
+  }
+
+  #playback(): Playback | null {
+    const episode = this.#model?.episode;
+    if (!episode) return null;
+    if (this.#lastPlayback?.states !== episode.states) {
+      this.#lastPlayback = {
+        environment: episode.environment,
+        states: episode.states,
+        caption: `Policy after ${formatCount(episode.step)} steps: return ${formatFigure(episode.environmentReturn)}`,
+      };
+    }
+    return this.#lastPlayback;
+  }
+  #lastPlayback: Playback | null = null;
+
+  #lines(): CurveLine[] {
+    const curve = this.#model?.curve;
+    if (!curve) return [];
+    const shown = this.#others.filter((run) => this.#otherModels.get(run.id)?.curve);
+    const all = this.#record ? newestFirst([this.#record, ...this.#others]) : this.#others;
+    const names = runLabels(all);
+    const label = (run: Run | null): RunLabel =>
+      (run && names[all.indexOf(run)]) ?? { short: "this run", full: "this run" };
+    return [
+      {
+        label: shown.length > 0 ? label(this.#record) : { short: "training", full: "training" },
+        curve,
+        current: true,
+      },
+      ...shown.map((run) => ({
+        label: label(run),
+        curve: this.#otherModels.get(run.id)!.curve!,
+        current: false,
+      })),
+    ];
+  }
+
+  #environmentName(): string | null {
+    const job = this.#record?.job as Job | undefined;
+    return this.#model?.episode?.environment ?? job?.environment ?? null;
+  }
+
+  #threshold(): number | null {
+    const name = this.#environmentName();
+    if (name === null) return null;
+    try {
+      return environmentByName(name).rewardThreshold;
+    } catch {
+      return null;
+    }
+  }
+}
+
+function stateWord(status: Run["status"], phase: string): string {
+  switch (status) {
+    case "queued":
+    case "running":
+      return phase === "finished" || phase === "paused"
+        ? "Training"
+        : phase[0]!.toUpperCase() + phase.slice(1);
+    case "paused":
+      return "Paused";
+    case "succeeded":
+      return "Finished";
+    case "failed":
+      return "Failed";
+    case "cancelled":
+      return "Stopped";
+  }
+}
+
+export const engineWord = (engine: string): string => (engine === "webgpu" ? "WebGPU" : "CPU engine");
+
+customElements.define("fulgurite-run", FulguriteRun);
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "fulgurite-run": FulguriteRun;
+  }
+}

@@ -1,0 +1,36 @@
+import { FulguriteError } from "../gpu/error.ts";
+import type { NotebookServices } from "../notebook/session-types.ts";
+import type { TrainResult } from "../train/job.ts";
+import type { TrainerClient } from "./trainer-client.ts";
+
+/** Lends a notebook the page's trainer: its cells start runs, wait for them, and stop them. */
+export const notebookServices = (trainer: TrainerClient, notebook: string): NotebookServices => ({
+  async train(job, cell, onStarted, signal) {
+    signal.throwIfAborted();
+    const runId = await trainer.start(job, { notebook, cell });
+    onStarted(runId);
+    const watching = new AbortController();
+    const stop = (): void => {
+      // The run ends as cancelled and says so itself; a run that has ended meanwhile need not be stopped.
+      trainer.stop(runId).catch(() => undefined);
+    };
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+    try {
+      return await new Promise<TrainResult>((resolve, reject) => {
+        trainer.watch(
+          runId,
+          watching.signal,
+          (event) => {
+            if (event.kind === "finished") resolve(event.result);
+            else if (event.kind === "failed") reject(FulguriteError.fromData(event.error));
+          },
+          reject,
+        );
+      });
+    } finally {
+      signal.removeEventListener("abort", stop);
+      watching.abort();
+    }
+  },
+});

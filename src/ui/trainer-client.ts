@@ -1,0 +1,98 @@
+import * as Comlink from "comlink";
+import { FulguriteError } from "../gpu/error.ts";
+import type { Run } from "../store/records.ts";
+import type { Reply, RunEvent, StartOptions, TrainerApi } from "../worker/api.ts";
+import type { Job } from "../train/job.ts";
+
+/** What the page's elements ask of the trainer. Rejections are `FulguriteError`. */
+export class TrainerClient {
+  readonly #api: TrainerApi;
+
+  /** `api` is the worker's Comlink surface, or an object of the same shape. */
+  constructor(api: TrainerApi) {
+    this.#api = api;
+  }
+
+  async start(job: Job, options: StartOptions): Promise<string> {
+    return value(await this.#api.start(job, options));
+  }
+
+  async pause(runId: string): Promise<void> {
+    value(await this.#api.pause(runId));
+  }
+
+  async resume(runId: string): Promise<void> {
+    value(await this.#api.resume(runId));
+  }
+
+  async step(runId: string): Promise<void> {
+    value(await this.#api.step(runId));
+  }
+
+  async stop(runId: string): Promise<void> {
+    value(await this.#api.stop(runId));
+  }
+
+  async deleteRun(runId: string): Promise<void> {
+    value(await this.#api.deleteRun(runId));
+  }
+
+  /** Newest first. */
+  async runs(query: { readonly notebook?: string; readonly cell?: string }): Promise<Run[]> {
+    return value(await this.#api.runs(query));
+  }
+
+  async device(): Promise<{ readonly engine: "webgpu" | "cpu"; readonly adapter: string }> {
+    return value(await this.#api.device());
+  }
+
+  async setting(key: string): Promise<unknown> {
+    return value(await this.#api.setting(key));
+  }
+
+  async setSetting(key: string, setting: unknown): Promise<void> {
+    value(await this.#api.setSetting(key, setting));
+  }
+
+  /**
+   * Replays what is stored of a run, then follows it. Stops when `signal` aborts. `onError` hears why the run
+   * could not be watched at all.
+   */
+  watch(
+    runId: string,
+    signal: AbortSignal,
+    listener: (event: RunEvent) => void,
+    onError: (error: FulguriteError) => void,
+  ): void {
+    const heard = Comlink.proxy((event: RunEvent) => {
+      if (!signal.aborted) listener(event);
+    });
+    this.#api
+      .watch(runId, heard)
+      .then((reply) => {
+        const watch = value(reply);
+        const stop = (): void => void this.#api.unwatch(watch);
+        if (signal.aborted) stop();
+        else signal.addEventListener("abort", stop, { once: true });
+      })
+      .catch((error: unknown) => {
+        if (!signal.aborted) onError(asError(error));
+      });
+  }
+}
+
+function value<T>(reply: Reply<T>): T {
+  if (reply.ok) return reply.value;
+  throw FulguriteError.fromData(reply.error);
+}
+
+/** Whatever was thrown, as an error that the page can show. */
+export function asError(error: unknown): FulguriteError {
+  if (error instanceof FulguriteError) return error;
+  return new FulguriteError(
+    "page/unexpected",
+    error instanceof Error ? error.message : String(error),
+    "Reload the page; what was trained is kept.",
+    { cause: error },
+  );
+}

@@ -1,0 +1,21 @@
+import type {} from "trusted-types";
+import trainerUrl from "../worker/trainer.worker.ts?worker&url";
+
+/**
+ * The page's one Trusted Types policy of its own. It makes worker URLs and nothing else: no HTML, no script
+ * text, and no URL but those below.
+ */
+const allowed = new Set<string>([trainerUrl]);
+
+const policy = window.trustedTypes?.createPolicy("fulgurite", {
+  createScriptURL(url: string): string {
+    if (!allowed.has(url)) throw new TypeError(`Not one of our worker URLs: ${url}`);
+    return url;
+  },
+});
+
+/** Starts the trainer worker under `require-trusted-types-for 'script'`. */
+export function startTrainerWorker(): Worker {
+  const url = (policy?.createScriptURL(trainerUrl) ?? trainerUrl) as string;
+  return new Worker(url, { type: "module", name: "trainer" });
+}

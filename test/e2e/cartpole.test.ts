@@ -1,0 +1,271 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import axe from "axe-core";
+import type { BrowserContext, Locator, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { buildApp, type BuiltApp } from "../support/app.ts";
+import { launchPersistent } from "../support/browser.ts";
+import { serveStatic, type StaticServer } from "../support/static-server.ts";
+
+let app: BuiltApp;
+let server: StaticServer;
+const profiles: string[] = [];
+
+const profile = (): string => {
+  const directory = mkdtempSync(join(tmpdir(), "fulgurite-profile-"));
+  profiles.push(directory);
+  return directory;
+};
+
+beforeAll(async () => {
+  app = await buildApp();
+  server = await serveStatic(app.directory, { subPath: "/some/where/" });
+});
+
+afterAll(async () => {
+  await server?.close();
+  await app?.dispose();
+  for (const directory of profiles) rmSync(directory, { recursive: true, force: true });
+});
+
+/** Opens the app; errors of the page fail the test that reads them. */
+async function open(context: BrowserContext): Promise<{ page: Page; errors: string[] }> {
+  const page = await context.newPage();
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error") errors.push(message.text());
+  });
+  await page.goto(server.url);
+  return { page, errors };
+}
+
+const cell = (page: Page, name: string): Locator =>
+  page.getByRole("region", { name: new RegExp(`, ${name}, `) });
+
+/** Replaces a cell's code with the keyboard, as a person would. */
+async function rewrite(page: Page, name: string, source: string): Promise<void> {
+  const region = cell(page, name);
+  await region.locator("pre, .cm-content").first().click();
+  const editor = region.locator(".cm-content");
+  await editor.waitFor();
+  await editor.press("ControlOrMeta+a");
+  await page.keyboard.insertText(source);
+  await editor.press("Escape");
+}
+
+const training = (updates: number, seed: number): string => `export const run = await train({
+  env: pole,
+  reward,
+  algorithm: ppo({ preset: "sb3-zoo-cartpole", totalSteps: ${updates * 256} }),
+  seed: ${seed},
+});`;
+
+interface StoredRun {
+  readonly id: string;
+  readonly status: string;
+  readonly engine: string;
+  readonly adapter: string;
+  readonly update: number;
+  /** FNV-1a over the checkpoint's parameter and moment bits. */
+  readonly weights: number | null;
+  readonly segments: number;
+}
+
+/** Newest first, straight from IndexedDB. */
+const storedRuns = (page: Page): Promise<StoredRun[]> =>
+  page.evaluate(async () => {
+    const [{ name }] = (await indexedDB.databases()) as [{ name: string }];
+    const database = await new Promise<IDBDatabase>((resolve, reject) => {
+      const request = indexedDB.open(name);
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+    const all = <T>(table: string): Promise<T[]> =>
+      new Promise((resolve, reject) => {
+        const request = database.transaction(table).objectStore(table).getAll();
+        request.onsuccess = () => resolve(request.result as T[]);
+        request.onerror = () => reject(request.error);
+      });
+    const hash = (arrays: Float32Array[]): number => {
+      let value = 0x811c9dc5;
+      for (const array of arrays) {
+        for (const word of new Uint32Array(array.buffer, array.byteOffset, array.length)) {
+          value = Math.imul(value ^ word, 0x01000193) >>> 0;
+        }
+      }
+      return value;
+    };
+    type Row = {
+      id: string;
+      status: string;
+      engine: string;
+      adapter: string;
+      update: number;
+      createdAt: number;
+    };
+    type State = { parameters: Float32Array; firstMoment: Float32Array; secondMoment: Float32Array };
+    const runs = await all<Row>("runs");
+    const checkpoints = await all<{ runId: string; state: State }>("checkpoints");
+    const segments = await all<{ runId: string }>("segments");
+    database.close();
+    return runs
+      .sort((a, b) => b.createdAt - a.createdAt)
+      .map(({ id, status, engine, adapter, update }) => {
+        const state = checkpoints.find((it) => it.runId === id)?.state;
+        return {
+          id,
+          status,
+          engine,
+          adapter,
+          update,
+          weights: state ? hash([state.parameters, state.firstMoment, state.secondMoment]) : null,
+          segments: segments.filter((it) => it.runId === id).length,
+        };
+      });
+  });
+
+async function until<T>(read: () => Promise<T>, done: (value: T) => boolean, what: string): Promise<T> {
+  const deadline = Date.now() + 90_000;
+  for (;;) {
+    const value = await read();
+    if (done(value)) return value;
+    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}; last: ${JSON.stringify(value)}`);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+  }
+}
+
+test("three cells learn CartPole by mouse, survive a reload, and lay two rewards over each other", async () => {
+  const context = await launchPersistent(profile());
+  try {
+    const { page, errors } = await open(context);
+    const run = cell(page, "training");
+    await run.getByText("Not run yet").waitFor();
+    await run.getByRole("button", { name: "Run training" }).click();
+
+    const figures = run.getByText(/Return [\d.]+ at first, [\d.]+ after/).first();
+
+    // The curve climbs while the policy acts.
+    await run.getByRole("figure").waitFor();
+    const early = await until(
+      async () => (await storedRuns(page))[0],
+      (it) => (it?.update ?? 0) >= 2,
+      "the first updates",
+    );
+    expect(early).toMatchObject({ status: "running", engine: "webgpu" });
+    expect(early!.adapter).toMatch(/swiftshader/i);
+    await run.getByText(/WebGPU · .*swiftshader/i).waitFor();
+    await run.getByText(/left/).first().waitFor();
+    await until(
+      async () =>
+        /Return ([\d.]+) at first, ([\d.]+) after/.exec(
+          (await figures.textContent().catch(() => null)) ?? "",
+        ),
+      (match) => match !== null && Number(match[2]) > 3 * Number(match[1]) && Number(match[2]) > 60,
+      "a curve that climbs",
+    );
+    await run.getByText(/Policy after [\d,]+ steps: return/).waitFor();
+
+    await run.getByRole("button", { name: "Pause", exact: true }).click();
+    await run.getByRole("button", { name: "Resume" }).waitFor();
+    const paused = (await storedRuns(page))[0]!;
+    expect(paused.status).toBe("paused");
+    await run.getByRole("button", { name: "Step", exact: true }).click();
+    const stepped = await until(
+      async () => (await storedRuns(page))[0]!,
+      (it) => it.update > paused.update && it.status === "paused",
+      "one step",
+    );
+    expect(stepped.update).toBe(paused.update + 1);
+
+    // Reloaded, the run is there with its curve; it goes on where it was.
+    await page.reload();
+    await run.getByRole("button", { name: "Resume" }).waitFor();
+    await run
+      .getByText(/Return [\d.]+ at first, [\d.]+ after/)
+      .first()
+      .waitFor();
+    await run.getByRole("button", { name: "Resume" }).click();
+    await until(
+      async () => (await storedRuns(page))[0]!,
+      (it) => it.update > stepped.update + 1,
+      "the resumed run to go on",
+    );
+    await run.getByRole("button", { name: "Stop", exact: true }).click();
+    await until(
+      async () => (await storedRuns(page))[0]!,
+      (it) => it.status === "cancelled" && it.segments > 0,
+      "the stopped run to be sealed",
+    );
+
+    // Another reward makes the training stale, and its run is laid over the first.
+    await rewrite(
+      page,
+      "reward",
+      "export const reward = defineReward.step((s, a, next) => 1 - Math.abs(next.theta));",
+    );
+    await page.getByText(/stale: reward changed/).waitFor();
+    await rewrite(page, "training", training(6, 2));
+    await run.getByRole("button", { name: "Run training" }).click();
+    await until(
+      async () => storedRuns(page),
+      (runs) => runs.length === 2 && runs[0]!.status === "succeeded",
+      "the second run",
+    );
+    await expect
+      .poll(() => run.getByRole("figure").locator("svg").first().innerHTML(), { timeout: 10_000 })
+      .toMatch(/earlier|Run 1|0\.1/i);
+
+    await page.evaluate(axe.source);
+    const { violations } = (await page.evaluate("axe.run()")) as {
+      violations: { id: string; nodes: unknown[] }[];
+    };
+    expect(violations).toEqual([]);
+    expect(errors).toEqual([]);
+  } finally {
+    await context.close();
+  }
+}, 300_000);
+
+test("a run whose tab was killed ends with the same weights as an uninterrupted one", async () => {
+  const directory = profile();
+  const updates = 24;
+  let context = await launchPersistent(directory);
+  try {
+    const first = await open(context);
+    await rewrite(first.page, "training", training(updates, 5));
+    await cell(first.page, "training").getByRole("button", { name: "Run training" }).click();
+    const [whole] = await until(
+      () => storedRuns(first.page),
+      (runs) => runs[0]?.status === "succeeded",
+      "the uninterrupted run",
+    );
+    await cell(first.page, "training").getByRole("button", { name: "Run training" }).click();
+    await until(
+      () => storedRuns(first.page),
+      (runs) => runs.length === 2 && runs[0]!.update >= 3 && runs[0]!.update < updates,
+      "the second run to be under way",
+    );
+    await context.close();
+
+    context = await launchPersistent(directory);
+    const { page } = await open(context);
+    const run = cell(page, "training");
+    await run.getByRole("button", { name: "Resume" }).waitFor();
+    const [left] = await storedRuns(page);
+    expect(left).toMatchObject({ status: "paused" });
+    expect(left!.update).toBeGreaterThanOrEqual(3);
+    expect(left!.update).toBeLessThan(updates);
+    await run.getByRole("button", { name: "Resume" }).click();
+    const [resumed] = await until(
+      () => storedRuns(page),
+      (runs) => runs[0]!.status === "succeeded",
+      "the resumed run",
+    );
+    expect(resumed!.weights).toBe(whole!.weights);
+    expect(resumed!.update).toBe(updates);
+  } finally {
+    await context.close();
+  }
+}, 300_000);

@@ -1,0 +1,66 @@
+import { createSandboxedKernel } from "../../src/notebook/sandbox.ts";
+import { createNotebookSession, type OpenNotebook } from "../../src/notebook/session.ts";
+import type { Output } from "../../src/notebook/session-types.ts";
+
+// What the browser tests drive: a session over the real sandbox, and a trainer that answers at once.
+const kernelPage = new URL("../../kernel.html", document.baseURI).href;
+const result = {
+  status: "succeeded",
+  engine: "cpu",
+  adapter: "none",
+  update: 1,
+  step: 256,
+  activeTime: 1,
+  metrics: {},
+} as const;
+
+export interface NotebookTest {
+  session: OpenNotebook | null;
+  open(text: string, options?: { hangLimit?: number }): void;
+  /** Runs a notebook of one code cell and gives its texts and its error. */
+  tryCell(source: string): Promise<{ state: string; text: string; message: string; code: string }>;
+  stolen: string[];
+}
+
+const textOf = (outputs: readonly Output[]): string =>
+  outputs.map((output) => (output.view === "text" ? output.text : JSON.stringify(output))).join("\n");
+
+const test: NotebookTest = {
+  session: null,
+  stolen: [],
+  open(text, options = {}) {
+    let runs = 0;
+    test.session?.dispose();
+    test.session = createNotebookSession({
+      id: "test",
+      text,
+      editDelay: 0,
+      ...options,
+      services: {
+        train: (job, cell, onStarted) => {
+          const runId = `${cell}-${job.seed}-${runs++}`;
+          onStarted(runId);
+          return Promise.resolve({ ...result, runId });
+        },
+      },
+      createKernel: () => createSandboxedKernel({ kernelPage }),
+    });
+  },
+  async tryCell(source) {
+    test.open(`// fulgurite: 1\n// %% cell lazy\n${source}\n`);
+    await test.session!.run("cell");
+    const { state, outputs } = test.session!.cells[0]!;
+    const error = state.kind === "error" ? state.error : null;
+    return {
+      state: state.kind,
+      text: textOf(outputs),
+      message: error?.message ?? "",
+      code: error?.code ?? "",
+    };
+  },
+};
+
+addEventListener("message", (event) => {
+  test.stolen.push(String(event.data));
+});
+Object.assign(globalThis, { notebookTest: test });

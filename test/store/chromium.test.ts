@@ -1,0 +1,198 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { chromiumLaunch, findChromium } from "../support/browser.ts";
+import { servePage } from "./built-page.ts";
+import { contract } from "./contract.ts";
+import type { Harness } from "./page.ts";
+
+declare const harness: Harness;
+
+let server: Awaited<ReturnType<typeof servePage>>;
+const directories: string[] = [];
+
+function profileDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "fulgurite-profile-"));
+  directories.push(directory);
+  return directory;
+}
+
+beforeAll(async () => {
+  server = await servePage();
+});
+
+afterAll(async () => {
+  await server.close();
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+});
+
+async function openTab(context: BrowserContext): Promise<Page> {
+  const page = await context.newPage();
+  await page.goto(server.url);
+  await page.waitForFunction("globalThis.harness");
+  return page;
+}
+
+describe("over IndexedDB in Chromium", () => {
+  let browser: Browser;
+  let context: BrowserContext;
+  let page: Page;
+
+  beforeAll(async () => {
+    browser = await chromium.launch(chromiumLaunch());
+    context = await browser.newContext();
+    page = await openTab(context);
+  });
+  afterAll(() => browser.close());
+
+  test.for(Object.keys(contract))("%s", async (name) => {
+    expect(await page.evaluate((it) => harness.runContract(it), name)).toBeNull();
+  });
+
+  test("two tabs write at once, to their own runs and to the same one", async () => {
+    const tabs = [page, await openTab(context)];
+    await page.evaluate(async () => {
+      const store = await harness.openStore({ name: "tabs" });
+      await store.commit({ run: harness.makeRun("both") });
+    });
+    const write = (tab: number) => async () =>
+      tabs[tab]!.evaluate(async (own) => {
+        const store = await harness.openStore({ name: "tabs" });
+        await store.commit({ run: harness.makeRun(own) });
+        for (let i = 0; i < 30; i++) {
+          await store.commit({ spans: harness.updates(own, 10 * i + 1, 10 * i + 10) });
+          await store.commit({ spans: harness.updates("both", 10 * i + 1, 10 * i + 10) });
+          if (i % 7 === 0) await store.seal("both");
+        }
+      }, `tab ${tab}`);
+    await Promise.all([write(0)(), write(1)()]);
+    const found = await page.evaluate(async () => {
+      const store = await harness.openStore({ name: "tabs" });
+      const updates = async (runId: string) =>
+        (await store.spans({ runId })).map((span) => span.attributes["update"]);
+      return Promise.all(["tab 0", "tab 1", "both"].map(updates));
+    });
+    const all = Array.from({ length: 300 }, (_, i) => i + 1);
+    expect(found).toEqual([all, all, all]);
+  });
+
+  test("a tab lets a newer version have the store, and then says so", async () => {
+    const code = await page.evaluate(async () => {
+      const store = await harness.openStore({ name: "upgraded" });
+      await new Promise((resolve, reject) => {
+        const request = indexedDB.open("upgraded", 1000);
+        request.onerror = reject;
+        request.onsuccess = () => {
+          request.result.close();
+          resolve(null);
+        };
+      });
+      return store.runs().then(
+        () => "none",
+        (error: unknown) => (error as { code: string }).code,
+      );
+    });
+    expect(code).toBe("store/newer-version");
+  });
+
+  test("a full disk is an error that names the largest run", async () => {
+    // Chromium caches what an origin may still use, so this one has to be new.
+    const small = await browser.newContext();
+    const tab = await openTab(small);
+    const session = await small.newCDPSession(tab);
+    const origin = new URL(server.url).origin;
+    await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 2_000_000 });
+    const error = await tab.evaluate(async () => {
+      const store = await harness.openStore({ name: "full" });
+      await store.commit({ run: harness.makeRun("large"), spans: harness.updates("large", 1, 300) });
+      return store.commit({ spans: harness.updates("large", 301, 10_000) }).then(
+        () => null,
+        ({ code, fix }: { code: string; fix: string }) => ({ code, fix }),
+      );
+    });
+    expect(error?.code).toBe("store/full");
+    expect(error?.fix).toMatch(/"run large" \(\d+ kB, large\)/);
+    const rows = await tab.evaluate(async () => {
+      const store = await harness.openStore({ name: "full" });
+      await store.commit({ spans: harness.updates("large", 301, 310) });
+      return (await store.spans({ runId: "large" })).length;
+    });
+    expect(rows).toBe(310);
+    await small.close();
+  });
+});
+
+/** Chromium as a process group of its own, so that all of its processes die at once. */
+async function startChromium(profile: string): Promise<{ process: ChildProcess; browser: Browser }> {
+  const portFile = join(profile, "DevToolsActivePort");
+  rmSync(portFile, { force: true });
+  const child = spawn(
+    findChromium(),
+    [
+      ...(chromiumLaunch().args ?? []),
+      "--headless=new",
+      "--remote-debugging-port=0",
+      `--user-data-dir=${profile}`,
+    ],
+    { detached: true, stdio: "ignore" },
+  );
+  while (!existsSync(portFile) || !readFileSync(portFile, "utf8").includes("\n")) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const port = readFileSync(portFile, "utf8").split("\n")[0]!;
+  return { process: child, browser: await chromium.connectOverCDP(`http://127.0.0.1:${port}`) };
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const exit = once(child, "exit");
+  process.kill(-child.pid!, "SIGKILL");
+  await exit;
+}
+
+test("nothing acknowledged is lost, doubled or half there when Chromium is killed", async () => {
+  const profile = profileDirectory();
+  let acknowledged = 0;
+  const kills = 3;
+  for (let round = 0; round <= kills; round++) {
+    const { process: child, browser } = await startChromium(profile);
+    try {
+      const page = await openTab(browser.contexts()[0]!);
+      const found = await page.evaluate(() => harness.inspect());
+      expect(found.update).toBeGreaterThanOrEqual(acknowledged);
+      expect(found).toMatchObject({
+        spans: found.update,
+        inOrderOnce: true,
+        checkpoint: found.update - (found.update % 500),
+        checkpointWhole: true,
+        problems: 0,
+        tailRows: found.countedTailRows,
+        blobs: found.segments,
+      });
+      if (round === kills) break;
+      const enough = acknowledged + 2500 + 700 * round;
+      await new Promise<void>((resolve, reject) => {
+        page
+          .exposeFunction("acknowledge", (update: number) => {
+            acknowledged = update;
+            if (update >= enough) resolve();
+          })
+          .then(() =>
+            page.evaluate(() =>
+              harness.ingest((globalThis as unknown as { acknowledge(update: number): void }).acknowledge),
+            ),
+          )
+          // The kill ends it too, when nobody listens any more.
+          .catch(reject);
+      });
+      await new Promise((resolve) => setTimeout(resolve, 7 * round));
+    } finally {
+      await kill(child);
+      await browser.close().catch(() => undefined);
+    }
+  }
+  expect(acknowledged).toBeGreaterThan(8000);
+});

@@ -1,0 +1,34 @@
+import { mkdtempSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "vite";
+import { serveStatic } from "../support/static-server.ts";
+
+/** Builds and serves the gallery; `url` takes `?scenario=`. */
+export async function openGallery(): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const directory = mkdtempSync(join(tmpdir(), "fulgurite-gallery-"));
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  await build({
+    root,
+    configFile: false,
+    base: "./",
+    publicDir: join(root, "public"),
+    logLevel: "warn",
+    build: {
+      target: "es2023",
+      outDir: directory,
+      emptyOutDir: true,
+      rolldownOptions: { input: join(root, "test/ui/gallery.html") },
+    },
+  });
+  const server = await serveStatic(directory);
+  return {
+    url: `${server.url}test/ui/gallery.html`,
+    async close() {
+      await server.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}

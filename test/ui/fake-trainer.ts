@@ -1,0 +1,297 @@
+import { cartPole } from "../../src/env/cartpole.ts";
+import type { Run, RunStatus } from "../../src/store/records.ts";
+import { CurveBuffer } from "../../src/train/curve-buffer.ts";
+import type { RunEvent } from "../../src/train/events.ts";
+import type { Job, SimulatedJob } from "../../src/train/job.ts";
+import type { Reply, TrainerApi } from "../../src/worker/api.ts";
+
+/**
+ * A trainer without training: a hand-made balancing policy whose hand gets steadier with every update, acting in
+ * the real CartPole. For the gallery and its tests only.
+ */
+const pole = cartPole();
+const STEPS_PER_UPDATE = 256;
+
+function random(seed: number): () => number {
+  let state = seed >>> 0 || 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
+function episode(noise: number, next: () => number): { states: Float32Array; length: number; done: boolean } {
+  const states = new Float32Array(500 * 4);
+  const state = new Float32Array(4);
+  const out = new Float32Array(2);
+  pole.reset(
+    state,
+    0,
+    Uint32Array.from({ length: 4 }, () => next() * 2 ** 32),
+  );
+  let t = 0;
+  for (; t < 500 && out[1] === 0; t++) {
+    states.set(state, t * 4);
+    const lean = 0.1 * state[0]! + 0.25 * state[1]! + 3 * state[2]! + state[3]!;
+    const hand = (next() + next() + next() - 1.5) * noise;
+    pole.step(state, 0, lean + hand > 0 ? 1 : 0, out);
+  }
+  return { states: states.slice(0, t * 4), length: t, done: out[1] === 1 };
+}
+
+export const demoJob = (seed = 1, source = "(s, a, next) => 1 - 0.1 * Math.abs(next.x)"): SimulatedJob => ({
+  kind: "simulated",
+  environment: "CartPole-v1",
+  reward: { source, constants: {}, line: 1 },
+  algorithm: {
+    kind: "ppo",
+    envs: 8,
+    steps: 32,
+    minibatchSize: 256,
+    epochs: 20,
+    totalSteps: 80_000,
+    learningRate: { start: 1e-3, end: 0 },
+    gamma: 0.98,
+    lambda: 0.8,
+    clip: { start: 0.2, end: 0 },
+    valueClip: null,
+    entropyCoefficient: 0,
+    valueCoefficient: 0.5,
+    maxGradientNorm: 0.5,
+    normalizeAdvantages: true,
+    adamEpsilon: 1e-5,
+    weightDecay: 0,
+    truncationBootstrap: true,
+    hidden: [64, 64],
+    separateTowers: true,
+  },
+  seed,
+  name: "CartPole-v1",
+  engine: "auto",
+});
+
+class FakeRun {
+  run: Run;
+  readonly curve: CurveBuffer;
+  readonly listeners = new Map<number, (event: RunEvent) => void>();
+  readonly ended = Promise.withResolvers<undefined>();
+  #next: () => number;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #slowness: number;
+
+  constructor(id: string, job: SimulatedJob, cell: string | null, slowness: number) {
+    this.#next = random(job.seed * 2654435761);
+    this.#slowness = slowness;
+    this.curve = new CurveBuffer(id);
+    this.run = {
+      id,
+      kind: "simulated",
+      name: job.name,
+      notebook: "gallery",
+      cell,
+      job,
+      seed: job.seed,
+      engine: "cpu",
+      adapter: "WebAssembly SIMD",
+      status: "paused",
+      reason: null,
+      update: 0,
+      updates: Math.floor(job.algorithm.totalSteps / STEPS_PER_UPDATE),
+      step: 0,
+      steps: job.algorithm.totalSteps,
+      createdAt: 0,
+      updatedAt: 0,
+      activeTime: 0,
+      metrics: {},
+    };
+  }
+
+  tell(event: RunEvent): void {
+    for (const listener of this.listeners.values()) listener(event);
+  }
+
+  progress(): RunEvent {
+    const { run } = this;
+    const running = run.status === "running";
+    return {
+      kind: "progress",
+      progress: {
+        ...run,
+        runId: run.id,
+        phase: running ? "training" : run.status === "paused" ? "paused" : "finished",
+        stepsPerSecond: running ? 21_400 : null,
+        timeLeft: running ? ((run.steps - run.step) / 21_400) * 1000 : null,
+      },
+    };
+  }
+
+  advance(updates: number): void {
+    const before = [this.curve.updates, this.curve.evaluations] as const;
+    for (let i = 0; i < updates && this.run.update < this.run.updates; i++) this.#update();
+    if (this.run.update >= this.run.updates) this.set("succeeded");
+    else this.tell(this.progress());
+    this.tell({ kind: "curve", curve: this.curve.since(...before), replace: false });
+  }
+
+  #update(): void {
+    const update = this.run.update + 1;
+    const step = update * STEPS_PER_UPDATE;
+    const noise = 16 * Math.exp(-update / this.#slowness) + 0.25;
+    const lengths = [0, 1].map(() => episode(noise, this.#next).length);
+    const mean = (lengths[0]! + lengths[1]!) / 2;
+    const half = Math.exp(-update / 80);
+    this.curve.addUpdate({
+      update,
+      step,
+      policyLoss: -0.01 * half,
+      valueLoss: 40 * half,
+      entropy: 0.3 + 0.39 * half,
+      approximateKl: 0.006,
+      clipFraction: 0.08,
+      explainedVariance: 1 - half,
+      gradientNorm: 0.6,
+      learningRate: 1e-3 * (1 - update / this.run.updates),
+      episodes: update % 3 === 0 ? 0 : 2,
+      episodeReturn: update % 3 === 0 ? NaN : mean * 0.96,
+      environmentReturn: update % 3 === 0 ? NaN : mean,
+      episodeLength: update % 3 === 0 ? NaN : mean,
+      rewardMean: 0.96,
+    });
+    this.run = { ...this.run, update, step, metrics: this.curve.summary() };
+    if (update % 16 === 0 || update === this.run.updates) this.#evaluate(noise * 0.7);
+  }
+
+  #evaluate(noise: number): void {
+    const shown = episode(noise, this.#next);
+    const lengths = Array.from({ length: 10 }, () => episode(noise, this.#next).length);
+    const { update, step } = this.run;
+    this.curve.addEvaluation({
+      update,
+      step,
+      mean: lengths.reduce((a, b) => a + b) / 10,
+      low: Math.min(...lengths),
+      high: Math.max(...lengths),
+    });
+    this.run = { ...this.run, metrics: this.curve.summary() };
+    this.episode = {
+      kind: "episode",
+      episode: {
+        runId: this.run.id,
+        environment: "CartPole-v1",
+        update,
+        step,
+        states: shown.states,
+        actions: new Uint8Array(shown.length),
+        rewards: new Float32Array(shown.length).fill(1),
+        environmentReturn: shown.length,
+        terminated: shown.done,
+      },
+    };
+    this.tell(this.episode);
+  }
+  episode: RunEvent | null = null;
+
+  set(status: RunStatus, reason: string | null = null): void {
+    clearInterval(this.#timer);
+    this.run = { ...this.run, status, reason, activeTime: 3_740 };
+    if (status === "running")
+      this.#timer = setInterval(() => {
+        this.advance(3);
+      }, 100);
+    if (status === "succeeded" || status === "cancelled" || status === "failed")
+      this.ended.resolve(undefined);
+    this.tell(this.progress());
+    if (status === "failed") this.tell({ kind: "failed", error: failure });
+  }
+}
+
+export const failure = {
+  code: "train/not-finite",
+  message: "valueLoss became NaN in update 41; the run stopped and kept its checkpoint from before.",
+  fix: "Look for a division by zero, a logarithm or a root of a negative number in the reward.",
+  line: null,
+  column: null,
+};
+
+/** `TrainerApi` in the page. `seed` puts runs there as if from before a reload. */
+export class FakeTrainer implements TrainerApi {
+  readonly stored = new Map<string, FakeRun>();
+  readonly settings = new Map<string, unknown>();
+  #ids = 1;
+
+  add(job: Job, cell: string | null, updates: number, status: RunStatus, slowness = 34): FakeRun {
+    const id = `01${String(this.#ids++).padStart(8, "0")}`;
+    const run = new FakeRun(id, job, cell, slowness);
+    this.stored.set(id, run);
+    run.advance(updates);
+    if (run.run.status !== "succeeded" || status !== "succeeded") run.set(status);
+    return run;
+  }
+
+  #change(id: string, change: (run: FakeRun) => void): Promise<Reply<undefined>> {
+    change(this.stored.get(id)!);
+    return Promise.resolve({ ok: true, value: undefined });
+  }
+
+  start(job: Job, { cell }: { cell: string | null }): Promise<Reply<string>> {
+    const run = this.add(job, cell, 0, "running", 30 + job.seed * 8);
+    return Promise.resolve({ ok: true, value: run.run.id });
+  }
+  pause(id: string): Promise<Reply<void>> {
+    return this.#change(id, (run) => {
+      run.set("paused");
+    });
+  }
+  resume(id: string): Promise<Reply<void>> {
+    return this.#change(id, (run) => {
+      run.set("running");
+    });
+  }
+  step(id: string): Promise<Reply<void>> {
+    return this.#change(id, (run) => {
+      run.advance(1);
+    });
+  }
+  stop(id: string): Promise<Reply<void>> {
+    return this.#change(id, (run) => {
+      run.set("cancelled");
+    });
+  }
+  deleteRun(id: string): Promise<Reply<void>> {
+    this.stored.delete(id);
+    return Promise.resolve({ ok: true, value: undefined });
+  }
+  runs(query: { cell?: string }): Promise<Reply<Run[]>> {
+    const runs = [...this.stored.values()].map(({ run }) => run).reverse();
+    return Promise.resolve({
+      ok: true,
+      value: query.cell === undefined ? runs : runs.filter(({ cell }) => cell === query.cell),
+    });
+  }
+  watch(id: string, listener: (event: RunEvent) => void): Promise<Reply<number>> {
+    const run = this.stored.get(id)!;
+    const watch = this.#ids++;
+    run.listeners.set(watch, listener);
+    listener(run.progress());
+    listener({ kind: "curve", curve: run.curve.since(0, 0), replace: true });
+    if (run.episode) listener(run.episode);
+    if (run.run.status === "failed") listener({ kind: "failed", error: failure });
+    return Promise.resolve({ ok: true, value: watch });
+  }
+  unwatch(watch: number): Promise<void> {
+    for (const run of this.stored.values()) run.listeners.delete(watch);
+    return Promise.resolve();
+  }
+  device(): Promise<Reply<{ engine: "webgpu" | "cpu"; adapter: string }>> {
+    return Promise.resolve({ ok: true, value: { engine: "cpu", adapter: "WebAssembly SIMD" } });
+  }
+  setting(key: string): Promise<Reply<unknown>> {
+    return Promise.resolve({ ok: true, value: this.settings.get(key) });
+  }
+  setSetting(key: string, value: unknown): Promise<Reply<void>> {
+    this.settings.set(key, value);
+    return Promise.resolve({ ok: true, value: undefined });
+  }
+}
