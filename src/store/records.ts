@@ -1,4 +1,5 @@
 import type { ErrorData } from "../gpu/error.ts";
+import type { LanguageState } from "../lm/language-engine.ts";
 import type { TrainingState } from "../rl/engine.ts";
 import type { SpanColumns } from "./span-columns.ts";
 
@@ -21,6 +22,52 @@ export interface Span {
   readonly startTime: number;
   readonly endTime: number;
   readonly attributes: Readonly<Record<string, AttributeValue>>;
+  /** What a model call sampled; absent for other spans. Kept apart from the hot columns. */
+  readonly tokens?: TokenColumns;
+}
+
+/** Ids and log-probabilities of one model call: what is trained on, never re-tokenised text. */
+export interface TokenColumns {
+  readonly promptIds: Int32Array;
+  readonly responseIds: Int32Array;
+  /** Under the distribution that was sampled from (temperature, allowed ids). */
+  readonly samplerLogProbabilities: Float32Array;
+  /** Under the plain policy. */
+  readonly logProbabilities: Float32Array;
+}
+
+/** One execution of the agent on one task; its calls and rewards are spans. */
+export interface Rollout {
+  /** `${runId}/${number}`, numbered within the run. */
+  readonly id: string;
+  readonly runId: string;
+  readonly number: number;
+  /** Update it was made for, from 1; 0 for an evaluation before the first. */
+  readonly update: number;
+  readonly mode: "train" | "evaluation";
+  /** Siblings share it: the number of the task group within the run. */
+  readonly group: number;
+  /** Number among the siblings, from 0. */
+  readonly sample: number;
+  readonly task: unknown;
+  readonly status: "succeeded" | "failed" | "timeout" | "cancelled";
+  /** Why it failed, a stable code; null where it succeeded. */
+  readonly reason: string | null;
+  readonly message: string | null;
+  /** What the agent returned. */
+  readonly result: unknown;
+  /** Weighted sum of the components; null where there is none (failed, or the reward failed). */
+  readonly reward: number | null;
+  readonly components: Readonly<Record<string, number>>;
+  /** Reward minus its group's baseline; null in evaluations and for excluded rollouts. */
+  readonly advantage: number | null;
+  readonly attempts: number;
+  readonly calls: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly policyVersion: number;
+  readonly startTime: number;
+  readonly endTime: number;
 }
 
 /** queued -> running <-> paused -> succeeded | failed | cancelled. A running run without an owner is paused. */
@@ -57,16 +104,27 @@ export interface Run {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
+/** Where an agentic run is: weights and optimizer after `update` updates. */
+export interface AgenticState {
+  readonly kind: "agentic";
+  readonly update: number;
+  /** Rollouts made so far; the next one's number. */
+  readonly rollouts: number;
+  readonly language: LanguageState;
+}
+
 export interface Checkpoint {
   readonly runId: string;
   readonly update: number;
   readonly step: number;
   readonly createdAt: number;
-  readonly state: TrainingState;
+  readonly state: TrainingState | AgenticState;
 }
 
 /** Written together or not at all. */
 export interface Commit {
+  /** Rollouts of one run; a rollout of the same id is replaced. */
+  readonly rollouts?: readonly Rollout[];
   /** Replaces the row of the same id. */
   readonly run?: Run;
   readonly spans?: readonly Span[];
@@ -76,9 +134,25 @@ export interface Commit {
 
 export interface SpanQuery {
   readonly runId: string;
+  /** Only spans of this rollout. */
+  readonly rolloutId?: string;
   readonly name?: string;
   /** Only spans with a greater sequence. */
   readonly afterSequence?: number;
+}
+
+export interface RolloutQuery {
+  readonly runId: string;
+  readonly mode?: Rollout["mode"];
+  /** Only those of this update. */
+  readonly update?: number;
+  readonly group?: number;
+  /** Only rollouts with a greater number. */
+  readonly afterNumber?: number;
+  /** Default all. */
+  readonly limit?: number;
+  /** Default "oldest". */
+  readonly order?: "oldest" | "newest";
 }
 
 export interface RunQuery {
@@ -122,6 +196,7 @@ export interface LightningStore {
    */
   columns(query: SpanQuery): Promise<SpanColumns[]>;
   checkpoint(runId: string): Promise<Checkpoint | undefined>;
+  rollouts(query: RolloutQuery): Promise<Rollout[]>;
   /** Moves the run's tail into an Arrow segment. */
   seal(runId: string): Promise<void>;
   /** Removes the run, its spans and checkpoints; later commits to it are refused ("store/run-deleted"). */
