@@ -1,6 +1,7 @@
+import { tokenWords } from "../kernels/gumbel.ts";
 import { log } from "../kernels/math.ts";
-import type { CpuTransformer, LayerBuffers, PackedHead, TokenSet } from "./cpu-transformer.ts";
-import { reserveLayer } from "./cpu-training.ts";
+import { reserveLayer, type LayerBuffers, type TokenSet } from "./cpu-activations.ts";
+import type { CpuTransformer, PackedHead } from "./cpu-transformer.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import { chooseToken } from "./sampling.ts";
 
@@ -41,6 +42,8 @@ interface Workspace {
   readonly row: number;
   readonly exponentials: number;
   readonly statistics: number;
+  /** One word or f32 an id, the ids rounded up to 8. */
+  readonly noise: number;
   /** First byte of the cache; nothing is reserved after it, so that it can grow. */
   readonly cache: number;
 }
@@ -57,7 +60,6 @@ export class CpuDecoder {
   readonly #capacity: number;
   readonly #rows: number;
   readonly #cache: PrefixCache;
-  readonly #noise: Float32Array;
   #lanes = new Map<DecodingSequence, Lane>();
   #freeLanes: number[] = [];
   #workspace: Workspace | null = null;
@@ -69,7 +71,6 @@ export class CpuDecoder {
     this.#capacity = maxBatch;
     this.#rows = Math.ceil(Math.max(rowsPerRound, maxBatch) / 4) * 4;
     this.#cache = new PrefixCache(model.shape.vocabularySize);
-    this.#noise = new Float32Array(model.shape.vocabularySize);
   }
 
   /** The workspace has been used for something else or the weights have changed. */
@@ -159,6 +160,7 @@ export class CpuDecoder {
       row: memory.reserve(head.columns),
       exponentials: memory.reserve(head.columns),
       statistics: memory.reserve(3),
+      noise: memory.reserve(head.columns),
       cache: memory.end,
     };
     this.#cacheSlots = 0;
@@ -262,8 +264,13 @@ export class CpuDecoder {
     const row = memory.floats.subarray(workspace.row >> 2, (workspace.row >> 2) + allowed.length);
     for (let i = 0; i < allowed.length; i++) row[i] = memory.floats[from + allowed[i]!]!;
     const logSum = this.#softmax(workspace, allowed.length);
-    const position = sequence.tokens.length;
-    const chosen = chooseToken(row, allowed, temperature, sequence.seed, position, this.#noise);
+    const noise = workspace.noise >> 2;
+    const ids = workspace.head.columns;
+    if (temperature > 0) {
+      tokenWords(sequence.seed, sequence.tokens.length, memory.integers.subarray(noise, noise + ids));
+      this.#model.kernels.gumbel(workspace.noise, ids / 4);
+    }
+    const chosen = chooseToken(row, allowed, temperature, memory.floats.subarray(noise, noise + ids));
     const logProbability = Math.fround(row[chosen]! - logSum);
     let samplerLogProbability = logProbability;
     if (temperature === 0) samplerLogProbability = 0;

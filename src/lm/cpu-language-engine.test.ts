@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { gumbelNoise } from "../kernels/gumbel.ts";
 import { tokenLoss } from "../kernels/reference/token-loss.ts";
 import { ReferenceTransformer } from "../kernels/reference/transformer.ts";
 import { transformerLayout, type TransformerShape } from "../nn/transformer-layout.ts";
@@ -38,7 +39,7 @@ const config: TokenLossConfig = {
 async function engineWithStrongWeights(s = shape, seed = 5, maxBatch = 256): Promise<LanguageEngine> {
   const engine = await createCpuLanguageEngine(s, { seed, maxBatch });
   const state = await engine.save();
-  engine.load({ ...state, parameters: state.parameters.map((p) => (p === 1 ? 1 : p * 12)) });
+  engine.load({ ...state, parameters: state.parameters.map((p) => (p === 1 ? 1 : p * 5)) });
   return engine;
 }
 
@@ -220,6 +221,26 @@ describe("generation", () => {
     });
   });
 
+  test("a token is the largest of the reference's logits plus the noise of its seed, place and id", async () => {
+    const engine = await engineWithStrongWeights();
+    const { parameters } = await engine.save();
+    const model = new ReferenceTransformer(shape, transformerLayout(shape));
+    const all = requests(10, { allowed: null, temperature: 0.8, maxTokens: 10, stopTokens: [] });
+    const generations = await engine.generate(all);
+    generations.forEach((g, i) => {
+      const sequence = Array.from(all[i]!.prompt);
+      for (const id of g.tokens) {
+        const noise = gumbelNoise(all[i]!.seed, sequence.length, 13);
+        const perturbed = Array.from(
+          model.forward(parameters, sequence).logits.slice(-13),
+          (x, k) => x / 0.8 + noise[k]!,
+        );
+        expect(id).toBe(perturbed.indexOf(Math.max(...perturbed)));
+        sequence.push(id);
+      }
+    });
+  });
+
   test("samples follow the policy at the temperature", async () => {
     const engine = await engineWithStrongWeights();
     const allowed = Int32Array.of(3, 4, 5, 6);
@@ -315,10 +336,15 @@ test("a run repeats bit for bit, and goes on bit for bit from a saved state", as
   const expected = await straight.save();
   const half = await createCpuLanguageEngine(shape, { seed: 3 });
   await train(half, 2);
-  await half.generate(requests(5));
+  const generations = await half.generate(requests(5));
   const resumed = await createCpuLanguageEngine(shape, { seed: 99 });
+  await resumed.generate(requests(5));
   resumed.load(structuredClone(await half.save()));
+  expect(await resumed.generate(requests(5))).toEqual(generations);
   expect(resumed.optimizerStep).toBe(2);
   await train(resumed, 2);
   expect(await resumed.save()).toEqual(expected);
+  // What was cached under old weights is forgotten.
+  await train(half, 2);
+  expect(await half.generate(requests(5))).toEqual(await straight.generate(requests(5)));
 });

@@ -65,7 +65,7 @@ class CpuLanguageEngine implements LanguageEngine {
   #optimizerStep = 0;
   /** In order of arrival. A function is work that needs the workspace for itself: it waits for what is in flight. */
   #queue: (Pending | (() => void))[] = [];
-  #active: Pending[] = [];
+  #active = new Set<Pending>();
   #running = false;
   #disposed = false;
 
@@ -197,7 +197,7 @@ class CpuLanguageEngine implements LanguageEngine {
       else next.reject(error);
     }
     this.#queue = [];
-    this.#active = [];
+    this.#active.clear();
   }
 
   #checkAlive(): void {
@@ -229,11 +229,19 @@ class CpuLanguageEngine implements LanguageEngine {
   /** Rounds until nothing is left; gives way to other tasks before each, so that requests may join or abort. */
   async #run(): Promise<void> {
     const turns = new MacrotaskTurns();
-    while (this.#queue.length + this.#active.length > 0) {
+    while (this.#queue.length + this.#active.size > 0) {
       await turns.next();
       this.#dropAborted();
       this.#admit();
-      if (this.#active.length > 0) this.#round();
+      if (this.#active.size === 0) continue;
+      try {
+        this.#round();
+      } catch (error) {
+        // Out of memory, most likely: those in flight fail, the engine lives on.
+        for (const pending of this.#active) pending.reject(error);
+        this.#active.clear();
+        this.#decoder.invalidate();
+      }
     }
     turns.close();
     this.#running = false;
@@ -243,20 +251,20 @@ class CpuLanguageEngine implements LanguageEngine {
   #admit(): void {
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
       if (typeof next === "function") {
-        if (this.#active.length > 0) return;
+        if (this.#active.size > 0) return;
         this.#queue.shift();
         next();
       } else {
-        if (this.#active.length >= this.#maxBatch) return;
+        if (this.#active.size >= this.#maxBatch) return;
         this.#queue.shift();
-        this.#active.push(next);
+        this.#active.add(next);
       }
     }
   }
 
   #round(): void {
-    const ready = this.#active.filter((pending) => pending.budget > 0);
     for (const pending of this.#active) if (pending.budget <= 0) this.#finish(pending, "length");
+    const ready = [...this.#active];
     const sampled = this.#decoder.round(ready);
     ready.forEach((pending, i) => {
       const token = sampled[i];
@@ -280,7 +288,6 @@ class CpuLanguageEngine implements LanguageEngine {
   #dropAborted(): void {
     const aborted = (next: Pending | (() => void)): boolean =>
       typeof next !== "function" && next.request.signal?.aborted === true;
-    if (!this.#active.some(aborted) && !this.#queue.some(aborted)) return;
     for (const next of [...this.#active, ...this.#queue]) {
       if (typeof next !== "function" && aborted(next)) this.#finish(next, "abort");
     }
@@ -300,7 +307,7 @@ class CpuLanguageEngine implements LanguageEngine {
 
   #leave(pending: Pending): void {
     this.#decoder.release(pending);
-    this.#active = this.#active.filter((other) => other !== pending);
+    this.#active.delete(pending);
   }
 }
 

@@ -10,50 +10,8 @@ import {
 import type { ParameterLayout } from "../nn/parameter-layout.ts";
 import { ropeTable } from "../nn/rope-table.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
+import type { BackwardBuffers, LayerBuffers, TokenSet } from "./cpu-activations.ts";
 import { CpuMemory } from "./cpu-memory.ts";
-
-/** Rows of tokens that go through a layer together; addresses of i32, one a row. `count` is a multiple of 4. */
-export interface TokenSet {
-  readonly count: number;
-  readonly positions: number;
-  /** Address of each row's list of slots, itself last. */
-  readonly paths: number;
-  readonly lengths: number;
-}
-
-/** Addresses of one layer's activations; the backward pass reads them all. */
-export interface LayerBuffers {
-  /** Residual stream, all rows. */
-  readonly input: number;
-  readonly normed: number;
-  readonly inverse: number;
-  /** Keys and values of these rows. */
-  readonly keyValues: number;
-  /** Residual stream and its norm for the rows that go on: the same addresses, unless the layer narrows. */
-  readonly inputOut: number;
-  readonly normedOut: number;
-  readonly q: number;
-  readonly probabilities: number;
-  readonly attended: number;
-  readonly middle: number;
-  readonly middleNormed: number;
-  readonly middleInverse: number;
-  readonly hidden: number;
-  readonly activated: number;
-  readonly output: number;
-}
-
-/** Scratch of the backward pass, all sized for the largest row count. */
-export interface BackwardBuffers {
-  readonly activated: number;
-  readonly hidden: number;
-  readonly normed: number;
-  readonly attended: number;
-  readonly q: number;
-  readonly keyValues: number;
-  readonly normedOut: number;
-  readonly scores: number;
-}
 
 /** The head restricted to some ids, packed for these weights. */
 export interface PackedHead {

@@ -23,8 +23,9 @@ export interface TransformerShape {
 /**
  * Tensors by name: `emb [V, d]`, per layer `l{i}.n1 [d]`, `.wq [H hs, d]`, `.wk`, `.wv [KV hs, d]`,
  * `.wo [d, H hs]`, `.n2 [d]`, `.w1`, `.w3 [F, d]`, `.w2 [d, F]`, then `nf [d]` and, untied, `head [V, d]`.
- * Weights are [out, in]; y = W x. `gain` is the standard deviation of the normal initialisation; null for
- * norm scales, which start at one.
+ * Weights are [out, in]; y = W x. `gain` is the standard deviation of the normal initialisation, 0.4 / sqrt(width):
+ * with 0.02 a policy of width 64 needs three times the rollouts to learn to reverse strings. Null for norm scales,
+ * which start at one.
  */
 export function transformerLayout(shape: TransformerShape): ParameterLayout {
   const tensors: ParameterTensor[] = [];
@@ -37,20 +38,22 @@ export function transformerLayout(shape: TransformerShape): ParameterLayout {
   const { vocabularySize: V, width: d, heads, keyValueHeads, headSize, feedForward: F } = shape;
   const q = heads * headSize;
   const kv = keyValueHeads * headSize;
-  const residual = 0.02 / Math.sqrt(2 * shape.layers);
-  add("emb", [V, d], 0.02);
+  // 0.05 at width 64 and 0.014 at GPT-2's 768, where 0.02 is usual.
+  const deviation = 0.4 / Math.sqrt(d);
+  const residual = deviation / Math.sqrt(2 * shape.layers);
+  add("emb", [V, d], deviation);
   for (let i = 0; i < shape.layers; i++) {
     add(`l${i}.n1`, [d], null);
-    add(`l${i}.wq`, [q, d], 0.02);
-    add(`l${i}.wk`, [kv, d], 0.02);
-    add(`l${i}.wv`, [kv, d], 0.02);
+    add(`l${i}.wq`, [q, d], deviation);
+    add(`l${i}.wk`, [kv, d], deviation);
+    add(`l${i}.wv`, [kv, d], deviation);
     add(`l${i}.wo`, [d, q], residual);
     add(`l${i}.n2`, [d], null);
-    add(`l${i}.w1`, [F, d], 0.02);
-    add(`l${i}.w3`, [F, d], 0.02);
+    add(`l${i}.w1`, [F, d], deviation);
+    add(`l${i}.w3`, [F, d], deviation);
     add(`l${i}.w2`, [d, F], residual);
   }
   add("nf", [d], null);
-  if (!shape.tiedHead) add("head", [V, d], 0.02);
+  if (!shape.tiedHead) add("head", [V, d], deviation);
   return { tensors, length: offset };
 }

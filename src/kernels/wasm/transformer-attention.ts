@@ -1,7 +1,7 @@
 import type { FunctionBody, Local } from "./function-body.ts";
 import type { WasmModule } from "./module.ts";
 import type { TransformerDimensions } from "../transformer-places.ts";
-import { advance, countDown, exponential, exponentialScratch, horizontalSum } from "./transformer-vector.ts";
+import { advance, countDown, exponential, vectorScratch, horizontalSum } from "./transformer-vector.ts";
 
 /**
  * Rotary positions in place (rotate-half). Exports `rope(x, rows, stride, heads, positions, cosines, sines)`: x points at
@@ -141,7 +141,7 @@ function defineForward(module: WasmModule, dimensions: TransformerDimensions): v
     const spread = body.local("v128");
     const sum = body.local("v128");
     const e = body.local("v128");
-    const scratch = exponentialScratch(body);
+    const scratch = vectorScratch(body);
     const loop = {
       list,
       count,

@@ -2,7 +2,7 @@ import type { TransformerDimensions } from "../transformer-places.ts";
 import { WasmModule } from "./module.ts";
 import { defineAttention, defineRope } from "./transformer-attention.ts";
 import { defineMatmul, type MatmulSpec } from "./transformer-matmul.ts";
-import { defineNorm, defineSoftmax, defineSwiGlu } from "./transformer-rows.ts";
+import { defineGumbel, defineNorm, defineSoftmax, defineSwiGlu } from "./transformer-rows.ts";
 
 type Address = number;
 type Rows = number;
@@ -63,6 +63,7 @@ export interface TransformerKernels {
     rows: Rows,
     stride: number,
   ): void;
+  gumbel(words: Address, vectors: number): void;
   rope(
     x: Address,
     rows: Rows,
@@ -171,6 +172,7 @@ export function transformerKernels(
   defineNorm(module, width, normEpsilon);
   defineSwiGlu(module, feedForward);
   defineSoftmax(module);
+  defineGumbel(module);
   defineRope(module, headSize);
   defineAttention(module, dimensions);
   const exports = instantiate(module, memory);

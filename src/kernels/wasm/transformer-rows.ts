@@ -3,10 +3,11 @@ import {
   advance,
   countDown,
   exponential,
-  exponentialScratch,
+  vectorScratch,
   forEachVector,
   horizontalMaximum,
   horizontalSum,
+  naturalLogarithm,
 } from "./transformer-vector.ts";
 
 /**
@@ -110,7 +111,7 @@ export function defineSwiGlu(module: WasmModule, feedForward: number): void {
     const counter = body.local("i32");
     const gate = body.local("v128");
     const e = body.local("v128");
-    const scratch = exponentialScratch(body);
+    const scratch = vectorScratch(body);
     countDown(body, rows!, () => {
       forEachVector(body, vectors, [h!, y!], counter, (at) => {
         body.get(h!).memory("v128.load", at).tee(gate).op("f32x4.neg").set(e);
@@ -133,7 +134,7 @@ export function defineSwiGlu(module: WasmModule, feedForward: number): void {
     const e = body.local("v128");
     const sigmoid = body.local("v128");
     const d = body.local("v128");
-    const scratch = exponentialScratch(body);
+    const scratch = vectorScratch(body);
     countDown(body, rows!, () => {
       forEachVector(body, vectors, [h!, dy!, dh!], counter, (at) => {
         body.get(h!).memory("v128.load", at).tee(gate).op("f32x4.neg").set(e);
@@ -180,7 +181,7 @@ export function defineSoftmax(module: WasmModule): void {
     const moment = body.local("v128");
     const shifted = body.local("v128");
     const e = body.local("v128");
-    const scratch = exponentialScratch(body);
+    const scratch = vectorScratch(body);
     body.get(stride!).i32(2).op("i32.shr_u").set(vectors);
     countDown(body, rows!, () => {
       body.get(logits!).get(columns!).i32(2).op("i32.shl").op("i32.add").set(p);
@@ -238,6 +239,33 @@ export function defineSoftmax(module: WasmModule): void {
         advance(body, exponentials!, 16);
       });
       advance(body, coefficients!, 16);
+    });
+  });
+}
+
+/**
+ * Gumbel noise, the twin of `kernels/gumbel`: exports `gumbel(words, vectors)`, which turns 4 x `vectors` random words
+ * into f32 noise in place.
+ */
+export function defineGumbel(module: WasmModule): void {
+  module.define("gumbel", ["i32", "i32"], [], (body) => {
+    const [words, vectors] = body.parameters;
+    const x = body.local("v128");
+    const scratch = vectorScratch(body);
+    countDown(body, vectors!, () => {
+      body.get(words!).memory("v128.load").i32(9).op("i32x4.shr_u").op("f32x4.convert_i32x4_s");
+      body
+        .f32x4(0.5)
+        .op("f32x4.add")
+        .f32x4(2 ** -23)
+        .op("f32x4.mul")
+        .set(x);
+      for (let i = 0; i < 2; i++) {
+        naturalLogarithm(body, x, scratch);
+        body.get(x).op("f32x4.neg").set(x);
+      }
+      body.get(words!).get(x).memory("v128.store");
+      advance(body, words!, 16);
     });
   });
 }
