@@ -30,8 +30,8 @@ fn main(
   if (tile >= TOWERS * ROWS * COLUMNS) {
     return;
   }
-  let column = tile % COLUMNS * TILE_OUTPUTS;
-  let row = tile / COLUMNS % ROWS * TILE_SAMPLES;
+  let row = tile % ROWS * TILE_SAMPLES;
+  let column = tile / ROWS % COLUMNS * TILE_OUTPUTS;
   let tower = tile / (COLUMNS * ROWS);
 #for i in 0..TILE_SAMPLES
 #for j in 0..TILE_OUTPUTS

@@ -32,8 +32,8 @@ fn main(
   if (tile >= TOWERS * ROWS * COLUMNS) {
     return;
   }
-  let column = tile % COLUMNS * TILE_OUTPUTS;
-  let row = tile / COLUMNS % ROWS * TILE_SAMPLES;
+  let row = tile % ROWS * TILE_SAMPLES;
+  let column = tile / ROWS % COLUMNS * TILE_OUTPUTS;
   let tower = tile / (COLUMNS * ROWS);
   let weight = (WEIGHT + tower * TOWER_STRIDE) / 16u + column * INPUT_BLOCKS;
   let bias = (BIAS + tower * TOWER_STRIDE) / 4u + column;

@@ -6,12 +6,14 @@
 // minibatch's loss terms and norm to the update's metrics. Twin: src/kernels/reference/optimizer.ts.
 
 @group(0) @binding(1) var<storage, read> gradients: array<vec4f>;
-@group(0) @binding(2) var<storage, read> squares: array<f32>;
+@group(0) @binding(2) var<storage, read> squares: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> parameters: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> moments: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> metrics: array<f32>;
 
 #include "common/metrics.wgsl"
+
+const TERM_RANGES: u32 = 16u;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -19,28 +21,37 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let at = linear_workgroup(group, groups) * WORKGROUP + lane;
-  if (at >= LENGTH / 4u) {
-    return;
+  let thread = linear_workgroup(group, groups) * WORKGROUP + lane;
+  // Every thread adds the same numbers in the same order.
+  var sums = vec4f();
+  for (var i = 0u; i < SQUARES / 4u; i++) {
+    sums += squares[i];
   }
-  var sum = 0.0;
-  for (var i = 0u; i < SQUARES; i++) {
-    sum += squares[i];
-  }
-  let norm = sqrt(sum);
-  let gradient = gradients[at] * min(1.0, scalars.max_gradient_norm / (norm + 1e-6));
-  let first = scalars.beta1 * moments[at] + scalars.beta1_complement * gradient;
-  let second = scalars.beta2 * moments[LENGTH / 4u + at] + scalars.beta2_complement * (gradient * gradient);
-  moments[at] = first;
-  moments[LENGTH / 4u + at] = second;
-  let corrected1 = first / scalars.correction1;
-  let corrected2 = second / scalars.correction2;
-  let decayed = parameters[at] * (1.0 - scalars.learning_rate * scalars.weight_decay);
-  parameters[at] = decayed - scalars.learning_rate * corrected1 / (sqrt(corrected2) + scalars.epsilon);
-  if (at == 0u) {
-    for (var i = 0u; i < METRIC_GRADIENT_NORM; i++) {
-      metrics[i] += squares[SQUARES + i];
+  let norm = sqrt((sums.x + sums.y) + (sums.z + sums.w));
+  let scale = min(1.0, scalars.max_gradient_norm / (norm + 1e-6));
+  for (var n = 0u; n < VECTORS; n++) {
+    let at = n * SQUARES + thread;
+    if (thread < SQUARES && at < LENGTH / 4u) {
+      let gradient = gradients[at] * scale;
+      let first = scalars.beta1 * moments[at] + scalars.beta1_complement * gradient;
+      let second = scalars.beta2 * moments[LENGTH / 4u + at] + scalars.beta2_complement * (gradient * gradient);
+      moments[at] = first;
+      moments[LENGTH / 4u + at] = second;
+      let corrected1 = first / scalars.correction1;
+      let corrected2 = second / scalars.correction2;
+      let decayed = parameters[at] * (1.0 - scalars.learning_rate * scalars.weight_decay);
+      parameters[at] = decayed - scalars.learning_rate * corrected1 / (sqrt(corrected2) + scalars.epsilon);
     }
+  }
+  if (thread < METRIC_GRADIENT_NORM) {
+    var term = 0.0;
+    for (var range = 0u; range < TERM_RANGES; range++) {
+      let at = SQUARES + range * 5u + thread;
+      term += squares[at / 4u][at % 4u];
+    }
+    metrics[thread] += term;
+  }
+  if (thread == METRIC_GRADIENT_NORM) {
     metrics[METRIC_GRADIENT_NORM] += norm;
   }
 }

@@ -1,31 +1,29 @@
 #include "common/workgroup.wgsl"
 
-// Adds the partial gradients in fixed order, and sums their squares per workgroup for the global norm. The last
-// workgroup adds the loss terms of the minibatch to eight sums, kept behind the squares.
+// Adds the partial gradients in fixed order, and the squares of each thread's sums for the global norm. Threads
+// behind the last vector add the loss terms of the minibatch, kept behind the squares.
 
 @group(0) @binding(0) var<storage, read> partials: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> gradients: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> squares: array<f32>;
 
-const LANES: u32 = 64u;
 const SMALL: u32 = SMALL_LENGTH / 4u;
 const LARGE: u32 = LARGE_LENGTH / 4u;
 const LENGTH: u32 = SMALL + LARGE;
+// Ranges of the sample blocks whose loss terms are added apart.
+const TERM_RANGES: u32 = 16u;
 
-var<workgroup> shared_squares: array<f32, LANES>;
-var<workgroup> shared_terms: array<vec4f, 2u * LANES>;
-
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let workgroup = linear_workgroup(group, groups);
+  let thread = linear_workgroup(group, groups) * WORKGROUP + lane;
   var square = 0.0;
   for (var n = 0u; n < VECTORS; n++) {
-    let at = (workgroup * VECTORS + n) * LANES + lane;
-    if (at < LENGTH) {
+    let at = n * SQUARES + thread;
+    if (thread < SQUARES && at < LENGTH) {
       let small = at < SMALL;
       let count = select(SPLITS, SMALL_PARTIALS, small);
       let stride = select(LARGE, SMALL, small);
@@ -39,34 +37,22 @@ fn main(
       square += dot(sum, sum);
     }
   }
-  shared_squares[lane] = square;
-  var policy = vec4f();
-  var value = vec4f();
-  if (workgroup == SQUARES) {
-    for (var block = lane; block < SAMPLE_BLOCKS; block += LANES) {
+  if (thread < SQUARES) {
+    squares[thread] = square;
+  }
+  let range = thread - SQUARES;
+  if (thread >= SQUARES && range < TERM_RANGES) {
+    var policy = vec4f();
+    var value = vec4f();
+    for (var block = range; block < SAMPLE_BLOCKS; block += TERM_RANGES) {
       policy += partials[STATISTICS_BASE / 4u + block * 2u];
       value += partials[STATISTICS_BASE / 4u + block * 2u + 1u];
     }
-  }
-  shared_terms[lane] = policy;
-  shared_terms[LANES + lane] = value;
-  workgroupBarrier();
-  if (lane == 0u && workgroup < SQUARES) {
-    var total = 0.0;
-    for (var i = 0u; i < LANES; i++) {
-      total += shared_squares[i];
-    }
-    squares[workgroup] = total;
-  }
-  if (lane == 0u && workgroup == SQUARES) {
-    for (var i = 1u; i < LANES; i++) {
-      policy += shared_terms[i];
-      value += shared_terms[LANES + i];
-    }
-    squares[SQUARES] = policy.x;
-    squares[SQUARES + 1u] = policy.y;
-    squares[SQUARES + 2u] = policy.z;
-    squares[SQUARES + 3u] = policy.w;
-    squares[SQUARES + 4u] = value.x;
+    let at = SQUARES + range * 5u;
+    squares[at] = policy.x;
+    squares[at + 1u] = policy.y;
+    squares[at + 2u] = policy.z;
+    squares[at + 3u] = policy.w;
+    squares[at + 4u] = value.x;
   }
 }

@@ -61,31 +61,57 @@ fn dense_tanh(x: ptr<function, Features>, y: ptr<function, Features>, weight: u3
   }
 }
 
-// Hidden features of one tower.
-fn tower_features(observation: array<f32, OBSERVATION_SIZE>, tower: u32) -> Features {
-  var a: Features;
-  var b: Features;
-  for (var i = 0u; i < OBSERVATION_SIZE; i++) {
-    a[i / 4u][i % 4u] = observation[i];
-  }
+const LAYER_WEIGHT = array<u32, LAYERS>(
 #for l in 0..LAYERS
-  dense_tanh(&a, &b, WEIGHT_{l} + tower * STRIDE_{l}, BIAS_{l} + tower * STRIDE_{l}, INPUTS_{l}, OUTPUTS_{l});
-  a = b;
+  WEIGHT_{l},
 #end
-  return a;
-}
+);
+const LAYER_BIAS = array<u32, LAYERS>(
+#for l in 0..LAYERS
+  BIAS_{l},
+#end
+);
+const LAYER_STRIDE = array<u32, LAYERS>(
+#for l in 0..LAYERS
+  STRIDE_{l},
+#end
+);
+const LAYER_INPUTS = array<u32, LAYERS>(
+#for l in 0..LAYERS
+  INPUTS_{l},
+#end
+);
+const LAYER_OUTPUTS = array<u32, LAYERS>(
+#for l in 0..LAYERS
+  OUTPUTS_{l},
+#end
+);
 
-fn head_block(features: ptr<function, Features>, block: u32) -> vec4f {
-  var z = bias_at(HEAD_BIAS + block * 4u);
-  for (var k = 0u; k < HEAD_INPUTS; k++) {
-    z += (*features)[k] * parameters[HEAD_WEIGHT / 16u + block * HEAD_INPUTS + k];
+// Blocks of logits, then the value's. Loops rather than calls: every call is a copy of the code for the compiler.
+fn network(observation: array<f32, OBSERVATION_SIZE>) -> array<vec4f, ACTOR_BLOCKS + 1u> {
+  var outputs: array<vec4f, ACTOR_BLOCKS + 1u>;
+  for (var tower = 0u; tower < TOWERS; tower++) {
+    var a: Features;
+    var b: Features;
+    for (var i = 0u; i < OBSERVATION_SIZE; i++) {
+      a[i / 4u][i % 4u] = observation[i];
+    }
+    for (var l = 0u; l < LAYERS; l++) {
+      let base = tower * LAYER_STRIDE[l];
+      dense_tanh(&a, &b, LAYER_WEIGHT[l] + base, LAYER_BIAS[l] + base, LAYER_INPUTS[l], LAYER_OUTPUTS[l]);
+      a = b;
+    }
+    let first = select(0u, ACTOR_BLOCKS, tower == 1u);
+    let end = select(ACTOR_BLOCKS + 1u, ACTOR_BLOCKS, TOWERS == 2u && tower == 0u);
+    for (var block = first; block < end; block++) {
+      var z = bias_at(HEAD_BIAS + block * 4u);
+      for (var k = 0u; k < HEAD_INPUTS; k++) {
+        z += a[k] * parameters[HEAD_WEIGHT / 16u + block * HEAD_INPUTS + k];
+      }
+      outputs[block] = z;
+    }
   }
-  return z;
-}
-
-fn value_of(observation: array<f32, OBSERVATION_SIZE>) -> f32 {
-  var features = tower_features(observation, TOWERS - 1u);
-  return head_block(&features, ACTOR_BLOCKS).x;
+  return outputs;
 }
 
 fn store_observation(observation: array<f32, OBSERVATION_SIZE>, row: u32) {
@@ -119,80 +145,84 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var ended_length = select(episodes[episode + ENDED_LENGTH], 0u, fresh);
 
   let end = scalars.first_step + scalars.step_count;
-  for (var t = scalars.first_step; t < end; t++) {
-    let row = t * ENVS + env;
-    let step = scalars.base_step + t;
+  // The state is the last one of a truncated episode, and only its value is still wanted.
+  var final_state = false;
+  var t = scalars.first_step;
+  loop {
+    let last = t == end && !final_state;
+    if (last && end != STEPS) {
+      break;
+    }
     let observation = env_observe(&state);
-    store_observation(observation, row);
-    var features = tower_features(observation, 0u);
-    var logits: array<vec4f, ACTOR_BLOCKS>;
-    for (var i = 0u; i < ACTOR_BLOCKS; i++) {
-      logits[i] = head_block(&features, i);
+    let outputs = network(observation);
+    let value = outputs[ACTOR_BLOCKS].x;
+    if (last) {
+      transitions[VALUE + TRANSITIONS + env] = bitcast<u32>(value);
+      break;
     }
-#if SEPARATE
-    let value = value_of(observation);
-#else
-    let value = head_block(&features, ACTOR_BLOCKS).x;
-#end
-    var largest = logits[0][0];
-    for (var k = 1u; k < ACTIONS; k++) {
-      largest = max(largest, logits[k / 4u][k % 4u]);
-    }
-    var total = 0.0;
-    for (var k = 0u; k < ACTIONS; k++) {
-      total += math_exp(logits[k / 4u][k % 4u] - largest);
-    }
-    let threshold = random_uniform(random4(scalars.seed, STREAM_ACTION, step, env).x) * total;
-    var action = ACTIONS - 1u;
-    var cumulative = 0.0;
-    for (var k = 0u; k < ACTIONS; k++) {
-      cumulative += math_exp(logits[k / 4u][k % 4u] - largest);
-      if (cumulative > threshold) {
-        action = k;
-        break;
+    let step = scalars.base_step + t;
+    var reset_step = step;
+    var reset = final_state;
+    if (final_state) {
+      transitions[FINAL_VALUE + (t - 1u) * ENVS + env] = bitcast<u32>(value);
+      final_state = false;
+    } else {
+      let row = t * ENVS + env;
+      store_observation(observation, row);
+      var largest = outputs[0][0];
+      for (var k = 1u; k < ACTIONS; k++) {
+        largest = max(largest, outputs[k / 4u][k % 4u]);
       }
-    }
-    let log_probability = logits[action / 4u][action % 4u] - (math_log(total) + largest);
+      var total = 0.0;
+      for (var k = 0u; k < ACTIONS; k++) {
+        total += math_exp(outputs[k / 4u][k % 4u] - largest);
+      }
+      let threshold = random_uniform(random4(scalars.seed, STREAM_ACTION, step, env).x) * total;
+      var action = 0u;
+      var cumulative = math_exp(outputs[0][0] - largest);
+      while (action < ACTIONS - 1u && cumulative <= threshold) {
+        action++;
+        cumulative += math_exp(outputs[action / 4u][action % 4u] - largest);
+      }
+      let log_probability = outputs[action / 4u][action % 4u] - (math_log(total) + largest);
 
 #if CUSTOM_REWARD
-    let previous = state;
+      let previous = state;
 #end
-    let outcome = env_step(&state, action);
+      let outcome = env_step(&state, action);
 #if CUSTOM_REWARD
-    let reward = step_reward(previous, f32(action), state);
+      let reward = step_reward(previous, f32(action), state);
 #else
-    let reward = outcome.reward;
+      let reward = outcome.reward;
 #end
-    episode_return += reward;
-    environment_return += outcome.reward;
-    length += 1u;
-    let terminated = outcome.terminated != 0u;
-    let truncated = !terminated && length >= MAX_EPISODE_STEPS;
-    var final_value = 0.0;
-#if BOOTSTRAP
-    if (truncated) {
-      final_value = value_of(env_observe(&state));
+      episode_return += reward;
+      environment_return += outcome.reward;
+      length += 1u;
+      let terminated = outcome.terminated != 0u;
+      let truncated = !terminated && length >= MAX_EPISODE_STEPS;
+      transitions[ACTION + row] = action;
+      transitions[LOG_PROBABILITY + row] = bitcast<u32>(log_probability);
+      transitions[VALUE + row] = bitcast<u32>(value);
+      transitions[REWARD + row] = bitcast<u32>(reward);
+      transitions[ENDED + row] = select(0u, 1u, terminated) | select(0u, 2u, truncated);
+      transitions[FINAL_VALUE + row] = 0u;
+      if (terminated || truncated) {
+        ended_episodes += 1u;
+        ended_return += episode_return;
+        ended_environment_return += environment_return;
+        ended_length += length;
+        episode_return = 0.0;
+        environment_return = 0.0;
+        length = 0u;
+      }
+      final_state = truncated && BOOTSTRAP;
+      reset = (terminated || truncated) && !final_state;
+      reset_step = step + 1u;
+      t++;
     }
-#end
-    transitions[ACTION + row] = action;
-    transitions[LOG_PROBABILITY + row] = bitcast<u32>(log_probability);
-    transitions[VALUE + row] = bitcast<u32>(value);
-    transitions[REWARD + row] = bitcast<u32>(reward);
-    transitions[ENDED + row] = select(0u, 1u, terminated) | select(0u, 2u, truncated);
-    transitions[FINAL_VALUE + row] = bitcast<u32>(final_value);
-    if (terminated || truncated) {
-      ended_episodes += 1u;
-      ended_return += episode_return;
-      ended_environment_return += environment_return;
-      ended_length += length;
-      episode_return = 0.0;
-      environment_return = 0.0;
-      length = 0u;
-      state = env_reset(random4(scalars.seed, STREAM_RESET, step + 1u, env));
+    if (reset) {
+      state = env_reset(random4(scalars.seed, STREAM_RESET, reset_step, env));
     }
-  }
-  if (end == STEPS) {
-    transitions[VALUE + TRANSITIONS + env] = bitcast<u32>(value_of(env_observe(&state)));
   }
 
   for (var i = 0u; i < STATE_SIZE; i++) {

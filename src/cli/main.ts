@@ -68,7 +68,8 @@ export async function main(args: readonly string[]): Promise<number> {
       json,
     });
   } catch (error) {
-    const parse = error instanceof TypeError && "code" in error;
+    const parse =
+      error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
     const { code, message, fix } = parse
       ? { code: "cli/usage", message: error.message, fix: "Run `fulgurite --help` for what there is." }
       : asFulguriteError(error);

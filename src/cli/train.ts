@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { basename, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FulguriteError } from "../gpu/error.ts";
 import { createInProcessKernel } from "../notebook/in-process-kernel.ts";
@@ -23,7 +23,9 @@ export interface TrainCommand {
 }
 
 async function readNotebook(name: string): Promise<{ id: string; text: string }> {
-  const shipped = fileURLToPath(new URL(`../../notebooks/${name}.nb.ts`, import.meta.url));
+  // Vite would take `new URL(..., import.meta.url)` for an asset.
+  const here = dirname(fileURLToPath(import.meta.url));
+  const shipped = resolve(here, "../../notebooks", `${name}.nb.ts`);
   const path = [resolve(name), resolve(`${name}.nb.ts`), shipped].find((it) => existsSync(it));
   if (path === undefined) {
     throw new FulguriteError(
@@ -56,7 +58,7 @@ function reporter(): { show(line: string): void; end(): void } {
 /** `fulgurite train`: runs the cells in this process and trains as the page would. Returns the exit code. */
 export async function trainNotebook(command: TrainCommand): Promise<number> {
   const { id, text } = await readNotebook(command.notebook);
-  await installNodeGpu();
+  if (command.engine !== "cpu") await installNodeGpu();
   const store = await openStore({ backend: "memory" });
   const trainer = new Trainer({
     store,

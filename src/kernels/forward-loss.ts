@@ -3,13 +3,11 @@ import source from "../../shaders/mlp/forward_loss.wgsl?raw";
 
 /**
  * Last hidden layer, heads, PPO loss and dz. Bindings: scalars, parameters, indices, transitions, statistics,
- * partials, then the layer below's hidden and dz; a network of one layer has observations instead (FIRST).
+ * partials, dz, then the layer below's hidden; a network of one layer has observations instead (FIRST). Thread
+ * per row of tiles.
  */
-export const forwardLossKernel = (first: boolean): Kernel => ({
+export const forwardLossKernel: Kernel = {
   name: "mlp/forward_loss",
   source,
-  bindings: [
-    ...(["scalars", "read", "read", "read", "read", "write"] as const),
-    ...(first ? (["read"] as const) : (["read", "write"] as const)),
-  ],
-});
+  bindings: ["scalars", "read", "read", "read", "read", "write", "write", "read"],
+};

@@ -271,33 +271,49 @@ export class Kernel {
     cell.run?.controller.abort();
   }
 
-  /** Starts every queued cell whose dependencies are done; called whenever that may have become true. */
-  #pump(): void {
-    for (const id of this.#graph.order) {
-      const cell = this.#cells.get(id);
+  /**
+   * Starts the queued ones of these cells whose dependencies are done, and drops those that cannot run. What a
+   * cell may do depends on its direct dependencies only, so a change of one concerns its dependents.
+   */
+  #pump(ids: Iterable<string> = this.#graph.order): void {
+    const work = [...ids];
+    for (let i = 0; i < work.length; i++) {
+      const cell = this.#cells.get(work[i]!);
       if (!cell?.queued) continue;
-      const dependencies = [...new Set(this.#graph.dependencies.get(id)!.values())].map((from) =>
-        this.#cells.get(from)!,
-      );
-      const problem = this.#problemOf(cell);
-      const missing = dependencies.find((d) => !d.queued && !d.run && d.state.kind !== "done");
-      const trains = dependencies.some((d) => d.run && this.#isLazy(d));
-      if (problem) this.#fail(cell, problem);
-      else if (missing && cell.queued === "forced") this.#fail(cell, ancestorProblem(missing.id));
-      else if (missing || (trains && cell.queued === "eager")) this.#drop(cell);
-      else if (dependencies.some((d) => d.queued || d.run)) {
-        this.#setState(cell, { kind: "queued" });
-      } else if (this.#pumpTimer !== null || performance.now() - this.#sliceStart > SLICE_MS) {
-        this.#setState(cell, { kind: "queued" });
-        this.#pumpTimer ??= setTimeout(() => {
-          this.#pumpTimer = null;
-          this.#sliceStart = performance.now();
-          this.#pump();
-        });
-      } else {
-        void this.#start(cell);
-      }
+      if (this.#advance(cell)) work.push(...this.#graph.dependents.get(cell.id)!);
     }
+  }
+
+  /** Whether the cell left the queue. */
+  #advance(cell: KernelCell): boolean {
+    let waits = false;
+    let missing: string | null = null;
+    for (const from of this.#graph.dependencies.get(cell.id)!.values()) {
+      const dependency = this.#cells.get(from)!;
+      // A run in flight may take minutes; an eager cell does not queue behind it.
+      const isOpen =
+        dependency.queued ?? (dependency.run && (cell.queued === "forced" || !this.#isLazy(dependency)));
+      if (isOpen) waits = true;
+      else if (dependency.run || dependency.state.kind !== "done") missing ??= from;
+    }
+    const problem = this.#problemOf(cell);
+    if (problem) this.#fail(cell, problem);
+    else if (missing !== null && cell.queued === "forced") this.#fail(cell, ancestorProblem(missing));
+    else if (missing !== null) this.#drop(cell);
+    else if (waits || this.#isSliceOver()) this.#setState(cell, { kind: "queued" });
+    else void this.#start(cell);
+    return cell.queued === null;
+  }
+
+  /** Lets messages have their turn now and then while many cells run. */
+  #isSliceOver(): boolean {
+    if (this.#pumpTimer === null && performance.now() - this.#sliceStart <= SLICE_MS) return false;
+    this.#pumpTimer ??= setTimeout(() => {
+      this.#pumpTimer = null;
+      this.#sliceStart = performance.now();
+      this.#pump();
+    });
+    return true;
   }
 
   /** An eager cell that cannot run now: what it needs failed, or waits to be asked for. */
@@ -353,7 +369,7 @@ export class Kernel {
     }
     this.#propagate(cell, first);
     settle(cell);
-    this.#pump();
+    this.#pump(this.#graph.dependents.get(id) ?? []);
   }
 
   async #evaluate(cell: KernelCell, run: CellRun): Promise<ReadonlyMap<string, unknown>> {

@@ -126,6 +126,7 @@ export async function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest): Pr
   const compile = (kernel: Kernel, constants: ShaderOptions["constants"] = {}): Promise<CompiledKernel> =>
     compileKernel(gpu, kernel, { constants });
   const tiles = (outputs: number): number => (towers * sampleBlocks * outputs) / tile ** 2;
+  const lossRows = (towers * sampleBlocks) / tile;
   const compiling = {
     rollout: compileKernel(gpu, rolloutKernel, {
       constants: {
@@ -176,15 +177,14 @@ export async function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest): Pr
         WORKGROUP: sizes.workgroup(tiles(each.outputs)),
       }),
     ),
-    forwardLoss: compile(forwardLossKernel(last === 0), {
+    forwardLoss: compile(forwardLossKernel, {
       ...data,
       ...batch,
       ...layer(last),
       ...heads,
       STATISTICS_BASE: statisticsBase,
       TOWER_HEADS: sizes.towerHeads,
-      GROUP_ROWS: sizes.groupRows,
-      WORKGROUP: sizes.lossWorkgroup,
+      WORKGROUP: sizes.workgroup(lossRows),
       ACTIONS: environment.actionCount,
       MASKED: request.masked ?? false,
     }),
@@ -223,8 +223,14 @@ export async function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest): Pr
       LARGE_LENGTH: largeLength,
       SQUARES: squares,
       VECTORS: vectors,
+      WORKGROUP: sizes.workgroup(squares),
     }),
-    adamw: compile(adamwKernel, { LENGTH: layout.length, SQUARES: squares, WORKGROUP: 64 }),
+    adamw: compile(adamwKernel, {
+      LENGTH: layout.length,
+      SQUARES: squares,
+      VECTORS: vectors,
+      WORKGROUP: sizes.workgroup(squares),
+    }),
   };
   const [rollout, gae, shuffle, statistics, forwardLoss, reduce, adamw] = await Promise.all([
     compiling.rollout,
@@ -255,10 +261,11 @@ export async function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest): Pr
     metrics: plan.storage("metrics", METRICS_LENGTH),
   };
   const partials = plan.storage("partials", statisticsBase + sampleBlocks * 8);
-  const squaresBuffer = plan.storage("squares", squares + 8);
+  const squaresBuffer = plan.storage("squares", squares + 16 * 5);
   const activation = (outputs: number): number => towers * sampleBlocks * outputs * 16;
   const hiddens = layers.slice(0, -1).map((each, l) => plan.storage(`hidden ${l}`, activation(each.outputs)));
   const deltas = layers.slice(1).map((each, l) => plan.storage(`delta ${l + 1}`, activation(each.outputs)));
+  const scratch = last === 0 ? plan.storage("hidden", activation(layers[0]!.outputs)) : null;
   const { scalars, parameters, moments, gradients, observations, indices } = buffers;
 
   const minibatch: Dispatch[] = forward.map((compiled, l) =>
@@ -274,10 +281,10 @@ export async function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest): Pr
       forwardLoss,
       [
         ...[scalars, parameters, indices, buffers.transitions, buffers.statistics, partials],
-        ...(last === 0 ? [observations] : [hiddens[last - 1]!, deltas[last - 1]!]),
+        ...(last === 0 ? [scratch!, observations] : [deltas[last - 1]!, hiddens[last - 1]!]),
       ],
-      tiles(layers[last]!.outputs),
-      sizes.lossWorkgroup,
+      lossRows,
+      sizes.workgroup(lossRows),
     ),
   );
   for (let l = last; l > 0; l--) {
@@ -305,12 +312,12 @@ export async function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest): Pr
     );
   }
   minibatch.push(
-    plan.dispatch(reduce, [partials, gradients, squaresBuffer], (squares + 1) * 64, 64),
+    plan.dispatch(reduce, [partials, gradients, squaresBuffer], squares + 16, sizes.workgroup(squares)),
     plan.dispatch(
       adamw,
       [scalars, gradients, squaresBuffer, parameters, moments, buffers.metrics],
-      layout.length / 4,
-      64,
+      squares,
+      sizes.workgroup(squares),
     ),
   );
 

@@ -1,4 +1,3 @@
-import { FulguriteError } from "../gpu/error.ts";
 import type { BlockedLayout } from "./webgpu-layout.ts";
 
 /** Sizes and splits of one plan; equal requests on adapters of one kind give equal sizes, so equal bits. */
@@ -19,10 +18,7 @@ export interface PlanSizes {
   readonly splits: number;
   /** Head blocks one tower can have. */
   readonly towerHeads: number;
-  /** Rows of tiles in a workgroup of the loss kernel, and its threads. */
-  readonly groupRows: number;
-  readonly lossWorkgroup: number;
-  /** Workgroups of the gradient reduction, and vec4s of each of its threads. */
+  /** Threads of the gradient reduction, each with one sum of squares, and vec4s of each. */
   readonly squares: number;
   readonly vectors: number;
   /** Where the loss terms begin behind the partial gradients, in floats. */
@@ -40,8 +36,6 @@ interface SizeRequest {
   readonly tile?: number;
 }
 
-/** Workgroup memory that WebGPU guarantees, in 4 x 4 blocks. */
-const WORKGROUP_BLOCKS = 16384 / 64;
 /** No rollout dispatch longer than this by the estimate below; drivers reset dispatches of seconds. */
 const DISPATCH_SECONDS = 0.1;
 
@@ -50,7 +44,7 @@ const powerOfTwoBelow = (n: number): number => 2 ** Math.floor(Math.log2(Math.ma
 export function planSizes(software: boolean, request: SizeRequest, layout: BlockedLayout): PlanSizes {
   const { envs, steps, minibatchSize, epochs } = request;
   const { layers, towers, smallLength, largeLength } = layout;
-  const tile = request.tile ?? (software ? 4 : 2);
+  const tile = request.tile ?? 2;
   const sampleBlocks = Math.ceil(minibatchSize / 4 / tile) * tile;
   const rows = sampleBlocks / tile;
   const minibatches = epochs * ((envs * steps) / minibatchSize);
@@ -68,21 +62,9 @@ export function planSizes(software: boolean, request: SizeRequest, layout: Block
   const wanted = (software ? 128 : 2048) / weightTiles;
   const splits = Math.min(powerOfTwoBelow(wanted), powerOfTwoBelow(sampleBlocks));
 
-  const towerHeads = towers === 2 ? layout.actorBlocks : layout.actorBlocks + 1;
-  const columns = layers.at(-1)!.outputs / tile;
-  const rowBlocks = (columns + 1) * tile * towerHeads;
-  if (rowBlocks > WORKGROUP_BLOCKS || columns > 256) {
-    throw new FulguriteError(
-      "gpu/network-size",
-      `A last hidden layer of ${layers.at(-1)!.outputs * 4} with ${layout.actorBlocks * 4} actions does not fit the GPU kernels.`,
-      "Make the last hidden layer narrower, or train on the CPU engine.",
-    );
-  }
-  const fitting = Math.min(WORKGROUP_BLOCKS / rowBlocks, 64 / columns);
-  let groupRows = powerOfTwoBelow(fitting);
-  while (rows % groupRows !== 0) groupRows /= 2;
-
-  const vectors = Math.ceil(layout.length / 4 / 64 / 64);
+  // Threads of the reduction and of AdamW; every one of the latter adds up all squares of the former.
+  const vectors = software ? 8 : Math.max(1, Math.ceil(layout.length / 4 / 1024));
+  const squares = Math.ceil(layout.length / 4 / vectors / 4) * 4;
   return {
     tile,
     sampleBlocks,
@@ -92,13 +74,11 @@ export function planSizes(software: boolean, request: SizeRequest, layout: Block
     rolloutWorkgroup: software ? (envs < 256 ? 4 : 16) : envs < 2048 ? 32 : 64,
     smallPartials: rows,
     splits,
-    towerHeads,
-    groupRows,
-    lossWorkgroup: groupRows * columns,
-    squares: Math.ceil(layout.length / 4 / 64 / vectors),
+    towerHeads: towers === 2 ? layout.actorBlocks : layout.actorBlocks + 1,
+    squares,
     vectors,
     statisticsBase: rows * smallLength + splits * largeLength,
     slots: 1 + chunks + minibatches,
-    workgroup: (invocations) => Math.min(64, Math.max(16, powerOfTwoBelow(invocations / 16))),
+    workgroup: (invocations) => Math.min(64, Math.max(software ? 4 : 16, powerOfTwoBelow(invocations / 16))),
   };
 }

@@ -1,4 +1,4 @@
-import { compileStepReward } from "../compile/compile.ts";
+import { compileStepReward, type CompiledStepReward } from "../compile/compile.ts";
 import { environmentByName } from "../env/registry.ts";
 import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
 import type { EngineRequest, TrainingEngine, TrainingState, UpdateMetrics } from "../rl/engine.ts";
@@ -26,7 +26,9 @@ export interface SimulatedRunOptions {
 }
 
 /** The engine's request for a job: environment looked up, reward compiled. Throws `FulguriteError`. */
-export function engineRequest(job: SimulatedJob): EngineRequest {
+export function engineRequest(
+  job: SimulatedJob,
+): EngineRequest & { readonly reward: CompiledStepReward | null } {
   const environment = environmentByName(job.environment);
   const reward =
     job.reward === null

@@ -1,3 +1,4 @@
+import { checkReward } from "../compile/check.ts";
 import { environmentByName } from "../env/registry.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { recordEpisode } from "../rl/evaluate.ts";
@@ -51,7 +52,8 @@ export class Trainer {
     job: Job,
     owner: { readonly notebook: string | null; readonly cell: string | null },
   ): Promise<string> {
-    engineRequest(job);
+    const { reward } = engineRequest(job);
+    if (reward) checkReward(reward, null, { states: 256, seed: job.seed });
     const { now, randomBytes, store } = this.#options;
     const bytes = new Uint8Array(10);
     randomBytes(bytes);
@@ -247,8 +249,11 @@ export class Trainer {
   async #settled(run: Run): Promise<Run> {
     if (run.status !== "running" && run.status !== "queued") return run;
     if (this.#live.has(run.id) || (await this.#isLocked(run.id))) return run;
+    // Its owner may have ended it between the first reading and the look at its lock.
+    const now = (await this.#options.store.run(run.id)) ?? run;
+    if (now.status !== "running" && now.status !== "queued") return now;
     const paused: Run = {
-      ...run,
+      ...now,
       status: "paused",
       reason: "The page was closed while it ran; nothing before the last second is lost.",
     };

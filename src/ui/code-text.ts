@@ -1,6 +1,7 @@
 import { css, html, LitElement, type PropertyValues, type TemplateResult } from "lit";
 import type { Stretch } from "./highlight.ts";
 import { base, codeColours } from "./tokens.css.ts";
+import { turn } from "./turn.ts";
 
 /**
  * `<fulgurite-code-text>`: code to read. Shows plain text at once and colours it when the highlighter has
@@ -46,6 +47,7 @@ export class FulguriteCodeText extends LitElement {
 
   async #colour(source: string): Promise<void> {
     const { highlight } = await import("./highlight.ts");
+    await turn();
     if (source === this.source) this.stretches = highlight(source);
   }
 

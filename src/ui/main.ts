@@ -9,6 +9,7 @@ import { notebookServices } from "./services.ts";
 import { installTheme } from "./theme.ts";
 import { asError, TrainerClient } from "./trainer-client.ts";
 import { startTrainerWorker } from "./trusted-types.ts";
+import { turn } from "./turn.ts";
 
 /**
  * The page's wiring and nothing else: the trainer worker, the shipped notebook or the person's draft of it, the
@@ -18,6 +19,8 @@ const shipped = { id: "cartpole", text: cartpole };
 
 installTheme();
 const page = document.createElement("fulgurite-notebook");
+// Evaluating the modules was one task; showing the page is the next.
+await turn();
 document.body.append(page);
 
 const worker = startTrainerWorker();

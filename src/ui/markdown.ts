@@ -2,7 +2,7 @@ import type { nothing } from "lit";
 import { html, type TemplateResult } from "lit";
 import MarkdownIt, { type Token } from "markdown-it";
 
-const parser = new MarkdownIt({ html: false, linkify: false, typographer: true });
+let parser: InstanceType<typeof MarkdownIt> | null = null;
 
 type Content = TemplateResult | string | typeof nothing;
 
@@ -11,6 +11,7 @@ type Content = TemplateResult | string | typeof nothing;
  * sanitised. Links keep the schemes that markdown-it lets through (no javascript:, vbscript:, file:).
  */
 export function markdown(source: string): TemplateResult {
+  parser ??= new MarkdownIt({ html: false, linkify: false, typographer: true });
   return html`${block(parser.parse(source, {}))}`;
 }
 

@@ -11,6 +11,7 @@ import "./header.ts";
 import "./keyboard-sheet.ts";
 import { base } from "./tokens.css.ts";
 import { asError, type TrainerClient } from "./trainer-client.ts";
+import { turn } from "./turn.ts";
 
 /** Scrolled this far, the notebook's own heading is out of sight. */
 const HEADING_HEIGHT_PX = 96;
@@ -31,6 +32,7 @@ export class FulguriteNotebook extends LitElement {
     announcement: { state: true },
     revision: { state: true },
     scrolled: { state: true },
+    shown: { state: true },
   };
 
   static override styles = [
@@ -74,6 +76,8 @@ export class FulguriteNotebook extends LitElement {
   declare announcement: string;
   declare revision: number;
   declare scrolled: boolean;
+  /** Cells rendered so far; they come one task after the other. */
+  declare shown: number;
 
   #heard: NotebookSession | null = null;
   readonly #onChange = (): void => {
@@ -96,6 +100,7 @@ export class FulguriteNotebook extends LitElement {
     this.announcement = "";
     this.revision = 0;
     this.scrolled = false;
+    this.shown = 0;
   }
 
   override connectedCallback(): void {
@@ -117,6 +122,16 @@ export class FulguriteNotebook extends LitElement {
       this.#heard?.addEventListener("change", this.#onChange);
     }
     if (changed.has("session") || changed.has("trainer")) void this.#loadStoredRuns();
+  }
+
+  protected override updated(): void {
+    if (this.session && this.shown < this.session.cells.length) void this.#showMore();
+  }
+
+  async #showMore(): Promise<void> {
+    const { shown } = this;
+    await turn();
+    if (this.shown === shown) this.shown = shown + 1;
   }
 
   /** A run from before a reload is shown before any cell has run. */
@@ -252,7 +267,7 @@ export class FulguriteNotebook extends LitElement {
               ? nothing
               : html`<p class="loading" aria-busy="true">Opening the notebook…</p>`
             : repeat(
-                session.cells,
+                session.cells.slice(0, this.shown),
                 (cell) => cell.id,
                 (cell, index) =>
                   html`<fulgurite-cell
