@@ -9,7 +9,10 @@ type AgentFunction = (task: unknown, context: unknown) => unknown;
  * the agent's code has run is captured before. `prepare` evaluates the library and gives a function that evaluates
  * the code with the captured values.
  */
-export function agentWorker(prepare: () => (...values: readonly unknown[]) => unknown): void {
+export function agentWorker(
+  prepare: () => (...values: readonly unknown[]) => unknown,
+  measure: (value: unknown, limit: number) => number,
+): void {
   interface PendingFetch {
     resolve(response: Response): void;
     reject(error: unknown): void;
@@ -28,7 +31,15 @@ export function agentWorker(prepare: () => (...values: readonly unknown[]) => un
   };
   const baseUrl = "http://policy.local/v1";
   const encoder = new TextEncoder();
-  let send: (message: FromWorker) => void = () => undefined;
+  // Read through the getter as it was: one that the agent puts in its place would get hold of the port.
+  const readData = Object.getOwnPropertyDescriptor(MessageEvent.prototype, "data")!.get!;
+  const call = Function.prototype.call.bind(Function.prototype.call) as (
+    method: () => unknown,
+    receiver: unknown,
+  ) => unknown;
+  let post: (message: FromWorker) => void = () => undefined;
+  let messages = 0;
+  let bytes = 0;
   let run = 0;
   let running = false;
   let nextFetch = 1;
@@ -52,6 +63,20 @@ export function agentWorker(prepare: () => (...values: readonly unknown[]) => un
       return { name: "Error", message: "something that cannot be shown was thrown", line: 0 };
     }
   };
+
+  /** Everything of a run goes out here. A synchronous flood would drown the frame before the frame could end it. */
+  function send(message: FromWorker): void {
+    if (messages < 0 || bytes < 0) throw new Error("The attempt has sent more than it may.");
+    messages--;
+    bytes -= measure(message, bytes);
+    if (messages >= 0 && bytes >= 0) {
+      post(message);
+      return;
+    }
+    const what = messages < 0 ? "messages" : "data";
+    post({ kind: "flooded", run, message: `it sent more ${what} than an attempt may` });
+    throw new Error("The attempt has sent more than it may.");
+  }
 
   async function policyFetch(input: string | URL | Request, init: RequestInit = {}): Promise<Response> {
     const of = run;
@@ -188,6 +213,7 @@ export function agentWorker(prepare: () => (...values: readonly unknown[]) => un
     values: readonly unknown[],
   ): Promise<void> {
     ({ run } = message);
+    ({ messages, bytes } = message.allowance);
     running = true;
     logs = 0;
     spoilt = false;
@@ -212,14 +238,16 @@ export function agentWorker(prepare: () => (...values: readonly unknown[]) => un
     try {
       send({ ...outcome, clean });
     } catch (error) {
-      send({ kind: "unclonable", run, message: thrown(error).message, clean });
+      if (messages >= 0 && bytes >= 0) {
+        post({ kind: "unclonable", run, message: thrown(error).message, clean });
+      }
     }
   }
 
   scope.onmessage = ({ data, ports }: MessageEvent) => {
     scope.onmessage = null;
     const port = ports[0]!;
-    send = port.postMessage.bind(port) as typeof send;
+    post = port.postMessage.bind(port) as typeof post;
     const { values, environment } = data as WorkerStart;
     // The agent's code can reach the trainer through the runtime only.
     delete scope.postMessage;
@@ -249,10 +277,11 @@ export function agentWorker(prepare: () => (...values: readonly unknown[]) => un
     define("setInterval", track(native.setInterval as never, false));
     define("defineAgent", (...args: readonly unknown[]) => args.at(-1));
     const levels = ["debug", "log", "info", "warn", "error"];
-    define("console", {
-      ...globalThis.console,
-      ...Object.fromEntries(levels.map((level) => [level, log(level)])),
-    });
+    const silent = Object.keys(globalThis.console).map((name) => [name, () => undefined]);
+    define(
+      "console",
+      Object.fromEntries([...silent, ...levels.map((level) => [level, log(level)])] as [string, unknown][]),
+    );
     globalThis.addEventListener("error", (event) => {
       event.preventDefault();
       spoilt = true;
@@ -266,11 +295,11 @@ export function agentWorker(prepare: () => (...values: readonly unknown[]) => un
     try {
       evaluate = prepare();
     } catch (error) {
-      send({ kind: "unprepared", error: thrown(error) });
+      post({ kind: "unprepared", error: thrown(error) });
       return;
     }
-    port.onmessage = (event: MessageEvent<ToWorker>) => {
-      const message = event.data;
+    port.onmessage = (event: MessageEvent) => {
+      const message = call(readData as () => unknown, event) as ToWorker;
       switch (message.kind) {
         case "run":
           void start(message, evaluate, values);
@@ -289,6 +318,6 @@ export function agentWorker(prepare: () => (...values: readonly unknown[]) => un
           break;
       }
     };
-    send({ kind: "ready" });
+    post({ kind: "ready" });
   };
 }

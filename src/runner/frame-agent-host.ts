@@ -4,6 +4,7 @@ import { agentWorker } from "./agent-worker.ts";
 import { deniedMessage, fetchRoute } from "./fetch-route.ts";
 import type { FrameWorker, WorkerLoss } from "./frame.ts";
 import type { FramePool } from "./frame-pool.ts";
+import { measure } from "./measure.ts";
 import type { FromWorker } from "./protocol.ts";
 import { startWorker, WorkerStartError } from "./start-worker.ts";
 import { parseWorkerMessage } from "./worker-message.ts";
@@ -51,7 +52,10 @@ class FrameAgentHost implements AgentHost {
   constructor(options: FrameAgentHostOptions) {
     this.#options = options;
     this.slots = options.workers ?? 8;
-    this.#script = workerScript(agentWorker.toString(), options.source);
+    this.#script = workerScript(
+      `(prepare) => (${agentWorker.toString()})(prepare, ${measure.toString()})`,
+      options.source,
+    );
     this.#lanes = Array.from({ length: this.slots }, () => ({ worker: null, runs: 0 }));
     this.#free = [...this.#lanes];
   }
@@ -144,6 +148,9 @@ class FrameAgentHost implements AgentHost {
           case "log":
             request.onEmission({ kind: "log", name: message.level, value: message.text });
             break;
+          case "flooded":
+            finish(this.#failure("flooded", message.message, 0), false);
+            break;
           case "result":
             finish({ ok: true, result: message.value }, message.clean);
             break;
@@ -162,7 +169,9 @@ class FrameAgentHost implements AgentHost {
       request.signal.addEventListener("abort", cancel, { once: true });
       request.onStart();
       const { identity, task, allowance } = request;
-      worker.post({ kind: "run", run, task, identity }, allowance);
+      // The frame counts a little further than the runtime, and ends what gets round it.
+      const outer = { messages: allowance.messages + 10, bytes: 1.2 * allowance.bytes + 10_000 };
+      worker.post({ kind: "run", run, task, identity, allowance }, outer);
     });
   }
 

@@ -24,6 +24,7 @@ export type ToFrame =
     }
   | { readonly kind: "ping"; readonly ping: number };
 
+/** What a worker may send from one run's begin to its end. */
 export interface Allowance {
   readonly messages: number;
   readonly bytes: number;
@@ -66,7 +67,13 @@ export interface RewardItem {
 
 /** Trainer to worker. `run` counts the worker's runs; what an earlier run still sends is dropped. */
 export type ToWorker =
-  | { readonly kind: "run"; readonly run: number; readonly task: unknown; readonly identity: RunIdentity }
+  | {
+      readonly kind: "run";
+      readonly run: number;
+      readonly task: unknown;
+      readonly identity: RunIdentity;
+      readonly allowance: Allowance;
+    }
   /** `body` null: chunks follow, up to "end" or "broken". */
   | {
       readonly kind: "response";
@@ -107,6 +114,8 @@ export type FromWorker =
   | { readonly kind: "abort"; readonly run: number; readonly fetch: number }
   | { readonly kind: "emit"; readonly run: number; readonly name: string; readonly value: unknown }
   | { readonly kind: "log"; readonly run: number; readonly level: string; readonly text: string }
+  /** The runtime itself stopped the agent from sending more than its allowance. */
+  | { readonly kind: "flooded"; readonly run: number; readonly message: string }
   /** `clean`: nothing of the run is left behind, so that the worker can take another. */
   | { readonly kind: "result"; readonly run: number; readonly value: unknown; readonly clean: boolean }
   | { readonly kind: "threw"; readonly run: number; readonly error: ThrownData; readonly clean: boolean }

@@ -213,7 +213,7 @@ export class RolloutController {
       end = await host.run({
         identity: { rolloutId, attemptId, sample, mode },
         task,
-        allowance: { messages: 4 * maxCalls + 1000, bytes: maxOutputBytes },
+        allowance: { messages: 2 * maxCalls + 200, bytes: maxOutputBytes },
         signal: kill.signal,
         onStart: () => {
           startTime = clock.now();
@@ -222,8 +222,9 @@ export class RolloutController {
           }, timeout);
         },
         onFetch: async (request, signal): Promise<GatewayResponse> => {
-          if (++asked > maxCalls) endIt("too-many-calls");
-          return gateway.handle(request, context, signal);
+          if (++asked <= maxCalls) return gateway.handle(request, context, signal);
+          endIt("too-many-calls");
+          return { status: 429, headers: {}, body: "" };
         },
         onEmission: (emission) => {
           emissions.push({ ...emission, time: clock.now() });

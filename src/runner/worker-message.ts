@@ -34,6 +34,7 @@ const shapes: {
   abort: { run: isCount, fetch: isCount },
   emit: { run: isCount, name: isText, value: () => true },
   log: { run: isCount, level: isText, text: isText },
+  flooded: { run: isCount, message: isText },
   result: { run: isCount, value: () => true, clean: (value) => typeof value === "boolean" },
   threw: { run: isCount, error: isThrown, clean: (value) => typeof value === "boolean" },
   unclonable: {

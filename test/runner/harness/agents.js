@@ -93,7 +93,7 @@ const kinds = {
     for (;;) await fetch("https://api.openai.com/v1/models");
   },
   burst: async () => {
-    await Promise.all(Array.from({ length: 5000 }, () => ask("a")));
+    await Promise.all(Array.from({ length: 500 }, () => ask("a")));
   },
   memory: async () => {
     const kept = [];

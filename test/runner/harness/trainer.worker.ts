@@ -100,13 +100,14 @@ self.onmessage = async ({ data, ports }: MessageEvent<{ scenario: string }>) => 
       break;
     }
     case "hostile": {
-      const bad = ["throws", "later", "loop", "hang", "promises", "flood", "bytes", "huge", "unclonable"];
-      const kinds = [...bad, "spam", "burst", "memory"].flatMap((kind) => many(kind, 12));
+      const endless = ["loop", "hang", "promises"].flatMap((kind) => many(kind, 6));
+      const bad = ["throws", "later", "flood", "bytes", "huge", "unclonable", "spam", "burst", "memory"];
+      const kinds = [...endless, ...bad.flatMap((kind) => many(kind, 10))];
       // Good ones between the bad ones.
-      const mixed = [...kinds, ...many("plain", 56)]
+      const mixed = [...kinds, ...many("plain", 92)]
         .map((kind, i) => [kind, (i * 73) % 200] as const)
         .sort((a, b) => a[1] - b[1]);
-      const limits = { timeout: 1000, maxAttempts: 1, maxCalls: 50, maxOutputBytes: 2_000_000 };
+      const limits = { timeout: 2500, maxAttempts: 1, maxCalls: 20, maxOutputBytes: 2_000_000 };
       const made = await make(
         mixed.map(([kind]) => kind),
         limits,
@@ -115,8 +116,8 @@ self.onmessage = async ({ data, ports }: MessageEvent<{ scenario: string }>) => 
       break;
     }
     case "bomb": {
-      const kinds = [...many("plain", 20), "bomb", ...many("plain", 20), "bomb", ...many("hang", 1)];
-      const made = await make(kinds, { timeout: 4000, maxAttempts: 1 });
+      const kinds = [...many("plain", 20), "bomb", ...many("chat", 20)];
+      const made = await make(kinds, { timeout: 20_000, maxAttempts: 1 });
       postMessage({ ...short(made), framesLost: frames.framesLost });
       break;
     }
