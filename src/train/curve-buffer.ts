@@ -27,14 +27,32 @@ export const curveMetrics = [
   "learningRate",
 ] as const satisfies readonly (keyof UpdateMetrics)[];
 
+/** What every point of a curve says of itself. */
+export interface CurvePoint {
+  readonly update: number;
+  /** Environment steps or rollouts done. */
+  readonly step: number;
+}
+
+export interface CurveBufferOptions<Point> {
+  /** Metrics that become columns. */
+  readonly columns: readonly (keyof Point & string)[];
+  /** Further figures for lists. */
+  readonly summary?: (points: readonly Point[]) => Readonly<Record<string, number>>;
+  /** Name of the evaluation in lists; default "evaluation.greedy". */
+  readonly evaluation?: string;
+}
+
 /** A run's curve as it grows: takes points one by one, gives columns for whoever has seen the first n. */
-export class CurveBuffer {
+export class CurveBuffer<Point extends CurvePoint> {
   readonly #runId: string;
-  readonly #updates: UpdateMetrics[] = [];
+  readonly #options: CurveBufferOptions<Point>;
+  readonly #updates: Point[] = [];
   readonly #evaluations: EvaluationPoint[] = [];
 
-  constructor(runId: string) {
+  constructor(runId: string, options: CurveBufferOptions<Point>) {
     this.#runId = runId;
+    this.#options = options;
   }
 
   get updates(): number {
@@ -45,8 +63,8 @@ export class CurveBuffer {
     return this.#evaluations.length;
   }
 
-  addUpdate(metrics: UpdateMetrics): void {
-    this.#updates.push(metrics);
+  addUpdate(point: Point): void {
+    this.#updates.push(point);
   }
 
   addEvaluation(point: EvaluationPoint): void {
@@ -67,7 +85,7 @@ export class CurveBuffer {
       runId: this.#runId,
       step: Float64Array.from(rows, (row) => row.step),
       columns: Object.fromEntries(
-        curveMetrics.map((name) => [name, Float64Array.from(rows, (row) => row[name])]),
+        this.#options.columns.map((name) => [name, Float64Array.from(rows, (row) => Number(row[name]))]),
       ),
       evaluations: {
         step: Float64Array.from(points, (point) => point.step),
@@ -78,30 +96,38 @@ export class CurveBuffer {
     };
   }
 
-  /** Mean environment return of about the last `count` episodes (whole updates); NaN before the first. */
-  recentReturn(count: number): number {
-    let episodes = 0;
-    let sum = 0;
-    for (let i = this.#updates.length - 1; i >= 0 && episodes < count; i--) {
-      const row = this.#updates[i]!;
-      if (row.episodes === 0) continue;
-      episodes += row.episodes;
-      sum += row.episodes * row.environmentReturn;
-    }
-    return episodes === 0 ? Number.NaN : sum / episodes;
-  }
-
   /** Figures for lists, under the names the page and the command line use. */
   summary(): Record<string, number> {
+    const { columns, summary, evaluation: name = "evaluation.greedy" } = this.#options;
     const last = this.#updates.at(-1);
     const evaluation = this.#evaluations.at(-1);
-    const figures: Record<string, number> = { "rollout.return.last100": this.recentReturn(100) };
-    for (const name of curveMetrics) if (last) figures[`update.${name}`] = last[name];
+    const figures: Record<string, number> = { ...summary?.(this.#updates) };
+    for (const column of columns) if (last) figures[`update.${column}`] = Number(last[column]);
     if (evaluation) {
-      figures["evaluation.greedy.mean"] = evaluation.mean;
-      figures["evaluation.greedy.low"] = evaluation.low;
-      figures["evaluation.greedy.high"] = evaluation.high;
+      figures[`${name}.mean`] = evaluation.mean;
+      figures[`${name}.low`] = evaluation.low;
+      figures[`${name}.high`] = evaluation.high;
     }
     return Object.fromEntries(Object.entries(figures).filter(([, value]) => Number.isFinite(value)));
   }
+}
+
+/** The curve of a simulated run. */
+export const simulatedCurve = (runId: string): CurveBuffer<UpdateMetrics> =>
+  new CurveBuffer(runId, {
+    columns: curveMetrics,
+    summary: (points) => ({ "rollout.return.last100": recentReturn(points, 100) }),
+  });
+
+/** Mean environment return of about the last `count` episodes (whole updates); NaN before the first. */
+function recentReturn(points: readonly UpdateMetrics[], count: number): number {
+  let episodes = 0;
+  let sum = 0;
+  for (let i = points.length - 1; i >= 0 && episodes < count; i--) {
+    const point = points[i]!;
+    if (point.episodes === 0) continue;
+    episodes += point.episodes;
+    sum += point.episodes * point.environmentReturn;
+  }
+  return episodes === 0 ? Number.NaN : sum / episodes;
 }

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { cartPole } from "../env/cartpole.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { createCpuEngine } from "../rl/cpu-engine.ts";
+import type { TrainingState } from "../rl/engine.ts";
 import { ppo } from "../rl/ppo.ts";
 import { openStore } from "../store/open.ts";
 import type { LightningStore } from "../store/records.ts";
@@ -33,7 +34,7 @@ function trainer(options: Partial<TrainerOptions> = {}): Trainer {
 }
 
 const finalParameters = async (id: string): Promise<Float32Array> =>
-  (await store.checkpoint(id))!.state.parameters;
+  ((await store.checkpoint(id))!.state as TrainingState).parameters;
 
 beforeEach(async () => {
   store = await openStore({ backend: "memory" });

@@ -1,10 +1,11 @@
 import { checkReward } from "../compile/check.ts";
 import { environmentByName } from "../env/registry.ts";
 import { FulguriteError } from "../gpu/error.ts";
+import type { TrainingState } from "../rl/engine.ts";
 import { recordEpisode } from "../rl/evaluate.ts";
 import type { LightningStore, Run, RunQuery } from "../store/records.ts";
 import { runId } from "../trace/ids.ts";
-import { CurveBuffer } from "./curve-buffer.ts";
+import { simulatedCurve } from "./curve-buffer.ts";
 import type { RunEvent } from "./events.ts";
 import type { Job, RunProgress, TrainResult } from "./job.ts";
 import {
@@ -156,7 +157,7 @@ export class Trainer {
       return;
     }
     const run = await this.#settled(await this.#stored(id));
-    const curve = new CurveBuffer(id);
+    const curve = simulatedCurve(id);
     restoreCurve(curve, await this.#options.store.spans({ runId: id }));
     listener({ kind: "progress", progress: storedProgress(run) });
     listener({ kind: "curve", curve: curve.since(0, 0), replace: true });
@@ -166,7 +167,7 @@ export class Trainer {
     const episode = recordEpisode({
       ...engineRequest(job),
       environment: environmentByName(job.environment),
-      parameters: checkpoint.state.parameters,
+      parameters: (checkpoint.state as TrainingState).parameters,
     });
     const { update, step } = checkpoint;
     listener({

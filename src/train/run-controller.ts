@@ -1,0 +1,324 @@
+import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
+import type { Commit, LightningStore, Run } from "../store/records.ts";
+import type { Curve, EpisodeReplay, RunEvent } from "./events.ts";
+import type { RunProgress, TrainResult } from "./job.ts";
+
+/** Acknowledged work is at most this old, or one update, whichever is longer. */
+const COMMIT_INTERVAL_MS = 700;
+const EVENT_INTERVAL_MS = 200;
+/** A device that is lost this often in one run is not coming back. */
+const MAX_DEVICE_LOSSES = 3;
+
+export interface RunControllerOptions {
+  readonly store: LightningStore;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+/** Anything that trains on a device that may be lost. */
+export interface Device {
+  readonly engine: "webgpu" | "cpu";
+  readonly adapter: string;
+  /** Resolves with the reason when the device is lost. */
+  readonly lost: Promise<string>;
+  dispose(): void;
+}
+
+/** A growing curve: what listeners have not been told yet can be cut from it. */
+export interface RunCurve {
+  readonly updates: number;
+  readonly evaluations: number;
+  since(updates: number, evaluations: number, endUpdates?: number, endEvaluations?: number): Curve;
+  /** Forgets everything after `update`. */
+  truncate(update: number): void;
+  /** Figures for lists, under the names the page and the command line use. */
+  summary(): Record<string, number>;
+}
+
+/**
+ * The life of a training run, whatever trains: start or resume, update by update with pause, step and stop between
+ * them, durable every 0.7 s, on a new device from the last state where one was lost, to its end. Whoever owns it
+ * holds the run's lock.
+ */
+export abstract class RunController {
+  protected readonly options: RunControllerOptions;
+  protected current: Run;
+  #paused = false;
+  #stepping = false;
+  #stopping = false;
+  #wake: (() => void) | null = null;
+  #phase: RunProgress["phase"] = "starting";
+  #losses = 0;
+  #lastCommitAt = 0;
+  #lastEventAt = 0;
+  #sentUpdates = 0;
+  #sentEvaluations = 0;
+  #millisecondsPerUpdate: number | null = null;
+  #activeSince: number | null = null;
+  #lastEpisode: EpisodeReplay | null = null;
+
+  constructor(run: Run, options: RunControllerOptions) {
+    this.current = run;
+    this.options = options;
+  }
+
+  /** Opens a device on the last saved state, or a fresh one; null before and after. */
+  protected abstract open(pinned: "webgpu" | "cpu" | null): Promise<void>;
+  protected abstract readonly device: Device | null;
+  protected abstract readonly curve: RunCurve;
+  /** Updates that the device has been given. */
+  protected abstract readonly update: number;
+  /** Environment steps or rollouts of one update. */
+  protected abstract readonly stepsPerUpdate: number;
+  /** Reads what the store has of the run, before the device is opened. */
+  protected abstract restore(): Promise<void>;
+  /** One update, and the evaluation that follows it. Rejects with what went wrong. */
+  protected abstract advance(): Promise<void>;
+  /**
+   * Waits for the device and takes everything measured since the last snapshot, with the state it belongs to.
+   * Rejects with the fault where the last updates must not be kept.
+   */
+  protected abstract snapshot(): Promise<
+    Pick<Commit, "spans" | "rollouts"> & { readonly checkpoint: NonNullable<Commit["checkpoint"]> }
+  >;
+  /** The snapshot is durable. */
+  protected abstract committed(): void;
+  /** Goes back to the last durable state after a loss; returns its update. */
+  protected abstract rewind(): number;
+
+  get run(): Run {
+    return this.current;
+  }
+
+  /** The latest greedy episode, for whoever begins to watch. */
+  get lastEpisode(): EpisodeReplay | null {
+    return this.#lastEpisode;
+  }
+
+  /** What listeners have been told so far; the next event continues from here. */
+  sentCurve(): Curve {
+    return this.curve.since(0, 0, Math.max(0, this.#sentUpdates), this.#sentEvaluations);
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#wakeUp();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#wakeUp();
+  }
+
+  /** One update, then paused. */
+  step(): void {
+    this.#paused = true;
+    this.#stepping = true;
+    this.#wakeUp();
+  }
+
+  stop(): void {
+    this.#stopping = true;
+    this.#wakeUp();
+  }
+
+  progress(): RunProgress {
+    const { id, status, reason, updates, steps, engine, adapter } = this.current;
+    const rate = this.#millisecondsPerUpdate;
+    const update = this.device ? this.update : this.current.update;
+    return {
+      runId: id,
+      status,
+      reason,
+      phase: this.#phase,
+      update,
+      updates,
+      step: update * this.stepsPerUpdate,
+      steps,
+      stepsPerSecond: rate === null ? null : (steps / updates / rate) * 1000,
+      timeLeft: rate === null ? null : Math.max(0, updates - update) * rate,
+      engine,
+      adapter,
+      metrics: { ...this.current.metrics, ...this.curve.summary() },
+    };
+  }
+
+  /** Runs to the end. `paused` starts it waiting. Resolves with the result; rejects with what went wrong. */
+  async start(options: { readonly paused?: boolean } = {}): Promise<TrainResult> {
+    this.#paused = options.paused ?? false;
+    try {
+      await this.restore();
+      this.enter("compiling");
+      await this.#open();
+      return await this.#train();
+    } catch (error) {
+      const failure = asFulguriteError(error);
+      await this.#fail(failure);
+      throw failure;
+    } finally {
+      this.device?.dispose();
+    }
+  }
+
+  protected get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  protected emitEpisode(episode: EpisodeReplay): void {
+    this.#lastEpisode = episode;
+    this.options.onEvent({ kind: "episode", episode });
+  }
+
+  protected enter(phase: RunProgress["phase"]): void {
+    const changed = this.#phase !== phase;
+    this.#phase = phase;
+    if (changed && (phase === "compiling" || phase === "paused")) this.emit(true);
+  }
+
+  /** Tells listeners where the run is, a few times a second at most. */
+  protected emit(now = false): void {
+    const time = this.options.now();
+    if (!now && time - this.#lastEventAt < EVENT_INTERVAL_MS) return;
+    this.#lastEventAt = time;
+    this.options.onEvent({ kind: "progress", progress: this.progress() });
+    const replace = this.#sentUpdates <= 0;
+    if (replace) this.#sentUpdates = this.#sentEvaluations = 0;
+    const { updates, evaluations } = this.curve;
+    if (updates === this.#sentUpdates && evaluations === this.#sentEvaluations) return;
+    const curve = this.curve.since(this.#sentUpdates, this.#sentEvaluations);
+    this.options.onEvent({ kind: "curve", curve, replace });
+    this.#sentUpdates = updates;
+    this.#sentEvaluations = evaluations;
+  }
+
+  /** The engine the run started with; a run that has none yet takes what "auto" gives. */
+  async #open(): Promise<void> {
+    const { engine } = this.current;
+    const pinned = engine === "webgpu" || engine === "cpu" ? engine : null;
+    await this.open(pinned);
+    const device = this.device!;
+    let reason: string | null = null;
+    if (pinned !== null && this.current.adapter !== device.adapter) {
+      reason = `Continues on ${device.adapter}, not on ${String(this.current.adapter)}: from here on no longer bit for bit.`;
+    }
+    this.current = { ...this.current, engine: device.engine, adapter: device.adapter, reason };
+  }
+
+  async #train(): Promise<TrainResult> {
+    const { now } = this.options;
+    this.#lastCommitAt = now();
+    for (;;) {
+      if (this.#stopping || this.update >= this.current.updates) {
+        const result = await this.#finish();
+        if (result) return result;
+        continue;
+      }
+      if (this.#paused && !this.#stepping) {
+        await this.#rest();
+        continue;
+      }
+      this.#stepping = false;
+      this.#activeSince ??= now();
+      if (this.current.status !== "running" && (await this.#survive(this.#commit("running")))) continue;
+      this.enter("training");
+      const before = now();
+      if (await this.#survive(this.advance())) continue;
+      if (now() - this.#lastCommitAt >= COMMIT_INTERVAL_MS) {
+        this.enter("saving");
+        if (await this.#survive(this.#commit("running"))) continue;
+      }
+      this.#clock(now() - before);
+      this.emit();
+    }
+  }
+
+  /** Awaits `work`; on a lost device opens a new one at the last saved state and returns true. */
+  async #survive(work: Promise<void>): Promise<boolean> {
+    const lost = await Promise.race([
+      work.then(
+        () => null,
+        (error: unknown) => asFulguriteError(error),
+      ),
+      this.device!.lost,
+    ]);
+    if (lost === null) return false;
+    if (lost instanceof FulguriteError && lost.code !== "gpu/device-lost") throw lost;
+    if (++this.#losses > MAX_DEVICE_LOSSES) {
+      throw new FulguriteError(
+        "train/device-lost",
+        `The GPU was lost ${this.#losses} times (${lost instanceof FulguriteError ? lost.message : lost}).`,
+        "Resume the run later, or train on the CPU engine.",
+      );
+    }
+    this.device!.dispose();
+    this.curve.truncate(this.rewind());
+    this.#sentUpdates = -1;
+    await this.#open();
+    return true;
+  }
+
+  /** Makes everything measured so far durable, with the state it belongs to. */
+  async #commit(status: Run["status"]): Promise<void> {
+    const { checkpoint, ...measured } = await this.snapshot();
+    const now = this.options.now();
+    const active = this.#activeSince === null ? 0 : now - this.#activeSince;
+    const run: Run = {
+      ...this.current,
+      status,
+      update: checkpoint.update,
+      step: checkpoint.step,
+      activeTime: this.current.activeTime + active,
+      updatedAt: now,
+      metrics: this.curve.summary(),
+    };
+    await this.options.store.commit({ run, checkpoint, ...measured });
+    this.committed();
+    this.current = run;
+    this.#lastCommitAt = now;
+    if (this.#activeSince !== null) this.#activeSince = now;
+  }
+
+  async #rest(): Promise<void> {
+    this.enter("paused");
+    const awake = new Promise<void>((resolve) => (this.#wake = resolve));
+    if (await this.#survive(this.#commit("paused"))) return;
+    this.#activeSince = null;
+    this.emit(true);
+    if (this.#paused && !this.#stepping && !this.#stopping) await awake;
+    this.#wake = null;
+  }
+
+  #wakeUp(): void {
+    this.#wake?.();
+  }
+
+  /** Null where the device was lost and there is more to do. */
+  async #finish(): Promise<TrainResult | null> {
+    const status = this.#stopping ? "cancelled" : "succeeded";
+    this.enter("saving");
+    if (await this.#survive(this.#commit(status))) return null;
+    await this.options.store.seal(this.current.id);
+    this.enter("finished");
+    this.emit(true);
+    const { id, update, step, activeTime, metrics } = this.current;
+    const { engine, adapter } = this.device!;
+    const result: TrainResult = { runId: id, status, engine, adapter, update, step, activeTime, metrics };
+    this.options.onEvent({ kind: "finished", result });
+    return result;
+  }
+
+  async #fail(error: FulguriteError): Promise<void> {
+    this.#phase = "finished";
+    this.current = { ...this.current, status: "failed", reason: error.message, updatedAt: this.options.now() };
+    // A full or broken store must not hide why the run failed.
+    await this.options.store.commit({ run: this.current }).catch(() => undefined);
+    this.emit(true);
+    this.options.onEvent({ kind: "failed", error: error.toData() });
+  }
+
+  #clock(milliseconds: number): void {
+    const rate = this.#millisecondsPerUpdate;
+    this.#millisecondsPerUpdate = rate === null ? milliseconds : rate + 0.1 * (milliseconds - rate);
+  }
+}
