@@ -1,7 +1,7 @@
 import type { FunctionBody, Local } from "./function-body.ts";
 import type { WasmModule } from "./module.ts";
 import type { TransformerDimensions } from "../transformer-places.ts";
-import { advance, countDown, exponential, vectorScratch, horizontalSum } from "./transformer-vector.ts";
+import { advance, countDown, horizontalSum, replaceByExponential } from "./transformer-vector.ts";
 
 /**
  * Rotary positions in place (rotate-half). Exports `rope(x, rows, stride, heads, positions, cosines, sines)`: x points at
@@ -141,7 +141,6 @@ function defineForward(module: WasmModule, dimensions: TransformerDimensions): v
     const spread = body.local("v128");
     const sum = body.local("v128");
     const e = body.local("v128");
-    const scratch = vectorScratch(body);
     const loop = {
       list,
       count,
@@ -181,7 +180,7 @@ function defineForward(module: WasmModule, dimensions: TransformerDimensions): v
         body.get(count).i32(3).op("i32.add").i32(2).op("i32.shr_u").set(counter);
         countDown(body, counter, () => {
           body.get(p).memory("v128.load").get(spread).op("f32x4.sub").set(e);
-          exponential(body, e, scratch);
+          replaceByExponential(body, e);
           body.get(p).get(e).memory("v128.store").get(sum).get(e).op("f32x4.add").set(sum);
           advance(body, p, 16);
         });

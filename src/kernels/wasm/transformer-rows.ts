@@ -2,12 +2,11 @@ import type { WasmModule } from "./module.ts";
 import {
   advance,
   countDown,
-  exponential,
-  vectorScratch,
   forEachVector,
   horizontalMaximum,
   horizontalSum,
-  naturalLogarithm,
+  replaceByExponential,
+  replaceByLogarithm,
 } from "./transformer-vector.ts";
 
 /**
@@ -111,11 +110,10 @@ export function defineSwiGlu(module: WasmModule, feedForward: number): void {
     const counter = body.local("i32");
     const gate = body.local("v128");
     const e = body.local("v128");
-    const scratch = vectorScratch(body);
     countDown(body, rows!, () => {
       forEachVector(body, vectors, [h!, y!], counter, (at) => {
         body.get(h!).memory("v128.load", at).tee(gate).op("f32x4.neg").set(e);
-        exponential(body, e, scratch);
+        replaceByExponential(body, e);
         body.get(y!).get(gate).f32x4(1).get(e).op("f32x4.add").op("f32x4.div");
         body
           .get(h!)
@@ -134,11 +132,10 @@ export function defineSwiGlu(module: WasmModule, feedForward: number): void {
     const e = body.local("v128");
     const sigmoid = body.local("v128");
     const d = body.local("v128");
-    const scratch = vectorScratch(body);
     countDown(body, rows!, () => {
       forEachVector(body, vectors, [h!, dy!, dh!], counter, (at) => {
         body.get(h!).memory("v128.load", at).tee(gate).op("f32x4.neg").set(e);
-        exponential(body, e, scratch);
+        replaceByExponential(body, e);
         body.f32x4(1).f32x4(1).get(e).op("f32x4.add").op("f32x4.div").set(sigmoid);
         body.get(dy!).memory("v128.load", at).set(d);
         // d gate = d up sigmoid (1 + gate (1 - sigmoid))
@@ -181,7 +178,6 @@ export function defineSoftmax(module: WasmModule): void {
     const moment = body.local("v128");
     const shifted = body.local("v128");
     const e = body.local("v128");
-    const scratch = vectorScratch(body);
     body.get(stride!).i32(2).op("i32.shr_u").set(vectors);
     countDown(body, rows!, () => {
       body.get(logits!).get(columns!).i32(2).op("i32.shl").op("i32.add").set(p);
@@ -203,7 +199,7 @@ export function defineSoftmax(module: WasmModule): void {
       countDown(body, counter, () => {
         body.get(logits!).get(logits!).memory("v128.load").get(largest).op("f32x4.sub").tee(shifted);
         body.memory("v128.store").get(shifted).set(e);
-        exponential(body, e, scratch);
+        replaceByExponential(body, e);
         body.get(exponentials!).get(e).memory("v128.store");
         body.get(sum).get(e).op("f32x4.add").set(sum);
         body.get(moment).get(e).get(shifted).op("f32x4.mul").op("f32x4.add").set(moment);
@@ -251,7 +247,6 @@ export function defineGumbel(module: WasmModule): void {
   module.define("gumbel", ["i32", "i32"], [], (body) => {
     const [words, vectors] = body.parameters;
     const x = body.local("v128");
-    const scratch = vectorScratch(body);
     countDown(body, vectors!, () => {
       body.get(words!).memory("v128.load").i32(9).op("i32x4.shr_u").op("f32x4.convert_i32x4_s");
       body
@@ -261,7 +256,7 @@ export function defineGumbel(module: WasmModule): void {
         .op("f32x4.mul")
         .set(x);
       for (let i = 0; i < 2; i++) {
-        naturalLogarithm(body, x, scratch);
+        replaceByLogarithm(body, x);
         body.get(x).op("f32x4.neg").set(x);
       }
       body.get(words!).get(x).memory("v128.store");
