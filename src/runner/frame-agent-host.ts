@@ -13,7 +13,10 @@ export interface FrameAgentHostOptions {
   readonly frames: FramePool;
   readonly source: AgentSource;
   readonly clock: RunnerClock;
-  /** Workers side by side, one rollout in each; default 8. */
+  /**
+   * Workers side by side, one rollout in each, which bounds how many calls the policy can batch. Default 32, or 8
+   * where the source brings a library: a bare worker takes about 3 MB.
+   */
   readonly workers?: number;
   /** Milliseconds until a worker must have evaluated its library; default 10,000. */
   readonly startTimeout?: number;
@@ -51,7 +54,7 @@ class FrameAgentHost implements AgentHost {
 
   constructor(options: FrameAgentHostOptions) {
     this.#options = options;
-    this.slots = options.workers ?? 8;
+    this.slots = options.workers ?? (options.source.library === undefined ? 32 : 8);
     this.#script = workerScript(
       `(prepare) => (${agentWorker.toString()})(prepare, ${measure.toString()})`,
       options.source,

@@ -56,7 +56,7 @@ self.onmessage = async ({ data, ports }: MessageEvent<{ scenario: string }>) => 
     frames,
     clock,
     source: { code, entry: "agent", values: { suffix: "<" } },
-    workers: 8,
+    workers: data.scenario === "throughput" ? 32 : 8,
   });
   const gateway = createGateway({
     engine,
