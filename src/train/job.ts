@@ -1,4 +1,6 @@
 import type { AlgorithmConfig } from "../rl/config.ts";
+import type { LanguageAlgorithm } from "../rl/grpo.ts";
+import type { CodeSource } from "../runner/agent-source.ts";
 import type { RunStatus } from "../store/records.ts";
 
 /** A reward as it travels: source text and the constants it captured. Never WGSL. */
@@ -27,7 +29,53 @@ export interface SimulatedJob {
   readonly engine: "auto" | "webgpu" | "cpu";
 }
 
-export type Job = SimulatedJob;
+/** The decoder transformer that a run trains from scratch, and its alphabet. */
+export interface PolicyConfig {
+  /** Every character that prompts and answers may have, once. */
+  readonly alphabet: string;
+  /** Width of the residual stream; default 64. */
+  readonly width: number;
+  /** Default 2. */
+  readonly layers: number;
+  /** Default 4. */
+  readonly heads: number;
+  /** Hidden width of SwiGLU; default 2 x width. */
+  readonly feedForward: number;
+  /** Most tokens of a conversation; default 64. */
+  readonly maxLength: number;
+}
+
+/** A short supervised start on demonstrations, before the first rollout. */
+export interface WarmStart {
+  readonly demonstrations: readonly { readonly prompt: string; readonly answer: string }[];
+  /** Optimizer steps. */
+  readonly steps: number;
+  /** Demonstrations a step. */
+  readonly batchSize: number;
+  readonly learningRate: number;
+}
+
+/** What `train({ agent, reward, tasks, policy, algorithm, seed })` sends to the trainer. Cloneable. */
+export interface AgenticJob {
+  readonly kind: "agentic";
+  /** The agent's code with its closure; `(task, { llm, emit, signal }) => result`. */
+  readonly agent: CodeSource;
+  /** A function `(task, result, transcript) => number` or `{ name: { weight, score } }`, with its closure. */
+  readonly reward: CodeSource;
+  /** Held-out tasks are never trained on; evaluations use nothing else. */
+  readonly tasks: { readonly train: readonly unknown[]; readonly heldOut: readonly unknown[] };
+  readonly policy: PolicyConfig;
+  readonly algorithm: LanguageAlgorithm;
+  readonly warmStart: WarmStart | null;
+  /** Milliseconds an attempt may take; default 10,000. */
+  readonly timeout: number;
+  /** Unsigned 32-bit; default 1. */
+  readonly seed: number;
+  readonly name: string;
+  readonly engine: "auto" | "webgpu" | "cpu";
+}
+
+export type Job = SimulatedJob | AgenticJob;
 
 /** What `await train(...)` resolves to: cloneable, numbers under the names the page uses. */
 export interface TrainResult {

@@ -310,7 +310,12 @@ export abstract class RunController {
 
   async #fail(error: FulguriteError): Promise<void> {
     this.#phase = "finished";
-    this.current = { ...this.current, status: "failed", reason: error.message, updatedAt: this.options.now() };
+    this.current = {
+      ...this.current,
+      status: "failed",
+      reason: error.message,
+      updatedAt: this.options.now(),
+    };
     // A full or broken store must not hide why the run failed.
     await this.options.store.commit({ run: this.current }).catch(() => undefined);
     this.emit(true);
