@@ -1,44 +1,9 @@
-import { readFileSync } from "node:fs";
 import { openGpuDevice, type GpuDevice } from "../../src/gpu/device.ts";
 import { assembleShader, type ShaderOptions } from "../../src/gpu/shader-source.ts";
 import { installNodeGpu } from "../support/node-gpu.ts";
 
 /** The device all GPU tests of one file share; null (said aloud by `installNodeGpu`) where there is none. */
 export const gpu: GpuDevice | null = await openGpuDevice(await installNodeGpu());
-
-export interface Tensor {
-  readonly shape: readonly number[];
-  readonly data: readonly number[];
-}
-
-interface Golden {
-  readonly params: Readonly<Record<string, number>>;
-  readonly inputs: Readonly<Record<string, Tensor>>;
-  readonly outputs: Readonly<Record<string, Tensor>>;
-  readonly tol: { readonly f32_rtol: number; readonly f32_atol: number };
-}
-
-const { cases } = JSON.parse(readFileSync("test/fixtures/rl-goldens.json", "utf8")) as {
-  cases: Record<string, Golden>;
-};
-
-/** One case of rl-goldens.json; scalars and groups need a cast. */
-export const golden = (name: string): Golden => cases[name]!;
-
-/** Largest |actual - expected| in units of the allowed atol + rtol x |expected|. */
-export function excess(
-  actual: ArrayLike<number>,
-  expected: ArrayLike<number>,
-  rtol = 2e-5,
-  atol = 2e-6,
-): number {
-  let worst = actual.length === expected.length ? 0 : Infinity;
-  for (let i = 0; i < expected.length; i++) {
-    const error = Math.abs(actual[i]! - expected[i]!) / (atol + rtol * Math.abs(expected[i]!));
-    worst = Math.max(worst, Number.isNaN(error) ? Infinity : error);
-  }
-  return worst;
-}
 
 /** Copies a buffer back. */
 export async function read(
@@ -105,4 +70,33 @@ ${body}
   source.destroy();
   target.destroy();
   return out;
+}
+
+/** A seeded fault in a shader: the text that must occur exactly once in it, and what takes its place. */
+export interface ShaderFault {
+  /** Label of the shader module, for example "rl/gae". */
+  readonly shader: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** Runs `work` with one shader's text changed as it reaches WebGPU; throws where the text is not there once. */
+export async function withFault<T>(fault: ShaderFault | null, work: () => Promise<T>): Promise<T> {
+  if (fault === null) return work();
+  const { device } = gpu!;
+  const create = device.createShaderModule.bind(device);
+  let hits = 0;
+  device.createShaderModule = (descriptor) => {
+    if (descriptor.label !== fault.shader) return create(descriptor);
+    const parts = descriptor.code.split(fault.find);
+    if (parts.length !== 2) throw new Error(`"${fault.find}" occurs ${parts.length - 1} times`);
+    hits++;
+    return create({ ...descriptor, code: parts.join(fault.replace) });
+  };
+  try {
+    return await work();
+  } finally {
+    device.createShaderModule = create;
+    if (hits !== 1) throw new Error(`no shader "${fault.shader}" was made`);
+  }
 }

@@ -6,7 +6,8 @@ import { philox, random4 } from "../../src/kernels/philox.ts";
 import { StaticPlan } from "../../src/gpu/plan.ts";
 import { shuffleKernel } from "../../src/kernels/shuffle.ts";
 import { ScalarSlots } from "../../src/kernels/scalars.ts";
-import { excess, golden, gpu, read, runPerElement } from "./support.ts";
+import { golden, worstDifference } from "../support/goldens.ts";
+import { gpu, read, runPerElement } from "./support.ts";
 
 const bits = (x: Float32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> => new Uint32Array(x.buffer);
 
@@ -21,7 +22,7 @@ describe.skipIf(!gpu)("WGSL twins, bit for bit", () => {
   test("Philox: known answers and random counters", async () => {
     const count = 257;
     const input = words(count * 6, 0);
-    const known = golden("rng") as unknown as { outputs: Record<string, number[]> };
+    const known = golden("rng");
     input.set([1, 2, 3, 4, 42, 7], 0);
     input.set([0, 0, 0, 0, 0, 0], 6);
     input.fill(0xffffffff, 12, 18);
@@ -35,11 +36,11 @@ describe.skipIf(!gpu)("WGSL twins, bit for bit", () => {
       count,
       5,
     );
-    expect([...actual.subarray(0, 4)]).toEqual(known.outputs["philox_1234_42_7"]);
-    expect([...actual.subarray(5, 9)]).toEqual(known.outputs["philox_zero"]);
-    expect([...actual.subarray(10, 14)]).toEqual(known.outputs["philox_ff"]);
+    expect([...actual.subarray(0, 4)]).toEqual(known.output("philox_1234_42_7"));
+    expect([...actual.subarray(5, 9)]).toEqual(known.output("philox_zero"));
+    expect([...actual.subarray(10, 14)]).toEqual(known.output("philox_ff"));
     const uniform = new Float32Array(actual.buffer, 16, 1);
-    expect(uniform[0]).toBe(known.outputs["uniform24"]![0]);
+    expect(uniform[0]).toBe(known.output("uniform24")[0]);
     const expected = new Uint32Array(4);
     for (let i = 0; i < count; i++) {
       const [c0, c1, c2, c3, k0, k1] = input.subarray(i * 6, i * 6 + 6);
@@ -105,24 +106,19 @@ describe.skipIf(!gpu)("WGSL twins, bit for bit", () => {
     }
     expect(differing(actual, bits(expected))).toEqual([]);
 
-    const { inputs, outputs, tol } = golden("env_traces") as unknown as {
-      inputs: { cartpole_s0: number[]; cartpole_actions: number[] };
-      outputs: { cartpole: { data: number[] } };
-      tol: { f32_rtol: number; f32_atol: number };
-    };
-    // Every step from the state before it, all in one dispatch.
-    const rows = inputs.cartpole_actions.length;
-    const before = inputs.cartpole_actions.flatMap((action, row) => [
-      ...(row === 0 ? inputs.cartpole_s0 : outputs.cartpole.data.slice(row * 5 - 5, row * 5 - 1)),
+    // Every step from the golden state before it, all in one dispatch.
+    const trace = golden("env_traces");
+    const actions = trace.input("cartpole_actions");
+    const states = trace.output("cartpole");
+    const before = actions.flatMap((action, row) => [
+      ...(row === 0 ? trace.input("cartpole_s0") : states.slice(row * 5 - 5, row * 5 - 1)),
       action,
     ]);
-    const after = new Float32Array((await run(Float32Array.from(before), rows)).buffer);
-    for (let row = 0; row < rows; row++) {
-      const expected = outputs.cartpole.data.slice(row * 5, row * 5 + 4);
-      expect(
-        excess(after.subarray(row * 10, row * 10 + 4), expected, tol.f32_rtol, tol.f32_atol),
-      ).toBeLessThanOrEqual(1);
-      expect(after[row * 10 + 5]).toBe(outputs.cartpole.data[row * 5 + 4]);
+    const after = new Float32Array((await run(Float32Array.from(before), actions.length)).buffer);
+    for (let row = 0; row < actions.length; row++) {
+      const next = after.subarray(row * 10, row * 10 + 4);
+      expect(worstDifference(next, states.slice(row * 5, row * 5 + 4), trace.f32)).toBeNull();
+      expect(after[row * 10 + 5]).toBe(states[row * 5 + 4]);
     }
   });
 
