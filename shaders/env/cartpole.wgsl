@@ -2,7 +2,8 @@
 #include "common/philox.wgsl"
 
 // Gymnasium's CartPole-v1 (Barto, Sutton & Anderson 1983): Euler steps of 0.02 s, force +-10 N, ends at
-// |x| > 2.4 m or |theta| > 12 degrees. State: x, xDot, theta, thetaDot. Twin: src/env/cartpole.ts.
+// |x| > 2.4 m or |theta| > 12 degrees. State: x, xDot, theta, thetaDot. Twin: src/env/cartpole.ts. Shader compilers
+// turn a division by a constant into a product, so 1 / (total mass of 1.1) is written as one.
 
 fn env_reset(random: vec4u) -> array<f32, 4> {
   return array<f32, 4>(
@@ -22,10 +23,10 @@ fn env_step(state: ptr<function, array<f32, 4>>, action: u32) -> EnvStep {
   let turn = math_sin_cos(theta);
   let sine = turn.x;
   let cosine = turn.y;
-  let pushed = (force + ((0.05 * theta_dot) * theta_dot) * sine) / 1.1;
+  let pushed = (force + ((0.05 * theta_dot) * theta_dot) * sine) * 0.90909094;
   let theta_acceleration =
-    (9.8 * sine - cosine * pushed) / (0.5 * (1.3333334 - ((0.1 * cosine) * cosine) / 1.1));
-  let x_acceleration = pushed - ((0.05 * theta_acceleration) * cosine) / 1.1;
+    (9.8 * sine - cosine * pushed) / (0.5 * (1.3333334 - ((0.1 * cosine) * cosine) * 0.90909094));
+  let x_acceleration = pushed - ((0.05 * theta_acceleration) * cosine) * 0.90909094;
   let next_x = x + 0.02 * x_dot;
   let next_theta = theta + 0.02 * theta_dot;
   (*state)[0] = next_x;

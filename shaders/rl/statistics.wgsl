@@ -14,7 +14,7 @@
 #include "common/episodes.wgsl"
 #include "common/metrics.wgsl"
 
-const LANES: u32 = 64u;
+const LANES: u32 = WORKGROUP;
 var<workgroup> shared_sums: array<vec4f, LANES>;
 
 // The sum over all lanes, in lane order within each halving; every lane gets it.
@@ -31,7 +31,7 @@ fn workgroup_sum(lane: u32, value: vec4f) -> vec4f {
   return shared_sums[0];
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,

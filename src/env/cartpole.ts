@@ -6,7 +6,8 @@ import type { Environment, Scene } from "./environment.ts";
 const f = Math.fround;
 
 const GRAVITY = f(9.8);
-const TOTAL_MASS = f(1.1);
+/** 1 / 1.1: shader compilers turn a division by a constant into a product. */
+const PER_TOTAL_MASS = f(0.90909094);
 const POLE_MASS = f(0.1);
 const HALF_POLE = 0.5;
 /** Pole mass x half pole length. */
@@ -48,10 +49,10 @@ const environment: Environment = {
     const force = action === 1 ? FORCE : -FORCE;
     const sine = sin(theta);
     const cosine = cos(theta);
-    const pushed = f(f(force + f(f(f(POLE_MOMENT * thetaDot) * thetaDot) * sine)) / TOTAL_MASS);
-    const inertia = f(HALF_POLE * f(FOUR_THIRDS - f(f(f(POLE_MASS * cosine) * cosine) / TOTAL_MASS)));
+    const pushed = f(f(force + f(f(f(POLE_MOMENT * thetaDot) * thetaDot) * sine)) * PER_TOTAL_MASS);
+    const inertia = f(HALF_POLE * f(FOUR_THIRDS - f(f(f(POLE_MASS * cosine) * cosine) * PER_TOTAL_MASS)));
     const thetaAcceleration = f(f(f(GRAVITY * sine) - f(cosine * pushed)) / inertia);
-    const xAcceleration = f(pushed - f(f(f(POLE_MOMENT * thetaAcceleration) * cosine) / TOTAL_MASS));
+    const xAcceleration = f(pushed - f(f(f(POLE_MOMENT * thetaAcceleration) * cosine) * PER_TOTAL_MASS));
     const nextX = f(x + f(TIME_STEP * xDot));
     const nextTheta = f(theta + f(TIME_STEP * thetaDot));
     state[offset] = nextX;

@@ -1,5 +1,6 @@
 import type { GpuDevice } from "./device.ts";
-import type { CompiledKernel } from "./kernel.ts";
+import { compileKernel, type Kernel } from "./kernel.ts";
+import type { ShaderOptions } from "./shader-source.ts";
 
 /** Bytes between two uniform slots: WebGPU's default alignment of dynamic offsets. */
 export const SLOT_BYTES = 256;
@@ -12,6 +13,19 @@ export interface Dispatch {
   readonly hasSlot: boolean;
   readonly x: number;
   readonly y: number;
+}
+
+/** What a dispatch is made from. */
+export interface Stage {
+  readonly kernel: Kernel;
+  /** The shader also gets WORKGROUP. */
+  readonly constants: NonNullable<ShaderOptions["constants"]>;
+  readonly parts?: NonNullable<ShaderOptions["parts"]>;
+  /** In the order of the kernel's bindings. */
+  readonly buffers: readonly GPUBuffer[];
+  /** Threads wanted; rounded up to whole workgroups. */
+  readonly invocations: number;
+  readonly workgroup: number;
 }
 
 /**
@@ -39,18 +53,17 @@ export class StaticPlan {
   }
 
   /**
-   * Binds `buffers` in the kernel's order. `invocations` counts threads of the first dimension in workgroups of
-   * `workgroupSize`; more than 65,535 workgroups spill into y (shaders read `linear_workgroup`).
+   * Compiles a stage and binds its buffers; start all stages at once, they compile in parallel. More than 65,535
+   * workgroups spill into y (shaders read `linear_workgroup`).
    */
-  dispatch(
-    compiled: CompiledKernel,
-    buffers: readonly GPUBuffer[],
-    invocations: number,
-    workgroupSize: number,
-  ): Dispatch {
-    const { kernel, pipeline, layout } = compiled;
+  async stage(stage: Stage): Promise<Dispatch> {
+    const { kernel, constants, parts, buffers, invocations, workgroup } = stage;
     if (buffers.length !== kernel.bindings.length) throw new Error(`${kernel.name}: wrong number of buffers`);
-    const groups = Math.ceil(invocations / workgroupSize);
+    const { pipeline, layout } = await compileKernel(this.gpu, kernel, {
+      constants: { ...constants, WORKGROUP: workgroup },
+      ...(parts === undefined ? {} : { parts }),
+    });
+    const groups = Math.ceil(invocations / workgroup);
     const y = Math.ceil(groups / 65_535);
     this.gpu.counters.bindGroups++;
     const bindGroup = this.gpu.device.createBindGroup({

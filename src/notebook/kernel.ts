@@ -1,45 +1,26 @@
 import { FulguriteError } from "../gpu/error.ts";
 import type { SimulatedJob, TrainResult } from "../train/job.ts";
-import { analyzeCell, type CellAnalysis } from "./analyze.ts";
-import { cellApiNames, createCellApi, hasOwnView, outputOf, type CellApi } from "./cell-api.ts";
+import { cellApiNames, createCellApi, outputOf, type CellApi } from "./cell-api.ts";
 import { describeCellError } from "./cell-error.ts";
 import { evaluateCell } from "./evaluate.ts";
 import { buildGraph, type CellGraph } from "./graph.ts";
+import {
+  ancestorProblem,
+  emptyCell,
+  finished,
+  readSource,
+  settle,
+  showDefinitions,
+  unknownImport,
+  type CellRun,
+  type KernelCell,
+} from "./kernel-cell.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import type { HostMessage, KernelCellSource, KernelCellState, KernelMessage } from "./protocol.ts";
 
 /** What a cell whose text was edited is stale because of. */
 export const CODE_CHANGED = "code";
 
-interface CellRun {
-  readonly controller: AbortController;
-  readonly buffer: OutputBuffer;
-  /** Asked for a training, whose view the host shows. */
-  trained: boolean;
-}
-
-interface KernelCell {
-  readonly id: string;
-  source: string;
-  lazyFlag: boolean;
-  /** Of the last text that could be read, so that a half-typed edit does not tear the graph. */
-  analysis: CellAnalysis;
-  /** Why the present text cannot be read. */
-  broken: FulguriteError | null;
-  state: KernelCellState;
-  /** Names that changed since the last run began. */
-  readonly because: Set<string>;
-  values: ReadonlyMap<string, unknown> | null;
-  /** Ran at least once, also in a kernel before this one. */
-  ran: boolean;
-  /** No run of it has ended in this kernel. */
-  fresh: boolean;
-  run: CellRun | null;
-  queued: "eager" | "forced" | null;
-  waiting: (() => void)[];
-}
-
-const NOTHING: CellAnalysis = { code: "", defines: [], free: [], assigned: [], imports: [], trains: false };
 /** Cells are started for this long before messages get their turn, a "cancel" among them. */
 const SLICE_MS = 30;
 
@@ -484,75 +465,4 @@ export class Kernel {
     cell.state = state;
     this.#post({ kind: "state", id: cell.id, state });
   }
-}
-
-const emptyCell = (id: string): KernelCell => ({
-  id,
-  source: "",
-  lazyFlag: false,
-  analysis: NOTHING,
-  broken: null,
-  state: { kind: "idle" },
-  because: new Set(),
-  values: null,
-  ran: false,
-  fresh: true,
-  run: null,
-  queued: null,
-  waiting: [],
-});
-
-function readSource(cell: KernelCell, source: string): void {
-  cell.source = source;
-  try {
-    cell.analysis = analyzeCell(source);
-    cell.broken = null;
-  } catch (error) {
-    if (!(error instanceof FulguriteError)) throw error;
-    cell.broken = error;
-  }
-}
-
-function settle(cell: KernelCell): void {
-  for (const resolve of cell.waiting.splice(0)) resolve();
-}
-
-/** Resolves once the cell neither waits nor runs. */
-function finished(cell: KernelCell): Promise<void> {
-  return cell.queued || cell.run
-    ? new Promise((resolve) => {
-        cell.waiting.push(resolve);
-      })
-    : Promise.resolve();
-}
-
-/** Environments and rewards are shown where they are defined; else the last value, if the cell shows nothing. */
-function showDefinitions(
-  defines: readonly string[],
-  values: ReadonlyMap<string, unknown>,
-  { buffer, trained }: CellRun,
-): void {
-  for (const name of defines) {
-    if (hasOwnView(values.get(name))) buffer.push(outputOf(values.get(name), name));
-  }
-  const last = defines.at(-1);
-  if (trained || buffer.count > 0 || last === undefined) return;
-  const value = values.get(last);
-  if (value !== undefined && typeof value !== "function") buffer.push(outputOf(value, last));
-}
-
-function ancestorProblem(ancestor: string): FulguriteError {
-  return new FulguriteError(
-    "notebook/ancestor",
-    `The cell \`${ancestor}\`, which this one needs, did not finish.`,
-    `Look at \`${ancestor}\` first.`,
-  );
-}
-
-function unknownImport(name: string): FulguriteError {
-  return new FulguriteError(
-    "notebook/import",
-    `"fulgurite" has no \`${name}\` for cells.`,
-    `It has ${cellApiNames.filter((one) => one !== "console").join(", ")}.`,
-  );
 }

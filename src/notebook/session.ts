@@ -1,8 +1,8 @@
 import { asFulguriteError, FulguriteError, type ErrorData } from "../gpu/error.ts";
 import { joinDocument, parseDocument, replaceSource, titleOf, type NotebookDocument } from "./document.ts";
+import { addOutputs, emptyHostCell, type HostCell } from "./host-cell.ts";
 import { History } from "./history.ts";
 import type { KernelFactory, KernelLink } from "./kernel-link.ts";
-import { MAX_OUTPUT_CHARACTERS, MAX_OUTPUTS } from "./output-buffer.ts";
 import type { HostMessage, KernelCellSource, KernelMessage } from "./protocol.ts";
 import type { CellState, CellView, NotebookServices, NotebookSession, Output } from "./session-types.ts";
 
@@ -25,19 +25,6 @@ export interface SessionOptions {
 /** Trainings that one notebook may have in flight. */
 const MAX_TRAININGS = 8;
 const WATCH_INTERVAL_MS = 1_000;
-
-interface HostCell {
-  state: CellState;
-  outputs: Output[];
-  /** Characters of the text outputs and number of outputs, against floods. */
-  size: number;
-  defines: readonly string[];
-  uses: readonly string[];
-  lazy: boolean;
-  /** Ran once, so that a fresh kernel knows. */
-  ran: boolean;
-  view: CellView | null;
-}
 
 interface Training {
   readonly cell: string;
@@ -243,7 +230,7 @@ class Session extends EventTarget implements OpenNotebook {
     for (const id of ids) {
       const cell = this.#cells.get(id);
       if (cell) cell.view = null;
-      else this.#cells.set(id, emptyCell());
+      else this.#cells.set(id, emptyHostCell());
     }
     this.#changed();
   }
@@ -444,20 +431,7 @@ class Session extends EventTarget implements OpenNotebook {
   #addOutputs(id: string, outputs: readonly Output[], replace: boolean): void {
     const cell = this.#cells.get(id);
     if (!cell) return;
-    if (replace) {
-      cell.outputs = [];
-      cell.size = 0;
-    }
-    for (const output of outputs) {
-      cell.size += sizeOf(output);
-      if (cell.outputs.length > MAX_OUTPUTS || cell.size > 2 * MAX_OUTPUT_CHARACTERS) break;
-      const last = cell.outputs.at(-1);
-      if (output.view === "text" && last?.view === "text" && last.stream === output.stream) {
-        cell.outputs[cell.outputs.length - 1] = { ...last, text: `${last.text}\n${output.text}` };
-      } else {
-        cell.outputs.push(output);
-      }
-    }
+    addOutputs(cell, outputs, replace);
     cell.view = null;
     this.#changed();
   }
@@ -486,20 +460,6 @@ class Session extends EventTarget implements OpenNotebook {
     });
   }
 }
-
-const emptyCell = (): HostCell => ({
-  state: { kind: "idle" },
-  outputs: [],
-  size: 0,
-  defines: [],
-  uses: [],
-  lazy: false,
-  ran: false,
-  view: null,
-});
-
-const sizeOf = (output: Output): number =>
-  output.view === "text" ? output.text.length : JSON.stringify(output).length;
 
 function hung(silence: number): ErrorData {
   const seconds = Math.round(silence / 1_000);

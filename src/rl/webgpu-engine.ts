@@ -8,7 +8,13 @@ import { initializeParameters } from "../nn/initialize.ts";
 import { actorCriticLayout } from "../nn/parameter-layout.ts";
 import type { EngineRequest, TrainingEngine, TrainingState, UpdateMetrics } from "./engine.ts";
 import { scheduleValue, updateCount } from "./schedule.ts";
-import { createPpoPlan, EPISODE_WORDS, type PpoPlan } from "./webgpu-plan.ts";
+import {
+  createPpoDispatches,
+  createPpoPlan,
+  EPISODE_WORDS,
+  type PpoDispatches,
+  type PpoPlan,
+} from "./webgpu-plan.ts";
 
 const BETA1 = 0.9;
 const BETA2 = 0.999;
@@ -21,8 +27,8 @@ const IN_FLIGHT = 2;
  */
 export async function createWebGpuEngine(request: EngineRequest, device: GpuDevice): Promise<TrainingEngine> {
   const { algorithm, environment, reward } = request;
-  const plan = await createPpoPlan(device, { ...algorithm, environment, reward });
-  return new WebGpuEngine(request, device, plan);
+  const plan = createPpoPlan(device, { ...algorithm, environment, reward });
+  return new WebGpuEngine(request, device, plan, await createPpoDispatches(plan));
 }
 
 class WebGpuEngine implements TrainingEngine {
@@ -34,6 +40,7 @@ class WebGpuEngine implements TrainingEngine {
   readonly #request: EngineRequest;
   readonly #gpu: GpuDevice;
   readonly #ppo: PpoPlan;
+  readonly #dispatches: PpoDispatches;
   readonly #scalars: ScalarSlots;
   readonly #metrics: ReadbackRing;
   readonly #state: ReadbackRing;
@@ -44,12 +51,13 @@ class WebGpuEngine implements TrainingEngine {
   #optimizerStep = 0;
   #disposed = false;
 
-  constructor(request: EngineRequest, gpu: GpuDevice, ppo: PpoPlan) {
+  constructor(request: EngineRequest, gpu: GpuDevice, ppo: PpoPlan, dispatches: PpoDispatches) {
     const { algorithm, environment, seed } = request;
     const { buffers, layout, sizes } = ppo;
     this.#request = request;
     this.#gpu = gpu;
     this.#ppo = ppo;
+    this.#dispatches = dispatches;
     this.adapter = gpu.adapter;
     this.lost = gpu.lost;
     this.#scalars = new ScalarSlots(sizes.slots);
@@ -86,7 +94,8 @@ class WebGpuEngine implements TrainingEngine {
     while (this.#pending.length >= IN_FLIGHT) await this.#pending[0];
     this.#assertAlive();
     const { device } = this.#gpu;
-    const { plan, sizes, buffers, rollout, gae, shuffle, statistics, minibatch } = this.#ppo;
+    const { plan, sizes, buffers } = this.#ppo;
+    const { rollout, gae, shuffle, statistics, minibatch } = this.#dispatches;
     const learningRate = this.#writeScalars();
     device.queue.writeBuffer(buffers.scalars, 0, this.#scalars.bytes);
     const encoder = device.createCommandEncoder();

@@ -1,5 +1,6 @@
-import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import type { CellView, Output } from "../notebook/session-types.ts";
+import { cellStyles } from "./cell.css.ts";
 import { cellLabel, stateWords } from "./cell-words.ts";
 import "./code.ts";
 import type { CodeEditEvent, CodeKeyEvent, FulguriteCode } from "./code.ts";
@@ -51,157 +52,7 @@ export class FulguriteCell extends LitElement {
     unfolded: { state: true },
   };
 
-  static override styles = [
-    base,
-    buttons,
-    errorNoteStyles,
-    outputStyles,
-    prose,
-    css`
-      :host {
-        display: block;
-      }
-      section {
-        position: relative;
-        display: grid;
-        grid-template-columns:
-          minmax(0, 1fr) minmax(0, var(--wide-part)) minmax(0, var(--column))
-          minmax(0, var(--wide-part)) minmax(0, 1fr);
-        --wide-part: calc((var(--wide) - var(--column)) / 2);
-      }
-      section > * {
-        grid-column: 3;
-        min-inline-size: 0;
-      }
-      section > .wide {
-        grid-column: 2 / 5;
-      }
-      section:focus-visible {
-        outline: none;
-      }
-      section:focus-visible::before {
-        content: "";
-        position: absolute;
-        inset-block: 4px;
-        inset-inline-start: calc(50% - min(50%, var(--column) / 2) - 16px);
-        inline-size: 3px;
-        border-radius: 2px;
-        background: var(--accent);
-      }
-      .code {
-        padding: 12px 16px;
-        background: var(--surface);
-        border-radius: var(--radius);
-        border-inline-start: 2px solid transparent;
-      }
-      .code:focus-within {
-        outline: 1px solid var(--accent);
-        background: var(--paper);
-      }
-      .margin {
-        grid-column: 1 / 3;
-        grid-row: 1;
-        display: flex;
-        flex-direction: row-reverse;
-        align-items: flex-start;
-        gap: 4px;
-        padding: 6px 8px 0;
-        min-block-size: 44px;
-      }
-      .margin .state {
-        padding-block-start: 6px;
-        text-align: end;
-        font-size: var(--size-small);
-        line-height: 20px;
-        color: var(--ink-quiet);
-      }
-      .state.stale {
-        color: var(--stale);
-      }
-      .state.error {
-        color: var(--error);
-      }
-      .state.running {
-        color: var(--accent-ink);
-      }
-      .margin button {
-        color: var(--ink-faint);
-      }
-      section:hover .margin button,
-      section:focus-within .margin button,
-      .margin button:focus-visible,
-      .margin button:hover {
-        color: var(--accent-ink);
-      }
-      .output,
-      .wide {
-        margin-block-start: 12px;
-      }
-      .call {
-        display: flex;
-        align-items: center;
-        gap: 16px;
-        margin-block-start: 12px;
-        min-block-size: 48px;
-        font-size: var(--size-small);
-        color: var(--ink-quiet);
-      }
-      .call button {
-        min-block-size: 40px;
-        padding-inline: 20px;
-        font-size: 0.9375rem;
-      }
-      .text {
-        cursor: default;
-      }
-      .fold {
-        justify-content: flex-start;
-        color: var(--ink-quiet);
-      }
-      @media (max-width: 1039px) {
-        section {
-          grid-template-columns: 16px minmax(0, 1fr) 16px;
-        }
-        section > *,
-        section > .wide {
-          grid-column: 2;
-        }
-        section:focus-visible::before {
-          inset-inline-start: 6px;
-        }
-        .margin {
-          grid-row: auto;
-          flex-direction: row;
-          justify-content: flex-start;
-          align-items: center;
-          min-block-size: 40px;
-          padding: 0;
-        }
-        .margin .state {
-          padding: 0;
-        }
-        .margin button {
-          padding-inline-start: 0;
-        }
-        .margin.silent {
-          position: absolute;
-          inset-block-start: 4px;
-          inset-inline-end: 20px;
-        }
-        .code {
-          padding-inline-end: 40px;
-        }
-        .text {
-          font-size: 1rem;
-        }
-      }
-      @media (min-width: 1040px) and (max-width: 1159px) {
-        section {
-          --wide-part: 132px;
-        }
-      }
-    `,
-  ];
+  static override styles = [base, buttons, errorNoteStyles, outputStyles, prose, cellStyles];
 
   declare cell: CellView | null;
   declare index: number;
@@ -244,6 +95,19 @@ export class FulguriteCell extends LitElement {
   /** Sends what was typed and not sent yet. */
   flush(): void {
     this.#code()?.flush();
+  }
+
+  /** A run that has just begun comes into view: the policy acting is what the person wants to see. */
+  protected override updated(changed: PropertyValues<this>): void {
+    const before = changed.get("cell");
+    if (!before || !this.cell || this.cell.state.kind !== "running") return;
+    const newest = newestRun(this.cell);
+    if (newest === null || newest === newestRun(before)) return;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    requestAnimationFrame(() => {
+      const run = this.renderRoot.querySelector(".wide:last-of-type");
+      run?.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
+    });
   }
 
   #code(): FulguriteCode | null {
@@ -393,6 +257,9 @@ export class FulguriteCell extends LitElement {
     return [...cell.outputs, { view: "run", runId: this.storedRun }];
   }
 }
+
+const newestRun = (cell: CellView): string | null =>
+  cell.outputs.reduce<string | null>((id, output) => (output.view === "run" ? output.runId : id), null);
 
 customElements.define("fulgurite-cell", FulguriteCell);
 

@@ -22,15 +22,9 @@ export type IconName = keyof typeof paths;
 export const icon = (name: IconName): TemplateResult =>
   html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true">${paths[name]}</svg>`;
 
-/** The product's mark: a branching spark turned to glass. */
+/** The product's mark: lightning with a facet, turned to glass. */
 export const mark = (): TemplateResult =>
   html`<svg class="mark" viewBox="0 0 24 24" aria-hidden="true">
-    <path
-      d="M15 2 9.5 9.5l5 2.5L10 22M14.5 12l5 3.5M9.5 9.5l-5 2M12 17.5l-5-1"
-      fill="none"
-      stroke="var(--accent)"
-      stroke-width="2"
-      stroke-linecap="round"
-      stroke-linejoin="round"
-    />
+    <path d="M14 1.5 4.5 13.4h6L9 22.5l10.5-12.9h-6.3z" fill="var(--accent)" />
+    <path d="M14 1.5 4.5 13.4h6l2.7-3.8z" fill="var(--paper)" fill-opacity="0.28" />
   </svg>`;

@@ -103,6 +103,10 @@ export class FulguriteRunDetails extends LitElement {
         color: var(--ink-quiet);
         font-size: inherit;
       }
+      .choose small {
+        font-size: inherit;
+        color: var(--ink-quiet);
+      }
       select {
         max-inline-size: 100%;
         padding: 7px 8px;
@@ -194,7 +198,7 @@ export class FulguriteRunDetails extends LitElement {
       <dl>
         ${shown.map(
           ([path, text]) =>
-            html`<dt>${path.replace(/^algorithm\./, "")}</dt>
+            html`<dt>${path === "algorithm.kind" ? "algorithm" : path.replace(/^algorithm\./, "")}</dt>
               <dd>${text}</dd>`,
         )}
       </dl>`;

@@ -67,6 +67,10 @@ export const runStyles = css`
     color: var(--ink-quiet);
     font-variant-numeric: tabular-nums;
   }
+  /* About as high as the run will be, so that nothing below it jumps. */
+  .opening {
+    min-block-size: 456px;
+  }
   .words b {
     font-weight: 600;
     color: var(--ink);

@@ -159,9 +159,7 @@ export class FulguriteRun extends LitElement {
     const progress = model?.progress ?? null;
     const error = model?.error ?? this.failure;
     if (!progress) {
-      return error
-        ? errorNote(error)
-        : html`<p class="words" aria-busy="true"><span>Opening the run…</span></p>`;
+      return error ? errorNote(error) : html`<p class="words opening" aria-busy="true">Opening the run…</p>`;
     }
     const share = progress.updates > 0 ? progress.update / progress.updates : 0;
     const paused = progress.status === "paused";

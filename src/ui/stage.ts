@@ -203,7 +203,8 @@ export class FulguriteStage extends LitElement {
 
   protected override updated(changed: PropertyValues<this>): void {
     if (changed.has("playback")) this.#offer();
-    if (!this.playing) this.#paint();
+    // Also while out of sight, so that nothing empty scrolls in.
+    this.#paint();
     this.#wake();
   }
 

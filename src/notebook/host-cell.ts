@@ -1,0 +1,51 @@
+import { MAX_OUTPUT_CHARACTERS, MAX_OUTPUTS } from "./output-buffer.ts";
+import type { CellState, CellView, Output } from "./session-types.ts";
+
+/** What the session keeps of a cell. */
+export interface HostCell {
+  state: CellState;
+  outputs: Output[];
+  /** Characters of the outputs, against floods. */
+  size: number;
+  defines: readonly string[];
+  uses: readonly string[];
+  lazy: boolean;
+  /** Ran once, so that a fresh kernel knows. */
+  ran: boolean;
+  view: CellView | null;
+}
+
+/**
+ * Adds outputs, or puts them in place of those there are. What goes beyond the limits is left out: the kernel
+ * keeps to them by itself, unless its cells took it over.
+ */
+export function addOutputs(cell: HostCell, outputs: readonly Output[], replace: boolean): void {
+  if (replace) {
+    cell.outputs = [];
+    cell.size = 0;
+  }
+  for (const output of outputs) {
+    cell.size += sizeOf(output);
+    if (cell.outputs.length > MAX_OUTPUTS || cell.size > 2 * MAX_OUTPUT_CHARACTERS) break;
+    const last = cell.outputs.at(-1);
+    if (output.view === "text" && last?.view === "text" && last.stream === output.stream) {
+      cell.outputs[cell.outputs.length - 1] = { ...last, text: `${last.text}\n${output.text}` };
+    } else {
+      cell.outputs.push(output);
+    }
+  }
+}
+
+export const emptyHostCell = (): HostCell => ({
+  state: { kind: "idle" },
+  outputs: [],
+  size: 0,
+  defines: [],
+  uses: [],
+  lazy: false,
+  ran: false,
+  view: null,
+});
+
+const sizeOf = (output: Output): number =>
+  output.view === "text" ? output.text.length : JSON.stringify(output).length;

@@ -1,0 +1,102 @@
+import { openGpuDevice, type GpuDevice } from "../../src/gpu/device.ts";
+import { assembleShader, type ShaderOptions } from "../../src/gpu/shader-source.ts";
+import { installNodeGpu } from "../support/node-gpu.ts";
+
+/** The device all GPU tests of one file share; null (said aloud by `installNodeGpu`) where there is none. */
+export const gpu: GpuDevice | null = await openGpuDevice(await installNodeGpu());
+
+/** Copies a buffer back. */
+export async function read(
+  buffer: GPUBuffer,
+  elements = buffer.size / 4,
+): Promise<Float32Array<ArrayBuffer>> {
+  const { device } = gpu!;
+  const staging = device.createBuffer({ size: elements * 4, usage: 0x1 | 0x8 });
+  const encoder = device.createCommandEncoder();
+  encoder.copyBufferToBuffer(buffer, 0, staging, 0, elements * 4);
+  device.queue.submit([encoder.finish()]);
+  await staging.mapAsync(1);
+  const data = new Float32Array(staging.getMappedRange().slice(0));
+  staging.destroy();
+  return data;
+}
+
+/**
+ * Runs `body` once per element: it sees `i`, reads `input` and writes `output` (both array<u32>), with
+ * `stride` words out for each element.
+ */
+export async function runPerElement(
+  includes: string,
+  body: string,
+  input: Uint32Array<ArrayBuffer>,
+  count: number,
+  stride: number,
+  options: ShaderOptions = {},
+): Promise<Uint32Array<ArrayBuffer>> {
+  const { device } = gpu!;
+  const code = assembleShader(
+    `${includes}
+@group(0) @binding(0) var<storage, read> input: array<u32>;
+@group(0) @binding(1) var<storage, read_write> output: array<u32>;
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let i = id.x;
+  if (i >= ${count}u) { return; }
+${body}
+}`,
+    options,
+  );
+  const pipeline = await device.createComputePipelineAsync({
+    layout: "auto",
+    compute: { module: device.createShaderModule({ code }) },
+  });
+  const source = device.createBuffer({ size: Math.max(16, input.byteLength), usage: 0x80 | 0x8 });
+  const target = device.createBuffer({ size: Math.max(16, count * stride * 4), usage: 0x80 | 0x4 });
+  device.queue.writeBuffer(source, 0, input);
+  const encoder = device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(
+    0,
+    device.createBindGroup({
+      layout: pipeline.getBindGroupLayout(0),
+      entries: [source, target].map((buffer, binding) => ({ binding, resource: { buffer } })),
+    }),
+  );
+  pass.dispatchWorkgroups(Math.ceil(count / 64));
+  pass.end();
+  device.queue.submit([encoder.finish()]);
+  const out = new Uint32Array((await read(target, count * stride)).buffer);
+  source.destroy();
+  target.destroy();
+  return out;
+}
+
+/** A seeded fault in a shader: the text that must occur exactly once in it, and what takes its place. */
+export interface ShaderFault {
+  /** Label of the shader module, for example "rl/gae". */
+  readonly shader: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** Runs `work` with one shader's text changed as it reaches WebGPU; throws where the text is not there once. */
+export async function withFault<T>(fault: ShaderFault | null, work: () => Promise<T>): Promise<T> {
+  if (fault === null) return work();
+  const { device } = gpu!;
+  const create = device.createShaderModule.bind(device);
+  let hits = 0;
+  device.createShaderModule = (descriptor) => {
+    if (descriptor.label !== fault.shader) return create(descriptor);
+    const parts = descriptor.code.split(fault.find);
+    if (parts.length !== 2) throw new Error(`"${fault.find}" occurs ${parts.length - 1} times`);
+    hits++;
+    return create({ ...descriptor, code: parts.join(fault.replace) });
+  };
+  try {
+    return await work();
+  } finally {
+    device.createShaderModule = create;
+    if (hits !== 1) throw new Error(`no shader "${fault.shader}" was made`);
+  }
+}
