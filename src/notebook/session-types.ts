@@ -1,5 +1,6 @@
 import type { ErrorData } from "../gpu/error.ts";
-import type { SimulatedJob, TrainResult } from "../train/job.ts";
+import type { CodeSource } from "../runner/agent-source.ts";
+import type { Job, PolicyConfig, TrainResult } from "../train/job.ts";
 
 export type CellKind = "code" | "md" | "test";
 
@@ -28,6 +29,26 @@ export type Output =
       readonly wgsl: string;
       readonly checkedStates: number;
       readonly largestDifference: number;
+    }
+  /** An agent, and the length of its own function. */
+  | { readonly view: "agent"; readonly name: string; readonly lines: number }
+  /** A reward over whole rollouts. */
+  | {
+      readonly view: "composite-reward";
+      readonly name: string | null;
+      /** In the order written; where the reward is a single function, one named "reward" of weight 1. */
+      readonly components: readonly { readonly name: string; readonly weight: number }[];
+      /** With this the trainer can score stored rollouts anew; null where the code cannot travel. */
+      readonly rescore: { readonly source: CodeSource } | null;
+    }
+  /** A transformer that a run will train from scratch. */
+  | {
+      readonly view: "policy";
+      readonly name: string | null;
+      readonly parameters: number;
+      readonly shape: PolicyConfig;
+      /** Demonstrations of a supervised start, and its optimizer steps; null for none. */
+      readonly warmStart: { readonly demonstrations: number; readonly steps: number } | null;
     };
 
 /** A value as a bounded, cloneable tree for the inspector. */
@@ -59,7 +80,7 @@ export interface CellView {
 export interface NotebookServices {
   /** Starts a run for a cell; `onStarted` gives its id as soon as it exists. Aborting the signal stops it. */
   train(
-    job: SimulatedJob,
+    job: Job,
     cell: string,
     onStarted: (runId: string) => void,
     signal: AbortSignal,
