@@ -198,6 +198,20 @@ describe("generation", () => {
     }
   });
 
+  test("more prompt tokens than a round takes change nothing", async () => {
+    const all = requests(45).map((request, i) => ({
+      ...request,
+      prompt: Int32Array.from(
+        { length: 12 + (i % 4) },
+        (_, t) => (Math.imul(i + 1, 2654435761) >>> (t + 1)) % 13,
+      ),
+    }));
+    expect(all.reduce((sum, { prompt }) => sum + prompt.length, 0)).toBeGreaterThan(512);
+    const together = await (await engineWithStrongWeights()).generate(all);
+    const engine = await engineWithStrongWeights();
+    for (const i of [44, 43, 0, 20]) expect(await engine.generate([all[i]!])).toEqual([together[i]]);
+  });
+
   test("the cached decode gives the log-probabilities of a full pass, bit for bit", async () => {
     const engine = await engineWithStrongWeights();
     const all = requests(12, { allowed: null, temperature: 1 });

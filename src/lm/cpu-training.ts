@@ -6,7 +6,7 @@ import type { TokenRows } from "./language-engine.ts";
 import { tokenTree } from "./token-tree.ts";
 
 /** Bytes of activations a micro-batch may need. */
-const activationBytes = 96 << 20;
+const defaultActivationBytes = 96 << 20;
 
 /** Sums over the tokens with weight; the caller divides by `weight`. */
 export interface TokenSums {
@@ -28,6 +28,7 @@ export function scoreRows(
     model,
     rows,
     () => true,
+    defaultActivationBytes,
     (head, forward) => {
       const distributions = readDistributions(model, forward);
       for (const { at, column, row } of forward.predictions) {
@@ -41,8 +42,16 @@ export function scoreRows(
   );
 }
 
-/** Loss of all tokens with weight, and its gradient in the model's gradient arena, which is cleared first. */
-export function trainRows(model: CpuTransformer, rows: TokenRows, objective: TokenObjective): TokenSums {
+/**
+ * Loss of all tokens with weight, and its gradient in the model's gradient arena, which is cleared first. Rows are taken
+ * in as many micro-batches as `activationBytes` ask for, one row at least.
+ */
+export function trainRows(
+  model: CpuTransformer,
+  rows: TokenRows,
+  objective: TokenObjective,
+  activationBytes = defaultActivationBytes,
+): TokenSums {
   const { memory } = model;
   memory.floats.fill(0, model.gradient >> 2, (model.gradient >> 2) + model.layout.length);
   const sums = { loss: 0, weight: 0, entropy: 0, kl: 0, clipped: 0, tokens: 0 };
@@ -51,6 +60,7 @@ export function trainRows(model: CpuTransformer, rows: TokenRows, objective: Tok
     model,
     rows,
     (at) => rows.weights[at]! > 0,
+    activationBytes,
     (head, forward) => {
       const { entropies, logSums } = readDistributions(model, forward);
       const count = forward.out.count;
@@ -98,6 +108,7 @@ function forEachBatch(
   model: CpuTransformer,
   rows: TokenRows,
   wanted: (at: number) => boolean,
+  activationBytes: number,
   run: (head: PackedHead, forward: TreePass) => void,
 ): void {
   const { memory, shape } = model;
@@ -115,7 +126,7 @@ function forEachBatch(
     while (last > 0 && !wanted(row * rows.length + last)) last--;
     return last;
   });
-  const maxNodes = Math.max(64, Math.floor(activationBytes / bytesPerNode(model)));
+  const maxNodes = Math.floor(activationBytes / bytesPerNode(model));
   const start = memory.end;
   for (let first = 0; first < rows.rows;) {
     const tree = tokenTree(rows.tokens, rows.length, used, first, maxNodes, shape.vocabularySize);
