@@ -403,4 +403,12 @@ test("while weights change, requests wait and what is being sampled ends first",
   gateway.release();
   expect((await waiting).status).toBe(200);
   expect(engine.batches).toHaveLength(2);
+
+  // Held between the request and the moment its batch would have left.
+  const late = post({ messages });
+  await gateway.hold();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(engine.batches).toHaveLength(2);
+  gateway.release();
+  expect((await late).status).toBe(200);
 });

@@ -39,7 +39,7 @@ export class GenerationBatcher {
   }
 
   #schedule(): void {
-    if (this.#deferred || this.#held) return;
+    if (this.#deferred) return;
     this.#deferred = true;
     this.#defer(() => {
       this.#deferred = false;

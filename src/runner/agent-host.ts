@@ -66,7 +66,7 @@ export type AttemptEnd =
 export interface AgentHost {
   /** Attempts that can run side by side. */
   readonly slots: number;
-  /** Runs one attempt, waiting for a free slot. Never rejects. */
+  /** Runs one attempt, waiting for a free slot. Rejects only where nothing can run at all. */
   run(request: AttemptRequest): Promise<AttemptEnd>;
   dispose(): void;
 }

@@ -77,7 +77,8 @@ class FrameAgentHost implements AgentHost {
       }
       return end;
     } catch (error) {
-      return this.#notStarted(error);
+      if (!(error instanceof WorkerStartError)) throw error;
+      return this.#failure(error.reason, error.message, error.line);
     } finally {
       const next = this.#queue.shift();
       if (next) next(lane);
@@ -221,11 +222,6 @@ class FrameAgentHost implements AgentHost {
     } finally {
       fetches.delete(fetch);
     }
-  }
-
-  #notStarted(error: unknown): AttemptEnd {
-    if (error instanceof WorkerStartError) return this.#failure(error.reason, error.message, error.line);
-    return this.#failure("frame-lost", error instanceof Error ? error.message : String(error), 0);
   }
 
   /** `line` counts in the worker's script. */

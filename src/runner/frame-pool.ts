@@ -1,7 +1,7 @@
 import { FulguriteError } from "../gpu/error.ts";
 import type { RunnerClock } from "./agent-host.ts";
 import { Frame, type FrameWorker } from "./frame.ts";
-import type { FrameDemand, FrameSupply, WorkerStart } from "./protocol.ts";
+import type { FrameDemand, FrameSupply, ToFrame, WorkerStart } from "./protocol.ts";
 
 export interface FramePoolOptions {
   /** Port to the page's `supplyFrames`. */
@@ -9,7 +9,7 @@ export interface FramePoolOptions {
   readonly clock: RunnerClock;
   /** Frames held open; default 2. */
   readonly frames?: number;
-  /** Milliseconds until a frame must have opened; default 15,000. */
+  /** Milliseconds until a frame must have opened; default 10,000. */
   readonly openTimeout?: number;
 }
 
@@ -32,7 +32,7 @@ export class FramePool {
   constructor(options: FramePoolOptions) {
     this.#supply = options.supply;
     this.#clock = options.clock;
-    this.#openTimeout = options.openTimeout ?? 15_000;
+    this.#openTimeout = options.openTimeout ?? 10_000;
     this.#slots = Array.from({ length: options.frames ?? 2 }, () => null);
     this.#supply.onmessage = ({ data, ports }: MessageEvent<FrameSupply>) => {
       const settle = this.#waiting.get(data.frame);
@@ -52,11 +52,13 @@ export class FramePool {
     return this.#slots.reduce((sum, slot) => sum + (slot?.opened?.workers ?? 0), 0);
   }
 
-  /** Starts a worker in the next frame in turn. Rejects where no frame can be opened. */
+  /** Starts a worker in the next frame in turn. Rejects with "runner/no-frame" where none can be opened. */
   async spawn(text: string, start: WorkerStart): Promise<FrameWorker> {
     const index = this.#turn++ % this.#slots.length;
     const slot = (this.#slots[index] ??= this.#open(index));
-    return (await slot.frame).spawn(text, start);
+    const frame = await slot.frame;
+    // Lost between opening and now: the next one, or the pool's error.
+    return frame.lost ? this.spawn(text, start) : frame.spawn(text, start);
   }
 
   dispose(): void {
@@ -78,13 +80,21 @@ export class FramePool {
     };
     const port = new Promise<MessagePort>((resolve, reject) => {
       const timer = this.#clock.setTimeout(() => {
-        this.#waiting.get(id)?.(new Error("it did not open in time"));
         this.#waiting.delete(id);
+        reject(new Error("it did not open in time"));
       }, this.#openTimeout);
       this.#waiting.set(id, (settled) => {
-        this.#clock.clearTimeout(timer);
-        if (settled instanceof Error) reject(settled);
-        else resolve(settled);
+        if (settled instanceof Error) {
+          this.#clock.clearTimeout(timer);
+          reject(settled);
+          return;
+        }
+        // A page that is not runner.html loads as well; only runner.html answers.
+        settled.onmessage = () => {
+          this.#clock.clearTimeout(timer);
+          resolve(settled);
+        };
+        settled.postMessage({ kind: "ping", ping: 0 } satisfies ToFrame);
       });
     });
     const slot: Slot = {

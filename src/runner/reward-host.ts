@@ -43,7 +43,7 @@ export type ScoreOutcome =
 
 /** A place where one reward's code runs. */
 export interface RewardHost {
-  /** Scores in the order given; batches run one after another. Never rejects. */
+  /** Scores in the order given; batches run one after another. Rejects only where nothing can run at all. */
   score(items: readonly ScoreRequest[]): Promise<ScoreOutcome[]>;
   dispose(): void;
 }
@@ -85,7 +85,7 @@ class FrameRewardHost implements RewardHost {
 
   score(items: readonly ScoreRequest[]): Promise<ScoreOutcome[]> {
     const scored = this.#last.then(() => this.#batch(items));
-    this.#last = scored;
+    this.#last = scored.catch(() => undefined);
     return scored;
   }
 
@@ -124,8 +124,8 @@ class FrameRewardHost implements RewardHost {
         environment: {},
       });
     } catch (error) {
-      if (error instanceof WorkerStartError) return { outcomes: [], stopped: error };
-      return { outcomes: [], stopped: { reason: "load-failed", message: String(error), line: 0 } };
+      if (!(error instanceof WorkerStartError)) throw error;
+      return { outcomes: [], stopped: error };
     }
     const run = ++this.#runs;
     const outcomes: ScoreOutcome[] = [];

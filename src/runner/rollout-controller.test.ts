@@ -185,3 +185,15 @@ test("stopping the run ends what runs and yields the rest as cancelled", async (
   expect(failures).toEqual({ cancelled: 6 });
   expect(host.running).toBe(0);
 });
+
+test("where a host cannot run anything, the run fails instead of every rollout", async () => {
+  const host = scripted(() => new Promise(() => undefined));
+  let tries = 0;
+  const without: AgentHost = {
+    ...host,
+    run: (request) =>
+      ++tries === 3 ? Promise.reject(new Error("no frame to run code in")) : host.run(request),
+  };
+  await expect(collect(without, 6, {})).rejects.toThrow("no frame");
+  expect(host.running).toBe(0);
+});

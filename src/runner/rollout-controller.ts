@@ -111,7 +111,7 @@ export class RolloutController {
 
   /**
    * Yields every attempt when it ends, retried ones too (`final` false). Aborting the signal ends what runs; what
-   * has not begun is yielded as cancelled as well.
+   * has not begun is yielded as cancelled as well. Throws where a host has nowhere to run code.
    */
   async *run(
     tasks: Iterable<RolloutTask>,
@@ -129,6 +129,7 @@ export class RolloutController {
     const slots = this.#options.hosts.reduce((sum, host) => sum + host.slots, 0);
     const concurrency = Math.max(1, Math.min(this.#limits.concurrency, slots));
     let running = 0;
+    let fatal: { readonly error: unknown } | null = null as { readonly error: unknown } | null;
     let wake = (): void => undefined;
     const stop = new AbortController();
     const follow = (): void => {
@@ -140,12 +141,18 @@ export class RolloutController {
 
     const start = (progress: Progress, alone: boolean): void => {
       running++;
-      void this.#attempt(progress, alone, stop.signal).then((attempt) => {
-        running--;
-        if (!attempt.final) (progress.suspect ? suspects : waiting).push(progress);
-        finished.push(attempt);
-        wake();
-      });
+      void this.#attempt(progress, alone, stop.signal).then(
+        (attempt) => {
+          running--;
+          if (!attempt.final) (progress.suspect ? suspects : waiting).push(progress);
+          finished.push(attempt);
+          wake();
+        },
+        (error: unknown) => {
+          fatal = { error };
+          wake();
+        },
+      );
     };
 
     try {
@@ -156,6 +163,7 @@ export class RolloutController {
           const suspect = suspects.shift();
           if (suspect) start(suspect, true);
         }
+        if (fatal) throw fatal.error;
         if (stop.signal.aborted) {
           for (const progress of [...waiting.splice(0).reverse(), ...suspects.splice(0)]) {
             finished.push(this.#neverRan(progress));
@@ -166,6 +174,7 @@ export class RolloutController {
         if (running > 0 && finished.length === 0) {
           await new Promise<void>((resolve) => {
             wake = resolve;
+            if (fatal) resolve();
           });
         }
       }

@@ -6,11 +6,11 @@ import { parseWorkerMessage } from "./worker-message.ts";
 
 /** Why a worker did not get as far as its first run. */
 export class WorkerStartError extends Error {
-  readonly reason: "load-failed" | "frame-lost";
+  readonly reason: "load-failed" | "worker-lost" | "frame-lost";
   /** Line of the worker's script, 0 where unknown. */
   readonly line: number;
 
-  constructor(reason: "load-failed" | "frame-lost", message: string, line: number) {
+  constructor(reason: WorkerStartError["reason"], message: string, line: number) {
     super(message);
     this.name = "WorkerStartError";
     this.reason = reason;
@@ -18,7 +18,10 @@ export class WorkerStartError extends Error {
   }
 }
 
-/** Starts a worker and waits until it has evaluated what its code needs. Rejects with a `WorkerStartError`. */
+/**
+ * Starts a worker and waits until it has evaluated what its code needs. Rejects with a `WorkerStartError`, or
+ * with the pool's error where there is no frame to start it in.
+ */
 export async function startWorker(
   frames: FramePool,
   script: WorkerScript,
@@ -29,11 +32,7 @@ export async function startWorker(
   },
 ): Promise<FrameWorker> {
   const { values, text } = script;
-  const worker = await frames
-    .spawn(text, { values, environment: options.environment })
-    .catch((error: unknown) => {
-      throw new WorkerStartError("frame-lost", error instanceof Error ? error.message : String(error), 0);
-    });
+  const worker = await frames.spawn(text, { values, environment: options.environment });
   return new Promise((resolve, reject) => {
     const fail = (error: WorkerStartError): void => {
       options.clock.clearTimeout(timer);
@@ -41,7 +40,7 @@ export async function startWorker(
       reject(error);
     };
     const timer = options.clock.setTimeout(() => {
-      fail(new WorkerStartError("load-failed", "the code did not load in time", 0));
+      fail(new WorkerStartError("worker-lost", "the code did not load in time", 0));
     }, options.timeout);
     worker.onLoss = ({ reason, message, line }) => {
       fail(new WorkerStartError(reason === "frame-lost" ? reason : "load-failed", message, line));

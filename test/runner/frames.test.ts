@@ -195,6 +195,10 @@ test("a heap bomb takes its frames down; who was beside it is run again, and onl
   console.log(`bombs: ${milliseconds.toFixed(0)} ms, ${framesLost} frames lost, ${JSON.stringify(failures)}`);
 });
 
+test("without the runner's page the run fails at once, with what to do", async () => {
+  expect(await run("missing")).toMatchObject({ code: "runner/no-frame" });
+});
+
 test("rewards are scored in batches; one that throws, hangs or is no number is left out with its reason", async () => {
   const { parts, count, single, broken, milliseconds } = await run<{
     readonly parts: unknown;

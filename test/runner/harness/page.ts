@@ -4,7 +4,9 @@ import { supplyFrames } from "../../../src/runner/frame-supply.ts";
 const [scenario, report] = decodeURIComponent(location.hash.slice(1)).split("@") as [string, string];
 const worker = new Worker(new URL("./trainer.worker.ts", import.meta.url), { type: "module" });
 const { port1, port2 } = new MessageChannel();
-supplyFrames(port1, { url: new URL("./runner.html", document.baseURI) });
+supplyFrames(port1, {
+  url: new URL(scenario === "missing" ? "./missing.html" : "./runner.html", document.baseURI),
+});
 const send = (value: unknown): void => {
   void fetch(report, { method: "POST", mode: "no-cors", body: JSON.stringify(value) });
 };

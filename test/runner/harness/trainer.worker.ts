@@ -1,3 +1,4 @@
+import { FulguriteError } from "../../../src/gpu/error.ts";
 import { createGateway } from "../../../src/gateway/gateway.ts";
 import type { GatewayTokenizer } from "../../../src/gateway/gateway-types.ts";
 import { seedsOfRun } from "../../../src/gateway/seeds.ts";
@@ -51,7 +52,7 @@ const clock = {
 };
 
 self.onmessage = async ({ data, ports }: MessageEvent<{ scenario: string }>) => {
-  const frames = new FramePool({ supply: ports[0]!, clock, frames: 2 });
+  const frames = new FramePool({ supply: ports[0]!, clock, frames: 2, openTimeout: 3000 });
   const host = createFrameAgentHost({
     frames,
     clock,
@@ -97,6 +98,11 @@ self.onmessage = async ({ data, ports }: MessageEvent<{ scenario: string }>) => 
       await make(many("plain", 32), {});
       const kinds = ["plain", "chat", "stream", "realm", "denied", "flaky", "fresh", "fresh", "fresh"];
       postMessage({ ...short(await make(kinds, { concurrency: 1 })), workers: frames.workers });
+      break;
+    }
+    case "missing": {
+      const failure = await make(many("plain", 100), {}).catch((error: unknown) => error);
+      postMessage({ code: failure instanceof FulguriteError ? failure.code : "none" });
       break;
     }
     case "hostile": {
