@@ -1,4 +1,15 @@
-import { Dictionary, Float64, Int32, makeData, makeVector, Utf8, type Data } from "apache-arrow";
+import {
+  Dictionary,
+  Field,
+  Float32,
+  Float64,
+  Int32,
+  List,
+  makeData,
+  makeVector,
+  Utf8,
+  type Data,
+} from "apache-arrow";
 
 // apache-arrow's builders (and vectorFromArray) make code from strings, which the page's policy forbids; so
 // columns are made from their buffers here.
@@ -82,6 +93,29 @@ export function float64Data(data: Float64Array, present?: (row: number) => boole
     nullCount: nulls,
     ...(nulls > 0 ? { nullBitmap: bitmap } : {}),
   });
+}
+
+/** Arrays of whole numbers or of float32, one a row, end to end in one buffer. */
+export function listData(rows: readonly Int32Array[]): Data<List<Int32>>;
+export function listData(rows: readonly Float32Array[]): Data<List<Float32>>;
+export function listData(rows: readonly (Int32Array | Float32Array)[]): Data<List> {
+  const valueOffsets = new Int32Array(rows.length + 1);
+  rows.forEach((row, i) => (valueOffsets[i + 1] = valueOffsets[i]! + row.length));
+  const total = valueOffsets[rows.length]!;
+  const data = rows[0] instanceof Float32Array ? new Float32Array(total) : new Int32Array(total);
+  rows.forEach((row, i) => {
+    data.set(row, valueOffsets[i]!);
+  });
+  const child = data instanceof Float32Array ? makeData({ type: new Float32(), data }) : int32Data(data);
+  const type = new List<Int32 | Float32>(Field.new({ name: "item", type: child.type, nullable: false }));
+  return makeData({ type, length: rows.length, nullCount: 0, valueOffsets, child });
+}
+
+/** One row of a list column, copied: it owns its bytes. */
+export function readList(data: Data, row: number): unknown {
+  const { valueOffsets } = data;
+  const values = data.children[0]!.values as Int32Array | Float32Array;
+  return values.slice(valueOffsets[row], valueOffsets[row + 1]);
 }
 
 /** All strings of a column; the bytes are decoded at once where they are ASCII. */

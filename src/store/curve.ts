@@ -5,10 +5,11 @@ import { spanNames } from "./span.ts";
 /** Column-wise curve of one run, one entry per update (or evaluation); NaN where nothing was measured. */
 export interface CurveColumns {
   readonly runId: string;
-  /** Environment steps done. */
+  /** Environment steps done; in an agentic run, rollouts made. */
   readonly step: Float64Array;
   /** Every numeric attribute of the update spans, by name. */
   readonly columns: Readonly<Record<string, Float64Array>>;
+  /** Mean return of greedy episodes with its range; in an agentic run, share of successes with its interval. */
   readonly evaluations: {
     readonly step: Float64Array;
     readonly mean: Float64Array;
@@ -17,25 +18,48 @@ export interface CurveColumns {
   };
 }
 
-/** Reads a run's curve from Arrow columns and the tail, without making spans. */
+/** Where the spans of each kind of run keep what a curve shows. */
+const sources = {
+  simulated: {
+    update: spanNames.update,
+    evaluation: spanNames.evaluation,
+    step: "step",
+    mean: "mean",
+    low: "low",
+    high: "high",
+  },
+  agentic: {
+    update: spanNames.agenticUpdate,
+    evaluation: spanNames.agenticEvaluation,
+    step: "rollouts",
+    mean: "success",
+    low: "successLow",
+    high: "successHigh",
+  },
+} as const;
+
+/** Reads a run's curve from Arrow columns and the tail, without making spans or reading those of rollouts. */
 export async function curveColumns(
   store: Pick<LightningStore, "columns">,
   runId: string,
 ): Promise<CurveColumns> {
-  const batches = await store.columns({ runId });
-  const updates = rowsNamed(batches, spanNames.update);
-  const evaluations = rowsNamed(batches, spanNames.evaluation);
-  const metrics = new Set(batches.flatMap((batch) => batch.numericKeys(spanNames.update)));
-  metrics.delete("step");
+  const batches = await store.columns({ runId, rolloutId: null });
+  const simulated = rowsNamed(batches, sources.simulated.update);
+  const agentic = rowsNamed(batches, sources.agentic.update);
+  const source = agentic.length > 0 ? sources.agentic : sources.simulated;
+  const updates = agentic.length > 0 ? agentic : simulated;
+  const evaluations = rowsNamed(batches, source.evaluation);
+  const metrics = new Set(batches.flatMap((batch) => batch.numericKeys(source.update)));
+  metrics.delete(source.step);
   return {
     runId,
-    step: gather(batches, updates, "step"),
+    step: gather(batches, updates, source.step),
     columns: Object.fromEntries([...metrics].map((key) => [key, gather(batches, updates, key)])),
     evaluations: {
-      step: gather(batches, evaluations, "step"),
-      mean: gather(batches, evaluations, "mean"),
-      low: gather(batches, evaluations, "low"),
-      high: gather(batches, evaluations, "high"),
+      step: gather(batches, evaluations, source.step),
+      mean: gather(batches, evaluations, source.mean),
+      low: gather(batches, evaluations, source.low),
+      high: gather(batches, evaluations, source.high),
     },
   };
 }

@@ -1,9 +1,19 @@
 import type { FulguriteError } from "../gpu/error.ts";
-import { corruptProblem, openColumns, readStored, selectSpans, spanTables } from "./read.ts";
+import {
+  corruptProblems,
+  openBatches,
+  readStored,
+  selectSpans,
+  spanTables,
+  type Batch,
+  type Damage,
+} from "./read.ts";
 import type {
   Checkpoint,
   Commit,
   LightningStore,
+  Rollout,
+  RolloutQuery,
   Run,
   RunQuery,
   RunStatus,
@@ -12,20 +22,21 @@ import type {
   StoreProblem,
   StoreUsage,
 } from "./records.ts";
+import { checkRollout, readRollouts } from "./rollouts.ts";
+import { sealTail } from "./seal.ts";
 import { sealRows } from "./segment.ts";
 import type { SpanColumns } from "./span-columns.ts";
 import { checkSpan } from "./span.ts";
 import { SpanIds } from "./span-ids.ts";
 import {
   StorageFailure,
-  type Segment,
   type Storage,
   type StorageTransaction,
   type TableName,
   type TransactionOptions,
 } from "./storage.ts";
 import { explain } from "./store-errors.ts";
-import { removeRun, runTables, sealTail, writeCommit, type Written } from "./write.ts";
+import { removeRun, runTables, writeCommit, type Written } from "./write.ts";
 
 const ended = (status: RunStatus): boolean =>
   status === "succeeded" || status === "failed" || status === "cancelled";
@@ -48,8 +59,10 @@ export class TransactionalStore implements LightningStore {
   async commit(commit: Commit): Promise<void> {
     const { run, checkpoint } = commit;
     const spans = commit.spans ?? [];
+    const rollouts = commit.rollouts ?? [];
     spans.forEach(checkSpan);
-    if (!run && !checkpoint && spans.length === 0) return;
+    rollouts.forEach(checkRollout);
+    if (!run && !checkpoint && spans.length === 0 && rollouts.length === 0) return;
     const changesStatus = run !== undefined && this.#statuses.get(run.id) !== run.status;
     const durability = checkpoint || changesStatus ? "strict" : "relaxed";
     const written = await this.#transaction(runTables, { mode: "readwrite", durability }, (transaction) =>
@@ -83,19 +96,28 @@ export class TransactionalStore implements LightningStore {
   }
 
   async spans(query: SpanQuery): Promise<Span[]> {
-    return selectSpans(await this.columns(query), query);
+    return selectSpans(await this.#batches(query), query);
   }
 
   async columns(query: SpanQuery): Promise<SpanColumns[]> {
+    const batches = await this.#batches({ ...query, tokens: false });
+    return batches.map(({ columns }) => columns);
+  }
+
+  async #batches(query: SpanQuery): Promise<Batch[]> {
     const stored = await this.#read(spanTables, (transaction) => readStored(transaction, query));
-    const damaged: { segment: Segment; reason: string }[] = [];
-    const batches = openColumns(stored, (segment, reason) => damaged.push({ segment, reason }));
-    for (const { segment, reason } of damaged) await this.#setAside(segment, reason);
+    const damaged: Damage[] = [];
+    const batches = openBatches(stored, (damage) => damaged.push(damage));
+    for (const damage of damaged) await this.#setAside(damage);
     return batches;
   }
 
   checkpoint(runId: string): Promise<Checkpoint | undefined> {
     return this.#read(["checkpoints"], (transaction) => transaction.get("checkpoints", runId));
+  }
+
+  rollouts(query: RolloutQuery): Promise<Rollout[]> {
+    return this.#read(["rollouts"], (transaction) => readRollouts(transaction, query));
   }
 
   async seal(runId: string): Promise<void> {
@@ -141,7 +163,7 @@ export class TransactionalStore implements LightningStore {
       .map(({ value }) => ({
         runId: value.runId,
         name: names.get(value.runId) ?? value.runId,
-        bytes: value.tailBytes + value.segmentBytes + value.checkpointBytes,
+        bytes: value.tailBytes + value.segmentBytes + value.checkpointBytes + value.rolloutBytes,
       }))
       .sort((a, b) => b.bytes - a.bytes);
     const estimate = await this.#storage.estimate();
@@ -155,12 +177,7 @@ export class TransactionalStore implements LightningStore {
 
   async problems(): Promise<StoreProblem[]> {
     const segments = await this.#read(["segments"], (transaction) => transaction.list("segments"));
-    return [
-      ...segments.flatMap(({ value }) =>
-        value.damage === null ? [] : [corruptProblem(value, value.damage)],
-      ),
-      ...this.#sealProblems.values(),
-    ];
+    return [...segments.flatMap(({ value }) => corruptProblems(value)), ...this.#sealProblems.values()];
   }
 
   close(): void {
@@ -178,11 +195,15 @@ export class TransactionalStore implements LightningStore {
   }
 
   /** Kept and flagged; readers pass over it from now on. */
-  #setAside({ runId, number }: Segment, reason: string): Promise<void> {
+  #setAside({ segment: { runId, number }, part, reason }: Damage): Promise<void> {
     return this.#transaction(["segments"], { mode: "readwrite" }, async (transaction) => {
       const segment = await transaction.get("segments", [runId, number]);
-      if (segment?.damage === null)
-        transaction.put("segments", [runId, number], { ...segment, damage: reason });
+      if (segment?.damage !== null) return;
+      if (part === "segment") transaction.put("segments", [runId, number], { ...segment, damage: reason });
+      else if (segment.tokens?.damage === null) {
+        const tokens = { ...segment.tokens, damage: reason };
+        transaction.put("segments", [runId, number], { ...segment, tokens });
+      }
     });
   }
 

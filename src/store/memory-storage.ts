@@ -1,4 +1,6 @@
+import { migrate } from "./migrations.ts";
 import {
+  schemaVersion,
   tableNames,
   type Key,
   type Storage,
@@ -13,6 +15,9 @@ interface Entry {
   readonly key: Key;
   readonly value: unknown;
 }
+
+/** Rows of all tables, as a storage of any version keeps them. */
+export type StoredTables = Readonly<Partial<Record<TableName, readonly StorageRow<unknown>[]>>>;
 
 const runOf = (key: Key): string => (typeof key === "string" ? key : key[0]);
 
@@ -30,6 +35,21 @@ function compare(a: Key, b: Key): number {
 export class MemoryStorage implements Storage {
   readonly #tables = new Map<TableName, Map<string, Entry>>(tableNames.map((name) => [name, new Map()]));
   #last: Promise<unknown> = Promise.resolve();
+
+  /** Empty, or with the rows of an older store, brought up to this version before anything else. */
+  constructor(stored: StoredTables = {}) {
+    for (const name of tableNames) {
+      for (const { key, value } of stored[name] ?? []) {
+        this.#tables.get(name)!.set(JSON.stringify(key), { key, value: structuredClone(value) });
+      }
+    }
+    const version = this.#tables.get("meta")!.get(JSON.stringify("schemaVersion"))?.value;
+    if (typeof version === "number" && version < schemaVersion) {
+      this.#last = this.#run(tableNames, { mode: "readwrite" }, (transaction) =>
+        migrate(transaction, version),
+      );
+    }
+  }
 
   transaction<Result>(
     tables: readonly TableName[],
@@ -71,6 +91,19 @@ export class MemoryStorage implements Storage {
             structuredClone(entries(name).get(JSON.stringify(key))?.value) as Tables[Name] | undefined,
           ),
         list: (name, runId) => Promise.resolve(structuredClone(list(name, runId))),
+        page: (name, runId, { after = -Infinity, before = Infinity, limit = Infinity, order }) => {
+          const rows = list(name, runId).filter(
+            ({ key }) => Number(key[1]) > after && Number(key[1]) < before,
+          );
+          if (order === "newest") rows.reverse();
+          return Promise.resolve(rows.slice(0, limit).map(({ value }) => structuredClone(value)));
+        },
+        find: (index, runId, value) =>
+          Promise.resolve(
+            list("rollouts", runId)
+              .filter((row) => row.value[index] === value)
+              .map((row) => structuredClone(row.value)),
+          ),
         put: (name, key, value) => {
           write(name, key, { key, value: structuredClone(value) });
         },

@@ -7,7 +7,10 @@ export type AttributeValue = string | number | boolean | null;
 
 /** One operation of a run, on the OpenTelemetry model. Times are milliseconds since the epoch. */
 export interface Span {
-  /** Unique; writing a span whose id the store has already is ignored. */
+  /**
+   * Unique; writing a span whose id the store has already is ignored. A rollout that is made again, but not to the
+   * same bits, takes a new attempt id, or its first spans would stay beside its new row.
+   */
   readonly spanId: string;
   readonly traceId: string;
   readonly parentId: string | null;
@@ -134,11 +137,13 @@ export interface Commit {
 
 export interface SpanQuery {
   readonly runId: string;
-  /** Only spans of this rollout. */
-  readonly rolloutId?: string;
+  /** Only spans of this rollout; null: only the run's own (updates, evaluations), of no rollout. */
+  readonly rolloutId?: string | null;
   readonly name?: string;
   /** Only spans with a greater sequence. */
   readonly afterSequence?: number;
+  /** Default true; false leaves `tokens` out, and unread where they are sealed. */
+  readonly tokens?: boolean;
 }
 
 export interface RolloutQuery {
@@ -149,6 +154,8 @@ export interface RolloutQuery {
   readonly group?: number;
   /** Only rollouts with a greater number. */
   readonly afterNumber?: number;
+  /** Only rollouts with a smaller number: the next page where the newest come first. */
+  readonly beforeNumber?: number;
   /** Default all. */
   readonly limit?: number;
   /** Default "oldest". */
@@ -188,7 +195,10 @@ export interface LightningStore {
   run(id: string): Promise<Run | undefined>;
   /** Newest first. */
   runs(query?: RunQuery): Promise<Run[]>;
-  /** In sequence order, sealed segments and tail alike. A damaged segment is left out, see `problems`. */
+  /**
+   * By number of the rollout, then sequence; the run's own spans come first. Sealed segments and tail alike. A damaged
+   * segment is left out; where only its tokens are damaged, its spans come without them. See `problems`.
+   */
   spans(query: SpanQuery): Promise<Span[]>;
   /**
    * The same as columns, for curves: batches that may hold the wanted spans, in the order of writing, whole
@@ -196,10 +206,11 @@ export interface LightningStore {
    */
   columns(query: SpanQuery): Promise<SpanColumns[]>;
   checkpoint(runId: string): Promise<Checkpoint | undefined>;
+  /** By number. */
   rollouts(query: RolloutQuery): Promise<Rollout[]>;
-  /** Moves the run's tail into an Arrow segment. */
+  /** Moves the run's tail into Arrow segments: the run's own spans and those of rollouts apart. */
   seal(runId: string): Promise<void>;
-  /** Removes the run, its spans and checkpoints; later commits to it are refused ("store/run-deleted"). */
+  /** Removes the run, its rollouts, spans and checkpoints; later commits to it are refused ("store/run-deleted"). */
   deleteRun(id: string): Promise<void>;
   /** Small values of the page itself (drafts, settings), by key. */
   setting(key: string): Promise<unknown>;

@@ -10,7 +10,7 @@ const rows = updates("r", 1, 101).map((span, i) =>
 test("a segment is an Arrow stream that any reader opens", () => {
   const table = tableFromIPC(encodeSegment(rows));
   expect(table.numRows).toBe(101);
-  expect(table.schema.metadata.get("fulgurite.segment")).toBe("1");
+  expect(table.schema.metadata.get("fulgurite.segment")).toBe("2");
   expect(table.getChild("name")!.get(100)).toBe("fulgurite.update");
   expect(table.getChild("parentId")!.get(0)).toBeNull();
   expect(table.getChild("sequence")!.get(100)).toBe(202);

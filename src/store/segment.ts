@@ -9,16 +9,9 @@ import {
   tableToIPC,
   type Data,
 } from "apache-arrow";
-import {
-  dictionaryData,
-  float64Data,
-  int32Data,
-  isPresent,
-  readDictionary,
-  readUtf8,
-  utf8Data,
-} from "./arrow-columns.ts";
-import type { AttributeValue, Span } from "./records.ts";
+import { dictionaryData, float64Data, int32Data, utf8Data } from "./arrow-columns.ts";
+import type { Span } from "./records.ts";
+import { attributePrefix, repeated, restColumn, SegmentColumns } from "./segment-columns.ts";
 import { numberOf, type SpanColumns } from "./span-columns.ts";
 
 /** Rows at which a tail is sealed, and the most that one segment takes. */
@@ -27,29 +20,62 @@ export const maxSegmentRows = 4096;
 
 /** Format of the Arrow stream, in its schema's metadata; a reader exists for every number that ever shipped. */
 const formatKey = "fulgurite.segment";
-const format = "1";
+const format = "2";
+/** Version 1 had no columns for strings, and is read like version 2. */
+const formats: readonly (string | undefined)[] = ["1", format];
 
-/** A promoted attribute's column is `attributes.<key>`; what was not promoted is JSON in `attributes`. */
-const restColumn = "attributes";
-const attributePrefix = "attributes.";
+interface Promotion {
+  readonly numbers: readonly string[];
+  readonly strings: readonly string[];
+}
 
-const repeated = ["traceId", "parentId", "runId", "rolloutId", "attemptId", "name", "status"] as const;
+/** What is known of one attribute key while its rows are counted. */
+interface KeyCount {
+  readonly type: string;
+  rows: number;
+  /** Bytes as JSON, roughly: numbers count twenty. */
+  bytes: number;
+  readonly distinct: Set<string>;
+  distinctBytes: number;
+}
 
 /**
- * A column costs 8 bytes a row, JSON about the key and twenty bytes a value: numbers take a column where
- * that is smaller and no row holds anything else under the key.
+ * A number's column costs 8 bytes a row, a string's 4 and each distinct text once, JSON the key and the value in
+ * every row: an attribute takes a column where that is smaller and no row holds anything else under the key.
  */
-function promotedKeys(rows: readonly Span[]): string[] {
-  const counts = new Map<string, number>();
+function promotedKeys(rows: readonly Span[]): Promotion {
+  const counts = new Map<string, KeyCount | null>();
   for (const { attributes } of rows) {
     for (const key in attributes) {
-      const before = counts.get(key) ?? 0;
-      counts.set(key, typeof attributes[key] === "number" ? before + 1 : Number.NaN);
+      const value = attributes[key];
+      const type = typeof value;
+      let count = counts.get(key);
+      if (count === undefined) {
+        count =
+          type === "number" || type === "string"
+            ? { type, rows: 0, bytes: 0, distinct: new Set(), distinctBytes: 0 }
+            : null;
+        counts.set(key, count);
+      }
+      if (count === null) continue;
+      // UTF-8 has no lone surrogates, JSON escapes them.
+      if (count.type !== type || (typeof value === "string" && !value.isWellFormed())) {
+        counts.set(key, null);
+        continue;
+      }
+      count.rows++;
+      count.bytes += key.length + (typeof value === "string" ? value.length + 6 : 20);
+      if (typeof value !== "string" || count.distinct.has(value)) continue;
+      count.distinct.add(value);
+      count.distinctBytes += value.length + 4;
     }
   }
-  return [...counts]
-    .filter(([key, count]) => 8 * rows.length <= (key.length + 20) * count)
-    .map(([key]) => key);
+  const chosen = (type: string, cost: (count: KeyCount) => number): string[] =>
+    [...counts].flatMap(([key, count]) => (count?.type === type && cost(count) <= count.bytes ? [key] : []));
+  return {
+    numbers: chosen("number", () => 8 * rows.length),
+    strings: chosen("string", ({ distinctBytes }) => 4 * rows.length + distinctBytes),
+  };
 }
 
 /** JSON has no NaN, infinities or -0; an object cannot occur otherwise, so one stands for them. */
@@ -57,16 +83,6 @@ const encodeValue = (_key: string, value: unknown): unknown =>
   typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))
     ? { number: Object.is(value, -0) ? "-0" : String(value) }
     : value;
-
-function decodeRest(json: string): Record<string, AttributeValue> {
-  const rest = JSON.parse(json) as Record<string, AttributeValue | { readonly number: string }>;
-  return Object.fromEntries(
-    Object.entries(rest).map(([key, value]) => [
-      key,
-      typeof value === "object" && value !== null ? Number(value.number) : value,
-    ]),
-  );
-}
 
 const attributeIsThere = ({ attributes }: Span, key: string): boolean => attributes[key] !== undefined;
 
@@ -93,12 +109,17 @@ export function encodeSegment(rows: readonly Span[]): Uint8Array<ArrayBuffer> {
     ["endTime", float64Data(fill(rows, (span) => span.endTime))],
   ];
   const promoted = promotedKeys(rows);
-  for (const key of promoted) {
+  for (const key of promoted.numbers) {
     const values = fill(rows, ({ attributes }) => numberOf(attributes[key]));
     const present = (row: number): boolean => attributeIsThere(rows[row]!, key);
     columns.push([attributePrefix + key, float64Data(values, present)]);
   }
-  const inColumns = new Set(promoted);
+  promoted.strings.forEach((key, i) => {
+    // Null only where it is absent: a key with a null or a number in any row is not promoted.
+    const values = rows.map(({ attributes }) => (attributes[key] ?? null) as string | null);
+    columns.push([attributePrefix + key, dictionaryData(repeated.length + i, values)]);
+  });
+  const inColumns = new Set([...promoted.numbers, ...promoted.strings]);
   const rest = rows.map(({ attributes }) => {
     const keys = Object.keys(attributes).filter((key) => !inColumns.has(key));
     if (keys.length === 0) return null;
@@ -119,7 +140,7 @@ export function encodeSegment(rows: readonly Span[]): Uint8Array<ArrayBuffer> {
 export function decodeSegment(bytes: Uint8Array<ArrayBuffer>): SpanColumns {
   const table = tableFromIPC(bytes);
   const found = table.schema.metadata.get(formatKey);
-  if (found !== format) throw new Error(`format ${String(found)} instead of ${format}`);
+  if (!formats.includes(found)) throw new Error(`format ${String(found)} instead of ${format}`);
   const [batch] = table.batches;
   if (!batch || table.batches.length !== 1)
     throw new Error(`${table.batches.length} record batches instead of 1`);
@@ -127,102 +148,4 @@ export function decodeSegment(bytes: Uint8Array<ArrayBuffer>): SpanColumns {
     new Map(table.schema.fields.map((field, i) => [field.name, batch.data.children[i]!])),
     batch.numRows,
   );
-}
-
-/** A segment's columns, on the bytes it was read from; strings and JSON are decoded when first asked for. */
-class SegmentColumns implements SpanColumns {
-  readonly length: number;
-  readonly #data: ReadonlyMap<string, Data>;
-  readonly #promoted: readonly { readonly key: string; readonly data: Data; readonly values: Float64Array }[];
-  readonly #strings = new Map<string, readonly (string | null)[]>();
-  #rest: readonly (Readonly<Record<string, AttributeValue>> | null)[] | null = null;
-
-  constructor(data: ReadonlyMap<string, Data>, length: number) {
-    this.length = length;
-    this.#data = data;
-    for (const name of ["spanId", ...repeated, "sequence", "startTime", "endTime", restColumn]) {
-      if (data.get(name)?.length !== length) throw new Error(`column ${name} is missing or short`);
-    }
-    this.#promoted = [...data.keys()]
-      .filter((name) => name.startsWith(attributePrefix))
-      .map((name) => ({
-        key: name.slice(attributePrefix.length),
-        data: data.get(name)!,
-        values: this.#values(name) as Float64Array,
-      }));
-  }
-
-  get sequence(): Int32Array {
-    return this.#values("sequence") as Int32Array;
-  }
-
-  spanIdAt(row: number): string {
-    return this.#text("spanId")[row]!;
-  }
-
-  nameAt(row: number): string {
-    return this.#text("name")[row]!;
-  }
-
-  numericKeys(name: string): readonly string[] {
-    const rows: number[] = [];
-    this.#text("name").forEach((found, row) => {
-      if (found === name) rows.push(row);
-    });
-    const promoted = this.#promoted.filter(({ data }) => rows.some((row) => isPresent(data, row)));
-    const keys = new Set(promoted.map(({ key }) => key));
-    const rest = this.#restRows();
-    for (const row of rows) {
-      for (const key in rest[row]) if (typeof rest[row][key] === "number") keys.add(key);
-    }
-    return [...keys];
-  }
-
-  numbers(key: string): Float64Array {
-    if (this.#data.has(attributePrefix + key)) return this.#values(attributePrefix + key) as Float64Array;
-    return Float64Array.from(this.#restRows(), (rest) => numberOf(rest?.[key]));
-  }
-
-  spanAt(row: number): Span {
-    const text = (name: string): string | null => this.#text(name)[row]!;
-    const time = (name: string): number => (this.#data.get(name)!.values as Float64Array)[row]!;
-    const attributes: Record<string, AttributeValue> = {};
-    for (const { key, data, values } of this.#promoted) {
-      if (isPresent(data, row)) attributes[key] = values[row]!;
-    }
-    return {
-      spanId: text("spanId")!,
-      traceId: text("traceId")!,
-      parentId: text("parentId"),
-      runId: text("runId")!,
-      rolloutId: text("rolloutId"),
-      attemptId: text("attemptId"),
-      sequence: this.sequence[row]!,
-      name: text("name")!,
-      status: text("status") as Span["status"],
-      startTime: time("startTime"),
-      endTime: time("endTime"),
-      attributes: Object.assign(attributes, this.#restRows()[row]),
-    };
-  }
-
-  /** Buffers are padded to 8 bytes: an Int32 column of odd length has one element too many. */
-  #values(name: string): Int32Array | Float64Array {
-    return (this.#data.get(name)!.values as Int32Array | Float64Array).subarray(0, this.length);
-  }
-
-  #text(name: string): readonly (string | null)[] {
-    let strings = this.#strings.get(name);
-    if (!strings) {
-      const data = this.#data.get(name)!;
-      strings = name === "spanId" || name === restColumn ? readUtf8(data) : readDictionary(data);
-      this.#strings.set(name, strings);
-    }
-    return strings;
-  }
-
-  #restRows(): readonly (Readonly<Record<string, AttributeValue>> | null)[] {
-    this.#rest ??= this.#text(restColumn).map((json) => (json === null ? null : decodeRest(json)));
-    return this.#rest;
-  }
 }

@@ -1,4 +1,5 @@
 import type { Span } from "./records.ts";
+import { rolloutNumberOf } from "./span.ts";
 
 /**
  * A batch of spans, column by column: what a curve reads without making an object a row. A sealed segment
@@ -9,12 +10,16 @@ export interface SpanColumns {
   readonly length: number;
   /** [n] */
   readonly sequence: Int32Array;
+  /** [n] Numbers of the rollouts; -1 for none, and for a rollout not numbered within its run. */
+  readonly rollout: Int32Array;
   spanIdAt(row: number): string;
   nameAt(row: number): string;
   /** Attribute keys that hold a number in at least one row of this span name. */
   numericKeys(name: string): readonly string[];
   /** [n], NaN where the attribute is absent or no number. */
   numbers(key: string): Float64Array;
+  rolloutIdAt(row: number): string | null;
+  /** With its tokens where these columns have them. */
   spanAt(row: number): Span;
 }
 
@@ -34,8 +39,16 @@ export class TailColumns implements SpanColumns {
     return Int32Array.from(this.#rows, (span) => span.sequence);
   }
 
+  get rollout(): Int32Array {
+    return Int32Array.from(this.#rows, ({ runId, rolloutId }) => rolloutNumberOf(runId, rolloutId));
+  }
+
   spanIdAt(row: number): string {
     return this.#rows[row]!.spanId;
+  }
+
+  rolloutIdAt(row: number): string | null {
+    return this.#rows[row]!.rolloutId;
   }
 
   nameAt(row: number): string {
@@ -62,7 +75,7 @@ export class TailColumns implements SpanColumns {
 
 export const numberOf = (value: unknown): number => (typeof value === "number" ? value : Number.NaN);
 
-/** Rows of several batches in sequence order; equal sequences stay in the order of writing. */
+/** Rows of several batches by rollout and sequence; equal ones stay in the order of writing. */
 export interface RowOrder {
   readonly length: number;
   /** Which batch, and which of its rows. */
@@ -70,7 +83,10 @@ export interface RowOrder {
   readonly row: Uint32Array;
 }
 
-/** The rows of `batches` that `wanted` takes, in sequence order. Linear where they are in order already. */
+/**
+ * The rows of `batches` that `wanted` takes, by number of the rollout (the run's own spans first), then sequence.
+ * Linear where they are in order already.
+ */
 export function orderRows(
   batches: readonly SpanColumns[],
   wanted: (batch: SpanColumns, row: number, sequence: number) => boolean,
@@ -78,24 +94,29 @@ export function orderRows(
   const capacity = batches.reduce((sum, batch) => sum + batch.length, 0);
   const batchOf = new Uint32Array(capacity);
   const rowOf = new Uint32Array(capacity);
+  const rolloutOf = new Int32Array(capacity);
   const sequenceOf = new Int32Array(capacity);
   let length = 0;
   let ordered = true;
   batches.forEach((batch, b) => {
-    const { sequence } = batch;
+    const { sequence, rollout } = batch;
     for (let row = 0; row < sequence.length; row++) {
       const at = sequence[row]!;
       if (!wanted(batch, row, at)) continue;
       batchOf[length] = b;
       rowOf[length] = row;
+      rolloutOf[length] = rollout[row]!;
       sequenceOf[length] = at;
-      if (length > 0 && at < sequenceOf[length - 1]!) ordered = false;
+      if (length > 0) {
+        const step = rolloutOf[length]! - rolloutOf[length - 1]!;
+        if (step < 0 || (step === 0 && at < sequenceOf[length - 1]!)) ordered = false;
+      }
       length++;
     }
   });
   if (ordered) return { length, batch: batchOf.subarray(0, length), row: rowOf.subarray(0, length) };
   const order = Uint32Array.from({ length }, (_, i) => i).sort(
-    (a, b) => sequenceOf[a]! - sequenceOf[b]! || a - b,
+    (a, b) => rolloutOf[a]! - rolloutOf[b]! || sequenceOf[a]! - sequenceOf[b]! || a - b,
   );
   return { length, batch: order.map((i) => batchOf[i]!), row: order.map((i) => rowOf[i]!) };
 }

@@ -1,20 +1,36 @@
 import type { Span } from "./records.ts";
+import { holdsRollout } from "./rollout-zone.ts";
 import { decodeSegment } from "./segment.ts";
-import { simulatedSpanId } from "./span.ts";
-import type { Bookkeeping, StorageTransaction } from "./storage.ts";
+import { rolloutNumberOf, simulatedSpanId } from "./span.ts";
+import type { Bookkeeping, Segment, StorageTransaction } from "./storage.ts";
 
 export interface FreshSpans {
   readonly spans: readonly Span[];
   readonly series: Bookkeeping["series"];
+  readonly nextTracedRollout: number;
 }
 
+/** Ids of the tail and of some segments, of one version of a run. */
+interface KnownIds {
+  version: number;
+  readonly ids: Set<string>;
+  /** Numbers of the segments whose ids are among them. */
+  readonly segments: Set<number>;
+  /** The segments there were, read when first needed; what was sealed since is known. */
+  catalogue: readonly Segment[] | null;
+}
+
+/** Beyond this many the ids of a run are forgotten, and read again where they are needed. */
+const mostKnown = 100_000;
+
 /**
- * Tells new spans from repeated ones. Ids made from the sequence are settled by the run's bookkeeping row
- * alone when they come in order, as a simulated run's do; any other id is looked up among all ids of the run,
- * read once and kept for as long as this tab is the only one that writes to the run.
+ * Tells new spans from repeated ones. Ids made from the sequence, or from rollout, attempt and sequence, are settled by
+ * the run's bookkeeping row alone when they come in order, as a trainer's do. Any other id is looked up: one that
+ * names its rollout in the tail and in the segments that hold the rollout, any other in all segments. What was read
+ * is kept for as long as this tab is the only one that writes to the run.
  */
 export class SpanIds {
-  readonly #known = new Map<string, { version: number; readonly ids: Set<string> }>();
+  readonly #known = new Map<string, KnownIds>();
 
   /** Spans that the store does not have. Remembers nothing before `committed`. */
   async filter(
@@ -22,15 +38,22 @@ export class SpanIds {
     book: Bookkeeping,
     spans: readonly Span[],
   ): Promise<FreshSpans> {
-    let { series } = book;
+    const { runId } = book;
+    let { series, nextTracedRollout } = book;
     const fresh: Span[] = [];
     const added = new Set<string>();
     for (const span of spans) {
-      const { spanId, sequence } = span;
-      const inSeries = spanId === simulatedSpanId(book.runId, sequence);
-      const beyond = series === null || sequence > series.last || sequence < series.first;
-      if (!inSeries || !beyond) {
-        if (added.has(spanId) || (await this.#idsOf(transaction, book)).has(spanId)) continue;
+      const { spanId, sequence, rolloutId } = span;
+      const inSeries = spanId === simulatedSpanId(runId, sequence);
+      const rollout = rolloutNumberOf(runId, rolloutId);
+      const inRollout = rollout >= 0 && spanId.startsWith(`${rolloutId!}/`);
+      const beyond = inSeries
+        ? series === null || sequence > series.last || sequence < series.first
+        : inRollout && rollout >= book.nextTracedRollout;
+      if (added.has(spanId)) continue;
+      if (!beyond) {
+        const known = await this.#idsOf(transaction, book, inRollout && !inSeries ? rolloutId : null);
+        if (known.has(spanId)) continue;
       }
       if (inSeries) {
         series = {
@@ -38,52 +61,64 @@ export class SpanIds {
           last: Math.max(series?.last ?? sequence, sequence),
         };
       }
+      nextTracedRollout = Math.max(nextTracedRollout, rollout + 1);
       added.add(spanId);
       fresh.push(span);
     }
-    return { spans: fresh, series };
+    return { spans: fresh, series, nextTracedRollout };
   }
 
   /** After a write: what was known at `before` is known at `after`, with `spans`. */
   committed(before: Bookkeeping | null, after: Bookkeeping, spans: readonly Span[]): void {
     const known = this.#known.get(after.runId);
     if (!known) return;
-    if (known.version !== before?.version) {
+    if (known.version !== before?.version || known.ids.size > mostKnown) {
       this.forget(after.runId);
       return;
     }
     known.version = after.version;
     for (const { spanId } of spans) known.ids.add(spanId);
+    // What was sealed came from the tail.
+    for (let number = before.nextSegment; number < after.nextSegment; number++) known.segments.add(number);
   }
 
   forget(runId: string): void {
     this.#known.delete(runId);
   }
 
-  async #idsOf(transaction: StorageTransaction, book: Bookkeeping): Promise<ReadonlySet<string>> {
-    const { runId, version } = book;
-    const known = this.#known.get(runId);
-    if (known?.version === version) return known.ids;
-    const [groups, segments, blobs] = await Promise.all([
-      transaction.list("tail", runId),
-      transaction.list("segments", runId),
-      transaction.list("blobs", runId),
-    ]);
-    const ids = new Set<string>();
-    const damaged = new Set(
-      segments.filter(({ value }) => value.damage !== null).map(({ key }) => String(key)),
-    );
-    for (const { key, value } of blobs) {
-      if (damaged.has(String(key))) continue;
+  /** All ids among which one of this rollout can be; null asks for all of the run. */
+  async #idsOf(
+    transaction: StorageTransaction,
+    book: Bookkeeping,
+    rolloutId: string | null,
+  ): Promise<ReadonlySet<string>> {
+    const { runId, version, nextSegment } = book;
+    let known = this.#known.get(runId);
+    if (known?.version !== version) {
+      known = { version, ids: new Set(), segments: new Set(), catalogue: null };
+      for (const { value } of await transaction.list("tail", runId)) {
+        for (const span of value.rows) known.ids.add(span.spanId);
+      }
+      this.#known.set(runId, known);
+    }
+    if (known.segments.size === nextSegment) return known.ids;
+    known.catalogue ??= (await transaction.list("segments", runId)).map(({ value }) => value);
+    for (const segment of known.catalogue) {
+      if (known.segments.has(segment.number) || !mayHold(segment, rolloutId)) continue;
+      known.segments.add(segment.number);
+      const bytes =
+        segment.damage === null ? await transaction.get("blobs", [runId, segment.number]) : undefined;
+      if (!bytes) continue;
       try {
-        const columns = decodeSegment(value);
-        for (let row = 0; row < columns.length; row++) ids.add(columns.spanIdAt(row));
+        const columns = decodeSegment(bytes);
+        for (let row = 0; row < columns.length; row++) known.ids.add(columns.spanIdAt(row));
       } catch {
         // Reading the run names it; its ids cannot be known.
       }
     }
-    for (const { value } of groups) for (const span of value.rows) ids.add(span.spanId);
-    this.#known.set(runId, { version, ids });
-    return ids;
+    return known.ids;
   }
 }
+
+const mayHold = ({ runId, rollouts }: Segment, rolloutId: string | null): boolean =>
+  rolloutId === null || rollouts === null || holdsRollout(rollouts, runId, rolloutId);

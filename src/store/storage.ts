@@ -1,7 +1,7 @@
-import type { Checkpoint, Run, Span } from "./records.ts";
+import type { Checkpoint, Rollout, Run, Span } from "./records.ts";
 
-/** Everything on disk has this number in `meta`; a reader exists for every number that ever shipped. */
-export const schemaVersion = 1;
+/** Everything on disk has this number in `meta`; a reader exists for every number that ever shipped, see migrations. */
+export const schemaVersion = 2;
 
 /** Spans of one commit and run, row-wise, until they are sealed. Key: [runId, group number]. */
 export interface TailGroup {
@@ -20,10 +20,31 @@ export interface Segment {
   readonly maxTime: number;
   /** Span names inside. */
   readonly names: readonly string[];
+  /** Whose spans are inside; null where version 1 sealed it, which did not know. */
+  readonly rollouts: RolloutZone | null;
   readonly byteLength: number;
   /** CRC-32 (IEEE 802.3) of the blob. */
   readonly crc: number;
   /** Why it was set aside; null while it is readable. */
+  readonly damage: string | null;
+  /** The token columns, a blob of their own; null where no span inside has tokens. */
+  readonly tokens: TokenPart | null;
+}
+
+export interface RolloutZone {
+  /** Numbers of the run's rollouts inside, as ascending pairs: first, last, first, last. */
+  readonly ranges: Int32Array;
+  /** Ids of rollouts that are not numbered within the run. */
+  readonly others: readonly string[];
+  /** True where spans of no rollout are inside. */
+  readonly none: boolean;
+}
+
+export interface TokenPart {
+  /** Names of the spans that have tokens. */
+  readonly names: readonly string[];
+  readonly byteLength: number;
+  readonly crc: number;
   readonly damage: string | null;
 }
 
@@ -41,6 +62,11 @@ export interface Bookkeeping {
   readonly tailBytes: number;
   readonly segmentBytes: number;
   readonly checkpointBytes: number;
+  readonly rolloutBytes: number;
+  /** Rollouts numbered from here on have no row yet. */
+  readonly nextRollout: number;
+  /** Rollouts numbered from here on have no span yet. */
+  readonly nextTracedRollout: number;
   /** First and last sequence of the spans whose ids are made from it: beyond them a span is new. */
   readonly series: { readonly first: number; readonly last: number } | null;
 }
@@ -55,6 +81,10 @@ export interface Tables {
   /** Arrow IPC streams, under their segment's key. */
   readonly blobs: Uint8Array<ArrayBuffer>;
   readonly settings: unknown;
+  /** Key: [runId, number]. */
+  readonly rollouts: Rollout;
+  /** Arrow IPC streams of a segment's token columns, under its key. */
+  readonly tokens: Uint8Array<ArrayBuffer>;
 }
 
 export type TableName = keyof Tables;
@@ -67,7 +97,23 @@ export const tableNames: readonly TableName[] = [
   "segments",
   "blobs",
   "settings",
+  "rollouts",
+  "tokens",
 ];
+
+/** Fields by which the rows of a run are found without reading the others; an index each, named for its field. */
+export const rolloutIndexes = ["update", "group"] as const;
+export type RolloutIndex = (typeof rolloutIndexes)[number];
+
+/** A stretch of a run's rows, by number. */
+export interface PageRange {
+  readonly after?: number | undefined;
+  readonly before?: number | undefined;
+  /** Default all. */
+  readonly limit?: number | undefined;
+  /** Default "oldest". */
+  readonly order?: "oldest" | "newest" | undefined;
+}
 
 /** A string, or a run id and a number that orders the rows of that run. */
 export type Key = string | readonly [string, number];
@@ -82,6 +128,10 @@ export interface StorageTransaction {
   get<Name extends TableName>(table: Name, key: Key): Promise<Tables[Name] | undefined>;
   /** All rows in key order, or those of one run in a table keyed by [runId, number]. */
   list<Name extends TableName>(table: Name, runId?: string): Promise<StorageRow<Tables[Name]>[]>;
+  /** Rows of one run in a table keyed by [runId, number]. */
+  page<Name extends TableName>(table: Name, runId: string, range: PageRange): Promise<Tables[Name][]>;
+  /** All rollouts of one run whose indexed field has this value, by number. */
+  find(index: RolloutIndex, runId: string, value: number): Promise<Rollout[]>;
   /** Failures of writes surface when the transaction ends. */
   put<Name extends TableName>(table: Name, key: Key, value: Tables[Name]): void;
   delete(table: TableName, key: Key): void;

@@ -252,8 +252,9 @@ export const contract: Readonly<Record<string, (open: OpenStorage) => Promise<vo
     await store.commit({ run: makeRun("r"), checkpoint: checkpointOf("r") });
     const stored = await new TransactionalStore(open()).checkpoint("r");
     expectSame(stored, checkpointOf("r"), "checkpoint");
-    expectSame(bits(stored!.state.parameters), bits(state().parameters), "bits");
-    expectSame(stored!.state.parameters.buffer.byteLength, 20, "buffer");
+    const { parameters } = stored!.state as TrainingState;
+    expectSame(bits(parameters), bits(state().parameters), "bits");
+    expectSame(parameters.buffer.byteLength, 20, "buffer");
     await store.commit({ checkpoint: { ...checkpointOf("r"), update: 4 } });
     expectSame((await store.checkpoint("r"))?.update, 4, "replaced");
     expectSame(await store.checkpoint("none"), undefined, "no such run");

@@ -1,3 +1,4 @@
+import type { TrainingState } from "../../src/rl/engine.ts";
 import { curveColumns } from "../../src/store/curve.ts";
 import { IndexedDbStorage } from "../../src/store/indexeddb-storage.ts";
 import { openStore } from "../../src/store/open.ts";
@@ -66,6 +67,7 @@ async function inspect() {
     store.checkpoint("k"),
     store.problems(),
   ]);
+  const state = checkpoint?.state as TrainingState | undefined;
   const tables = ["bookkeeping", "tail", "segments", "blobs"] as const;
   const [book, tail, segments, blobs] = await storage.transaction(tables, { mode: "readonly" }, (t) =>
     Promise.all([
@@ -82,7 +84,7 @@ async function inspect() {
     inOrderOnce: spans.every((span, i) => span.attributes["update"] === i + 1),
     spans: spans.length,
     checkpoint: checkpoint?.update ?? 0,
-    checkpointWhole: checkpoint?.state.parameters.every((weight) => weight === checkpoint.update) ?? true,
+    checkpointWhole: state?.parameters.every((weight) => weight === checkpoint?.update) ?? true,
     problems: problems.length,
     tailRows: tail.reduce((sum, { value }) => sum + value.rows.length, 0),
     countedTailRows: book?.tailRows ?? 0,
