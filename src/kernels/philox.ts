@@ -21,6 +21,10 @@ export const stream = {
   check: 6,
   /** Token sampling: Gumbel noise. step = position of the token in its sequence, index = id / 4. */
   token: 7,
+  /** Tasks of an update. step = update, index = group. */
+  task: 8,
+  /** Demonstrations of a warm start. step = optimizer step, index = row. */
+  demonstration: 9,
 } as const;
 
 const M0 = 0xd2511f53;

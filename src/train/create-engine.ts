@@ -3,7 +3,11 @@ import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
 import { createCpuEngine } from "../rl/cpu-engine.ts";
 import type { EngineRequest, TrainingEngine } from "../rl/engine.ts";
 import { createWebGpuEngine } from "../rl/webgpu-engine.ts";
-import type { SimulatedJob } from "./job.ts";
+import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
+import type { LanguageEngine } from "../lm/language-engine.ts";
+import { createWebGpuLanguageEngine } from "../lm/webgpu-language-engine.ts";
+import type { TransformerShape } from "../nn/transformer-layout.ts";
+import type { AgenticJob, SimulatedJob } from "./job.ts";
 
 let device: Promise<GpuDevice | null> | null = null;
 
@@ -25,6 +29,25 @@ export async function chooseEngine(): Promise<{ engine: "webgpu" | "cpu"; adapte
   return gpu ? { engine: "webgpu", adapter: gpu.adapter } : { engine: "cpu", adapter: "WebAssembly SIMD" };
 }
 
+/** The same for a language policy. */
+export async function createLanguageEngine(
+  shape: TransformerShape,
+  seed: number,
+  choice: AgenticJob["engine"],
+): Promise<LanguageEngine> {
+  if (choice !== "cpu") {
+    const gpu = await sharedDevice();
+    if (gpu) {
+      try {
+        return await createWebGpuLanguageEngine(shape, { seed, device: gpu });
+      } catch (error) {
+        if (choice === "webgpu" || !asFulguriteError(error).code.startsWith("gpu/")) throw error;
+      }
+    } else if (choice === "webgpu") throw unavailable();
+  }
+  return createCpuLanguageEngine(shape, { seed });
+}
+
 /** Makes the engine for a job. "webgpu" without an adapter rejects with "gpu/unavailable"; "auto" takes the CPU. */
 export async function createEngine(
   request: EngineRequest,
@@ -34,11 +57,7 @@ export async function createEngine(
   const gpu = await sharedDevice();
   if (!gpu) {
     if (choice === "auto") return createCpuEngine(request);
-    throw new FulguriteError(
-      "gpu/unavailable",
-      "There is no WebGPU adapter here.",
-      "Train on the CPU engine, or use a current Chrome, Edge or Safari on a machine with a GPU.",
-    );
+    throw unavailable();
   }
   try {
     return await createWebGpuEngine(request, gpu);
@@ -48,3 +67,13 @@ export async function createEngine(
     return createCpuEngine(request);
   }
 }
+
+const unavailable = (): FulguriteError =>
+  new FulguriteError(
+    "gpu/unavailable",
+    "There is no WebGPU adapter here.",
+    "Train on the CPU engine, or use a current Chrome, Edge or Safari on a machine with a GPU.",
+  );
+
+/** Engines as a trainer takes them. */
+export const engines = { createEngine, createLanguageEngine };

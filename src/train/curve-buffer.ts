@@ -1,4 +1,5 @@
 import type { UpdateMetrics } from "../rl/engine.ts";
+import type { AgenticUpdate } from "../trace/agentic-spans.ts";
 import type { Curve } from "./events.ts";
 
 /** Greedy episodes on held-out start states after one update; returns are the environment's own. */
@@ -131,3 +132,29 @@ function recentReturn(points: readonly UpdateMetrics[], count: number): number {
   }
   return episodes === 0 ? Number.NaN : sum / episodes;
 }
+
+/** Metrics of an agentic update drawn as curves. */
+export const agenticMetrics = [
+  "rewardMean",
+  "rewardStandardDeviation",
+  "successRate",
+  "zeroVarianceGroups",
+  "entropy",
+  "approximateKl",
+  "clipFraction",
+  "gradientNorm",
+  "loss",
+  "tokens",
+  "responseLength",
+  "failed",
+  "droppedRows",
+  "truncatedRows",
+  "learningRate",
+  "generateTime",
+  "scoreTime",
+  "trainTime",
+] as const satisfies readonly (keyof AgenticUpdate)[];
+
+/** The curve of an agentic run; evaluations are shares of held-out tasks solved greedily. */
+export const agenticCurve = (runId: string): CurveBuffer<AgenticUpdate & { readonly step: number }> =>
+  new CurveBuffer(runId, { columns: agenticMetrics });

@@ -1,28 +1,14 @@
-import { checkReward } from "../compile/check.ts";
-import { environmentByName } from "../env/registry.ts";
 import { FulguriteError } from "../gpu/error.ts";
-import type { TrainingState } from "../rl/engine.ts";
-import { recordEpisode } from "../rl/evaluate.ts";
 import type { LightningStore, Run, RunQuery } from "../store/records.ts";
 import { runId } from "../trace/ids.ts";
-import { simulatedCurve } from "./curve-buffer.ts";
 import type { RunEvent } from "./events.ts";
 import type { Job, RunProgress, TrainResult } from "./job.ts";
-import {
-  engineRequest,
-  restoreCurve,
-  SimulatedRun,
-  updateCount,
-  type SimulatedRunOptions,
-} from "./simulated-run.ts";
+import type { RunController } from "./run-controller.ts";
+import { checkJob, createController, jobSize, storedEvents, type RunKindOptions } from "./run-kinds.ts";
 
 export type RunListener = (event: RunEvent) => void;
 
-export interface TrainerOptions {
-  readonly store: LightningStore;
-  readonly createEngine: SimulatedRunOptions["createEngine"];
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
+export interface TrainerOptions extends RunKindOptions {
   /** Fills its argument with random bytes, for run ids. */
   readonly randomBytes: (bytes: Uint8Array<ArrayBuffer>) => void;
   /** The Web Locks of this origin; null where there is one process only. One lock a run says whose it is. */
@@ -30,7 +16,7 @@ export interface TrainerOptions {
 }
 
 interface LiveRun {
-  readonly controller: SimulatedRun;
+  readonly controller: RunController;
   readonly result: Promise<TrainResult>;
 }
 
@@ -53,12 +39,11 @@ export class Trainer {
     job: Job,
     owner: { readonly notebook: string | null; readonly cell: string | null },
   ): Promise<string> {
-    const { reward } = engineRequest(job);
-    if (reward) checkReward(reward, null, { states: 256, seed: job.seed });
+    checkJob(job);
     const { now, randomBytes, store } = this.#options;
     const bytes = new Uint8Array(10);
     randomBytes(bytes);
-    const updates = updateCount(job);
+    const { updates, steps } = jobSize(job);
     const createdAt = now();
     const run: Run = {
       id: runId(createdAt, bytes),
@@ -75,7 +60,7 @@ export class Trainer {
       update: 0,
       updates,
       step: 0,
-      steps: updates * job.algorithm.envs * job.algorithm.steps,
+      steps,
       createdAt,
       updatedAt: createdAt,
       activeTime: 0,
@@ -157,30 +142,15 @@ export class Trainer {
       return;
     }
     const run = await this.#settled(await this.#stored(id));
-    const curve = simulatedCurve(id);
-    restoreCurve(curve, await this.#options.store.spans({ runId: id }));
     listener({ kind: "progress", progress: storedProgress(run) });
-    listener({ kind: "curve", curve: curve.since(0, 0), replace: true });
-    const checkpoint = await this.#options.store.checkpoint(id);
-    if (!checkpoint) return;
-    const job = run.job as Job;
-    const episode = recordEpisode({
-      ...engineRequest(job),
-      environment: environmentByName(job.environment),
-      parameters: (checkpoint.state as TrainingState).parameters,
-    });
-    const { update, step } = checkpoint;
-    listener({
-      kind: "episode",
-      episode: { runId: id, environment: job.environment, update, step, ...episode },
-    });
+    for (const event of await storedEvents(run, this.#options.store)) listener(event);
   }
 
   #tell(id: string, event: RunEvent): void {
     for (const listener of this.#listeners.get(id) ?? []) listener(event);
   }
 
-  #controller(id: string): SimulatedRun {
+  #controller(id: string): RunController {
     const live = this.#live.get(id);
     if (!live) throw notRunning(id);
     return live.controller;
@@ -204,14 +174,11 @@ export class Trainer {
         "Start a new run.",
       );
     }
-    const { store, createEngine, now } = this.#options;
     const release = await this.#lock(run.id);
-    const controller = new SimulatedRun(run, run.job as Job, {
-      store,
-      createEngine,
-      now,
-      onEvent: (event) => this.#tell(run.id, event),
-    });
+    const onEvent = (event: RunEvent): void => {
+      this.#tell(run.id, event);
+    };
+    const controller = createController(run, { ...this.#options, onEvent });
     const result = controller.start({ paused }).finally(() => {
       this.#live.delete(run.id);
       release();

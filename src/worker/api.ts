@@ -1,8 +1,11 @@
 import type { ErrorData } from "../gpu/error.ts";
-import type { Run } from "../store/records.ts";
+import type { CodeSource } from "../runner/index.ts";
+import type { Rollout, RolloutQuery, Run, Span, SpanQuery } from "../store/records.ts";
+import type { RescoreResult } from "../train/rescore.ts";
 import type { RunEvent } from "../train/events.ts";
 import type { Job } from "../train/job.ts";
 
+export type { RescoreResult };
 export type { Curve, EpisodeReplay, RunEvent } from "../train/events.ts";
 
 export interface StartOptions {
@@ -30,6 +33,12 @@ export interface TrainerApi {
   /** Replays what is stored, then follows live. `listener` is a Comlink proxy. Returns an id for `unwatch`. */
   watch(runId: string, listener: (event: RunEvent) => void): Promise<Reply<number>>;
   unwatch(watchId: number): Promise<void>;
+  rollouts(query: RolloutQuery): Promise<Reply<Rollout[]>>;
+  spans(query: SpanQuery): Promise<Reply<Span[]>>;
+  /** What another reward would have said of the run's newest stored rollouts. */
+  rescore(runId: string, source: CodeSource): Promise<Reply<RescoreResult>>;
+  /** Lends the trainer the page's end of `supplyFrames`; transfer the port. Before any agentic run. */
+  provideFrames(port: MessagePort): Promise<void>;
   /** The engine that "auto" would take, for the page's footer. */
   device(): Promise<Reply<{ readonly engine: "webgpu" | "cpu"; readonly adapter: string }>>;
   setting(key: string): Promise<Reply<unknown>>;

@@ -1,16 +1,21 @@
 import * as Comlink from "comlink";
 import { asFulguriteError } from "../gpu/error.ts";
 import { openStore } from "../store/open.ts";
-import { chooseEngine, createEngine } from "../train/create-engine.ts";
+import { chooseEngine, engines } from "../train/create-engine.ts";
+import { rescore } from "../train/rescore.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Reply, TrainerApi } from "./api.ts";
+import { defer, frameHosts, frameRewardHost, provideFrames, workerClock } from "./frame-hosts.ts";
 
 /** The trainer realm: the GPU device and the store live here; the page reaches it only through this surface. */
 const ready = openStore({}).then(
   (store) =>
     new Trainer({
       store,
-      createEngine,
+      ...engines,
+      createHosts: frameHosts,
+      clock: workerClock,
+      defer,
       now: () => Date.now(),
       randomBytes: (bytes) => crypto.getRandomValues(bytes),
       locks: navigator.locks,
@@ -49,6 +54,21 @@ const api: TrainerApi = {
   unwatch: (watch) => {
     watches.get(watch)?.();
     watches.delete(watch);
+    return Promise.resolve();
+  },
+  rollouts: (query) => reply((trainer) => trainer.store.rollouts(query)),
+  spans: (query) => reply((trainer) => trainer.store.spans(query)),
+  rescore: (id, source) =>
+    reply(async (trainer) => {
+      const host = frameRewardHost(source);
+      try {
+        return await rescore(trainer.store, id, host);
+      } finally {
+        host.dispose();
+      }
+    }),
+  provideFrames: (port) => {
+    provideFrames(port);
     return Promise.resolve();
   },
   device: () => reply(() => chooseEngine()),

@@ -1,0 +1,443 @@
+import { trainingRows, type CallTokens, type RowCounts } from "../adapter/training-rows.ts";
+import { FulguriteError } from "../gpu/error.ts";
+import { random4, stream } from "../kernels/philox.ts";
+import type { LanguageEngine, LanguageState, TokenStepMetrics } from "../lm/language-engine.ts";
+import { characterTokenizer } from "../lm/tokenizer.ts";
+import type { TransformerShape } from "../nn/transformer-layout.ts";
+import type { RunnerClock } from "../runner/index.ts";
+import type { AgenticState, Rollout, Run, Span } from "../store/records.ts";
+import {
+  agenticEvaluationFromSpan,
+  agenticEvaluationSpan,
+  agenticUpdateFromSpan,
+  agenticUpdateSpan,
+  type AgenticUpdate,
+} from "../trace/agentic-spans.ts";
+import { agenticCurve, type CurveBuffer } from "./curve-buffer.ts";
+import { assignCredit, type Credit, type Scored } from "./credit.ts";
+import type { AgenticJob } from "./job.ts";
+import { rolloutRecord, rolloutSpans } from "./rollout-records.ts";
+import { RolloutMaker, type MadeRollout, type RolloutRequest, type RunHosts } from "./rollout-batch.ts";
+import { RunController, type RunControllerOptions } from "./run-controller.ts";
+import { packTokenRows, type WeightedRow } from "./token-rows.ts";
+import { warmStartRows } from "./warm-start.ts";
+import { wilson } from "./wilson.ts";
+
+export interface AgenticRunOptions extends RunControllerOptions {
+  readonly createLanguageEngine: (
+    shape: TransformerShape,
+    seed: number,
+    choice: AgenticJob["engine"],
+  ) => Promise<LanguageEngine>;
+  readonly createHosts: (job: AgenticJob) => Promise<RunHosts>;
+  readonly clock: RunnerClock;
+  /** Runs a function in a later macrotask. */
+  readonly defer: (flush: () => void) => void;
+}
+
+/** The transformer of a job's policy: a Llama-style decoder with untied head over the alphabet and four special ids. */
+export function policyShape({ policy }: AgenticJob, vocabularySize: number): TransformerShape {
+  const { width, layers, heads, feedForward, maxLength } = policy;
+  return {
+    vocabularySize,
+    width,
+    layers,
+    heads,
+    keyValueHeads: heads,
+    headSize: width / heads,
+    feedForward,
+    maxLength,
+    ropeBase: 10_000,
+    normEpsilon: 1e-5,
+    tiedHead: false,
+  };
+}
+
+/**
+ * Trains the model behind an agent, synchronously: all rollouts of an update with the same weights, their rewards,
+ * advantages over whole groups, rows, one optimizer step. The same job, engine and adapter give the same bits:
+ * rollouts are ordered by number, and a completion's noise depends on (seed, rollout, attempt, call) only.
+ */
+export class AgenticRun extends RunController {
+  protected readonly curve: CurveBuffer<AgenticUpdate & { readonly step: number }>;
+  readonly #options: AgenticRunOptions;
+  readonly #job: AgenticJob;
+  readonly #aborted = new AbortController();
+  #engine: LanguageEngine | null = null;
+  #hosts: RunHosts | null = null;
+  #maker: RolloutMaker | null = null;
+  #update = 0;
+  /** Rollouts made so far, evaluations included: the next one's number. */
+  #rollouts = 0;
+  #begun = false;
+  #spans: Span[] = [];
+  #records: Rollout[] = [];
+  #written = { spans: 0, records: 0 };
+  #saved: AgenticState | null = null;
+  #snapshot: AgenticState | null = null;
+
+  constructor(run: Run, job: AgenticJob, options: AgenticRunOptions) {
+    super(run, options);
+    this.#options = options;
+    this.#job = job;
+    this.curve = agenticCurve(run.id);
+  }
+
+  protected get device(): LanguageEngine | null {
+    return this.#engine;
+  }
+
+  protected get update(): number {
+    return this.#update;
+  }
+
+  protected get stepsPerUpdate(): number {
+    return this.#job.algorithm.groups * this.#job.algorithm.groupSize;
+  }
+
+  override stop(): void {
+    this.#aborted.abort();
+    super.stop();
+  }
+
+  protected async restore(): Promise<void> {
+    const { store } = this.options;
+    const stored = await store.checkpoint(this.current.id);
+    if (!stored) return;
+    this.#saved = stored.state as AgenticState;
+    restoreAgenticCurve(
+      this.curve,
+      await store.spans({ runId: this.current.id, tokens: false }),
+      this.stepsPerUpdate,
+    );
+    this.curve.truncate(this.#saved.update);
+  }
+
+  protected async open(pinned: "webgpu" | "cpu" | null): Promise<void> {
+    const { seed, policy } = this.#job;
+    this.#hosts ??= await this.#options.createHosts(this.#job);
+    const shape = policyShape(this.#job, characterTokenizer(policy.alphabet).vocabularySize);
+    this.#engine = await this.#options.createLanguageEngine(shape, seed, pinned ?? this.#job.engine);
+    const { clock, defer } = this.#options;
+    this.#maker = new RolloutMaker({
+      job: this.#job,
+      engine: this.#engine,
+      hosts: this.#hosts,
+      clock,
+      defer,
+    });
+    if (this.#saved) this.#engine.load(this.#saved.language);
+    this.#update = this.#saved?.update ?? 0;
+    this.#rollouts = this.#saved?.rollouts ?? 0;
+    this.#begun = this.#update > 0;
+  }
+
+  override async start(options: { readonly paused?: boolean } = {}): ReturnType<RunController["start"]> {
+    try {
+      return await super.start(options);
+    } finally {
+      this.#hosts?.dispose();
+    }
+  }
+
+  protected async advance(): Promise<void> {
+    if (!this.#begun) {
+      await this.#warmStart();
+      if (!(await this.#evaluate(0))) return;
+      this.#begun = true;
+      this.emit(true);
+    }
+    const update = this.#update + 1;
+    if (!(await this.#learn(update))) return;
+    this.#update = update;
+    const last = update >= this.current.updates;
+    if (update % this.#job.algorithm.evaluateEvery === 0 || last) await this.#evaluate(update);
+  }
+
+  protected async snapshot(): ReturnType<RunController["snapshot"]> {
+    const language: LanguageState = await this.#engine!.save();
+    const state: AgenticState = {
+      kind: "agentic",
+      update: this.#update,
+      rollouts: this.#begun ? this.#rollouts : 0,
+      language,
+    };
+    this.#snapshot = state;
+    // Before the first update a resumed run begins anew, so nothing of it may be kept.
+    const kept = this.#begun;
+    this.#written = { spans: kept ? this.#spans.length : 0, records: kept ? this.#records.length : 0 };
+    const step = this.#update * this.stepsPerUpdate;
+    return {
+      spans: this.#spans.slice(0, this.#written.spans),
+      rollouts: this.#records.slice(0, this.#written.records),
+      checkpoint: {
+        runId: this.current.id,
+        update: this.#update,
+        step,
+        createdAt: this.options.now(),
+        state,
+      },
+    };
+  }
+
+  protected committed(): void {
+    this.#spans = this.#spans.slice(this.#written.spans);
+    this.#records = this.#records.slice(this.#written.records);
+    this.#saved = this.#begun ? this.#snapshot : null;
+  }
+
+  protected rewind(): number {
+    this.#spans = [];
+    this.#records = [];
+    return this.#saved?.update ?? 0;
+  }
+
+  async #warmStart(): Promise<void> {
+    const { warmStart, seed } = this.#job;
+    if (!warmStart) return;
+    const { tokenizer } = this.#maker!;
+    for (let step = 0; step < warmStart.steps && !this.stopping; step++) {
+      const rows = warmStartRows(warmStart, tokenizer, seed, step);
+      this.#check(
+        await this.#engine!.step(rows, {
+          ...this.#job.algorithm.loss,
+          kind: "likelihood",
+          learningRate: warmStart.learningRate,
+        }),
+        0,
+      );
+      this.emit();
+    }
+  }
+
+  /** Rollouts, rewards, rows and one optimizer step; false where the run was stopped meanwhile. */
+  async #learn(update: number): Promise<boolean> {
+    const { algorithm, seed, tasks } = this.#job;
+    const { groups, groupSize } = algorithm;
+    const started = this.options.now();
+    const words = new Uint32Array(4);
+    const requests: RolloutRequest[] = [];
+    for (let group = 0; group < groups; group++) {
+      random4(seed, stream.task, update, group, words);
+      const task = tasks.train[words[0]! % tasks.train.length];
+      for (let sample = 0; sample < groupSize; sample++) {
+        const number = this.#rollouts + requests.length;
+        requests.push({ number, group: (update - 1) * groups + group, sample, task });
+      }
+    }
+    const batch = await this.#maker!.make(requests, "train", this.#aborted.signal);
+    if (!batch) return false;
+    this.#rollouts += requests.length;
+    const { rollouts, generateTime, scoreTime } = batch;
+    this.#complain(rollouts);
+    const credit = creditOf(this.#job, rollouts);
+    const { rows, counts } = learnable(this.#job, rollouts, credit);
+    const trained = this.options.now();
+    let step: TokenStepMetrics | null = null;
+    if (rows.length > 0) {
+      const packed = packTokenRows(
+        rows,
+        algorithm.aggregation,
+        algorithm.responseLength,
+        this.#maker!.tokenizer.answerIds,
+      );
+      step = await this.#engine!.step(packed, algorithm.loss);
+      this.#check(step, update);
+    }
+    const ended = this.options.now();
+    const rewards = Array.from(credit.rewards).filter(Number.isFinite);
+    const answered = rollouts.filter(({ final }) => final.status === "succeeded");
+    const metrics: AgenticUpdate = {
+      update,
+      rollouts: update * this.stepsPerUpdate,
+      rewardMean: mean(rewards),
+      rewardStandardDeviation: deviation(rewards),
+      successRate: mean(rewards.map((reward) => Number(reward >= algorithm.successAt))),
+      zeroVarianceGroups: credit.zeroVarianceGroups / credit.groups,
+      entropy: step?.entropy ?? Number.NaN,
+      approximateKl: step?.approximateKl ?? Number.NaN,
+      clipFraction: step?.clipFraction ?? Number.NaN,
+      gradientNorm: step?.gradientNorm ?? Number.NaN,
+      loss: step?.loss ?? Number.NaN,
+      tokens: step?.tokens ?? 0,
+      responseLength: mean(answered.map(({ final }) => responseTokens(final.calls))),
+      failed: rollouts.length - rewards.length,
+      droppedRows: counts.promptTooLong + counts.emptyRows,
+      truncatedRows: counts.truncatedRows,
+      learningRate: algorithm.loss.learningRate,
+      generateTime,
+      scoreTime,
+      trainTime: ended - trained,
+    };
+    this.curve.addUpdate({ ...metrics, step: metrics.rollouts });
+    this.#keep(rollouts, update, "train", credit);
+    this.#spans.push(agenticUpdateSpan(this.current.id, metrics, started, ended));
+    return true;
+  }
+
+  /** Greedy answers to held-out tasks; false where the run was stopped meanwhile. */
+  async #evaluate(update: number): Promise<boolean> {
+    this.enter("evaluating");
+    const { algorithm, tasks } = this.#job;
+    const started = this.options.now();
+    const requests = tasks.heldOut.slice(0, algorithm.evaluationTasks).map((task, group) => ({
+      number: this.#rollouts + group,
+      group,
+      sample: 0,
+      task,
+    }));
+    const batch = await this.#maker!.make(requests, "evaluation", this.#aborted.signal);
+    if (!batch) return false;
+    this.#rollouts += requests.length;
+    const { rollouts } = batch;
+    if (update === 0) this.#complain(rollouts);
+    const credit = creditOf(this.#job, rollouts);
+    // A rollout that failed solved nothing: here it counts.
+    const successes = credit.rewards.filter((reward) => reward >= algorithm.successAt).length;
+    const { low, high } = wilson(successes, rollouts.length);
+    const share = successes / rollouts.length;
+    const step = update * this.stepsPerUpdate;
+    this.curve.addEvaluation({ update, step, mean: share, low, high });
+    this.#keep(rollouts, update, "evaluation", credit);
+    this.#spans.push(
+      agenticEvaluationSpan(
+        this.current.id,
+        {
+          update,
+          rollouts: step,
+          episodes: rollouts.length,
+          success: share,
+          successLow: low,
+          successHigh: high,
+          rewardMean: mean(Array.from(credit.rewards).filter(Number.isFinite)),
+        },
+        started,
+        this.options.now(),
+      ),
+    );
+    return true;
+  }
+
+  #keep(rollouts: readonly MadeRollout[], update: number, mode: Rollout["mode"], credit: Credit): void {
+    rollouts.forEach((rollout, i) => {
+      const advantage = mode === "train" && credit.kept[i] !== undefined ? credit.advantages[i]! : null;
+      const record = rolloutRecord(this.current.id, rollout, {
+        update,
+        mode,
+        reward: credit.rewards[i]!,
+        advantage,
+      });
+      this.#records.push(record);
+      this.#spans.push(...rolloutSpans(record, rollout));
+    });
+  }
+
+  /** Where nothing at all works there is nothing to learn from: the person's code is at fault, and says where. */
+  #complain(rollouts: readonly MadeRollout[]): void {
+    if (rollouts.some(({ score }) => score?.ok)) return;
+    const { final, score } = rollouts[0]!;
+    if (score && !score.ok) {
+      throw new FulguriteError(
+        "train/reward-failed",
+        `The reward failed on every rollout (${score.reason}): ${score.message}`,
+        "Mend the reward cell and run again.",
+        score.line === null ? {} : { line: score.line },
+      );
+    }
+    throw new FulguriteError(
+      "train/agent-failed",
+      `The agent failed on every rollout (${String(final.reason)}): ${String(final.message)}`,
+      "Mend the agent cell and run again.",
+      final.line === null ? {} : { line: final.line },
+    );
+  }
+
+  #check(step: TokenStepMetrics, update: number): void {
+    const wrong = (["loss", "gradientNorm"] as const).find((name) => !Number.isFinite(step[name]));
+    if (wrong === undefined) return;
+    throw new FulguriteError(
+      "train/not-finite",
+      `${wrong} became ${String(step[wrong])} in update ${update}; the run stopped and kept its checkpoint from before.`,
+      "Lower the learning rate, or look for very large rewards.",
+    );
+  }
+}
+
+/** Fills a curve from stored spans, in their order. */
+export function restoreAgenticCurve(
+  curve: CurveBuffer<AgenticUpdate & { readonly step: number }>,
+  spans: readonly Span[],
+  stepsPerUpdate: number,
+): void {
+  for (const span of spans) {
+    const metrics = agenticUpdateFromSpan(span);
+    if (metrics) curve.addUpdate({ ...metrics, step: metrics.rollouts });
+    const evaluation = agenticEvaluationFromSpan(span);
+    if (!evaluation) continue;
+    const { update, success, successLow, successHigh } = evaluation;
+    curve.addEvaluation({
+      update,
+      step: update * stepsPerUpdate,
+      mean: success,
+      low: successLow,
+      high: successHigh,
+    });
+  }
+}
+
+function creditOf({ algorithm }: AgenticJob, rollouts: readonly MadeRollout[]): Credit {
+  const scored = rollouts.map(({ score }): Scored | null => (score?.ok ? score : null));
+  const groups = rollouts.map(({ group }) => group);
+  const lengths = rollouts.map(({ final }) => responseTokens(final.calls));
+  const kind = algorithm.kind === "grpo" ? algorithm.advantage : ({ name: "mean" } as const);
+  return assignCredit(kind, scored, groups, lengths);
+}
+
+/** Rows with a reward, and what each of their tokens is worth; every row left out is counted. */
+function learnable(
+  { algorithm }: AgenticJob,
+  rollouts: readonly MadeRollout[],
+  credit: Credit,
+): { readonly rows: readonly WeightedRow[]; readonly counts: RowCounts } {
+  const index = new Map(rollouts.map(({ number }, i) => [String(number), i]));
+  const { rows, counts } = trainingRows(
+    rollouts.map(({ number, group, final }, i) => ({
+      rolloutId: String(number),
+      groupId: String(group),
+      reward: Number.isNaN(credit.rewards[i]!) ? null : credit.rewards[i]!,
+      calls: final.calls.map((call): CallTokens => ({
+        prompt: call.promptTokens,
+        response: call.responseTokens,
+        logProbabilities: call.logProbabilities,
+      })),
+    })),
+    { level: "trajectory", promptLength: algorithm.promptLength, responseLength: algorithm.responseLength },
+  );
+  const clones = algorithm.kind === "filtered-cloning";
+  const weighted = rows
+    .filter(({ reward, dropped, logProbabilities }) => {
+      const usable = reward !== null && dropped === null && logProbabilities !== null;
+      return usable && (!clones || reward >= algorithm.successAt);
+    })
+    .map((row): WeightedRow => {
+      const rollout = index.get(row.rolloutId)!;
+      let part = 0;
+      const advantages = Float64Array.from(row.response, (_, t) => {
+        if (row.lossMask[t] === 0) return 0;
+        return clones ? 1 : credit.of(rollout, part++);
+      });
+      return { row, advantages };
+    });
+  return { rows: weighted, counts };
+}
+
+const responseTokens = (calls: MadeRollout["final"]["calls"]): number =>
+  calls.reduce((sum, { responseTokens: { length } }) => sum + length, 0);
+
+const mean = (values: readonly number[]): number =>
+  values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value, 0) / values.length;
+
+function deviation(values: readonly number[]): number {
+  const center = mean(values);
+  return Math.sqrt(mean(values.map((value) => (value - center) ** 2)));
+}

@@ -1,0 +1,79 @@
+import { groupAdvantages, type GroupAdvantage } from "../rl/group-advantages.ts";
+import type { Score } from "../runner/protocol.ts";
+
+/** What one rollout's reward said; null where it failed or the rollout did. */
+export interface Scored {
+  readonly components: Readonly<Record<string, Score>>;
+  readonly weights: Readonly<Record<string, number>>;
+}
+
+/** Weighted sum of the components, kept in f32; a component of several parts counts with their mean. */
+export function totalReward({ components, weights }: Scored): number {
+  let sum = 0;
+  for (const [name, score] of Object.entries(components)) sum += (weights[name] ?? 1) * meanScore(score);
+  return Math.fround(sum);
+}
+
+/** A component as one number: its parts' mean where it has parts. */
+export function meanScore(score: Score): number {
+  if (typeof score === "number") return score;
+  return score.length === 0 ? 0 : score.reduce((sum, value) => sum + value, 0) / score.length;
+}
+
+/** Credit of a batch of rollouts. */
+export interface Credit {
+  /** Weighted reward of each rollout; NaN where it has none. */
+  readonly rewards: Float32Array;
+  /** One a rollout: what the curves and the siblings view show. */
+  readonly advantages: Float64Array;
+  /** Whether the rollout's group tells its siblings apart, as a whole or in a part. */
+  readonly kept: readonly boolean[];
+  readonly zeroVarianceGroups: number;
+  readonly groups: number;
+  /**
+   * Advantage of the rollout's `part`-th response token: components without parts give every token the same; a
+   * component with parts gives token `part` its own, compared with that part of the siblings, and tokens past
+   * the parts their mean's.
+   */
+  of(rollout: number, part: number): number;
+}
+
+/** Group statistics over whole rollouts, before any row is dropped (rl.md 1.6; per-part credit: rl.md 3.1b). */
+export function assignCredit(
+  kind: GroupAdvantage,
+  scored: readonly (Scored | null)[],
+  groups: readonly number[],
+  lengths: readonly number[],
+): Credit {
+  const rewards = Float32Array.from(scored, (it) => (it ? totalReward(it) : Number.NaN));
+  const whole = groupAdvantages(kind, rewards, groups, lengths);
+  const parts = Math.max(0, ...scored.map((it) => (it ? partCount(it) : 0)));
+  const perPart = Array.from({ length: parts }, (_, part) =>
+    groupAdvantages(
+      kind,
+      scored.map((it) => (it ? rewardOfPart(it, part) : Number.NaN)),
+      groups,
+      lengths,
+    ),
+  );
+  return {
+    rewards,
+    advantages: whole.advantages,
+    kept: whole.kept.map((kept, i) => kept || perPart.some((it) => it.kept[i])),
+    zeroVarianceGroups: whole.zeroVarianceGroups,
+    groups: whole.groups,
+    of: (rollout, part) => (perPart[part] ?? whole).advantages[rollout]!,
+  };
+}
+
+const partCount = ({ components }: Scored): number =>
+  Math.max(0, ...Object.values(components).map((score) => (typeof score === "number" ? 0 : score.length)));
+
+/** The reward as seen from one part: components with parts count with that part alone. */
+function rewardOfPart({ components, weights }: Scored, part: number): number {
+  let sum = 0;
+  for (const [name, score] of Object.entries(components)) {
+    sum += (weights[name] ?? 1) * (typeof score === "number" ? score : (score[part] ?? meanScore(score)));
+  }
+  return sum;
+}

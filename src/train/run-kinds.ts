@@ -1,0 +1,70 @@
+import { checkReward } from "../compile/check.ts";
+import type { TrainingState } from "../rl/engine.ts";
+import { recordEpisode } from "../rl/evaluate.ts";
+import type { LightningStore, Run } from "../store/records.ts";
+import { AgenticRun, restoreAgenticCurve, type AgenticRunOptions } from "./agentic-run.ts";
+import { agenticCurve, simulatedCurve } from "./curve-buffer.ts";
+import type { RunEvent } from "./events.ts";
+import type { Job } from "./job.ts";
+import type { RunController } from "./run-controller.ts";
+import {
+  engineRequest,
+  restoreCurve,
+  SimulatedRun,
+  updateCount,
+  type SimulatedRunOptions,
+} from "./simulated-run.ts";
+
+/** What runs of any kind need. */
+export type RunKindOptions = Omit<SimulatedRunOptions & AgenticRunOptions, "onEvent">;
+
+/** Throws `FulguriteError` where the job cannot be trained. */
+export function checkJob(job: Job): void {
+  if (job.kind === "agentic") return;
+  const { reward } = engineRequest(job);
+  if (reward) checkReward(reward, null, { states: 256, seed: job.seed });
+}
+
+/** Updates, and environment steps or rollouts, of a whole run. */
+export function jobSize(job: Job): { readonly updates: number; readonly steps: number } {
+  if (job.kind === "agentic") {
+    const { updates, groups, groupSize } = job.algorithm;
+    return { updates, steps: updates * groups * groupSize };
+  }
+  const updates = updateCount(job);
+  return { updates, steps: updates * job.algorithm.envs * job.algorithm.steps };
+}
+
+export function createController(
+  run: Run,
+  options: RunKindOptions & Pick<SimulatedRunOptions, "onEvent">,
+): RunController {
+  const job = run.job as Job;
+  return job.kind === "agentic" ? new AgenticRun(run, job, options) : new SimulatedRun(run, job, options);
+}
+
+/** What the store tells of a run that nobody is training. */
+export async function storedEvents(run: Run, store: LightningStore): Promise<readonly RunEvent[]> {
+  const { id } = run;
+  const job = run.job as Job;
+  const spans = await store.spans({ runId: id, tokens: false });
+  if (job.kind === "agentic") {
+    const curve = agenticCurve(id);
+    restoreAgenticCurve(curve, spans, job.algorithm.groups * job.algorithm.groupSize);
+    return [{ kind: "curve", curve: curve.since(0, 0), replace: true }];
+  }
+  const curve = simulatedCurve(id);
+  restoreCurve(curve, spans);
+  const events: RunEvent[] = [{ kind: "curve", curve: curve.since(0, 0), replace: true }];
+  const checkpoint = await store.checkpoint(id);
+  if (checkpoint) {
+    const { update, step } = checkpoint;
+    const { parameters } = checkpoint.state as TrainingState;
+    const episode = recordEpisode({ ...engineRequest(job), parameters });
+    events.push({
+      kind: "episode",
+      episode: { runId: id, environment: job.environment, update, step, ...episode },
+    });
+  }
+  return events;
+}
