@@ -1,5 +1,5 @@
 import type { GpuDevice } from "./device.ts";
-import { compileKernel, type Kernel } from "./kernel.ts";
+import { compileKernel, type CompiledKernel, type Kernel } from "./kernel.ts";
 import type { ShaderOptions } from "./shader-source.ts";
 
 /** Bytes between two uniform slots: WebGPU's default alignment of dynamic offsets. */
@@ -13,6 +13,7 @@ export interface Dispatch {
   readonly hasSlot: boolean;
   readonly x: number;
   readonly y: number;
+  readonly workgroup: number;
 }
 
 /** What a dispatch is made from. */
@@ -59,10 +60,20 @@ export class StaticPlan {
   async stage(stage: Stage): Promise<Dispatch> {
     const { kernel, constants, parts, buffers, invocations, workgroup } = stage;
     if (buffers.length !== kernel.bindings.length) throw new Error(`${kernel.name}: wrong number of buffers`);
-    const { pipeline, layout } = await compileKernel(this.gpu, kernel, {
+    const compiled = await compileKernel(this.gpu, kernel, {
       constants: { ...constants, WORKGROUP: workgroup },
       ...(parts === undefined ? {} : { parts }),
     });
+    return this.bind(compiled, buffers, invocations, workgroup);
+  }
+
+  /** Binds a compiled kernel's buffers: for kernels that several plans share. */
+  bind(
+    { kernel, pipeline, layout }: CompiledKernel,
+    buffers: readonly GPUBuffer[],
+    invocations: number,
+    workgroup: number,
+  ): Dispatch {
     const groups = Math.ceil(invocations / workgroup);
     const y = Math.ceil(groups / 65_535);
     this.gpu.counters.bindGroups++;
@@ -81,19 +92,31 @@ export class StaticPlan {
       hasSlot: kernel.bindings.includes("scalars"),
       x: Math.ceil(groups / y),
       y,
+      workgroup,
     };
   }
 
   encode(pass: GPUComputePassEncoder, dispatch: Dispatch, slot: number): void {
-    pass.setPipeline(dispatch.pipeline);
-    if (dispatch.hasSlot) pass.setBindGroup(0, dispatch.bindGroup, this.#offsets, slot, 1);
-    else pass.setBindGroup(0, dispatch.bindGroup);
-    pass.dispatchWorkgroups(dispatch.x, dispatch.y);
-    this.gpu.counters.dispatches++;
+    this.#encode(pass, dispatch, slot, dispatch.x, dispatch.y);
+  }
+
+  /** As `encode`, over a number of invocations that may change from one submit to the next. */
+  encodeSized(pass: GPUComputePassEncoder, dispatch: Dispatch, slot: number, invocations: number): void {
+    const groups = Math.ceil(invocations / dispatch.workgroup);
+    const y = Math.ceil(groups / 65_535);
+    if (groups > 0) this.#encode(pass, dispatch, slot, Math.ceil(groups / y), y);
   }
 
   dispose(): void {
     for (const buffer of this.#buffers.splice(0)) this.gpu.destroyBuffer(buffer);
+  }
+
+  #encode(pass: GPUComputePassEncoder, dispatch: Dispatch, slot: number, x: number, y: number): void {
+    pass.setPipeline(dispatch.pipeline);
+    if (dispatch.hasSlot) pass.setBindGroup(0, dispatch.bindGroup, this.#offsets, slot, 1);
+    else pass.setBindGroup(0, dispatch.bindGroup);
+    pass.dispatchWorkgroups(x, y);
+    this.gpu.counters.dispatches++;
   }
 
   #keep(buffer: GPUBuffer): GPUBuffer {

@@ -1,0 +1,112 @@
+#include "transformer/batch.wgsl"
+#include "common/workgroup.wgsl"
+#include "common/math.wgsl"
+
+// The token loss and its gradient by the logits, which take their place; thread per prediction. Meaning and sources:
+// src/kernels/token-objective.ts. TRAIN false: only log-probability and entropy.
+
+// Per prediction: (row, id, weight, advantage), (old log-probability, importance, ., .); floats by their bits.
+@group(0) @binding(PREDICTIONS_BINDING) var<storage, read> predictions: array<vec4u>;
+@group(0) @binding(ALLOWED_BINDING) var<storage, read> allowed: array<u32>;
+#if TRAIN
+@group(0) @binding(LOGITS_BINDING) var<storage, read_write> logits: array<f32>;
+// Per prediction, times its weight: loss, entropy, k3 KL, clipped.
+@group(0) @binding(TERMS_BINDING) var<storage, read_write> terms: array<vec4f>;
+// d logits . logits
+@group(0) @binding(PROJECTIONS_BINDING) var<storage, read_write> projections: array<f32>;
+#else
+@group(0) @binding(LOGITS_BINDING) var<storage, read> logits: array<f32>;
+// (log-probability, entropy)
+@group(0) @binding(SCORES_BINDING) var<storage, read_write> scores: array<vec2f>;
+#end
+
+fn is_allowed(id: u32) -> bool {
+  return ((allowed[id / 32u] >> (id % 32u)) & 1u) == 1u;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = linear_workgroup(group, groups) * WORKGROUP + lane;
+  if (row >= batch.predictions) {
+    return;
+  }
+  let head = predictions[2u * row];
+  let base = row * LOGITS_WIDTH;
+  var largest = -3e38;
+  for (var id = 0u; id < VOCABULARY; id++) {
+    if (is_allowed(id)) {
+      largest = max(largest, logits[base + id]);
+    }
+  }
+  var total = 0.0;
+  var weighted = 0.0;
+  for (var id = 0u; id < VOCABULARY; id++) {
+    if (is_allowed(id)) {
+      let shifted = logits[base + id] - largest;
+      let e = math_exp(shifted);
+      total += e;
+      weighted += e * shifted;
+    }
+  }
+  let log_total = math_log(total);
+  let entropy = log_total - weighted / total;
+  let id = head.y;
+  let log_probability = logits[base + id] - largest - log_total;
+#if TRAIN
+  let weight = bitcast<f32>(head.z);
+  let advantage = bitcast<f32>(head.w);
+  let tail = bitcast<vec4f>(predictions[2u * row + 1u]);
+  let importance = tail.y;
+  var loss = -advantage * log_probability;
+  var slope = -advantage;
+  var kl = 0.0;
+  var clipped = 0.0;
+  var bonus = 0.0;
+  if (batch.policy == 1u) {
+    bonus = batch.entropy_coefficient;
+    let raw = log_probability - tail.x;
+    let log_ratio = clamp(raw, -20.0, 20.0);
+    let ratio = math_exp(log_ratio);
+    let unclipped = -advantage * ratio;
+    let bound = -advantage * clamp(ratio, 1.0 - batch.clip_low, 1.0 + batch.clip_high);
+    loss = max(unclipped, bound);
+    slope = unclipped;
+    if (bound > unclipped) {
+      clipped = 1.0;
+      slope = 0.0;
+    }
+    if (raw != log_ratio) {
+      slope = 0.0;
+    }
+    let limit = -advantage * batch.dual_clip;
+    if (batch.dual_clip > 0.0 && advantage < 0.0 && loss > limit) {
+      loss = limit;
+      slope = 0.0;
+    }
+    kl = (ratio - 1.0) - log_ratio;
+  }
+  loss *= importance;
+  slope *= importance;
+  terms[row] = weight * vec4f(loss - bonus * entropy, entropy, kl, clipped);
+  var projection = 0.0;
+  for (var k = 0u; k < LOGITS_WIDTH; k++) {
+    var d = 0.0;
+    if (k < VOCABULARY && is_allowed(k)) {
+      let shifted = logits[base + k] - largest;
+      let log_p = shifted - log_total;
+      let p = math_exp(log_p);
+      d = weight * (slope * (select(0.0, 1.0, k == id) - p) + bonus * p * (log_p + entropy));
+      // The gradients of a row add up to 0, so the shift may stay.
+      projection += d * shifted;
+    }
+    logits[base + k] = d;
+  }
+  projections[row] = projection;
+#else
+  scores[row] = vec2f(select(-bitcast<f32>(0x7f7fffffu), log_probability, is_allowed(id)), entropy);
+#end
+}

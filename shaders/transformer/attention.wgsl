@@ -1,0 +1,76 @@
+#include "transformer/batch.wgsl"
+#include "common/workgroup.wgsl"
+#include "common/math.wgsl"
+
+// Causal grouped-query attention along a token's path, with a running maximum (Milakov and Gimelshein 2018, arXiv
+// 1805.02867). Thread per token and head. Keys and values lie in a table of nodes: the tokens themselves in training,
+// the cache in decoding (CACHE: the token table says which node a token is).
+
+@group(0) @binding(TOKENS_BINDING) var<storage, read> tokens: array<vec4u>;
+@group(0) @binding(QUERIES_BINDING) var<storage, read> queries: array<vec4f>;
+@group(0) @binding(KEYS_BINDING) var<storage, read> keys: array<vec4f>;
+@group(0) @binding(OUTPUT_BINDING) var<storage, read_write> output: array<vec4f>;
+#if SAVE
+// A token's log sums of exponentials, then what the backward pass adds.
+@group(0) @binding(STATISTICS_BINDING) var<storage, read_write> statistics: array<f32>;
+#end
+#include "transformer/ancestors.wgsl"
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let at = linear_workgroup(group, groups) * WORKGROUP + lane;
+  let token = at / HEADS;
+  if (token >= batch.tokens) {
+    return;
+  }
+  let head = at % HEADS;
+  let key_at = KEY_OFFSET + head / SHARED * HEAD_SIZE;
+#for c in 0..HEAD_SIZE
+  let q{c} = queries[token * QUERY_STRIDE + head * HEAD_SIZE + {c}u] * SCALE;
+  var o{c} = vec4f();
+#end
+  var largest = -3e38;
+  var total = 0.0;
+#if CACHE
+  var last = tokens[batch.first + token].z;
+#else
+  var last = token;
+#end
+  loop {
+    let run = runs[last];
+    for (var s = run.x; s <= last; s++) {
+      let k_at = s * KEY_STRIDE + key_at;
+      var score = 0.0;
+#for c in 0..HEAD_SIZE
+      score += dot(q{c}, keys[k_at + {c}u]);
+#end
+      if (score > largest) {
+        let shrink = math_exp(largest - score);
+        total *= shrink;
+#for c in 0..HEAD_SIZE
+        o{c} *= shrink;
+#end
+        largest = score;
+      }
+      let p = math_exp(score - largest);
+      total += p;
+#for c in 0..HEAD_SIZE
+      o{c} += p * keys[k_at + VALUE_OFFSET + {c}u];
+#end
+    }
+    if (run.y == NONE) {
+      break;
+    }
+    last = run.y;
+  }
+#for c in 0..HEAD_SIZE
+  output[at * HEAD_SIZE + {c}u] = o{c} / total;
+#end
+#if SAVE
+  statistics[token * STATISTICS + head] = largest + math_log(total);
+#end
+}

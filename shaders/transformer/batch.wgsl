@@ -1,0 +1,24 @@
+// What changes from dispatch to dispatch, as data: one uniform slot, written by src/kernels/token-batch.ts.
+struct Batch {
+  // Rows of this dispatch: tokens, and those of them whose next token is predicted.
+  tokens: u32,
+  predictions: u32,
+  // First row of the token table, and step of a decode.
+  first: u32,
+  step: u32,
+  // Elements (vec4f) from the first layer's weights to this layer's.
+  layer: u32,
+  // 1: add to the gradient of the micro-batches before.
+  accumulate: u32,
+  // 1: clipped policy surrogate with entropy bonus; 0: likelihood.
+  policy: u32,
+  clip_low: f32,
+  clip_high: f32,
+  // 0: none.
+  dual_clip: f32,
+  entropy_coefficient: f32,
+}
+
+@group(0) @binding(0) var<uniform> batch: Batch;
+
+const NONE: u32 = 0xffffffffu;

@@ -1,0 +1,201 @@
+import forward from "../../shaders/matmul/linear.wgsl?raw";
+import inputGradient from "../../shaders/matmul/linear_input_gradient.wgsl?raw";
+import weightGradient from "../../shaders/matmul/linear_weight_gradient.wgsl?raw";
+import { namedKernel, type NamedKernel } from "./named-kernel.ts";
+
+/** A weight [outputs x inputs] in the arena; offsets in floats, multiples of 4. `inputs` is a multiple of 4. */
+export interface LinearPlace {
+  readonly weight: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  /** Scale of the RMS norm in front of it, or null. */
+  readonly gain: number | null;
+}
+
+/** Register tile: rows, and vec4s of columns at most. */
+export interface LinearTile {
+  readonly rows: number;
+}
+
+/** What becomes of a row of y. */
+export type LinearEnd =
+  | { readonly kind: "store" }
+  /** Adds another buffer's row, or the output's own where `inPlace`. */
+  | { readonly kind: "residual"; readonly inPlace: boolean }
+  /** Rotary positions on the first `rotated` columns; with a cache, queries are stored and the rest is cached. */
+  | {
+      readonly kind: "rope";
+      readonly headSize: number;
+      readonly rotated: number;
+      readonly queryWidth: number;
+      readonly cache: boolean;
+    }
+  /** silu of the first half of the outputs times the second half. */
+  | { readonly kind: "swiglu" };
+
+/** Columns a row of y takes in memory: a multiple of the tile's. */
+export const paddedOutputs = (outputs: number): number => Math.ceil(outputs / 8) * 8;
+
+/**
+ * y = x W^T. `save` keeps what the backward pass needs (1 / rms, gate and up); `gather` reads the rows that the
+ * predictions name. Thread per tile: `tiles` a row of tiles.
+ */
+export function linearKernel(
+  place: LinearPlace,
+  end: LinearEnd,
+  options: {
+    readonly tile: LinearTile;
+    readonly epsilon: number;
+    readonly save: boolean;
+    readonly gather: boolean;
+  },
+): { readonly kernel: NamedKernel; readonly tiles: number; readonly rows: number } {
+  const { tile, save, gather, epsilon } = options;
+  const outputWidth = end.kind === "store" ? paddedOutputs(place.outputs) : place.outputs;
+  const group = end.kind === "rope" ? end.headSize / 2 : end.kind === "swiglu" ? place.outputs / 2 : null;
+  const wide = (group ?? outputWidth / 2) % 4 === 0;
+  const half = wide ? 4 : 2;
+  const norm = place.gain !== null;
+  const tiles = outputWidth / (2 * half);
+  const cache = end.kind === "rope" && end.cache;
+  const kernel = namedKernel(
+    "matmul/linear",
+    forward,
+    {
+      parameters: "read",
+      input: "read",
+      output: "write",
+      predictions: gather && "read",
+      inverses: norm && save && "write",
+      tokens: end.kind === "rope" && "read",
+      rotations: end.kind === "rope" && "read",
+      cache: cache && "write",
+      gate: end.kind === "swiglu" && save && "write",
+      residual: end.kind === "residual" && !end.inPlace && "read",
+    },
+    {
+      INPUTS: place.inputs / 4,
+      WEIGHT: place.weight / 4,
+      GAIN: (place.gain ?? 0) / 4,
+      EPSILON: epsilon.toExponential(),
+      OUTPUT_WIDTH: outputWidth,
+      COLUMN_TILES: tiles,
+      TILE_ROWS: tile.rows,
+      HALF: half,
+      GROUP: group ?? half,
+      WIDE: wide,
+      NORM: norm,
+      GATHER: gather,
+      PREDICTED: false,
+      SAVE_INVERSE: norm && save,
+      ROPE: end.kind === "rope",
+      ROTATED: end.kind === "rope" ? end.rotated : 0,
+      QUERY_WIDTH: end.kind === "rope" ? end.queryWidth : 0,
+      CACHE: cache,
+      CACHE_WIDTH: end.kind === "rope" ? place.outputs - end.queryWidth : 0,
+      SWIGLU: end.kind === "swiglu",
+      SAVE_GATE: end.kind === "swiglu" && save,
+      RESIDUAL: end.kind === "residual" && !end.inPlace,
+      IN_PLACE: end.kind === "residual" && end.inPlace,
+    },
+  );
+  return { kernel, tiles, rows: tile.rows };
+}
+
+/** What becomes of a row of dx. */
+export type LinearGradientEnd =
+  | { readonly kind: "store" }
+  /** On through the norm in front, with `count` partial sums of a row from `offset` on. */
+  | {
+      readonly kind: "norm";
+      readonly projections: { readonly count: number; readonly stride: number; readonly offset: number };
+      readonly accumulate: boolean;
+    }
+  /** On through the SwiGLU below, whose products are this weight's inputs. */
+  | { readonly kind: "swiglu" };
+
+/** dx = dy W. Thread per tile; "swiglu" leaves `tiles` partial sums a row. */
+export function linearInputGradientKernel(
+  place: LinearPlace,
+  end: LinearGradientEnd,
+  options: { readonly tile: LinearTile; readonly gather: boolean },
+): { readonly kernel: NamedKernel; readonly tiles: number; readonly rows: number } {
+  const { tile, gather } = options;
+  const vectors = place.inputs % 8 === 0 ? 2 : 1;
+  const tiles = place.inputs / 4 / vectors;
+  const kernel = namedKernel(
+    "matmul/linear_input_gradient",
+    inputGradient,
+    {
+      parameters: "read",
+      gradient: "read",
+      gate: end.kind === "swiglu" && "write",
+      output: end.kind !== "swiglu" && "write",
+      input: end.kind === "norm" && "read",
+      inverses: end.kind === "norm" && "read",
+      projections: end.kind === "norm" ? "read" : end.kind === "swiglu" && "write",
+      predictions: gather && "read",
+    },
+    {
+      INPUTS: place.inputs / 4,
+      OUTPUTS: (gather ? paddedOutputs(place.outputs) : place.outputs) / 4,
+      WEIGHT: place.weight / 4,
+      GAIN: (place.gain ?? 0) / 4,
+      COLUMN_TILES: tiles,
+      TILE_ROWS: tile.rows,
+      TILE_VECTORS: vectors,
+      PROJECTIONS: end.kind === "norm" ? end.projections.count : 0,
+      PROJECTION_STRIDE: end.kind === "norm" ? end.projections.stride : 0,
+      PROJECTION_OFFSET: end.kind === "norm" ? end.projections.offset : 0,
+      NORM: end.kind === "norm",
+      ACCUMULATE: end.kind === "norm" && end.accumulate,
+      SWIGLU: end.kind === "swiglu",
+      GATHER: gather,
+    },
+  );
+  return { kernel, tiles, rows: tile.rows };
+}
+
+/** dW = dy^T x as `splits` partial sums at `partial` of arenas of `partialLength`. Thread per tile: `tiles` in all. */
+export function linearWeightGradientKernel(
+  place: LinearPlace,
+  options: {
+    readonly splits: number;
+    readonly partial: number;
+    readonly partialLength: number;
+    readonly gather: boolean;
+  },
+): { readonly kernel: NamedKernel; readonly tiles: number } {
+  const { splits, partial, partialLength, gather } = options;
+  const vectors = place.inputs % 8 === 0 ? 2 : 1;
+  const outputWidth = gather ? paddedOutputs(place.outputs) : place.outputs;
+  const wide = outputWidth % 8 === 0;
+  const tileOutputs = wide ? 8 : 4;
+  const columnTiles = place.inputs / 4 / vectors;
+  const kernel = namedKernel(
+    "matmul/linear_weight_gradient",
+    weightGradient,
+    {
+      gradient: "read",
+      input: "read",
+      partials: "write",
+      inverses: place.gain !== null && "read",
+      predictions: gather && "read",
+    },
+    {
+      INPUTS: place.inputs / 4,
+      OUTPUTS: place.outputs,
+      OUTPUT_WIDTH: outputWidth,
+      WEIGHT: partial / 4,
+      PARTIAL_LENGTH: partialLength / 4,
+      COLUMN_TILES: columnTiles,
+      TILE_OUTPUTS: tileOutputs,
+      TILE_VECTORS: vectors,
+      SPLITS: splits,
+      WIDE: wide,
+      NORM: place.gain !== null,
+      GATHER: gather,
+    },
+  );
+  return { kernel, tiles: columnTiles * Math.ceil(place.outputs / tileOutputs) * splits };
+}

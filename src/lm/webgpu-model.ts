@@ -1,0 +1,132 @@
+import type { GpuDevice } from "../gpu/device.ts";
+import { FulguriteError } from "../gpu/error.ts";
+import { StaticPlan } from "../gpu/plan.ts";
+import type { LinearPlace } from "../kernels/linear.ts";
+import { transformerPlaces, type TransformerPlaces } from "../kernels/transformer-places.ts";
+import { initializeTransformer } from "../nn/initialize-transformer.ts";
+import type { ParameterLayout } from "../nn/parameter-layout.ts";
+import { ropeTable } from "../nn/rope-table.ts";
+import { transformerLayout, type TransformerShape } from "../nn/transformer-layout.ts";
+
+/** A layer's matrices; those that share an input lie side by side in the arena and are one. */
+export interface LayerLinears {
+  readonly qkv: LinearPlace;
+  readonly wo: LinearPlace;
+  readonly gateUp: LinearPlace;
+  readonly down: LinearPlace;
+}
+
+/** Sizes that follow from the adapter's kind alone, so that equal runs on equal adapters give equal bits. */
+export interface KernelSizes {
+  /** Rows of a register tile in training and in decoding. */
+  readonly trainingTile: number;
+  readonly decodingTile: number;
+  readonly workgroup: number;
+  /** Ranges of the rows in weight gradients. */
+  readonly splits: number;
+  /** Threads of the gradient's reduction and of AdamW. */
+  readonly squares: number;
+  /** Bytes of activations a micro-batch may take, and of cached keys and values. */
+  readonly activationBytes: number;
+  readonly cacheBytes: number;
+  /** Tokens sampled between two readbacks. */
+  readonly decodingSteps: number;
+}
+
+/** Weights on the device, and what all plans need to know of them. */
+export class WebGpuModel {
+  readonly gpu: GpuDevice;
+  readonly shape: TransformerShape;
+  readonly layout: ParameterLayout;
+  readonly places: TransformerPlaces;
+  /** Of the first layer; layer l's are l x `layerLength` further on. */
+  readonly linears: LayerLinears;
+  /** Floats of one layer. */
+  readonly layerLength: number;
+  readonly head: LinearPlace;
+  readonly sizes: KernelSizes;
+  /** Holds what lives as long as the model. */
+  readonly plan: StaticPlan;
+  readonly parameters: GPUBuffer;
+  /** First moments, then second. */
+  readonly moments: GPUBuffer;
+  /** [position x (cosines, sines)] */
+  readonly rotations: GPUBuffer;
+
+  constructor(gpu: GpuDevice, shape: TransformerShape, seed: number) {
+    if (shape.headSize > 128) {
+      throw new FulguriteError(
+        "lm/unsupported-shape",
+        `Heads of ${shape.headSize} do not fit the GPU kernels' registers.`,
+        "Use more heads of at most 128.",
+      );
+    }
+    this.gpu = gpu;
+    this.shape = shape;
+    this.layout = transformerLayout(shape);
+    this.places = transformerPlaces(this.layout, shape);
+    const { width, heads, keyValueHeads, headSize, feedForward } = shape;
+    const queries = heads * headSize;
+    const layer = this.places.layers[0]!;
+    this.layerLength = (this.places.layers[1]?.n1 ?? this.places.nf) - layer.n1;
+    this.linears = {
+      qkv: {
+        weight: layer.wq,
+        inputs: width,
+        outputs: queries + 2 * keyValueHeads * headSize,
+        gain: layer.n1,
+      },
+      wo: { weight: layer.wo, inputs: queries, outputs: width, gain: null },
+      gateUp: { weight: layer.w1, inputs: width, outputs: 2 * feedForward, gain: layer.n2 },
+      down: { weight: layer.w2, inputs: feedForward, outputs: width, gain: null },
+    };
+    this.head = {
+      weight: this.places.head,
+      inputs: width,
+      outputs: shape.vocabularySize,
+      gain: this.places.nf,
+    };
+    const { software } = gpu;
+    this.sizes = {
+      trainingTile: software ? 8 : 4,
+      decodingTile: software ? 4 : 2,
+      workgroup: software ? 16 : 64,
+      splits: software ? 2 : 8,
+      squares: software ? 512 : 2048,
+      activationBytes: (software ? 128 : 512) * 2 ** 20,
+      cacheBytes: (software ? 128 : 512) * 2 ** 20,
+      decodingSteps: software ? 8 : 16,
+    };
+
+    this.plan = new StaticPlan(gpu);
+    const { length } = this.layout;
+    this.parameters = this.plan.storage("parameters", length);
+    this.moments = this.plan.storage("moments", 2 * length);
+    const { cosines, sines } = ropeTable(shape.maxLength, headSize, shape.ropeBase);
+    const half = headSize / 2;
+    const table = new Float32Array(shape.maxLength * headSize);
+    for (let position = 0; position < shape.maxLength; position++) {
+      table.set(cosines.subarray(position * half, (position + 1) * half), position * headSize);
+      table.set(sines.subarray(position * half, (position + 1) * half), position * headSize + half);
+    }
+    this.rotations = this.plan.storage("rotations", table.length);
+    const { queue } = gpu.device;
+    queue.writeBuffer(this.rotations, 0, table);
+    queue.writeBuffer(
+      this.parameters,
+      0,
+      initializeTransformer(this.layout, seed) as Float32Array<ArrayBuffer>,
+    );
+  }
+
+  dispose(): void {
+    this.plan.dispose();
+  }
+}
+
+/** Next capacity at or above `needed`: steps of a quarter of a power of two, so that growth is rare. */
+export function capacityFor(needed: number, least: number): number {
+  let step = least;
+  while (step * 4 < needed) step *= 2;
+  return Math.max(least, Math.ceil(needed / step) * step);
+}

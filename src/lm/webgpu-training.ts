@@ -1,0 +1,560 @@
+import { StaticPlan, type Dispatch } from "../gpu/plan.ts";
+import { ReadbackRing } from "../gpu/readback.ts";
+import { adamwKernel } from "../kernels/adamw.ts";
+import { compileKernel, type CompiledKernel } from "../gpu/kernel.ts";
+import {
+  attentionKernel,
+  attentionKeyGradientKernel,
+  attentionQueryGradientKernel,
+  statisticsWidth,
+} from "../kernels/attention.ts";
+import {
+  linearInputGradientKernel,
+  linearKernel,
+  linearWeightGradientKernel,
+  paddedOutputs,
+  type LinearEnd,
+  type LinearGradientEnd,
+  type LinearPlace,
+} from "../kernels/linear.ts";
+import { METRICS_LENGTH, metricWord } from "../kernels/metrics.ts";
+import {
+  bindNamedKernel,
+  compileNamedKernel,
+  type CompiledNamedKernel,
+  type NamedKernel,
+} from "../kernels/named-kernel.ts";
+import { reduceTransformerGradientKernel, TERM_RANGES } from "../kernels/reduce-transformer-gradient.ts";
+import { maskWords } from "../kernels/sample-token.ts";
+import { ScalarSlots } from "../kernels/scalars.ts";
+import { TokenBatchSlots, type BatchField } from "../kernels/token-batch.ts";
+import { embedKernel, predictionGradientKernel, tokenLossKernel } from "../kernels/token-rows.ts";
+import type { TokenLossConfig, TokenRows, TokenStepMetrics } from "./language-engine.ts";
+import { TokenForest } from "./token-forest.ts";
+import { capacityFor, type WebGpuModel } from "./webgpu-model.ts";
+
+/** A kernel with its threads: `tiles` for every `rows` rows, or in all where `rows` is 0. */
+interface Work {
+  readonly compiled: CompiledNamedKernel;
+  readonly tiles: number;
+  readonly rows: number;
+  readonly count: "tokens" | "predictions";
+}
+
+interface LayerWork {
+  readonly qkv: Work;
+  readonly attention: Work;
+  readonly wo: Work;
+  readonly gateUp: Work;
+  readonly down: Work;
+  readonly downGradient: Work;
+  readonly gateUpGradient: Work;
+  readonly woGradient: Work;
+  readonly queryGradient: Work;
+  readonly keyGradient: Work;
+  readonly qkvGradient: Work;
+  readonly downWeights: Work;
+  readonly gateUpWeights: Work;
+  readonly woWeights: Work;
+  readonly qkvWeights: Work;
+}
+
+interface Kernels {
+  readonly embed: Work;
+  readonly layer: LayerWork;
+  readonly head: Work;
+  readonly loss: Work;
+  readonly score: Work;
+  readonly headGradient: Work;
+  readonly headWeights: Work;
+  readonly predictionGradient: Work;
+  readonly reduce: Work;
+  readonly adamw: CompiledKernel;
+}
+
+interface Step {
+  readonly dispatch: Dispatch;
+  readonly work: Work;
+  /** Uniform slot: the layer. */
+  readonly slot: number;
+}
+
+/** Buffers and dispatches for up to `tokens` tokens and `predictions` predictions. */
+interface Workspace {
+  readonly plan: StaticPlan;
+  readonly tokens: number;
+  readonly predictions: number;
+  readonly batch: GPUBuffer;
+  readonly table: GPUBuffer;
+  readonly runs: GPUBuffer;
+  readonly predictionTable: GPUBuffer;
+  readonly occurrences: GPUBuffer;
+  readonly scores: GPUBuffer;
+  readonly readScores: ReadbackRing;
+  readonly forward: readonly Step[];
+  readonly loss: Step;
+  readonly score: Step;
+  readonly backward: readonly Step[];
+}
+
+/** Forward, backward and AdamW over packed rows; one submit a micro-batch, nothing made in steady state. */
+export class WebGpuTraining {
+  readonly #model: WebGpuModel;
+  readonly #kernels: Kernels;
+  readonly #forest = new TokenForest();
+  /** What does not depend on the number of tokens. */
+  readonly #plan: StaticPlan;
+  readonly #partials: GPUBuffer;
+  readonly #gradients: GPUBuffer;
+  readonly #squares: GPUBuffer;
+  readonly #metrics: GPUBuffer;
+  readonly #allowed: GPUBuffer;
+  readonly #scalars = new ScalarSlots(1);
+  readonly #scalarsBuffer: GPUBuffer;
+  readonly #adamw: Dispatch;
+  readonly #readMetrics: ReadbackRing;
+  /** One slot a layer. */
+  readonly #batch: TokenBatchSlots;
+  #workspace: Workspace | null = null;
+
+  /** Compiles all kernels in parallel. */
+  static async create(model: WebGpuModel): Promise<WebGpuTraining> {
+    return new WebGpuTraining(model, await compileKernels(model));
+  }
+
+  constructor(model: WebGpuModel, kernels: Kernels) {
+    const { gpu, sizes, layout, shape } = model;
+    this.#model = model;
+    this.#kernels = kernels;
+    this.#batch = new TokenBatchSlots(shape.layers);
+    for (let l = 0; l < shape.layers; l++) this.#batch.set(l, "layer", (l * model.layerLength) / 4);
+    this.#plan = new StaticPlan(gpu);
+    this.#scalarsBuffer = this.#plan.slots(1);
+    this.#partials = this.#plan.storage("partial gradients", sizes.splits * partialLength(model));
+    this.#gradients = this.#plan.storage("gradients", layout.length);
+    this.#squares = this.#plan.storage("squares", sizes.squares + TERM_RANGES * 5);
+    this.#metrics = this.#plan.storage("metrics", METRICS_LENGTH);
+    this.#allowed = this.#plan.storage("allowed", maskWords(shape.vocabularySize));
+    this.#adamw = this.#plan.bind(
+      kernels.adamw,
+      [this.#scalarsBuffer, this.#gradients, this.#squares, model.parameters, model.moments, this.#metrics],
+      Math.max(sizes.squares, METRICS_LENGTH),
+      64,
+    );
+    this.#readMetrics = new ReadbackRing(gpu, "metrics readback", METRICS_LENGTH, 2);
+  }
+
+  /** One optimizer step, the `optimizerStep`th (from 1 on). */
+  async step(rows: TokenRows, config: TokenLossConfig, optimizerStep: number): Promise<TokenStepMetrics> {
+    const { gpu } = this.#model;
+    const forest = this.#forest;
+    const set = this.#setBatch.bind(this);
+    set("policy", config.kind === "policy" ? 1 : 0);
+    set("clipLow", config.clipLow);
+    set("clipHigh", config.clipHigh);
+    set("dualClip", config.dualClip ?? 0);
+    set("entropyCoefficient", config.entropyCoefficient);
+    this.#writeOptimizer(config, optimizerStep);
+    this.#writeAllowed(rows);
+    let weight = 0;
+    let tokens = 0;
+    for (const w of rows.weights) {
+      if (!(w > 0)) continue;
+      weight += w;
+      tokens++;
+    }
+    forest.start(rows, false);
+    let read: (() => Promise<Float32Array>) | null = null;
+    for (let first = true; first || forest.more; first = false) {
+      const workspace = this.#fill(first);
+      const encoder = gpu.device.createCommandEncoder();
+      const last = !forest.more;
+      if (last) encoder.clearBuffer(this.#metrics);
+      const pass = encoder.beginComputePass();
+      this.#encode(pass, workspace, workspace.forward);
+      this.#encode(pass, workspace, [workspace.loss]);
+      this.#encode(pass, workspace, workspace.backward);
+      if (last) this.#plan.encode(pass, this.#adamw, 0);
+      pass.end();
+      if (last) read = this.#readMetrics.copy(encoder, [{ buffer: this.#metrics, length: METRICS_LENGTH }]);
+      gpu.submit(encoder);
+    }
+    const data = await read!();
+    const mean = (sum: number): number => (weight > 0 ? sum / weight : NaN);
+    return {
+      loss: data[metricWord.policyLoss]!,
+      entropy: mean(data[metricWord.entropy]!),
+      approximateKl: mean(data[metricWord.kl]!),
+      clipFraction: mean(data[metricWord.clipped]!),
+      gradientNorm: data[metricWord.gradientNorm]!,
+      tokens,
+    };
+  }
+
+  /** Entry by entry as in `rows`; what no token precedes is 0. */
+  async score(
+    rows: TokenRows,
+  ): Promise<{ readonly logProbabilities: Float32Array; readonly entropies: Float32Array }> {
+    const { gpu } = this.#model;
+    const forest = this.#forest;
+    const logProbabilities = new Float32Array(rows.rows * rows.length);
+    const entropies = new Float32Array(rows.rows * rows.length);
+    this.#writeAllowed(rows);
+    forest.start(rows, true);
+    for (let first = true; forest.more; first = false) {
+      const workspace = this.#fill(first);
+      const encoder = gpu.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      this.#encode(pass, workspace, workspace.forward);
+      this.#encode(pass, workspace, [workspace.score]);
+      pass.end();
+      const length = 2 * forest.predictionCount;
+      const read = workspace.readScores.copy(encoder, [{ buffer: workspace.scores, length }]);
+      const entries = forest.entries.slice(0, forest.predictionCount);
+      gpu.submit(encoder);
+      const data = await read();
+      entries.forEach((entry, i) => {
+        // The shader has no infinity for ids that are not allowed.
+        logProbabilities[entry] = data[2 * i]! < -3e38 ? -Infinity : data[2 * i]!;
+        entropies[entry] = data[2 * i + 1]!;
+      });
+    }
+    return { logProbabilities, entropies };
+  }
+
+  dispose(): void {
+    this.#disposeWorkspace();
+    this.#readMetrics.dispose();
+    this.#plan.dispose();
+  }
+
+  #disposeWorkspace(): void {
+    this.#workspace?.readScores.dispose();
+    this.#workspace?.plan.dispose();
+    this.#workspace = null;
+  }
+
+  #encode(pass: GPUComputePassEncoder, workspace: Workspace, steps: readonly Step[]): void {
+    const forest = this.#forest;
+    for (const { dispatch, work, slot } of steps) {
+      const count = work.count === "tokens" ? forest.tokenCount : forest.predictionCount;
+      const tiles = work.rows === 0 ? work.tiles : Math.ceil(count / work.rows) * work.tiles;
+      workspace.plan.encodeSized(pass, dispatch, slot, tiles);
+    }
+  }
+
+  /** The next micro-batch's tables on the device, in a workspace that holds them. */
+  #fill(first: boolean): Workspace {
+    const { shape, sizes, gpu } = this.#model;
+    const forest = this.#forest;
+    const maxTokens = Math.max(64, Math.floor(sizes.activationBytes / bytesPerToken(this.#model)));
+    const maxPredictions = Math.max(64, Math.floor(sizes.activationBytes / bytesPerPrediction(this.#model)));
+    forest.next(maxTokens, maxPredictions, shape.vocabularySize);
+    const { tokenCount, predictionCount } = forest;
+    let workspace = this.#workspace;
+    if (!workspace || workspace.tokens < tokenCount || workspace.predictions < predictionCount) {
+      const tokens = capacityFor(Math.max(tokenCount, workspace?.tokens ?? 0), 64);
+      const predictions = capacityFor(Math.max(predictionCount, workspace?.predictions ?? 0), 64);
+      this.#disposeWorkspace();
+      workspace = this.#workspace = this.#createWorkspace(tokens, predictions);
+    }
+    this.#setBatch("tokens", tokenCount);
+    this.#setBatch("predictions", predictionCount);
+    this.#setBatch("accumulate", first ? 0 : 1);
+    const { queue } = gpu.device;
+    queue.writeBuffer(workspace.batch, 0, this.#batch.bytes);
+    queue.writeBuffer(workspace.table, 0, forest.tokens, 0, 4 * (tokenCount + 1));
+    queue.writeBuffer(workspace.runs, 0, forest.runs, 0, 2 * tokenCount);
+    queue.writeBuffer(workspace.predictionTable, 0, forest.predictions, 0, 8 * predictionCount);
+    queue.writeBuffer(workspace.occurrences, 0, forest.occurrences, 0, shape.vocabularySize + 1 + tokenCount);
+    return workspace;
+  }
+
+  #setBatch(field: BatchField, value: number): void {
+    for (let l = 0; l < this.#model.shape.layers; l++) this.#batch.set(l, field, value);
+  }
+
+  #writeAllowed(rows: TokenRows): void {
+    const { shape, gpu } = this.#model;
+    gpu.device.queue.writeBuffer(this.#allowed, 0, allowedMask(rows.allowed, shape.vocabularySize));
+  }
+
+  #writeOptimizer(config: TokenLossConfig, step: number): void {
+    const [beta1, beta2] = config.betas;
+    const set = this.#scalars.set.bind(this.#scalars, 0);
+    set("learningRate", config.learningRate);
+    set("maxGradientNorm", config.maxGradientNorm);
+    set("beta1", beta1);
+    set("beta2", beta2);
+    set("beta1Complement", 1 - beta1);
+    set("beta2Complement", 1 - beta2);
+    set("epsilon", config.adamEpsilon);
+    set("weightDecay", config.weightDecay);
+    set("correction1", 1 - beta1 ** step);
+    set("correction2", 1 - beta2 ** step);
+    this.#model.gpu.device.queue.writeBuffer(this.#scalarsBuffer, 0, this.#scalars.bytes);
+  }
+
+  #createWorkspace(tokens: number, predictions: number): Workspace {
+    const { gpu, shape, parameters, rotations } = this.#model;
+    const { width, feedForward, heads, keyValueHeads, headSize, vocabularySize } = shape;
+    const queries = heads * headSize;
+    const qkvWidth = queries + 2 * keyValueHeads * headSize;
+    const kernels = this.#kernels;
+    const plan = new StaticPlan(gpu);
+    // Tiles reach beyond the last row.
+    const rows = (name: string, count: number, length: number): GPUBuffer =>
+      plan.storage(name, (Math.ceil(count / 8) * 8 + 8) * length);
+    const batch = plan.slots(shape.layers);
+    const table = rows("tokens", tokens + 1, 4);
+    const runs = rows("runs", tokens, 2);
+    const predictionTable = rows("predictions", predictions, 8);
+    const occurrences = plan.storage("occurrences", vocabularySize + 1 + tokens);
+    const logits = rows("logits", predictions, paddedOutputs(vocabularySize));
+    const headInverses = rows("head inverses", predictions, 1);
+    const terms = rows("terms", predictions, 4);
+    const headProjections = rows("head projections", predictions, 1);
+    const scores = rows("scores", predictions, 2);
+    const headGradient = rows("head gradient", predictions, width);
+    const residual = rows("residual gradient", tokens, width);
+    const qkvGradient = rows("qkv gradient", tokens, qkvWidth);
+    const attendedGradient = rows("attended gradient", tokens, queries);
+    const projectionTiles = kernels.layer.downGradient.tiles;
+    const projections = rows("projections", tokens, projectionTiles);
+    const layers = Array.from({ length: shape.layers }, (_, l) => ({
+      input: rows(`input ${l}`, tokens, width),
+      inverses1: rows(`inverses ${l}.1`, tokens, 1),
+      qkv: rows(`qkv ${l}`, tokens, qkvWidth),
+      statistics: rows(`statistics ${l}`, tokens, statisticsWidth(shape)),
+      attended: rows(`attended ${l}`, tokens, queries),
+      middle: rows(`middle ${l}`, tokens, width),
+      inverses2: rows(`inverses ${l}.2`, tokens, 1),
+      gate: rows(`gate ${l}`, tokens, 2 * feedForward),
+      activated: rows(`activated ${l}`, tokens, feedForward),
+    }));
+    const output = rows("output", tokens, width);
+
+    const bind = (work: Work, buffers: Readonly<Record<string, GPUBuffer>>, slot = 0): Step => ({
+      ...{ work, slot },
+      dispatch: bindNamedKernel(plan, work.compiled, batch, {
+        parameters,
+        rotations,
+        runs,
+        tokens: table,
+        predictions: predictionTable,
+        partials: this.#partials,
+        allowed: this.#allowed,
+        ...buffers,
+      }),
+    });
+    const forward: Step[] = [bind(kernels.embed, { output: layers[0]!.input })];
+    const k = kernels.layer;
+    layers.forEach((b, l) => {
+      const at: typeof bind = (work, buffers) => bind(work, buffers, l);
+      forward.push(
+        at(k.qkv, { input: b.input, output: b.qkv, inverses: b.inverses1 }),
+        at(k.attention, { queries: b.qkv, keys: b.qkv, output: b.attended, statistics: b.statistics }),
+        at(k.wo, { input: b.attended, residual: b.input, output: b.middle }),
+        at(k.gateUp, { input: b.middle, output: b.activated, gate: b.gate, inverses: b.inverses2 }),
+        at(k.down, {
+          input: b.activated,
+          residual: b.middle,
+          output: layers[l + 1]?.input ?? output,
+        }),
+      );
+    });
+    forward.push(bind(kernels.head, { input: output, output: logits, inverses: headInverses }));
+    const backward: Step[] = [
+      bind(kernels.headWeights, { gradient: logits, input: output, inverses: headInverses }),
+      bind(kernels.headGradient, {
+        gradient: logits,
+        input: output,
+        inverses: headInverses,
+        projections: headProjections,
+        output: headGradient,
+      }),
+      bind(kernels.predictionGradient, { gradient: headGradient, output: residual }),
+    ];
+    for (let l = layers.length - 1; l >= 0; l--) {
+      const b = layers[l]!;
+      const at: typeof bind = (work, buffers) => bind(work, buffers, l);
+      backward.push(
+        at(k.downWeights, { gradient: residual, input: b.activated }),
+        at(k.downGradient, { gradient: residual, gate: b.gate, projections }),
+        at(k.gateUpWeights, { gradient: b.gate, input: b.middle, inverses: b.inverses2 }),
+        at(k.gateUpGradient, {
+          gradient: b.gate,
+          input: b.middle,
+          inverses: b.inverses2,
+          projections,
+          output: residual,
+        }),
+        at(k.woWeights, { gradient: residual, input: b.attended }),
+        at(k.woGradient, { gradient: residual, output: attendedGradient }),
+        at(k.queryGradient, {
+          keys: b.qkv,
+          gradient: attendedGradient,
+          attended: b.attended,
+          statistics: b.statistics,
+          output: qkvGradient,
+        }),
+        at(k.keyGradient, {
+          keys: b.qkv,
+          gradient: attendedGradient,
+          statistics: b.statistics,
+          output: qkvGradient,
+        }),
+        at(k.qkvWeights, { gradient: qkvGradient, input: b.input, inverses: b.inverses1 }),
+        at(k.qkvGradient, {
+          gradient: qkvGradient,
+          input: b.input,
+          inverses: b.inverses1,
+          projections: b.statistics,
+          output: residual,
+        }),
+      );
+    }
+    backward.push(
+      bind(kernels.reduce, {
+        residual,
+        occurrences,
+        terms,
+        gradients: this.#gradients,
+        squares: this.#squares,
+      }),
+    );
+    return {
+      ...{ plan, tokens, predictions, batch, table, runs, predictionTable, occurrences, scores },
+      readScores: new ReadbackRing(gpu, "scores readback", 2 * predictions, 1),
+      forward,
+      loss: bind(kernels.loss, { logits, terms, projections: headProjections }),
+      score: bind(kernels.score, { logits, scores }),
+      backward,
+    };
+  }
+}
+
+/** Bits of the allowed ids; all of the vocabulary where `allowed` is null. */
+export function allowedMask(allowed: Int32Array | null, vocabularySize: number): Uint32Array<ArrayBuffer> {
+  const mask = new Uint32Array(maskWords(vocabularySize));
+  if (allowed === null) for (let id = 0; id < vocabularySize; id++) mask[id >> 5]! |= 1 << (id & 31);
+  else for (const id of allowed) mask[id >> 5]! |= 1 << (id & 31);
+  return mask;
+}
+
+/** Floats of one set of partial gradients: the arena, and the head's where it is the embedding. */
+function partialLength({ layout, shape }: WebGpuModel): number {
+  return layout.length + (shape.tiedHead ? shape.vocabularySize * shape.width : 0);
+}
+
+function bytesPerToken({ shape }: WebGpuModel): number {
+  const { width, layers, heads, keyValueHeads, headSize, feedForward } = shape;
+  const queries = heads * headSize;
+  const qkv = queries + 2 * keyValueHeads * headSize;
+  const layer = 2 * width + qkv + queries + 3 * feedForward + statisticsWidth(shape) + 2;
+  return 4 * (layers * layer + 2 * width + qkv + queries + feedForward / 8 + 8);
+}
+
+function bytesPerPrediction({ shape }: WebGpuModel): number {
+  return 4 * (paddedOutputs(shape.vocabularySize) + shape.width + 16);
+}
+
+async function compileKernels(model: WebGpuModel): Promise<Kernels> {
+  const { gpu, shape, layout, places, sizes } = model;
+  const { heads, keyValueHeads, headSize, width, normEpsilon: epsilon } = shape;
+  const tile = { rows: sizes.trainingTile };
+  const length = partialLength(model);
+  const compiling: Promise<unknown>[] = [];
+  // All start at once; each slot is filled when its kernel is ready.
+  const work = (kernel: NamedKernel, tiles: number, rows: number, count: Work["count"]): Work => {
+    const slot = { compiled: null as CompiledNamedKernel | null, tiles, rows, count };
+    compiling.push(
+      compileNamedKernel(gpu, kernel, sizes.workgroup).then((compiled) => {
+        slot.compiled = compiled;
+      }),
+    );
+    return slot as Work;
+  };
+  const linear = (place: LinearPlace, end: LinearEnd, gather = false): Work => {
+    const { kernel, tiles, rows } = linearKernel(place, end, { tile, epsilon, save: true, gather });
+    return work(kernel, tiles, rows, gather ? "predictions" : "tokens");
+  };
+  const inputGradient = (place: LinearPlace, end: LinearGradientEnd, gather = false): Work => {
+    const { kernel, tiles, rows } = linearInputGradientKernel(place, end, { tile, gather });
+    return work(kernel, tiles, rows, gather ? "predictions" : "tokens");
+  };
+  const weightGradient = (place: LinearPlace, partial: number, gather = false): Work => {
+    const { kernel, tiles } = linearWeightGradientKernel(place, {
+      ...{ splits: sizes.splits, partial, partialLength: length, gather },
+    });
+    return work(kernel, tiles, 0, "tokens");
+  };
+  const headPartial = shape.tiedHead ? layout.length : places.head;
+  const vectors = Math.ceil(layout.length / 4 / sizes.squares);
+  const rope: LinearEnd = {
+    kind: "rope",
+    headSize,
+    rotated: (heads + keyValueHeads) * headSize,
+    queryWidth: heads * headSize,
+    cache: false,
+  };
+  const { qkv, wo, gateUp, down } = model.linears;
+  const downGradient = inputGradient(down, { kind: "swiglu" });
+  const kernels = {
+    embed: work(embedKernel(width, places.emb), width / 4, 1, "tokens"),
+    layer: {
+      qkv: linear(qkv, rope),
+      attention: work(attentionKernel(shape, { cache: false, save: true }), heads, 1, "tokens"),
+      wo: linear(wo, { kind: "residual", inPlace: false }),
+      gateUp: linear(gateUp, { kind: "swiglu" }),
+      down: linear(down, { kind: "residual", inPlace: false }),
+      downGradient,
+      gateUpGradient: inputGradient(gateUp, {
+        kind: "norm",
+        projections: { count: downGradient.tiles, stride: downGradient.tiles, offset: 0 },
+        accumulate: true,
+      }),
+      woGradient: inputGradient(wo, { kind: "store" }),
+      queryGradient: work(attentionQueryGradientKernel(shape), heads, 1, "tokens"),
+      keyGradient: work(attentionKeyGradientKernel(shape), keyValueHeads, 1, "tokens"),
+      qkvGradient: inputGradient(qkv, {
+        kind: "norm",
+        projections: {
+          ...{ count: heads + keyValueHeads, stride: statisticsWidth(shape), offset: 2 * heads },
+        },
+        accumulate: true,
+      }),
+      downWeights: weightGradient(down, down.weight),
+      gateUpWeights: weightGradient(gateUp, gateUp.weight),
+      woWeights: weightGradient(wo, wo.weight),
+      qkvWeights: weightGradient(qkv, qkv.weight),
+    },
+    head: linear(model.head, { kind: "store" }, true),
+    loss: work(tokenLossKernel(shape.vocabularySize, true), 1, 1, "predictions"),
+    score: work(tokenLossKernel(shape.vocabularySize, false), 1, 1, "predictions"),
+    headGradient: inputGradient(
+      model.head,
+      { kind: "norm", projections: { count: 1, stride: 1, offset: 0 }, accumulate: false },
+      true,
+    ),
+    headWeights: weightGradient(model.head, headPartial, true),
+    predictionGradient: work(predictionGradientKernel(width), width / 4, 1, "tokens"),
+    reduce: work(
+      reduceTransformerGradientKernel(shape, places, {
+        ...{ length: layout.length, splits: sizes.splits, partialLength: length, headPartial },
+        ...{ squares: sizes.squares, vectors },
+      }),
+      sizes.squares + TERM_RANGES,
+      0,
+      "tokens",
+    ),
+  };
+  const adamw = await compileKernel(gpu, adamwKernel, {
+    constants: {
+      ...{ LENGTH: layout.length, SQUARES: sizes.squares, VECTORS: vectors },
+      WORKGROUP: 64,
+    },
+  });
+  await Promise.all(compiling);
+  return { ...kernels, adamw };
+}
