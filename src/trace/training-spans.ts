@@ -1,6 +1,7 @@
 import type { UpdateMetrics } from "../rl/engine.ts";
 import type { Span } from "../store/records.ts";
 import { createSpan } from "./create-span.ts";
+import { numbersOf, pick, sequenceOfEvaluation, sequenceOfUpdate } from "./metric-attributes.ts";
 import { evaluationAttributes, names, updateAttributes } from "./semantic-conventions.ts";
 
 /** Greedy episodes on held-out start states after one update; returns are the environment's own. */
@@ -15,11 +16,6 @@ export interface Evaluation {
   /** Steps of an episode, mean. */
   readonly lengthMean: number;
 }
-
-// A resumed run does some updates again; its spans must have the ids they had the first time. So a sequence
-// follows from the update: 2 u for the update, 2 u + 1 for the evaluation after it.
-const sequenceOfUpdate = (update: number): number => 2 * update;
-const sequenceOfEvaluation = (update: number): number => 2 * update + 1;
 
 /** The span of one update. Times are milliseconds since the epoch. */
 export const updateSpan = (runId: string, metrics: UpdateMetrics, startTime: number, endTime: number): Span =>
@@ -55,17 +51,3 @@ export const metricsFromSpan = (span: Span): UpdateMetrics | null =>
 /** What the span of an evaluation measured; null for any other span. */
 export const evaluationFromSpan = (span: Span): Evaluation | null =>
   span.name === names.evaluation ? numbersOf(span, evaluationAttributes) : null;
-
-const pick = <Name extends string>(
-  from: Readonly<Record<Name, number>>,
-  keys: readonly Name[],
-): Record<Name, number> => Object.fromEntries(keys.map((key) => [key, from[key]])) as Record<Name, number>;
-
-/** A metric that an older version did not write is NaN. */
-const numbersOf = <Name extends string>({ attributes }: Span, keys: readonly Name[]): Record<Name, number> =>
-  Object.fromEntries(
-    keys.map((key) => {
-      const value = attributes[key];
-      return [key, typeof value === "number" ? value : Number.NaN];
-    }),
-  ) as Record<Name, number>;

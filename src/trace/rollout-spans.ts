@@ -1,0 +1,216 @@
+import type { AttributeValue, Rollout, Span } from "../store/records.ts";
+import { createSpan } from "./create-span.ts";
+import { json, messagesOf, outputMessages } from "./messages.ts";
+import { spanIdAt, type SpanPlace } from "./rollout-trace.ts";
+import { agentLightning, fulgurite, genAi } from "./semantic-conventions.ts";
+
+/** A completion as the gateway records it: what its span needs of it. */
+export interface RecordedCall {
+  readonly callIndex: number;
+  readonly choice: number;
+  /** "chat.completions" or "completions". */
+  readonly route: string;
+  /** Parsed body; null where it was no JSON. */
+  readonly request: unknown;
+  readonly responseText: string;
+  readonly promptTokens: Int32Array;
+  readonly responseTokens: Int32Array;
+  readonly samplerLogProbabilities: Float32Array;
+  readonly logProbabilities: Float32Array;
+  readonly finishReason: string | null;
+  readonly requestedModel: string | null;
+  readonly model: string;
+  readonly policyVersion: number | null;
+  readonly sampling: {
+    readonly temperature: number;
+    readonly maxTokens: number;
+    readonly stop: readonly string[];
+    readonly seed: number;
+    readonly allowed: Int32Array | null;
+  } | null;
+  readonly startTime: number;
+  readonly endTime: number;
+  readonly status: "succeeded" | "rejected" | "failed" | "cancelled";
+  readonly httpStatus: number;
+  readonly error: string | null;
+}
+
+type Attributes = Record<string, AttributeValue>;
+
+interface Body {
+  readonly name: string;
+  readonly status: Span["status"];
+  readonly startTime: number;
+  readonly endTime: number;
+  /** Undefined ones are left out. */
+  readonly attributes: Readonly<Record<string, AttributeValue | undefined>>;
+}
+
+function spanAt(place: SpanPlace, { attributes, ...body }: Body): Span {
+  const present = Object.entries(attributes).filter(([, value]) => value !== undefined);
+  return createSpan({
+    ...body,
+    runId: place.runId,
+    rolloutId: place.rolloutId,
+    attemptId: place.attemptId,
+    sequence: place.sequence,
+    spanId: spanIdAt(place),
+    parentId: place.parentId,
+    traceId: place.rolloutId,
+    attributes: Object.fromEntries(present) as Attributes,
+  });
+}
+
+/** The span of one completion of one request to the policy, with its tokens where it got as far as a prompt. */
+export function modelCallSpan(place: SpanPlace, call: RecordedCall): Span {
+  const { promptTokens, responseTokens, sampling, finishReason } = call;
+  const operation = call.route === "completions" ? "text_completion" : "chat";
+  const body =
+    typeof call.request === "object" ? (call.request as Readonly<Record<string, unknown>> | null) : null;
+  const succeeded = call.status === "succeeded";
+  const span = spanAt(place, {
+    name: `${operation} ${call.model}`,
+    status: succeeded ? "ok" : "error",
+    startTime: call.startTime,
+    endTime: call.endTime,
+    attributes: {
+      [genAi.operationName]: operation,
+      [genAi.providerName]: fulgurite.provider,
+      [genAi.requestModel]: call.requestedModel ?? undefined,
+      [genAi.requestTemperature]: sampling?.temperature,
+      [genAi.requestMaxTokens]: sampling?.maxTokens,
+      [genAi.requestSeed]: sampling?.seed,
+      [genAi.requestStopSequences]: sampling && sampling.stop.length > 0 ? json(sampling.stop) : undefined,
+      [genAi.requestStream]: body?.["stream"] === true ? true : undefined,
+      [genAi.requestChoiceCount]: typeof body?.["n"] === "number" ? body["n"] : undefined,
+      [genAi.toolDefinitions]: body?.["tools"] === undefined ? undefined : json(body["tools"]),
+      [genAi.inputMessages]: body ? json(messagesOf(body)) : undefined,
+      [genAi.outputMessages]: succeeded ? json(outputMessages(call.responseText, finishReason)) : undefined,
+      [genAi.responseModel]: call.model,
+      [genAi.responseFinishReasons]: finishReason === null ? undefined : json([finishReason]),
+      [genAi.inputTokens]: promptTokens.length,
+      [genAi.outputTokens]: responseTokens.length,
+      [genAi.httpStatus]: call.httpStatus,
+      [genAi.errorType]: succeeded ? undefined : call.status,
+      [genAi.errorMessage]: call.error ?? undefined,
+      [fulgurite.callIndex]: call.callIndex,
+      [fulgurite.choice]: call.choice,
+      [fulgurite.policyVersion]: call.policyVersion ?? undefined,
+      [fulgurite.allowedTokens]: sampling?.allowed ? json(Array.from(sampling.allowed)) : undefined,
+    },
+  });
+  if (promptTokens.length === 0) return span;
+  const { samplerLogProbabilities, logProbabilities } = call;
+  return {
+    ...span,
+    tokens: {
+      promptIds: promptTokens,
+      responseIds: responseTokens,
+      samplerLogProbabilities,
+      logProbabilities,
+    },
+  };
+}
+
+/** True for the span of a completion, answered or not. */
+export const isModelCall = ({ attributes }: Span): boolean =>
+  attributes[genAi.operationName] === "chat" || attributes[genAi.operationName] === "text_completion";
+
+export interface RecordedReward {
+  /** Weighted sum; null where the reward failed. */
+  readonly reward: number | null;
+  readonly components: Readonly<Record<string, number>>;
+  /** Code and text of the failure; null where there is a reward. */
+  readonly reason: string | null;
+  readonly message: string | null;
+  readonly startTime: number;
+  readonly endTime: number;
+}
+
+/** The span of scoring a rollout: the reward first, named "primary", then its components by name. */
+export function rewardSpan(place: SpanPlace, scored: RecordedReward): Span {
+  const { reward, components, reason, message, startTime, endTime } = scored;
+  const attributes: Record<string, AttributeValue | undefined> = {
+    [genAi.errorType]: reason ?? undefined,
+    [genAi.errorMessage]: message ?? undefined,
+  };
+  if (reward !== null) {
+    attributes[genAi.evaluationName] = "reward";
+    attributes[genAi.evaluationScore] = reward;
+    [[agentLightning.primary, reward] as const, ...Object.entries(components)].forEach(([name, value], i) => {
+      attributes[agentLightning.rewardName(i)] = name;
+      attributes[agentLightning.rewardValue(i)] = value;
+    });
+  }
+  const status = reward === null ? "error" : "ok";
+  return spanAt(place, { name: agentLightning.annotation, status, startTime, endTime, attributes });
+}
+
+/** Rewards of a reward span by name, the primary one under "primary"; null for any other span. */
+export function rewardsFromSpan({ name, attributes }: Span): Record<string, number> | null {
+  if (name !== agentLightning.annotation) return null;
+  const rewards: Record<string, number> = {};
+  for (let i = 0; ; i++) {
+    const key = attributes[agentLightning.rewardName(i)];
+    const value = attributes[agentLightning.rewardValue(i)];
+    if (typeof key !== "string" || typeof value !== "number") break;
+    rewards[key] = value;
+  }
+  return Object.keys(rewards).length > 0 ? rewards : null;
+}
+
+export interface RecordedAttempt extends Pick<
+  Rollout,
+  "update" | "mode" | "group" | "sample" | "status" | "reason" | "message"
+> {
+  /** The agent's name. */
+  readonly agent: string;
+  readonly startTime: number;
+  readonly endTime: number;
+}
+
+/** The root span of one attempt; task and result are the rollout's own. */
+export const rolloutSpan = (place: SpanPlace, attempt: RecordedAttempt): Span =>
+  spanAt(place, {
+    name: `invoke_agent ${attempt.agent}`,
+    status: attempt.status === "succeeded" ? "ok" : "error",
+    startTime: attempt.startTime,
+    endTime: attempt.endTime,
+    attributes: {
+      [genAi.operationName]: "invoke_agent",
+      [genAi.agentName]: attempt.agent,
+      [genAi.errorType]: attempt.reason ?? undefined,
+      [genAi.errorMessage]: attempt.message ?? undefined,
+      [fulgurite.update]: attempt.update,
+      [fulgurite.group]: attempt.group,
+      [fulgurite.sample]: attempt.sample,
+      [fulgurite.mode]: attempt.mode,
+      [fulgurite.attempt]: place.attempt,
+    },
+  });
+
+export interface RecordedEmission {
+  readonly kind: "emit" | "log";
+  /** Name of an emission, level of a log line. */
+  readonly name: string;
+  readonly value: unknown;
+  readonly time: number;
+}
+
+/** The span of something that the agent said: an object, tagged with its name, or a line of its log, with its level. */
+export function agentEmissionSpan(place: SpanPlace, { kind, name, value, time }: RecordedEmission): Span {
+  const times = { status: "ok", startTime: time, endTime: time } as const;
+  const tag = { [agentLightning.tag(0)]: name };
+  if (kind === "log") {
+    const body = typeof value === "string" ? value : json(value);
+    const attributes = { ...tag, [agentLightning.messageBody]: body };
+    return spanAt(place, { ...times, name: agentLightning.message, attributes });
+  }
+  const literal = ["string", "number", "boolean"].includes(typeof value);
+  const content = literal
+    ? { [agentLightning.objectLiteral]: value as AttributeValue }
+    : { [agentLightning.objectJson]: json(value) };
+  const type = value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
+  const attributes = { ...tag, [agentLightning.objectType]: type, ...content };
+  return spanAt(place, { ...times, name: agentLightning.object, attributes });
+}
