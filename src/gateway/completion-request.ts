@@ -1,16 +1,11 @@
+import type { ConversationMessage } from "../lm/tokenizer.ts";
 import { GatewayError, invalid } from "./gateway-error.ts";
 import { RequestFields } from "./request-fields.ts";
-
-/** A message as the tokenizer renders it: one text a turn. */
-export interface ChatMessage {
-  readonly role: string;
-  readonly content: string;
-}
 
 /** What both completion routes ask for, validated; null where the agent left it to us. */
 export interface CompletionRequest {
   /** Conversations (chat: one), texts or token ids to continue. */
-  readonly prompts: readonly (string | readonly number[] | readonly ChatMessage[])[];
+  readonly prompts: readonly (string | readonly number[] | readonly ConversationMessage[])[];
   readonly model: string | null;
   /** Choices for each prompt. */
   readonly choices: number;
@@ -122,7 +117,7 @@ function parseCommon(fields: RequestFields): Omit<CompletionRequest, "prompts" |
 const roles: ReadonlySet<unknown> = new Set(["system", "developer", "user", "assistant", "tool", "function"]);
 
 /** Content may be null, a string or text parts; keys that SDKs echo from earlier answers are let through. */
-function parseMessage(message: unknown, where: string): ChatMessage {
+function parseMessage(message: unknown, where: string): ConversationMessage {
   if (typeof message !== "object" || message === null) {
     throw invalid("messages", `${where} must be an object.`);
   }

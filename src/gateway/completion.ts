@@ -111,10 +111,8 @@ export class Completion {
     const overrides = context.sampling ?? {};
     const vocabulary = engine.shape.vocabularySize;
     const length = engine.shape.maxLength;
-    const allowed =
-      overrides.allowed !== undefined
-        ? overrides.allowed
-        : request.allowedTokens && Int32Array.from(request.allowedTokens);
+    const asked = request.allowedTokens ? Int32Array.from(request.allowedTokens) : tokenizer.answerIds;
+    const allowed = overrides.allowed !== undefined ? overrides.allowed : asked;
     if (allowed?.length === 0 || allowed?.some((id) => id < 0 || id >= vocabulary) === true) {
       throw invalid("allowed_token_ids", `Token ids must be from 0 to ${vocabulary - 1}, at least one.`);
     }

@@ -1,5 +1,5 @@
 import type { LanguageEngine } from "../lm/language-engine.ts";
-import type { ChatMessage } from "./completion-request.ts";
+import type { Tokenizer } from "../lm/tokenizer.ts";
 import type { ModelCall } from "./model-call.ts";
 import type { SeedContext } from "./seeds.ts";
 
@@ -34,20 +34,15 @@ export interface SamplingOverrides {
   readonly temperature?: number;
   /** Upper bound of what the agent may ask for, and the default. */
   readonly maxTokens?: number;
-  /** Ids that may be sampled; null for all. */
+  /** Ids that may be sampled, null for all; default the tokenizer's `answerIds`. */
   readonly allowed?: Int32Array | null;
 }
 
 /** The tokenizer as the gateway uses it. */
-export interface GatewayTokenizer {
-  /** Ids of a text, without beginning or end of sequence. */
-  encode(text: string): Int32Array;
-  decode(ids: Int32Array): string;
-  readonly bos: number;
-  readonly eos: number;
-  /** Ids of a conversation, up to where the assistant's answer begins. */
-  renderChat(messages: readonly ChatMessage[]): Int32Array;
-}
+export type GatewayTokenizer = Pick<
+  Tokenizer,
+  "encode" | "decode" | "bos" | "eos" | "answerIds" | "renderChat"
+>;
 
 export interface GatewayOptions {
   readonly engine: Pick<LanguageEngine, "generate" | "shape" | "optimizerStep">;

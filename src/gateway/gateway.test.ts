@@ -11,6 +11,7 @@ const special = 3;
 const tokenizer: GatewayTokenizer = {
   bos: 0,
   eos: 1,
+  answerIds: Int32Array.from([1, ...Array.from(alphabet, (_, i) => i + special)]),
   encode: (text) =>
     Int32Array.from(text, (character) => {
       const at = alphabet.indexOf(character);
@@ -161,7 +162,7 @@ test("a chat completion has every field the SDKs read, and is recorded as it was
     finishReason: "stop",
     status: "succeeded",
     httpStatus: 200,
-    sampling: { temperature: 0.5, maxTokens: 27, stop: [], allowed: null },
+    sampling: { temperature: 0.5, maxTokens: 27, stop: [], allowed: tokenizer.answerIds },
   });
   expect([...calls[0]!.promptTokens]).toEqual([0, 2, ...ids("ha"), 2]);
   expect([...calls[0]!.responseTokens]).toEqual([3, 4, 5, 1]);

@@ -18,8 +18,9 @@ import code from "./agents.js?raw";
 const tokenizer: GatewayTokenizer = {
   bos: 0,
   eos: 1,
+  answerIds: Int32Array.from({ length: 256 }, (_, id) => id),
   encode: (text) => Int32Array.from(text, (character) => character.charCodeAt(0)),
-  decode: (ids) => String.fromCharCode(...ids),
+  decode: (ids) => String.fromCharCode(...Array.from(ids)),
   renderChat: (messages) => Int32Array.of(0, ...tokenizer.encode(messages.at(-1)!.content)),
 };
 const batches: number[] = [];

@@ -1,0 +1,111 @@
+import { expect, test } from "vitest";
+import { expectClose } from "../../test/support/goldens.ts";
+import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
+import type { TokenRows } from "../lm/language-engine.ts";
+import { characterTokenizer } from "../lm/tokenizer.ts";
+import { createGateway } from "./gateway.ts";
+import type { ModelCall } from "./model-call.ts";
+import { seedsOfRun } from "./seeds.ts";
+
+const tokenizer = characterTokenizer("abcdefghij");
+const shape = {
+  vocabularySize: tokenizer.vocabularySize,
+  width: 16,
+  layers: 1,
+  heads: 2,
+  keyValueHeads: 2,
+  headSize: 8,
+  feedForward: 16,
+  maxLength: 24,
+  ropeBase: 1e4,
+  normEpsilon: 1e-5,
+  tiedHead: true,
+};
+
+async function ask(order: readonly number[]): Promise<{ calls: ModelCall[]; scored: Float32Array }> {
+  const engine = await createCpuLanguageEngine(shape, { seed: 3 });
+  const calls: ModelCall[] = [];
+  const gateway = createGateway({
+    engine,
+    tokenizer,
+    now: () => 0,
+    seedFor: seedsOfRun(1),
+    record: (call) => calls.push(call),
+    defer: (flush) => setTimeout(flush, 0),
+  });
+  await Promise.all(
+    order.map(async (i) => {
+      const context = { rolloutId: `r${i}`, attemptId: `r${i}.1`, mode: "train" } as const;
+      const content = "abcdefghij".slice(i, i + 4);
+      const body = JSON.stringify({
+        messages: [{ role: "user", content }],
+        max_tokens: 8,
+        stream: i % 2 === 1,
+      });
+      const request = { method: "POST", path: "/v1/chat/completions", headers: {}, body };
+      const response = await gateway.handle(request, context, new AbortController().signal);
+      expect(response.status).toBe(200);
+      if (typeof response.body === "string") return;
+      let text = "";
+      for await (const piece of response.body) text += piece;
+      expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
+    }),
+  );
+  calls.sort((a, b) => a.rolloutId.localeCompare(b.rolloutId));
+  const { logProbabilities } = await engine.score(rowsOf(calls));
+  engine.dispose();
+  return { calls, scored: logProbabilities };
+}
+
+/** The calls as the trainer would see them. */
+function rowsOf(calls: readonly ModelCall[]): TokenRows {
+  const length = shape.maxLength;
+  const size = calls.length * length;
+  const tokens = new Int32Array(size);
+  const weights = new Float32Array(size);
+  calls.forEach(({ promptTokens, responseTokens }, row) => {
+    tokens.set(promptTokens, row * length);
+    tokens.set(responseTokens, row * length + promptTokens.length);
+    weights.fill(
+      1,
+      row * length + promptTokens.length,
+      row * length + promptTokens.length + responseTokens.length,
+    );
+  });
+  return {
+    rows: calls.length,
+    length,
+    tokens,
+    lengths: Int32Array.from(calls, (call) => call.promptTokens.length + call.responseTokens.length),
+    weights,
+    advantages: new Float32Array(size),
+    oldLogProbabilities: new Float32Array(size),
+    importance: new Float32Array(size).fill(1),
+    allowed: tokenizer.answerIds,
+  };
+}
+
+test("what is recorded of a call is what the policy says of those tokens, in any order of calls", async () => {
+  const { calls, scored } = await ask([0, 1, 2, 3, 4, 5]);
+  expect(calls).toHaveLength(6);
+  calls.forEach((call, row) => {
+    expect(call.status).toBe("succeeded");
+    expect([...call.promptTokens]).toEqual([
+      tokenizer.bos,
+      ...tokenizer.encode("abcdefghij".slice(row, row + 4)),
+      tokenizer.separator,
+    ]);
+    expect(call.responseText).toBe(tokenizer.decode(call.responseTokens));
+    const from = row * shape.maxLength + call.promptTokens.length;
+    expectClose(
+      call.logProbabilities,
+      scored.subarray(from, from + call.responseTokens.length),
+      { absolute: 1e-4, relative: 0 },
+      `call ${row}`,
+    );
+  });
+  const again = await ask([5, 3, 1, 0, 2, 4]);
+  expect(again.calls.map(({ responseTokens }) => [...responseTokens])).toEqual(
+    calls.map(({ responseTokens }) => [...responseTokens]),
+  );
+});
