@@ -1,5 +1,7 @@
 import type { StepFunction } from "../compile/check.ts";
 import { checkStepSource } from "../compile/forms.ts";
+import type { ClosureOptions } from "./function-source.ts";
+import { defineRolloutReward, type RewardDefinition, type RolloutReward } from "./rollout-reward.ts";
 
 /** A reward for every step of a simulated environment: source text and the numbers it captured. Cloneable. */
 export interface StepReward {
@@ -27,6 +29,16 @@ export type AnyState = any;
 
 export interface DefineReward {
   /**
+   * A reward over whole rollouts: `(task, result, transcript) => number`, or components,
+   * `{ exact: { weight: 1, score }, length: { weight: -0.3, score } }`. Outside notebooks it travels as its
+   * functions' own text: what they use from around them is given in `{ values }`. Throws "reward/invalid" and
+   * "train/unbound".
+   */
+  <Definition extends RewardDefinition>(
+    reward: Definition,
+    options?: ClosureOptions,
+  ): RolloutReward<Definition>;
+  /**
    * A reward of one step, compiled to the GPU by the trainer: `(s, a, next) => 1 - 0.1 * Math.abs(next.x)`,
    * as a function or as its text (where a minifier would rewrite the function, give text). Throws as
    * `compileStepReward` does, which lists what compiles; only the names of the state's fields are not
@@ -45,4 +57,10 @@ function step(reward: string | StepFunction, settings: StepRewardSettings = {}):
   return { kind: "step-reward", source, constants: { ...constants }, line };
 }
 
-export const defineReward = { step } as DefineReward;
+export const defineReward: DefineReward = Object.freeze(
+  Object.assign(
+    <Definition extends RewardDefinition>(reward: Definition, options?: ClosureOptions) =>
+      defineRolloutReward(reward, options),
+    { step: step as DefineReward["step"] },
+  ),
+);
