@@ -1,17 +1,23 @@
 import { describe, expect, test } from "vitest";
+import { agenticContract } from "../../test/store/agentic-contract.ts";
 import { contract, expectCode, makeRun, updates } from "../../test/store/contract.ts";
+import { checkMigrated, version1Tables } from "../../test/store/version-1.ts";
 import { crc32 } from "./crc32.ts";
 import { TransactionalStore } from "./lightning-store.ts";
 import { MemoryStorage } from "./memory-storage.ts";
 import { StorageFailure, type Storage, type StorageFailureKind } from "./storage.ts";
 
 describe("the store over memory", () => {
-  for (const [name, run] of Object.entries(contract)) {
+  for (const [name, run] of Object.entries({ ...contract, ...agenticContract })) {
     test(name, async () => {
       const storage = new MemoryStorage();
       await run(() => storage);
     });
   }
+});
+
+test("version 1 is brought up to date, and nothing of it is lost", async () => {
+  await checkMigrated(new MemoryStorage(version1Tables));
 });
 
 /** Fails as told, before or after the transaction took effect. */

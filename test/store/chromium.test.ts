@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chromiumLaunch, findChromium } from "../support/browser.ts";
+import { agenticContract } from "./agentic-contract.ts";
 import { servePage } from "./built-page.ts";
 import { contract } from "./contract.ts";
 import type { Harness } from "./page.ts";
@@ -49,8 +50,12 @@ describe("over IndexedDB in Chromium", () => {
   });
   afterAll(() => browser.close());
 
-  test.for(Object.keys(contract))("%s", async (name) => {
+  test.for(Object.keys({ ...contract, ...agenticContract }))("%s", async (name) => {
     expect(await page.evaluate((it) => harness.runContract(it), name)).toBeNull();
+  });
+
+  test("version 1 is brought up to date once other tabs let go of it", async () => {
+    expect(await page.evaluate(() => harness.runMigration())).toBeNull();
   });
 
   test("two tabs write at once, to their own runs and to the same one", async () => {

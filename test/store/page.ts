@@ -1,25 +1,83 @@
 import type { TrainingState } from "../../src/rl/engine.ts";
 import { curveColumns } from "../../src/store/curve.ts";
 import { IndexedDbStorage } from "../../src/store/indexeddb-storage.ts";
+import { TransactionalStore } from "../../src/store/lightning-store.ts";
 import { openStore } from "../../src/store/open.ts";
-import { contract, makeRun, updates } from "./contract.ts";
+import { agenticUpdate } from "./agentic-batch.ts";
+import { agenticContract } from "./agentic-contract.ts";
+import { contract, expectCode, makeRun, updates } from "./contract.ts";
+import { checkMigrated, version1Tables } from "./version-1.ts";
+
+const cases = { ...contract, ...agenticContract };
+
+/** What went wrong; null when nothing did. */
+async function outcome(work: Promise<void>): Promise<string | null> {
+  return work.then(
+    () => null,
+    (error: unknown) => (error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : String(error)),
+  );
+}
 
 /** Runs one case of the contract over a fresh IndexedDB; null when it passes. */
 async function runContract(name: string): Promise<string | null> {
-  const database = `contract: ${name}`;
   const storages: IndexedDbStorage[] = [];
-  try {
-    await contract[name]!(() => {
-      const storage = new IndexedDbStorage(database);
-      storages.push(storage);
-      return storage;
-    });
-    return null;
-  } catch (error) {
-    return error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : String(error);
-  } finally {
-    for (const storage of storages) storage.close();
+  const open = (): IndexedDbStorage => {
+    const storage = new IndexedDbStorage(`contract: ${name}`);
+    storages.push(storage);
+    return storage;
+  };
+  const result = await outcome(cases[name]!(open));
+  for (const storage of storages) storage.close();
+  return result;
+}
+
+/** A database as version 1 made it, with its rows; the connection stays open and does not let go by itself. */
+function writeVersion1(name: string): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(name, 1);
+    request.onupgradeneeded = () => {
+      for (const [table, rows] of Object.entries(version1Tables)) {
+        const store = request.result.createObjectStore(table);
+        for (const { key, value } of rows) store.put(value, typeof key === "string" ? key : [...key]);
+      }
+    };
+    request.onsuccess = () => {
+      resolve(request.result);
+    };
+    request.onerror = () => {
+      reject(new Error("version 1 could not be written", { cause: request.error }));
+    };
+  });
+}
+
+/** Opens what version 1 wrote while an old tab holds it, then after that tab let go; null when all is well. */
+async function runMigration(): Promise<string | null> {
+  const old = await writeVersion1("version 1");
+  const storage = new IndexedDbStorage("version 1", { patience: 50 });
+  const work = async (): Promise<void> => {
+    await expectCode(new TransactionalStore(storage).runs(), "store/blocked");
+    old.close();
+    await checkMigrated(storage);
+  };
+  const result = await outcome(work());
+  old.close();
+  storage.close();
+  return result;
+}
+
+/** Milliseconds of each commit of 256 rollouts with three spans each, and of each commit that then sealed. */
+async function measureCommits(updates: number): Promise<{ commit: number[]; sealing: number[] }> {
+  const store = await openStore({ name: "measured" });
+  await store.commit({ run: makeRun("m", { kind: "agentic" }) });
+  const times: { commit: number[]; sealing: number[] } = { commit: [], sealing: [] };
+  for (let update = 1; update <= updates; update++) {
+    const commit = agenticUpdate("m", update, 256);
+    const start = performance.now();
+    await store.commit(commit);
+    times[update % 3 === 0 ? "sealing" : "commit"].push(performance.now() - start);
   }
+  store.close();
+  return times;
 }
 
 /** Spans of a commit while ingesting; every twentieth commit seals. */
@@ -93,6 +151,16 @@ async function inspect() {
   };
 }
 
-export const harness = { runContract, ingest, inspect, openStore, makeRun, updates, curveColumns };
+export const harness = {
+  runContract,
+  runMigration,
+  measureCommits,
+  ingest,
+  inspect,
+  openStore,
+  makeRun,
+  updates,
+  curveColumns,
+};
 export type Harness = typeof harness;
 Object.assign(globalThis, { harness });

@@ -1,0 +1,62 @@
+import { TransactionalStore } from "../../src/store/lightning-store.ts";
+import type { StoredTables } from "../../src/store/memory-storage.ts";
+import type { Storage } from "../../src/store/storage.ts";
+import golden from "../fixtures/store-version-1.json";
+import { agenticUpdate } from "./agentic-batch.ts";
+import { expectSame, makeRun } from "./contract.ts";
+
+// The fixture was written by version 1 of the store (commit 6a1552f): all of its tables, and what it read from them.
+
+const arrays = { Float32Array, Float64Array, Int32Array, Uint32Array, Uint8Array };
+
+/** JSON with `$type` for typed arrays and for numbers that JSON does not have. */
+function decode(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(decode);
+  if (typeof value !== "object" || value === null) return value;
+  const { $type, base64, text } = value as { $type?: string; base64?: string; text?: string };
+  if ($type === "number") return Number(text);
+  if ($type !== undefined) {
+    const bytes = Uint8Array.from(atob(base64!), (character) => character.charCodeAt(0));
+    return new arrays[$type as keyof typeof arrays](bytes.buffer);
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, decode(inner)]));
+}
+
+export const version1Tables = decode(golden.tables) as StoredTables;
+
+const expected = decode(golden.expected) as {
+  readonly runs: unknown;
+  readonly spans: Readonly<Record<string, unknown>>;
+  readonly checkpoint: unknown;
+  readonly problems: unknown;
+  readonly setting: unknown;
+};
+
+/** Everything that version 1 kept is there, and the store goes on from it. */
+export async function checkMigrated(storage: Storage): Promise<void> {
+  const store = new TransactionalStore(storage);
+  expectSame(await store.runs(), expected.runs, "runs");
+  for (const [runId, spans] of Object.entries(expected.spans)) {
+    expectSame(await store.spans({ runId }), spans, `spans of ${runId}`);
+    expectSame(await store.spans({ runId, rolloutId: "none such" }), [], `a rollout of ${runId}`);
+  }
+  const ofRollout = (expected.spans["01B"] as { rolloutId: string | null }[]).filter(
+    ({ rolloutId }) => rolloutId === "rollout-1",
+  );
+  expectSame(await store.spans({ runId: "01B", rolloutId: "rollout-1" }), ofRollout, "by rollout");
+  expectSame(await store.checkpoint("01A"), expected.checkpoint, "checkpoint");
+  expectSame(await store.problems(), expected.problems, "problems");
+  expectSame(await store.setting("draft/cartpole"), expected.setting, "setting");
+  const version = await storage.transaction(["meta"], { mode: "readonly" }, (transaction) =>
+    transaction.get("meta", "schemaVersion"),
+  );
+  expectSame(version, 2, "version");
+  await store.commit({ spans: expected.spans["01B"] as never });
+  expectSame(await store.spans({ runId: "01B" }), expected.spans["01B"], "still once");
+  const late = await store.commit({ run: makeRun("01D") }).catch((error: unknown) => error);
+  expectSame((late as { code?: string } | undefined)?.code, "store/run-deleted", "deleted run");
+  await store.commit({ run: makeRun("01A", { status: "running" }), ...agenticUpdate("01A", 99, 4) });
+  await store.seal("01A");
+  expectSame((await store.rollouts({ runId: "01A", update: 99 })).length, 4, "new rollouts");
+  expectSame((await store.spans({ runId: "01A" })).length, 25 + 13, "new spans");
+}
