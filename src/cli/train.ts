@@ -7,8 +7,9 @@ import { createInProcessKernel } from "../notebook/in-process-kernel.ts";
 import { createNotebookSession } from "../notebook/session.ts";
 import type { NotebookServices } from "../notebook/session-types.ts";
 import { openStore } from "../store/open.ts";
-import { createEngine } from "../train/create-engine.ts";
-import type { SimulatedJob, TrainResult } from "../train/job.ts";
+import { engines } from "../train/create-engine.ts";
+import { nodeHosts } from "../train/node-hosts.ts";
+import type { Job, TrainResult } from "../train/job.ts";
 import { Trainer } from "../train/trainer.ts";
 import { installNodeGpu } from "./node-gpu.ts";
 import { nested, progressLine } from "./progress.ts";
@@ -18,7 +19,7 @@ export interface TrainCommand {
   readonly cell: string | undefined;
   readonly seed: number | undefined;
   readonly steps: number | undefined;
-  readonly engine: SimulatedJob["engine"] | undefined;
+  readonly engine: Job["engine"] | undefined;
   readonly json: boolean;
 }
 
@@ -55,6 +56,19 @@ function reporter(): { show(line: string): void; end(): void } {
   };
 }
 
+/** The job with what the command line says instead; `steps` are environment steps or rollouts. */
+function overridden(asked: Job, { seed, engine, steps }: TrainCommand): Job {
+  const common = { seed: seed ?? asked.seed, engine: engine ?? asked.engine };
+  if (asked.kind === "simulated") {
+    const { algorithm } = asked;
+    return { ...asked, ...common, algorithm: { ...algorithm, totalSteps: steps ?? algorithm.totalSteps } };
+  }
+  const { algorithm } = asked;
+  const perUpdate = algorithm.groups * algorithm.groupSize;
+  const updates = steps === undefined ? algorithm.updates : Math.max(1, Math.floor(steps / perUpdate));
+  return { ...asked, ...common, algorithm: { ...algorithm, updates } };
+}
+
 /** `fulgurite train`: runs the cells in this process and trains as the page would. Returns the exit code. */
 export async function trainNotebook(command: TrainCommand): Promise<number> {
   const { id, text } = await readNotebook(command.notebook);
@@ -62,13 +76,14 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
   const store = await openStore({ backend: "memory" });
   const trainer = new Trainer({
     store,
-    createEngine,
+    ...engines,
+    ...nodeHosts,
     now: () => Date.now(),
     randomBytes: (bytes) => crypto.getRandomValues(bytes),
     locks: null,
   });
   const report = reporter();
-  let outcome: { readonly job: SimulatedJob; readonly result: TrainResult } | null = null;
+  let outcome: { readonly job: Job; readonly result: TrainResult } | null = null;
   const interrupted = new AbortController();
   const interrupt = (): void => {
     interrupted.abort();
@@ -77,13 +92,7 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
 
   const services: NotebookServices = {
     async train(asked, cell, onStarted, signal) {
-      const { algorithm } = asked;
-      const job: SimulatedJob = {
-        ...asked,
-        seed: command.seed ?? asked.seed,
-        engine: command.engine ?? asked.engine,
-        algorithm: { ...algorithm, totalSteps: command.steps ?? algorithm.totalSteps },
-      };
+      const job = overridden(asked, command);
       const runId = await trainer.start(job, { notebook: id, cell });
       onStarted(runId);
       const stop = (): void => void trainer.stop(runId);
@@ -117,7 +126,7 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
     await session.run(cell.id);
     const failed = session.cells.find((it) => it.state.kind === "error");
     if (failed?.state.kind === "error") throw FulguriteError.fromData(failed.state.error);
-    const done = outcome as { job: SimulatedJob; result: TrainResult } | null;
+    const done = outcome as { job: Job; result: TrainResult } | null;
     if (!done) {
       throw new FulguriteError(
         "cli/no-run",

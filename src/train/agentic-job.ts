@@ -30,7 +30,7 @@ export interface AgenticJobOptions {
 /** Most bytes of all tasks, and of what one closure captured. */
 const MAX_TASK_BYTES = 64_000_000;
 const MAX_VALUE_BYTES = 16_000_000;
-const MAX_CODE_CHARACTERS = 2_000_000;
+const MAX_CODE_CHARACTERS = 1_000_000;
 const MAX_TASKS = 200_000;
 const MAX_ROLLOUTS_PER_UPDATE = 16_384;
 
@@ -121,7 +121,7 @@ export function checkAgenticJob(job: AgenticJob): void {
     if (characters > MAX_CODE_CHARACTERS || measure(source.values, MAX_VALUE_BYTES) > MAX_VALUE_BYTES) {
       throw invalid(
         `The code of the ${what}, or the values that it uses, are too large to send to every worker.`,
-        "Let it use less from outside: 2 MB of text and 16 MB of values is the most.",
+        "Let it use less from outside: a million characters and 16 MB of values is the most.",
       );
     }
   }

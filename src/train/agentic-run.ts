@@ -328,7 +328,7 @@ export class AgenticRun extends RunController {
         advantage,
       });
       this.#records.push(record);
-      this.#spans.push(...rolloutSpans(record, rollout));
+      this.#spans.push(...rolloutSpans(record, rollout, this.#job.name));
     });
   }
 

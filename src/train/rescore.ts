@@ -37,5 +37,9 @@ export async function rescore(
     if (!outcome.ok) failures[outcome.reason] = (failures[outcome.reason] ?? 0) + 1;
     return { id, number, group, update, old: reward, new: outcome.ok ? totalReward(outcome) : null };
   });
-  return { rollouts: rows, failures, comparison: compareRewards({ rollouts: rows }) };
+  return {
+    rollouts: rows,
+    failures,
+    comparison: compareRewards({ rollouts: rows.map((row) => ({ ...row, group: String(row.group) })) }),
+  };
 }

@@ -1,6 +1,7 @@
 import { openStore } from "../store/open.ts";
 import type { LightningStore } from "../store/records.ts";
-import { createEngine } from "./create-engine.ts";
+import { engines } from "./create-engine.ts";
+import { nodeHosts } from "./node-hosts.ts";
 import type { RunEvent } from "./events.ts";
 import type { TrainResult } from "./job.ts";
 import { simulatedJob, type JobOptions } from "./simulated-job.ts";
@@ -24,7 +25,8 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const store = options.store ?? (await openStore({ backend: "memory" }));
   const trainer = new Trainer({
     store,
-    createEngine,
+    ...engines,
+    ...nodeHosts,
     now: () => Date.now(),
     randomBytes: (bytes) => crypto.getRandomValues(bytes),
     locks: null,

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { cartPole } from "../env/cartpole.ts";
 import { FulguriteError } from "../gpu/error.ts";
+import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
 import { createCpuEngine } from "../rl/cpu-engine.ts";
 import type { TrainingState } from "../rl/engine.ts";
 import { ppo } from "../rl/ppo.ts";
@@ -8,6 +9,7 @@ import { openStore } from "../store/open.ts";
 import type { LightningStore } from "../store/records.ts";
 import type { RunEvent } from "./events.ts";
 import type { RewardSource, SimulatedJob } from "./job.ts";
+import { nodeHosts } from "./node-hosts.ts";
 import { simulatedJob } from "./simulated-job.ts";
 import { Trainer, type TrainerOptions } from "./trainer.ts";
 
@@ -26,6 +28,8 @@ function trainer(options: Partial<TrainerOptions> = {}): Trainer {
   return new Trainer({
     store,
     createEngine: createCpuEngine,
+    createLanguageEngine: (shape, seed) => createCpuLanguageEngine(shape, { seed }),
+    ...nodeHosts,
     now: () => Date.now(),
     randomBytes: (it) => it.fill(bytes++),
     locks: null,

@@ -1,0 +1,177 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { FulguriteError } from "../gpu/error.ts";
+import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
+import { grpo } from "../rl/grpo.ts";
+import { createCpuEngine } from "../rl/cpu-engine.ts";
+import { openStore } from "../store/open.ts";
+import type { AgenticState, LightningStore } from "../store/records.ts";
+import { agenticUpdateFromSpan } from "../trace/agentic-spans.ts";
+import type { AgenticJob } from "./job.ts";
+import { nodeHosts } from "./node-hosts.ts";
+import { Trainer, type TrainerOptions } from "./trainer.ts";
+
+/** Ten lines of plain fetch. */
+const agent = `async function agent(task) {
+  const response = await fetch("/v1/chat/completions", {
+    method: "POST",
+    body: JSON.stringify({ model: "policy", messages: [{ role: "user", content: task.word }] }),
+  });
+  const { choices } = await response.json();
+  return choices[0].message.content;
+}`;
+
+const reward = `const right = (task, answer) => {
+  let same = 0;
+  for (let i = 0; i < task.word.length; i++) same += Number(answer[i] === task.word[i]);
+  return same / task.word.length / (answer.length === task.word.length ? 1 : 2);
+};`;
+
+const words = Array.from({ length: 64 }, (_, i) => ({ word: `${i % 4}${(i * 7) % 4}` }));
+
+const job = (change: Partial<AgenticJob> = {}): AgenticJob => ({
+  kind: "agentic",
+  agent: { code: agent, entry: "agent", values: {} },
+  reward: { code: reward, entry: "right", values: {} },
+  tasks: { train: words.slice(0, 12), heldOut: words.slice(12, 28) },
+  policy: { alphabet: "0123", width: 32, layers: 1, heads: 2, feedForward: 64, maxLength: 16 },
+  algorithm: grpo({
+    groups: 8,
+    groupSize: 4,
+    updates: 6,
+    evaluateEvery: 3,
+    evaluationTasks: 16,
+    maxTokens: 4,
+  }),
+  warmStart: null,
+  timeout: 10_000,
+  seed: 3,
+  name: "copy",
+  engine: "cpu",
+  ...change,
+});
+
+let store: LightningStore;
+let bytes = 0;
+const trainer = (options: Partial<TrainerOptions> = {}): Trainer =>
+  new Trainer({
+    store,
+    createEngine: createCpuEngine,
+    createLanguageEngine: (shape, seed) => createCpuLanguageEngine(shape, { seed }),
+    ...nodeHosts,
+    now: () => Date.now(),
+    randomBytes: (it) => it.fill(bytes++),
+    locks: null,
+    ...options,
+  });
+const owner = { notebook: null, cell: null };
+const weights = async (id: string): Promise<Float32Array> =>
+  ((await store.checkpoint(id))!.state as AgenticState).language.parameters;
+const failure = async (id: string, it: Trainer): Promise<unknown> => it.result(id).catch((e: unknown) => e);
+
+beforeEach(async () => {
+  store = await openStore({ backend: "memory" });
+});
+
+describe("an agentic run", () => {
+  test("keeps every call, token, log-probability and reward", async () => {
+    const it = trainer();
+    const id = await it.start(job(), owner);
+    const result = await it.result(id);
+    expect(result).toMatchObject({ status: "succeeded", update: 6, step: 6 * 32 });
+    const rollouts = await store.rollouts({ runId: id, mode: "train" });
+    expect(rollouts).toHaveLength(6 * 32);
+    // Siblings share a task; their advantages are their rewards less the group's mean.
+    const group = rollouts.filter((rollout) => rollout.update === 2 && rollout.group === rollouts[32]!.group);
+    expect(new Set(group.map(({ task }) => JSON.stringify(task))).size).toBe(1);
+    const mean = group.reduce((sum, { reward: r }) => sum + r!, 0) / group.length;
+    for (const { reward: r, advantage } of group) expect(advantage).toBeCloseTo(r! - mean, 6);
+    const spans = await store.spans({ runId: id, rolloutId: group[0]!.id });
+    const call = spans.find((span) => span.tokens)!;
+    const { promptIds, responseIds, logProbabilities } = call.tokens!;
+    expect(promptIds).toHaveLength(4);
+    expect(responseIds.length).toBe(logProbabilities.length);
+    expect(logProbabilities.every((value) => value < 0 && Number.isFinite(value))).toBe(true);
+    expect(spans.some((span) => span.name === "agentlightning.annotation")).toBe(true);
+    const evaluations = await store.rollouts({ runId: id, mode: "evaluation" });
+    expect(evaluations).toHaveLength(3 * 16);
+    const held = new Set(words.slice(12, 28).map((word) => JSON.stringify(word)));
+    expect(evaluations.every(({ task }) => held.has(JSON.stringify(task)))).toBe(true);
+    expect(result.metrics["evaluation.greedy.mean"]).toBeGreaterThanOrEqual(0);
+  });
+
+  test("repeats bit for bit, also from where a closed tab left it", async () => {
+    const whole = trainer();
+    const first = await whole.start(job(), owner);
+    await whole.result(first);
+    const again = await whole.start(job(), owner);
+    await whole.result(again);
+    expect(await weights(again)).toEqual(await weights(first));
+
+    let steps = 0;
+    let clock = Date.now();
+    const closing = trainer({
+      now: () => (clock += 500),
+      createLanguageEngine: async (shape, seed) => {
+        const engine = await createCpuLanguageEngine(shape, { seed });
+        const step = engine.step.bind(engine);
+        return Object.assign(engine, {
+          step: (...args: Parameters<typeof step>) =>
+            ++steps > 4 ? new Promise<never>(() => undefined) : step(...args),
+        });
+      },
+    });
+    const id = await closing.start(job(), owner);
+    while (steps <= 4) await new Promise((resolve) => setTimeout(resolve, 5));
+    const reopened = trainer();
+    expect((await reopened.runs({}))[0]).toMatchObject({ status: "paused" });
+    await reopened.resume(id);
+    await reopened.result(id);
+    expect(await weights(id)).toEqual(await weights(first));
+    expect(await store.rollouts({ runId: id })).toHaveLength(6 * 32 + 3 * 16);
+  });
+
+  test("leaves out what fails, counts it, and never trains it as 0", async () => {
+    const throwing = agent.replace("{\n", `{\n  if (task.word[0] === "3") throw new Error("no threes");\n`);
+    const it = trainer();
+    const id = await it.start(job({ agent: { code: throwing, entry: "agent", values: {} } }), owner);
+    await it.result(id);
+    const rollouts = await store.rollouts({ runId: id, mode: "train" });
+    const failed = rollouts.filter(({ status }) => status === "failed");
+    expect(failed.length).toBeGreaterThan(0);
+    for (const rollout of failed) {
+      expect(rollout).toMatchObject({ reason: "threw", reward: null, advantage: null, attempts: 2 });
+    }
+    const updates = (await store.spans({ runId: id })).flatMap((span) => agenticUpdateFromSpan(span) ?? []);
+    const counted = updates.reduce((sum, update) => sum + update.failed, 0);
+    expect(counted).toBe(failed.length);
+  });
+
+  test.each([
+    [
+      "agent",
+      { agent: { code: `${agent}\nthrow new Error("broken");`, entry: "agent", values: {} } },
+      "train/agent-failed",
+    ],
+    [
+      "reward",
+      { reward: { code: "const right = () => NaN;", entry: "right", values: {} } },
+      "train/reward-failed",
+    ],
+  ])("stops where the %s never works, and says why", async (_, change, code) => {
+    const it = trainer();
+    const id = await it.start(job(change), owner);
+    const error = await failure(id, it);
+    expect(error).toBeInstanceOf(FulguriteError);
+    expect(error).toMatchObject({ code });
+  });
+
+  test("can be stopped in the middle of a batch", async () => {
+    const slow = agent.replace("{\n", "{\n  await new Promise((resolve) => setTimeout(resolve, 3000));\n");
+    const it = trainer();
+    const id = await it.start(job({ agent: { code: slow, entry: "agent", values: {} } }), owner);
+    setTimeout(() => void it.stop(id), 300);
+    const started = Date.now();
+    expect(await it.result(id)).toMatchObject({ status: "cancelled", update: 0 });
+    expect(Date.now() - started).toBeLessThan(2500);
+  });
+});
