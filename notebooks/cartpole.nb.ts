@@ -5,7 +5,7 @@ import { cartPole, defineReward, ppo, train } from "fulgurite";
 /*
 # Balance a pole
 
-A cart on a rail carries a pole that wants to fall. Sixty times a second somebody may push the cart to the left or to the right. Nobody tells the agent how: it tries, gets a reward for every step that the pole stays up, and after some tens of thousands of tries it has learned to balance.
+A cart on a rail carries a pole that wants to fall. Fifty times a second somebody may push the cart to the left or to the right. Nobody tells the agent how: it tries, gets a reward for every step that the pole stays up, and after some tens of thousands of tries it has learned to balance.
 
 All of it happens in this tab, on your own machine.
 */

@@ -70,8 +70,8 @@ fn policy_loss(rows: vec4u, live: vec4f) -> vec4f {
 }
 
 // Sum over the live samples of half the squared error, or of the larger one where the value's change is clipped.
-fn value_loss(rows: vec4u, live: vec4f, head: u32) -> f32 {
-  let value = head_output[head];
+fn value_loss(rows: vec4u, live: vec4f) -> f32 {
+  let value = head_output[VALUE_ROW];
   let target_value = transition(RETURN, rows);
   let error = value - target_value;
   var loss = error * error;
@@ -85,6 +85,6 @@ fn value_loss(rows: vec4u, live: vec4f, head: u32) -> f32 {
     slope = select(inside, error, loss >= clipped_loss);
     loss = max(loss, clipped_loss);
   }
-  head_gradient[head] = slope * live * (scalars.value_coefficient / f32(BATCH));
+  head_gradient[VALUE_ROW] = slope * live * (scalars.value_coefficient / f32(BATCH));
   return 0.5 * dot(loss, live);
 }

@@ -21,7 +21,6 @@
 #end
 
 const ROWS: u32 = SAMPLE_BLOCKS / TILE_SAMPLES;
-const VALUE_HEAD: u32 = (TOWER_HEADS - 1u) * 4u * (2u - TOWERS);
 
 // Rows are outputs, lanes of each vector are the four samples of a block.
 var<private> head_output: array<vec4f, TOWER_HEADS * 4u>;
@@ -45,7 +44,7 @@ fn main(
   let first_head = select(0u, ACTOR_BLOCKS, tower == 1u);
   let heads = select(TOWER_HEADS, 1u, tower == 1u);
 #for n in 0..TOWER_HEADS
-  let head_row{n} = min(first_head + {n}u, ACTOR_BLOCKS);
+  let head_row{n} = min(first_head + {n}u, HEAD_BLOCKS - 1u);
   let head_weight{n} = HEAD_WEIGHT / 16u + head_row{n} * OUTPUT_BLOCKS;
   let head_bias{n} = parameters[(HEAD_BIAS / 4u + head_row{n}) / 4u][(HEAD_BIAS / 4u + head_row{n}) % 4u];
 #for i in 0..TILE_SAMPLES
@@ -125,7 +124,7 @@ fn main(
       partials[sums] = policy_loss(rows, live);
     }
     if (tower == TOWERS - 1u) {
-      partials[sums + 1u] = vec4f(value_loss(rows, live, VALUE_HEAD), 0.0, 0.0, 0.0);
+      partials[sums + 1u] = vec4f(value_loss(rows, live), 0.0, 0.0, 0.0);
     }
 #for n in 0..TOWER_HEADS
     products[i * TOWER_HEADS + {n}u] = mat4x4f(

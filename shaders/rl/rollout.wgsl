@@ -87,9 +87,9 @@ const LAYER_OUTPUTS = array<u32, LAYERS>(
 #end
 );
 
-// Blocks of logits, then the value's. Loops rather than calls: every call is a copy of the code for the compiler.
-fn network(observation: array<f32, OBSERVATION_SIZE>) -> array<vec4f, ACTOR_BLOCKS + 1u> {
-  var outputs: array<vec4f, ACTOR_BLOCKS + 1u>;
+// The heads' outputs in blocks of four: logits from row 0, the value in VALUE_ROW. Loops rather than calls: every call is a copy of the code for the compiler.
+fn network(observation: array<f32, OBSERVATION_SIZE>) -> array<vec4f, HEAD_BLOCKS> {
+  var outputs: array<vec4f, HEAD_BLOCKS>;
   for (var tower = 0u; tower < TOWERS; tower++) {
     var a: Features;
     var b: Features;
@@ -102,7 +102,7 @@ fn network(observation: array<f32, OBSERVATION_SIZE>) -> array<vec4f, ACTOR_BLOC
       a = b;
     }
     let first = select(0u, ACTOR_BLOCKS, tower == 1u);
-    let end = select(ACTOR_BLOCKS + 1u, ACTOR_BLOCKS, TOWERS == 2u && tower == 0u);
+    let end = select(HEAD_BLOCKS, ACTOR_BLOCKS, TOWERS == 2u && tower == 0u);
     for (var block = first; block < end; block++) {
       var z = bias_at(HEAD_BIAS + block * 4u);
       for (var k = 0u; k < HEAD_INPUTS; k++) {
@@ -155,7 +155,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     }
     let observation = env_observe(&state);
     let outputs = network(observation);
-    let value = outputs[ACTOR_BLOCKS].x;
+    let value = outputs[VALUE_ROW / 4u][VALUE_ROW % 4u];
     if (last) {
       transitions[VALUE + TRANSITIONS + env] = bitcast<u32>(value);
       break;

@@ -28,6 +28,7 @@ export class GpuDevice {
   };
   /** Resolves with the reason when the device is lost; stays pending after `dispose()`. */
   readonly lost: Promise<string>;
+  #lostReason: string | null = null;
   #disposed = false;
   #failure: string | null = null;
 
@@ -39,7 +40,8 @@ export class GpuDevice {
       /swiftshader|llvmpipe|lavapipe|warp|basic render/i.test(this.adapter);
     this.lost = new Promise((resolve) => {
       void device.lost.then(({ reason, message }) => {
-        if (!this.#disposed) resolve(message || reason);
+        this.#lostReason = message || reason;
+        if (!this.#disposed) resolve(this.#lostReason);
       });
     });
     device.addEventListener("uncapturederror", ({ error }) => (this.#failure ??= error.message));
@@ -71,8 +73,9 @@ export class GpuDevice {
     this.device.queue.submit([encoder.finish()]);
   }
 
-  /** Throws `gpu/validation` if WebGPU reported an error that nobody caught. */
+  /** Throws `gpu/lost` after the device went away, `gpu/validation` if WebGPU reported an error nobody caught. */
   check(): void {
+    if (this.#lostReason !== null) throw deviceLost(this.#lostReason);
     if (this.#failure === null) return;
     throw new FulguriteError(
       "gpu/validation",
@@ -86,6 +89,14 @@ export class GpuDevice {
     this.device.destroy();
   }
 }
+
+/** The error of everything that was on its way when the device went. */
+export const deviceLost = (reason: string): FulguriteError =>
+  new FulguriteError(
+    "gpu/lost",
+    `The GPU device was lost: ${reason}`,
+    "Resume the run; it goes on from its last checkpoint.",
+  );
 
 /** `description || device || architecture (vendor)`; the architecture is added where the name hides it. */
 export function adapterText(info: Partial<GPUAdapterInfo>): string {

@@ -26,6 +26,11 @@ export class ReadbackRing {
     }));
   }
 
+  /** Whether `copy` would find a slot. */
+  get free(): boolean {
+    return !this.#slots[this.#next]!.busy;
+  }
+
   /**
    * Adds copies of `sources` (packed one after another) to the encoder. After the submit, call the returned
    * function: it resolves with a copy of the data once the device is done. Throws where every slot is in flight.

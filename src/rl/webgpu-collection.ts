@@ -36,6 +36,8 @@ export function collectionStages({ request, layout, sizes, buffers }: PpoPlan): 
         HEAD_BIAS: layout.headBias,
         HEAD_INPUTS: layers.at(-1)!.outputs,
         ACTOR_BLOCKS: layout.actorBlocks,
+        HEAD_BLOCKS: layout.headBlocks,
+        VALUE_ROW: layout.valueRow,
         WIDTH: Math.max(observationBlocks, ...layers.map((layer) => layer.outputs)),
         OBSERVATION_SIZE: environment.observationSize,
         OBSERVATION_BLOCKS: observationBlocks,

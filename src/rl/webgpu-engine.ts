@@ -1,4 +1,4 @@
-import type { GpuDevice } from "../gpu/device.ts";
+import { deviceLost, type GpuDevice } from "../gpu/device.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { ReadbackRing } from "../gpu/readback.ts";
 import { METRICS_LENGTH, metricWord } from "../kernels/metrics.ts";
@@ -46,7 +46,8 @@ class WebGpuEngine implements TrainingEngine {
   readonly #state: ReadbackRing;
   readonly #stateParts: readonly { readonly buffer: GPUBuffer; readonly length: number }[];
   readonly #pending: Promise<void>[] = [];
-  #saving: Promise<unknown> = Promise.resolve();
+  readonly #stateLength: number;
+  readonly #saves = new Set<Promise<void>>();
   #update = 0;
   #optimizerStep = 0;
   #disposed = false;
@@ -69,8 +70,8 @@ class WebGpuEngine implements TrainingEngine {
       { buffer: buffers.environments, length: stateSize },
       { buffer: buffers.episodes, length: algorithm.envs * EPISODE_WORDS },
     ];
-    const stateLength = this.#stateParts.reduce((sum, part) => sum + part.length, 0);
-    this.#state = new ReadbackRing(gpu, "state readback", stateLength, 1);
+    this.#stateLength = this.#stateParts.reduce((sum, part) => sum + part.length, 0);
+    this.#state = new ReadbackRing(gpu, "state readback", this.#stateLength, 1);
 
     const plain = actorCriticLayout({ ...algorithm, ...environment });
     const states = new Float32Array(stateSize);
@@ -127,22 +128,34 @@ class WebGpuEngine implements TrainingEngine {
 
   async flush(): Promise<void> {
     await Promise.all(this.#pending);
-    await this.#saving;
+    await Promise.all(this.#saves);
     this.#gpu.check();
   }
 
   save(): Promise<TrainingState> {
-    const saved = this.#saving.then(() => {
+    try {
       this.#assertAlive();
-      const encoder = this.#gpu.device.createCommandEncoder();
-      const read = this.#state.copy(encoder, this.#stateParts);
-      this.#gpu.submit(encoder);
-      const [update, optimizerStep] = [this.#update, this.#optimizerStep];
-      return this.#guard(read()).then((data) =>
-        this.#unpackState(data ?? this.#gone(), update, optimizerStep),
-      );
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    // The copy is taken now, before any later submit; saves that overlap get a buffer of their own.
+    const spare = this.#state.free
+      ? null
+      : new ReadbackRing(this.#gpu, "spare readback", this.#stateLength, 1);
+    const encoder = this.#gpu.device.createCommandEncoder();
+    const read = (spare ?? this.#state).copy(encoder, this.#stateParts);
+    this.#gpu.submit(encoder);
+    const [update, optimizerStep] = [this.#update, this.#optimizerStep];
+    const saved = this.#guard(read()).then((data) => {
+      spare?.dispose();
+      return this.#unpackState(data ?? this.#gone(), update, optimizerStep);
     });
-    this.#saving = saved.catch(() => undefined);
+    const settled = saved.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#saves.add(settled);
+    void settled.then(() => this.#saves.delete(settled));
     return saved;
   }
 
@@ -299,12 +312,7 @@ class WebGpuEngine implements TrainingEngine {
       return await work;
     } catch (cause) {
       if (this.#disposed) return null;
-      throw new FulguriteError(
-        "gpu/lost",
-        "The GPU device was lost.",
-        "Resume the run; it goes on from its last checkpoint.",
-        { cause },
-      );
+      throw deviceLost(String(cause));
     }
   }
 

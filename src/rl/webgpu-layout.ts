@@ -26,7 +26,12 @@ export class BlockedLayout {
   readonly towers: number;
   readonly observationBlocks: number;
   readonly layers: readonly BlockedLayer[];
+  /** Blocks of the actor's head; the critic's begins behind them where towers are separate. */
   readonly actorBlocks: number;
+  /** Blocks of both heads. */
+  readonly headBlocks: number;
+  /** The value's row among the heads' outputs. */
+  readonly valueRow: number;
   readonly headWeight: number;
   readonly headBias: number;
   /** Floats of the first layer and the heads, and of all other layers. */
@@ -45,6 +50,9 @@ export class BlockedLayout {
     this.towers = hidden.length;
     this.observationBlocks = blocks(shape.observationSize);
     this.actorBlocks = blocks(shape.actionCount);
+    // On one trunk the value fills up the actor's last block.
+    this.headBlocks = shape.separateTowers ? this.actorBlocks + 1 : blocks(shape.actionCount + 1);
+    this.valueRow = shape.separateTowers ? this.actorBlocks * 4 : shape.actionCount;
 
     let offset = 0;
     const addLayer = (index: number): BlockedLayer => {
@@ -59,8 +67,8 @@ export class BlockedLayout {
     const first = addLayer(0);
     const width = hiddenBlocks(shape.hidden.at(-1)!);
     this.headWeight = offset;
-    this.headBias = offset + (this.actorBlocks + 1) * width * 16;
-    offset = align(this.headBias + (this.actorBlocks + 1) * 4);
+    this.headBias = offset + this.headBlocks * width * 16;
+    offset = align(this.headBias + this.headBlocks * 4);
     this.smallLength = offset;
     this.layers = [first, ...shape.hidden.slice(1).map((_, i) => addLayer(i + 1))];
     this.largeLength = offset - this.smallLength;
@@ -71,15 +79,16 @@ export class BlockedLayout {
       weight: number,
       bias: number,
       inputs: number,
-      firstBlock: number,
+      firstRow: number,
     ): void => {
       for (let o = 0; o < layer.outputs; o++) {
-        const block = firstBlock + (o >> 2);
+        const row = firstRow + o;
+        const block = row >> 2;
         for (let k = 0; k < layer.inputs; k++) {
-          const to = weight + (block * inputs + (k >> 2)) * 16 + (o & 3) * 4 + (k & 3);
+          const to = weight + (block * inputs + (k >> 2)) * 16 + (row & 3) * 4 + (k & 3);
           places.push([layer.weight + o * layer.inputs + k, to]);
         }
-        places.push([layer.bias + o, bias + block * 4 + (o & 3)]);
+        places.push([layer.bias + o, bias + row]);
       }
     };
     hidden.forEach((tower, t) => {
@@ -89,7 +98,7 @@ export class BlockedLayout {
       });
     });
     map(actor.at(-1)!, this.headWeight, this.headBias, width, 0);
-    map(critic.at(-1)!, this.headWeight, this.headBias, width, this.actorBlocks);
+    map(critic.at(-1)!, this.headWeight, this.headBias, width, this.valueRow);
     this.#places = places;
   }
 

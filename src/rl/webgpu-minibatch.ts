@@ -15,7 +15,7 @@ import type { PpoPlan } from "./webgpu-plan.ts";
  */
 export function minibatchStages({ request, plan, layout, sizes, buffers }: PpoPlan): Stage[] {
   const { environment, envs, steps, minibatchSize, masked = false } = request;
-  const { tile, sampleBlocks, smallPartials, splits, squares, vectors, statisticsBase } = sizes;
+  const { tile, wide, sampleBlocks, smallPartials, splits, squares, vectors, statisticsBase } = sizes;
   const { towers, layers, actorBlocks, smallLength, largeLength } = layout;
   const { scalars, parameters, moments, gradients, observations, indices } = buffers;
   const first = layers[0]!;
@@ -70,6 +70,9 @@ export function minibatchStages({ request, plan, layout, sizes, buffers }: PpoPl
       HEAD_WEIGHT: layout.headWeight,
       HEAD_BIAS: layout.headBias,
       ACTOR_BLOCKS: actorBlocks,
+      HEAD_BLOCKS: layout.headBlocks,
+      // Within its tower.
+      VALUE_ROW: towers === 2 ? 0 : layout.valueRow,
       TOWER_HEADS: sizes.towerHeads,
       STATISTICS_BASE: statisticsBase,
       ACTIONS: environment.actionCount,
@@ -93,12 +96,13 @@ export function minibatchStages({ request, plan, layout, sizes, buffers }: PpoPl
           ABOVE_BLOCKS: above.outputs,
           OUTPUT_BLOCKS: above.inputs,
           FIRST: l === 1,
+          TILE_OUTPUTS: wide,
         },
         buffers: [
           ...[scalars, parameters, delta[l]!, hidden[l - 1]!],
           ...(l === 1 ? [observations, indices, partials] : [delta[l - 1]!]),
         ],
-        ...threads(tiles(above.inputs)),
+        ...threads((tiles(above.inputs) * tile) / wide),
       },
       {
         kernel: weightGradientKernel,
@@ -109,13 +113,13 @@ export function minibatchStages({ request, plan, layout, sizes, buffers }: PpoPl
           SAMPLE_BLOCKS: sampleBlocks,
           TOWERS: towers,
           SPLITS: splits,
-          TILE_OUTPUTS: tile,
+          TILE_OUTPUTS: wide,
           TILE_INPUTS: tile,
           PARTIAL_BASE: smallPartials * smallLength,
           LARGE_LENGTH: largeLength,
         },
         buffers: [hidden[l - 1]!, delta[l]!, partials],
-        ...threads((towers * splits * above.inputs * above.outputs) / tile ** 2),
+        ...threads((towers * splits * above.inputs * above.outputs) / (tile * wide)),
       },
     );
   }

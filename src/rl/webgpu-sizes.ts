@@ -4,6 +4,8 @@ import type { BlockedLayout } from "./webgpu-layout.ts";
 export interface PlanSizes {
   /** Register tile of the matrix kernels, in blocks of four. */
   readonly tile: number;
+  /** The longer side of the backward kernels' tiles. */
+  readonly wide: number;
   /** Blocks of four samples of a minibatch, a multiple of the tile. */
   readonly sampleBlocks: number;
   /** Minibatches of all epochs. */
@@ -46,6 +48,7 @@ export function planSizes(software: boolean, request: SizeRequest, layout: Block
   const { layers, towers, smallLength, largeLength } = layout;
   const tile = request.tile ?? 2;
   const sampleBlocks = Math.ceil(minibatchSize / 4 / tile) * tile;
+  const wide = software ? 4 : tile;
   const rows = sampleBlocks / tile;
   const minibatches = epochs * ((envs * steps) / minibatchSize);
 
@@ -56,17 +59,18 @@ export function planSizes(software: boolean, request: SizeRequest, layout: Block
   const chunks = Math.ceil(steps / chunkSteps);
 
   const weightTiles = Math.min(
-    ...layers.slice(1).map((layer) => (towers * layer.inputs * layer.outputs) / tile ** 2),
+    ...layers.slice(1).map((layer) => (towers * layer.inputs * layer.outputs) / (tile * wide)),
     Infinity,
   );
   const wanted = (software ? 128 : 2048) / weightTiles;
   const splits = Math.min(powerOfTwoBelow(wanted), powerOfTwoBelow(sampleBlocks));
 
   // Threads of the reduction and of AdamW; every one of the latter adds up all squares of the former.
-  const vectors = software ? 8 : Math.max(1, Math.ceil(layout.length / 4 / 1024));
+  const vectors = software ? 16 : Math.max(1, Math.ceil(layout.length / 4 / 1024));
   const squares = Math.ceil(layout.length / 4 / vectors / 4) * 4;
   return {
     tile,
+    wide,
     sampleBlocks,
     minibatches,
     chunkSteps,
@@ -74,7 +78,7 @@ export function planSizes(software: boolean, request: SizeRequest, layout: Block
     rolloutWorkgroup: software ? (envs < 256 ? 4 : 16) : envs < 2048 ? 32 : 64,
     smallPartials: rows,
     splits,
-    towerHeads: towers === 2 ? layout.actorBlocks : layout.actorBlocks + 1,
+    towerHeads: towers === 2 ? layout.actorBlocks : layout.headBlocks,
     squares,
     vectors,
     statisticsBase: rows * smallLength + splits * largeLength,
