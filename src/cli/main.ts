@@ -13,6 +13,7 @@ A notebook's cells run in this process, with its rights: train only notebooks th
   --seed <n>               override the seed
   --steps <n>              override the number of environment steps
   --engine auto|webgpu|cpu override the engine
+  --record                 write the results beside the notebook, for pages that open it
   --json                   print one JSON object with the result on standard output
   --help                   print this
 `;
@@ -40,6 +41,7 @@ export async function main(args: readonly string[]): Promise<number> {
         steps: { type: "string" },
         engine: { type: "string" },
         json: { type: "boolean", default: false },
+        record: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
     });
@@ -55,7 +57,7 @@ export async function main(args: readonly string[]): Promise<number> {
         "Run `fulgurite --help` for what there is.",
       );
     }
-    const { cell, seed, steps, engine, json } = values;
+    const { cell, seed, steps, engine, json, record } = values;
     if (engine !== undefined && engine !== "auto" && engine !== "webgpu" && engine !== "cpu") {
       throw new FulguriteError("cli/usage", `There is no engine "${engine}".`, "Use auto, webgpu or cpu.");
     }
@@ -66,6 +68,7 @@ export async function main(args: readonly string[]): Promise<number> {
       steps: wholeNumber("steps", steps),
       engine,
       json,
+      record,
     });
   } catch (error) {
     const parse =

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FulguriteError } from "../gpu/error.ts";
@@ -13,6 +13,7 @@ import type { Job, TrainResult } from "../train/job.ts";
 import { Trainer } from "../train/trainer.ts";
 import { installNodeGpu } from "./node-gpu.ts";
 import { nested, progressLine } from "./progress.ts";
+import { recordedRun } from "./record.ts";
 
 export interface TrainCommand {
   readonly notebook: string;
@@ -21,9 +22,11 @@ export interface TrainCommand {
   readonly steps: number | undefined;
   readonly engine: Job["engine"] | undefined;
   readonly json: boolean;
+  /** Writes the run's results beside the notebook, for pages that open it before anything ran. */
+  readonly record: boolean;
 }
 
-async function readNotebook(name: string): Promise<{ id: string; text: string }> {
+async function readNotebook(name: string): Promise<{ id: string; text: string; path: string }> {
   // Vite would take `new URL(..., import.meta.url)` for an asset.
   const here = dirname(fileURLToPath(import.meta.url));
   const shipped = resolve(here, "../../notebooks", `${name}.nb.ts`);
@@ -35,7 +38,7 @@ async function readNotebook(name: string): Promise<{ id: string; text: string }>
       "Pass a path to a .nb.ts file, or a name like cartpole.",
     );
   }
-  return { id: basename(path).replace(/\.nb\.ts$/, ""), text: await readFile(path, "utf8") };
+  return { id: basename(path).replace(/\.nb\.ts$/, ""), text: await readFile(path, "utf8"), path };
 }
 
 /** Progress on standard error: one line that rewrites itself in a terminal, a line every 5 s elsewhere. */
@@ -71,7 +74,7 @@ function overridden(asked: Job, { seed, engine, steps }: TrainCommand): Job {
 
 /** `fulgurite train`: runs the cells in this process and trains as the page would. Returns the exit code. */
 export async function trainNotebook(command: TrainCommand): Promise<number> {
-  const { id, text } = await readNotebook(command.notebook);
+  const { id, text, path } = await readNotebook(command.notebook);
   if (command.engine !== "cpu") await installNodeGpu();
   const store = await openStore({ backend: "memory" });
   const trainer = new Trainer({
@@ -136,6 +139,11 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
     }
     const { job, result } = done;
     const { metrics, ...rest } = result;
+    if (command.record) {
+      const file = path.replace(/\.nb\.ts$/, ".results.json");
+      await writeFile(file, `${JSON.stringify(await recordedRun(store, trainer, result.runId))}\n`);
+      console.error(`recorded in ${file}`);
+    }
     if (command.json) {
       console.log(JSON.stringify({ notebook: id, seed: job.seed, ...rest, metrics: nested(metrics) }));
     } else {
