@@ -2,25 +2,35 @@ import { cartPole } from "../env/cartpole.ts";
 import { environmentNames } from "../env/registry.ts";
 import type { StepFunction } from "../compile/index.ts";
 import { FulguriteError } from "../gpu/error.ts";
+import type { RewardDefinition } from "../reward/index.ts";
+import { filteredCloning, grpo } from "../rl/grpo.ts";
 import { ppo } from "../rl/ppo.ts";
-import type { SimulatedJob, TrainResult } from "../train/job.ts";
+import { agenticJob, type AgenticJobOptions } from "../train/agentic-job.ts";
+import { characterPolicy } from "../train/character-policy.ts";
+import type { Job, TrainResult } from "../train/job.ts";
 import { simulatedJob, type JobOptions } from "../train/simulated-job.ts";
+import { cellDefinitions, definitionOutput, type DefinitionScope } from "./cell-definitions.ts";
 import { defineStepReward, rewardOutput, type RewardScope, type StepRewardOptions } from "./cell-reward.ts";
 import { formatText, inspect } from "./inspect.ts";
+import { travellingJob } from "./protocol-job.ts";
 import type { Output } from "./session-types.ts";
 
 /** What the names a cell sees do for the run of the cell that calls them. */
 export interface CellHost {
   readonly signal: AbortSignal;
-  readonly scope: RewardScope;
+  readonly scope: RewardScope & DefinitionScope;
   show(output: Output): void;
-  train(job: SimulatedJob): Promise<TrainResult>;
+  train(job: Job): Promise<TrainResult>;
 }
 
 /** Names in scope in every cell, also by `import { ... } from "fulgurite"`. */
 export const cellApiNames = [
   "cartPole",
   "ppo",
+  "grpo",
+  "filteredCloning",
+  "characterPolicy",
+  "defineAgent",
   "defineReward",
   "train",
   "display",
@@ -32,25 +42,24 @@ export type CellApi = Readonly<Record<(typeof cellApiNames)[number], unknown>>;
 
 /** The names for one run of one cell. */
 export function createCellApi(host: CellHost): CellApi {
-  const defineReward = (): never => {
-    throw new FulguriteError(
-      "reward/unsupported",
-      "Composed rewards are not here yet.",
-      "Define a step reward: `defineReward.step((s, a, next) => ...)`.",
-    );
-  };
+  const definitions = cellDefinitions(host.scope);
+  const defineReward = (definition: RewardDefinition): unknown => definitions.defineReward(definition);
   defineReward.step = (step: StepFunction | string, options: StepRewardOptions = {}): unknown =>
     defineStepReward(step, options, host.scope);
   Object.freeze(defineReward);
   return {
     cartPole,
     ppo,
+    grpo,
+    filteredCloning,
+    characterPolicy,
+    defineAgent: definitions.defineAgent,
     defineReward,
     FulguriteError,
     signal: host.signal,
-    train: async (options: JobOptions) => {
+    train: async (options: JobOptions | AgenticJobOptions) => {
       host.signal.throwIfAborted();
-      return host.train(simulatedJob(options));
+      return host.train(travellingJob("agent" in options ? agenticJob(options) : simulatedJob(options)));
     },
     display: (value: unknown) => {
       host.show(outputOf(value, null));
@@ -60,11 +69,12 @@ export function createCellApi(host: CellHost): CellApi {
   };
 }
 
-/** A value as the page shows it: an environment and a reward as what they are, all else in the inspector. */
+/** A value as the page shows it: environments, rewards, agents and policies as what they are, all else in the inspector. */
 export function outputOf(value: unknown, name: string | null): Output {
   return (
     environmentOutput(value) ??
     rewardOutput(value, name) ??
+    definitionOutput(value, name) ??
     (typeof value === "string" && name === null
       ? { view: "text", stream: "out", text: value }
       : { view: "value", name, value: inspect(value) })
@@ -73,7 +83,9 @@ export function outputOf(value: unknown, name: string | null): Output {
 
 /** Whether the value has a view of its own, shown wherever a cell defines it. */
 export const hasOwnView = (value: unknown): boolean =>
-  environmentOutput(value) !== undefined || rewardOutput(value, null) !== undefined;
+  environmentOutput(value) !== undefined ||
+  rewardOutput(value, null) !== undefined ||
+  definitionOutput(value, null) !== undefined;
 
 function environmentOutput(value: unknown): Output | undefined {
   if (typeof value !== "object" || value === null) return undefined;

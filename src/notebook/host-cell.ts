@@ -1,4 +1,4 @@
-import { MAX_OUTPUT_CHARACTERS, MAX_OUTPUTS } from "./output-buffer.ts";
+import { MAX_OUTPUT_CHARACTERS, MAX_OUTPUTS, sizeOf } from "./output-buffer.ts";
 import type { CellState, CellView, Output } from "./session-types.ts";
 
 /** What the session keeps of a cell. */
@@ -46,6 +46,3 @@ export const emptyHostCell = (): HostCell => ({
   ran: false,
   view: null,
 });
-
-const sizeOf = (output: Output): number =>
-  output.view === "text" ? output.text.length : JSON.stringify(output).length;

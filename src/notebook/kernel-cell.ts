@@ -1,6 +1,8 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { analyzeCell, type CellAnalysis } from "./analyze.ts";
 import { cellApiNames, hasOwnView, outputOf } from "./cell-api.ts";
+import type { ClosureCell, ClosureNotebook } from "./closure.ts";
+import type { CellGraph } from "./graph.ts";
 import type { OutputBuffer } from "./output-buffer.ts";
 import type { KernelCellState } from "./protocol.ts";
 
@@ -79,7 +81,33 @@ export function finished(cell: KernelCell): Promise<void> {
     : Promise.resolve();
 }
 
-/** Environments and rewards are shown where they are defined; else the last value, if the cell shows nothing. */
+const ours: ReadonlySet<string> = new Set(cellApiNames);
+
+/** The cells as the closures of a run's definitions see them: its own names as they are now, others' as they ended. */
+export function closureNotebook(
+  running: KernelCell,
+  readers: ReadonlyMap<string, () => unknown>,
+  graph: CellGraph,
+  find: (id: string) => KernelCell | undefined,
+): ClosureNotebook {
+  const { analysis } = running;
+  return {
+    order: graph.order,
+    ours,
+    cell: (id): ClosureCell => {
+      const dependencies = graph.dependencies.get(id) ?? new Map<string, string>();
+      if (id === running.id) return { analysis, dependencies, value: (name) => readers.get(name)?.() };
+      const cell = find(id) ?? emptyCell(id);
+      const value = (name: string): unknown => {
+        if (!cell.values) throw ancestorProblem(id);
+        return cell.values.get(name);
+      };
+      return { analysis: cell.analysis, dependencies, value };
+    },
+  };
+}
+
+/** Environments, rewards, agents and policies are shown where they are defined; else the last value, if the cell shows nothing. */
 export function showDefinitions(
   defines: readonly string[],
   values: ReadonlyMap<string, unknown>,

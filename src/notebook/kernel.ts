@@ -1,11 +1,13 @@
 import { FulguriteError } from "../gpu/error.ts";
-import type { SimulatedJob, TrainResult } from "../train/job.ts";
+import type { Job, TrainResult } from "../train/job.ts";
 import { cellApiNames, createCellApi, outputOf, type CellApi } from "./cell-api.ts";
+import { settleSources } from "./cell-definitions.ts";
 import { describeCellError } from "./cell-error.ts";
 import { evaluateCell } from "./evaluate.ts";
 import { buildGraph, type CellGraph } from "./graph.ts";
 import {
   ancestorProblem,
+  closureNotebook,
   emptyCell,
   finished,
   readSource,
@@ -356,9 +358,10 @@ export class Kernel {
   async #evaluate(cell: KernelCell, run: CellRun): Promise<ReadonlyMap<string, unknown>> {
     const { id, analysis } = cell;
     const names = new Map<string, () => unknown>();
+    const notebook = closureNotebook(cell, names, this.#graph, (other) => this.#cells.get(other));
     const api = createCellApi({
       signal: run.controller.signal,
-      scope: { code: analysis.code, names },
+      scope: { code: analysis.code, names, notebook, cell: id },
       show: (output) => {
         run.buffer.push(output);
       },
@@ -372,7 +375,9 @@ export class Kernel {
         for (const [name, reader] of Object.entries(readers)) names.set(name, reader);
       },
     };
-    return evaluateCell(id, analysis, this.#scopeOf(cell, api), context);
+    const values = await evaluateCell(id, analysis, this.#scopeOf(cell, api), context);
+    settleSources(values.values());
+    return values;
   }
 
   /** Values of the names that the cell takes from other cells and from us. */
@@ -394,7 +399,7 @@ export class Kernel {
     return scope;
   }
 
-  #train(id: string, job: SimulatedJob, run: CellRun): Promise<TrainResult> {
+  #train(id: string, job: Job, run: CellRun): Promise<TrainResult> {
     const { signal } = run.controller;
     const request = this.#nextRequest++;
     run.trained = true;

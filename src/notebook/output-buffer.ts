@@ -1,3 +1,4 @@
+import { measure } from "../runner/measure.ts";
 import type { Output } from "./session-types.ts";
 
 /** Messages a second and cell stay at or under 20. */
@@ -5,6 +6,13 @@ const FLUSH_INTERVAL_MS = 50;
 /** What one cell may show in one run, in characters of its messages. */
 export const MAX_OUTPUT_CHARACTERS = 1_000_000;
 export const MAX_OUTPUTS = 1_000;
+
+/** Characters of an output, roughly; captured values need not be JSON. */
+export function sizeOf(output: Output): number {
+  if (output.view === "text") return output.text.length + 1;
+  if (output.view === "composite-reward") return measure(output, 4 * MAX_OUTPUT_CHARACTERS) / 2;
+  return JSON.stringify(output).length;
+}
 
 /**
  * Collects what one run of a cell shows and sends it in batches. The first batch replaces what the cell showed
@@ -33,7 +41,7 @@ export class OutputBuffer {
     if (this.#closed || this.#full) return;
     const last = this.#pending.at(-1);
     const merges = output.view === "text" && last?.view === "text" && last.stream === output.stream;
-    this.#characters += output.view === "text" ? output.text.length + 1 : JSON.stringify(output).length;
+    this.#characters += sizeOf(output);
     if (!merges) this.#count++;
     if (this.#characters > MAX_OUTPUT_CHARACTERS || this.#count > MAX_OUTPUTS) {
       this.#full = true;

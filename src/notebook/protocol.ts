@@ -1,7 +1,7 @@
 import type { ErrorData } from "../gpu/error.ts";
-import type { AlgorithmConfig, LinearSchedule, PpoConfig } from "../rl/config.ts";
-import type { RewardSource, SimulatedJob, TrainResult } from "../train/job.ts";
+import type { Job, TrainResult } from "../train/job.ts";
 import { MAX_OUTPUT_CHARACTERS, MAX_OUTPUTS } from "./output-buffer.ts";
+import { codeSource, job, policy } from "./protocol-job.ts";
 import type { Output, ValueNode } from "./session-types.ts";
 import * as read from "./validate.ts";
 
@@ -58,7 +58,7 @@ export type KernelMessage =
       readonly replace: boolean;
       readonly outputs: readonly Output[];
     }
-  | { readonly kind: "train"; readonly request: number; readonly id: string; readonly job: SimulatedJob }
+  | { readonly kind: "train"; readonly request: number; readonly id: string; readonly job: Job }
   /** The cell that asked for this training was stopped. */
   | { readonly kind: "abort"; readonly request: number }
   | { readonly kind: "settled"; readonly command: number }
@@ -139,48 +139,20 @@ const output = read.union<"view", Output>("view", {
     checkedStates: counter,
     largestDifference: read.number,
   }),
-});
-
-const reward = read.object<RewardSource>({
-  source: read.text(20_000),
-  constants: read.dictionary(read.finite, 100),
-  line: read.whole(1_000_000),
-});
-
-const schedule = read.object<LinearSchedule>({ start: read.finite, end: read.finite });
-
-// Shape only: the trainer validates the values, and it is the one that refuses.
-const algorithm: read.Reader<AlgorithmConfig> = read.object<PpoConfig>({
-  kind: read.oneOf("ppo"),
-  envs: counter,
-  steps: counter,
-  minibatchSize: counter,
-  epochs: counter,
-  totalSteps: counter,
-  learningRate: schedule,
-  gamma: read.finite,
-  lambda: read.finite,
-  clip: schedule,
-  valueClip: read.nullable(read.finite),
-  entropyCoefficient: read.finite,
-  valueCoefficient: read.finite,
-  maxGradientNorm: read.finite,
-  normalizeAdvantages: read.boolean,
-  adamEpsilon: read.finite,
-  weightDecay: read.finite,
-  truncationBootstrap: read.boolean,
-  hidden: read.list(counter, 16),
-  separateTowers: read.boolean,
-});
-
-const job = read.object<SimulatedJob>({
-  kind: read.oneOf("simulated"),
-  environment: read.text(100),
-  reward: read.nullable(reward),
-  algorithm,
-  seed: read.whole(0xffffffff),
-  name: read.text(200),
-  engine: read.oneOf("auto", "webgpu", "cpu"),
+  agent: read.object({ view: read.oneOf("agent"), name, lines: counter }),
+  "composite-reward": read.object({
+    view: read.oneOf("composite-reward"),
+    name: read.nullable(name),
+    components: read.list(read.object({ name, weight: read.finite }), 100),
+    rescore: read.nullable(read.object({ source: codeSource })),
+  }),
+  policy: read.object({
+    view: read.oneOf("policy"),
+    name: read.nullable(name),
+    parameters: counter,
+    shape: policy,
+    warmStart: read.nullable(read.object({ demonstrations: counter, steps: counter })),
+  }),
 });
 
 const summary = read.object<CellSummary>({

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { FulguriteError } from "../gpu/error.ts";
-import type { SimulatedJob, TrainResult } from "../train/job.ts";
+import type { Job, TrainResult } from "../train/job.ts";
 import { createInProcessKernel } from "./in-process-kernel.ts";
 import type { KernelLink } from "./kernel-link.ts";
 import { createNotebookSession, type OpenNotebook, type SessionOptions } from "./session.ts";
@@ -21,7 +21,7 @@ const result = (runId: string): TrainResult => ({
 });
 
 let session: OpenNotebook;
-let jobs: SimulatedJob[] = [];
+let jobs: Job[] = [];
 let link: KernelLink;
 afterEach(() => {
   session.dispose();
@@ -67,7 +67,7 @@ describe("the shipped CartPole notebook", () => {
       expect(cell("training").state).toEqual({ kind: "stale", because: ["reward"] });
     });
     await session.run("training");
-    expect(jobs[1]!.reward!.source).toBe("(s, a, next) => 1");
+    expect(jobs[1]).toMatchObject({ reward: { source: "(s, a, next) => 1" } });
   });
 });
 

@@ -1,4 +1,6 @@
 import { asFulguriteError, FulguriteError, type ErrorData } from "../gpu/error.ts";
+import { checkAgenticJob } from "../train/agentic-job.ts";
+import type { TrainResult } from "../train/job.ts";
 import { joinDocument, parseDocument, replaceSource, titleOf, type NotebookDocument } from "./document.ts";
 import { addOutputs, emptyHostCell, type HostCell } from "./host-cell.ts";
 import { History } from "./history.ts";
@@ -421,7 +423,11 @@ class Session extends EventTarget implements OpenNotebook {
     const started = (runId: string): void => {
       if (!this.#disposed) this.#addOutputs(id, [{ view: "run", runId }], false);
     };
-    this.#services.train(job, id, started, controller.signal).then((result) => {
+    const work = new Promise<TrainResult>((resolve) => {
+      if (job.kind === "agentic") checkAgenticJob(job);
+      resolve(this.#services.train(job, id, started, controller.signal));
+    });
+    work.then((result) => {
       answer({ kind: "trained", request, result });
     }, refuse);
   }

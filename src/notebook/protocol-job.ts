@@ -1,0 +1,195 @@
+import type { TokenLossConfig } from "../lm/language-engine.ts";
+import type { AlgorithmConfig, LinearSchedule, PpoConfig } from "../rl/config.ts";
+import type { FilteredCloningConfig, GrpoConfig, LanguageAlgorithm, RolloutPlan } from "../rl/grpo.ts";
+import type { GroupAdvantage } from "../rl/group-advantages.ts";
+import type { CodeSource } from "../runner/agent-source.ts";
+import type { AgenticJob, Job, PolicyConfig, RewardSource, SimulatedJob, WarmStart } from "../train/job.ts";
+import { copyPlainData } from "./plain-data.ts";
+import { FulguriteError } from "../gpu/error.ts";
+import * as read from "./validate.ts";
+
+const MAX_NUMBER = 2 ** 53 - 1;
+const MAX_CODE = 1_000_000;
+const MAX_VALUE_BYTES = 16_000_000;
+const MAX_TASK_BYTES = 64_000_000;
+const MAX_TASKS = 200_000;
+const MAX_DEMONSTRATIONS = 100_000;
+
+const counter = read.whole(MAX_NUMBER);
+const engine = read.oneOf("auto", "webgpu", "cpu");
+
+const reward = read.object<RewardSource>({
+  source: read.text(20_000),
+  constants: read.dictionary(read.finite, 100),
+  line: read.whole(1_000_000),
+});
+
+const schedule = read.object<LinearSchedule>({ start: read.finite, end: read.finite });
+
+// Shape only, here and below: the trainer validates the values, and it is the one that refuses.
+const simulatedAlgorithm: read.Reader<AlgorithmConfig> = read.object<PpoConfig>({
+  kind: read.oneOf("ppo"),
+  envs: counter,
+  steps: counter,
+  minibatchSize: counter,
+  epochs: counter,
+  totalSteps: counter,
+  learningRate: schedule,
+  gamma: read.finite,
+  lambda: read.finite,
+  clip: schedule,
+  valueClip: read.nullable(read.finite),
+  entropyCoefficient: read.finite,
+  valueCoefficient: read.finite,
+  maxGradientNorm: read.finite,
+  normalizeAdvantages: read.boolean,
+  adamEpsilon: read.finite,
+  weightDecay: read.finite,
+  truncationBootstrap: read.boolean,
+  hidden: read.list(counter, 16),
+  separateTowers: read.boolean,
+});
+
+/** Code with its captured values. A cell has no libraries, so that none is read. */
+export const codeSource: read.Reader<CodeSource> = (value) => {
+  const { code, entry, values } = read.object<Pick<CodeSource, "code" | "entry" | "values">>({
+    code: read.text(MAX_CODE),
+    entry: read.text(MAX_CODE),
+    values: (given) => copyPlainData(given, MAX_VALUE_BYTES) as Record<string, unknown>,
+  })(value);
+  // The names become parameters of a script in the worker.
+  return { code, entry, values: read.dictionary((item) => item, 1_000)(values) };
+};
+
+export const policy = read.object<PolicyConfig>({
+  alphabet: read.text(2_000),
+  width: counter,
+  layers: counter,
+  heads: counter,
+  feedForward: counter,
+  maxLength: counter,
+});
+
+const warmStart = read.object<WarmStart>({
+  demonstrations: read.list(
+    read.object<WarmStart["demonstrations"][number]>({ prompt: read.text(2_000), answer: read.text(2_000) }),
+    MAX_DEMONSTRATIONS,
+  ),
+  steps: counter,
+  batchSize: counter,
+  learningRate: read.finite,
+});
+
+const loss = read.object<TokenLossConfig>({
+  kind: read.oneOf("policy", "likelihood"),
+  clipLow: read.finite,
+  clipHigh: read.finite,
+  dualClip: read.nullable(read.finite),
+  entropyCoefficient: read.finite,
+  learningRate: read.finite,
+  betas: (value) => {
+    const [first, second, ...more] = read.list(read.finite, 2)(value);
+    if (first === undefined || second === undefined || more.length > 0) throw new read.Invalid("betas");
+    return [first, second];
+  },
+  adamEpsilon: read.finite,
+  weightDecay: read.finite,
+  maxGradientNorm: read.finite,
+});
+
+const named = <Name extends GroupAdvantage["name"]>(name: Name) =>
+  read.object<{ readonly name: Name }>({ name: read.oneOf(name) });
+
+const advantage = read.union<"name", GroupAdvantage>("name", {
+  mean: named("mean"),
+  "leave-one-out": named("leave-one-out"),
+  whitened: named("whitened"),
+  "length-weighted": named("length-weighted"),
+  "mean-normalized": named("mean-normalized"),
+  "batch-standardized": read.object({ name: read.oneOf("batch-standardized"), epsilon: read.finite }),
+  standardized: (value) => ({
+    ...read.object<{ readonly name: "standardized"; readonly epsilon: number }>({
+      name: read.oneOf("standardized"),
+      epsilon: read.finite,
+    })(value),
+    population: (value as { population?: unknown }).population === true,
+  }),
+});
+
+const plan: { readonly [K in keyof RolloutPlan]: read.Reader<RolloutPlan[K]> } = {
+  groupSize: counter,
+  groups: counter,
+  updates: counter,
+  temperature: read.finite,
+  maxTokens: counter,
+  promptLength: counter,
+  responseLength: counter,
+  evaluateEvery: counter,
+  evaluationTasks: counter,
+  successAt: read.finite,
+};
+
+const aggregation = read.oneOf(
+  "token-mean",
+  "sequence-mean-token-mean",
+  "sequence-mean-token-sum",
+  "constant-length",
+  "per-rollout-mean",
+);
+
+const languageAlgorithm = read.union<"kind", LanguageAlgorithm>("kind", {
+  grpo: read.object<GrpoConfig>({ kind: read.oneOf("grpo"), ...plan, advantage, aggregation, loss }),
+  "filtered-cloning": read.object<FilteredCloningConfig>({
+    kind: read.oneOf("filtered-cloning"),
+    ...plan,
+    aggregation,
+    loss,
+  }),
+});
+
+const tasks: read.Reader<AgenticJob["tasks"]> = (value) => {
+  const lists = read.object<AgenticJob["tasks"]>({
+    train: read.list((task) => task, MAX_TASKS),
+    heldOut: read.list((task) => task, MAX_TASKS),
+  })(value);
+  return copyPlainData(lists, MAX_TASK_BYTES) as AgenticJob["tasks"];
+};
+
+/** A training that a kernel asks for. */
+export const job = read.union<"kind", Job>("kind", {
+  simulated: read.object<SimulatedJob>({
+    kind: read.oneOf("simulated"),
+    environment: read.text(100),
+    reward: read.nullable(reward),
+    algorithm: simulatedAlgorithm,
+    seed: read.whole(0xffffffff),
+    name: read.text(200),
+    engine,
+  }),
+  agentic: read.object<AgenticJob>({
+    kind: read.oneOf("agentic"),
+    agent: codeSource,
+    reward: codeSource,
+    tasks,
+    policy,
+    algorithm: languageAlgorithm,
+    warmStart: read.nullable(warmStart),
+    timeout: read.finite,
+    seed: read.whole(0xffffffff),
+    name: read.text(200),
+    engine,
+  }),
+});
+
+/** The job as the host will read it. Throws "notebook/job-refused" where the host would drop it without a word. */
+export function travellingJob(made: Job): Job {
+  try {
+    return job(made);
+  } catch (error) {
+    throw new FulguriteError(
+      "notebook/job-refused",
+      `This training cannot be sent to the trainer: ${error instanceof Error ? error.message : "a part of it"} is not as expected.`,
+      "Use smaller or plainer tasks and captured values, and names of letters, digits, _ and $.",
+    );
+  }
+}
