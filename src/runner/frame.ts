@@ -21,8 +21,11 @@ export interface FrameWorker {
   terminate(): void;
 }
 
-/** Asked this often whether it is there while it has workers, and given up after so many questions in a row. */
-const heartbeat = { everyMilliseconds: 250, missed: 8 };
+/**
+ * Asked this often whether it is there while it has workers, and given up after so many questions in a row: 5 s. On a
+ * busy machine, endless loops in its workers alone can keep a frame silent for 2 s.
+ */
+const heartbeat = { everyMilliseconds: 250, missed: 20 };
 
 /** The trainer's end of one runner frame. */
 export class Frame {
