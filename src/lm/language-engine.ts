@@ -1,4 +1,7 @@
 import type { TransformerShape } from "../nn/transformer-layout.ts";
+import type { TokenLossConfig } from "../rl/token-loss-config.ts";
+
+export type { TokenLossConfig };
 
 /** One completion to sample. Its tokens depend on nothing but this request and the weights. */
 export interface GenerateRequest {
@@ -52,24 +55,6 @@ export interface TokenRows {
   readonly importance: Float32Array;
   /** Ids that were allowed when sampling, or null: the policy's distribution is over them. */
   readonly allowed: Int32Array | null;
-}
-
-/** Coefficients of one optimizer step: data, never baked into a plan. */
-export interface TokenLossConfig {
-  /**
-   * "policy": sum w x max(-A r, -A clip(r, 1-low, 1+high)) - entropyCoefficient x sum w H, r = pi/pi_old, log r clamped to +-20;
-   * with dualClip c: for A < 0 bounded by -c A. "likelihood": -sum w x A x log pi (SFT with A = 1, REINFORCE otherwise).
-   */
-  readonly kind: "policy" | "likelihood";
-  readonly clipLow: number;
-  readonly clipHigh: number;
-  readonly dualClip: number | null;
-  readonly entropyCoefficient: number;
-  readonly learningRate: number;
-  readonly betas: readonly [number, number];
-  readonly adamEpsilon: number;
-  readonly weightDecay: number;
-  readonly maxGradientNorm: number;
 }
 
 export interface TokenStepMetrics {

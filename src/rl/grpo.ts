@@ -1,6 +1,6 @@
 import { FulguriteError } from "../gpu/error.ts";
-import type { TokenLossConfig } from "../lm/language-engine.ts";
 import type { GroupAdvantage } from "./group-advantages.ts";
+import type { TokenLossConfig } from "./token-loss-config.ts";
 
 /** What makes rollouts and how they become optimizer steps: shared by the algorithms over language policies. */
 export interface RolloutPlan {
