@@ -1,5 +1,6 @@
 import { openStore } from "../store/open.ts";
 import type { LightningStore } from "../store/records.ts";
+import { agenticJob, type AgenticJobOptions } from "./agentic-job.ts";
 import { engines } from "./create-engine.ts";
 import { nodeHosts } from "./node-hosts.ts";
 import type { RunEvent } from "./events.ts";
@@ -7,7 +8,7 @@ import type { TrainResult } from "./job.ts";
 import { simulatedJob, type JobOptions } from "./simulated-job.ts";
 import { Trainer } from "./trainer.ts";
 
-export interface TrainOptions extends JobOptions {
+export interface TrainSettings {
   /** Where the run is kept; default a store in memory that goes with the call. */
   readonly store?: LightningStore;
   /** Progress a few times a second, curve points, episodes. */
@@ -15,6 +16,9 @@ export interface TrainOptions extends JobOptions {
   /** Aborting ends the run as cancelled; the promise then resolves with what was learned so far. */
   readonly signal?: AbortSignal;
 }
+
+/** An environment with a step reward, or an agent with tasks, a policy and a reward over rollouts. */
+export type TrainOptions = TrainSettings & (JobOptions | AgenticJobOptions);
 
 /**
  * Trains a policy by reinforcement learning in this process: on WebGPU where there is an adapter, else on the
@@ -31,7 +35,10 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     randomBytes: (bytes) => crypto.getRandomValues(bytes),
     locks: null,
   });
-  const id = await trainer.start(simulatedJob(options), { notebook: null, cell: null });
+  const id = await trainer.start("agent" in options ? agenticJob(options) : simulatedJob(options), {
+    notebook: null,
+    cell: null,
+  });
   const stop = (): void => void trainer.stop(id);
   options.signal?.addEventListener("abort", stop);
   if (options.signal?.aborted) stop();
