@@ -149,7 +149,15 @@ async function startChromium(profile: string): Promise<{ process: ChildProcess; 
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   const port = readFileSync(portFile, "utf8").split("\n")[0]!;
-  return { process: child, browser: await chromium.connectOverCDP(`http://127.0.0.1:${port}`) };
+  const connect = (): Promise<Browser> =>
+    chromium.connectOverCDP(`http://127.0.0.1:${port}`, { timeout: 10_000 });
+  try {
+    // On a busy machine a first connection has been seen to hang.
+    return { process: child, browser: await connect().catch(connect) };
+  } catch (error) {
+    await kill(child);
+    throw error;
+  }
 }
 
 async function kill(child: ChildProcess): Promise<void> {

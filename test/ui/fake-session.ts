@@ -1,5 +1,6 @@
 import type { CellState, CellView, NotebookSession, Output } from "../../src/notebook/session-types.ts";
-import { demoJob, type FakeTrainer } from "./fake-trainer.ts";
+import { agenticJob, rewardSource } from "./fake-agentic.ts";
+import { demoJob, random, type FakeTrainer } from "./fake-trainer.ts";
 
 const cell = (
   id: string,
@@ -25,6 +26,27 @@ const wgsl = `fn step_reward(s: array<f32, 4>, a: f32, next: array<f32, 4>) -> f
 }`;
 
 const outputs: Readonly<Record<string, readonly Output[]>> = {
+  agent: [{ view: "agent", name: "copyist", lines: 10 }],
+  score: [
+    {
+      view: "composite-reward",
+      name: "score",
+      components: [
+        { name: "right", weight: 1 },
+        { name: "length", weight: -0.25 },
+      ],
+      rescore: { source: rewardSource() },
+    },
+  ],
+  policy: [
+    {
+      view: "policy",
+      name: "policy",
+      parameters: 92_224,
+      shape: { alphabet: "abcdefghij", width: 64, layers: 2, heads: 4, feedForward: 128, maxLength: 64 },
+      warmStart: null,
+    },
+  ],
   pole: [{ view: "environment", name: "CartPole-v1" }],
   reward: [{ view: "reward", name: "reward", wgsl, checkedStates: 4096, largestDifference: 0 }],
   settings: [
@@ -97,6 +119,50 @@ export const reward = defineReward.step((s, a, next) => 1 - 0.1 * Math.abs(next.
   ),
 ];
 
+/** A notebook in which a language model learns behind an agent. */
+export const agenticCells = (): CellView[] => [
+  cell(
+    "intro",
+    "md",
+    `# A model behind an agent learns
+
+The agent below is ten lines of \`fetch\`. Behind it is a small **transformer** that knows nothing: it answers at
+random. What it gets right it does more often.`,
+  ),
+  cell(
+    "agent",
+    "code",
+    `export const copyist = defineAgent("copyist", async (task, { signal }) => {
+  const response = await fetch("/v1/chat/completions", {
+    method: "POST",
+    body: JSON.stringify({ model: "policy", messages: [{ role: "user", content: task }] }),
+    signal,
+  });
+  return (await response.json()).choices[0].message.content;
+});`,
+    { defines: ["copyist"] },
+  ),
+  cell(
+    "score",
+    "code",
+    `export const score = defineReward({
+  right: { weight: 1, score: (task, answer) => [...task].filter((c, i) => c === answer[i]).length / task.length },
+  length: { weight: -0.25, score: (task, answer) => (task.length === answer.length ? 0 : 1) },
+});`,
+    { defines: ["score"] },
+  ),
+  cell("policy", "code", `export const policy = characterPolicy({ alphabet: "abcdefghij" });`),
+  cell(
+    "learn",
+    "code",
+    `export const run = await train({
+  agent: copyist, reward: score, tasks, policy,
+  algorithm: grpo({ groupSize: 8 }),
+});`,
+    { lazy: true, uses: ["copyist", "score", "policy"] },
+  ),
+];
+
 /** A session without a kernel: eager cells are done at once, the training cell starts a run of the fake trainer. */
 export class FakeSession extends EventTarget implements NotebookSession {
   readonly id = "gallery";
@@ -129,15 +195,26 @@ export class FakeSession extends EventTarget implements NotebookSession {
 
   async run(id: string): Promise<void> {
     this.state(id, { kind: "running", since: 0 });
-    if (id !== "train") {
-      this.set(id, { state: { kind: "done" }, outputs: outputs[id] ?? [] });
+    if (id !== "train" && id !== "learn") {
+      this.set(id, { state: { kind: "done" }, outputs: this.#outputs(id) });
       return;
     }
-    const reply = await this.#trainer.start(demoJob(this.#seed++), { cell: id });
+    const job = id === "learn" ? agenticJob(random(this.#seed++)) : demoJob(this.#seed++);
+    const reply = await this.#trainer.start(job, { cell: id });
     if (!reply.ok) return;
     this.set(id, { outputs: [{ view: "run", runId: reply.value }] });
     await this.#trainer.stored.get(reply.value)?.ended.promise;
     this.state(id, { kind: "done" });
+  }
+
+  /** A reward whose text was edited is another reward. */
+  #outputs(id: string): readonly Output[] {
+    const edited = id === "score" && this.edits.length > 0;
+    return (outputs[id] ?? []).map((output) =>
+      edited && output.view === "composite-reward"
+        ? { ...output, rescore: { source: rewardSource("edited") } }
+        : output,
+    );
   }
 
   async runEager(): Promise<void> {
@@ -152,6 +229,7 @@ export class FakeSession extends EventTarget implements NotebookSession {
   edit(id: string, source: string): void {
     this.edits.push(source);
     this.set(id, { source });
+    if (id === "score") this.state("learn", { kind: "stale", because: ["score"] });
     if (id === "reward") this.state("train", { kind: "stale", because: ["reward"] });
   }
 

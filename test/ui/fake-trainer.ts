@@ -1,9 +1,13 @@
 import { cartPole } from "../../src/env/cartpole.ts";
-import type { Run, RunStatus } from "../../src/store/records.ts";
-import { CurveBuffer } from "../../src/train/curve-buffer.ts";
+import type { Rollout, RolloutQuery, Run, RunStatus, Span, SpanQuery } from "../../src/store/records.ts";
+import { agenticCurve, simulatedCurve } from "../../src/train/curve-buffer.ts";
 import type { RunEvent } from "../../src/train/events.ts";
-import type { Job, SimulatedJob } from "../../src/train/job.ts";
+import type { AgenticJob, Job, SimulatedJob } from "../../src/train/job.ts";
+import type { RescoreResult } from "../../src/train/rescore.ts";
+import { wilson } from "../../src/train/wilson.ts";
+import { rolloutsInMemory } from "../../src/ui/rollout-source.ts";
 import type { Reply, TrainerApi } from "../../src/worker/api.ts";
+import { FakeRollouts } from "./fake-agentic.ts";
 
 /**
  * A trainer without training: a hand-made balancing policy whose hand gets steadier with every update, acting in
@@ -12,7 +16,7 @@ import type { Reply, TrainerApi } from "../../src/worker/api.ts";
 const pole = cartPole();
 const STEPS_PER_UPDATE = 256;
 
-function random(seed: number): () => number {
+export function random(seed: number): () => number {
   let state = seed >>> 0 || 1;
   return () => {
     state ^= state << 13;
@@ -72,22 +76,22 @@ export const demoJob = (seed = 1, source = "(s, a, next) => 1 - 0.1 * Math.abs(n
   engine: "auto",
 });
 
-class FakeRun {
+type Curve = ReturnType<typeof simulatedCurve> | ReturnType<typeof agenticCurve>;
+
+abstract class FakeRun {
   run: Run;
-  readonly curve: CurveBuffer;
   readonly listeners = new Map<number, (event: RunEvent) => void>();
   readonly ended = Promise.withResolvers<undefined>();
-  #next: () => number;
+  protected readonly next: () => number;
+  protected abstract readonly perSecond: number;
+  abstract readonly curve: Curve;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #slowness: number;
 
-  constructor(id: string, job: SimulatedJob, cell: string | null, slowness: number) {
-    this.#next = random(job.seed * 2654435761);
-    this.#slowness = slowness;
-    this.curve = new CurveBuffer(id);
+  constructor(id: string, job: Job, cell: string | null, updates: number, steps: number) {
+    this.next = random(job.seed * 2654435761);
     this.run = {
       id,
-      kind: "simulated",
+      kind: job.kind,
       name: job.name,
       notebook: "gallery",
       cell,
@@ -98,15 +102,18 @@ class FakeRun {
       status: "paused",
       reason: null,
       update: 0,
-      updates: Math.floor(job.algorithm.totalSteps / STEPS_PER_UPDATE),
+      updates,
       step: 0,
-      steps: job.algorithm.totalSteps,
+      steps,
       createdAt: 0,
       updatedAt: 0,
       activeTime: 0,
       metrics: {},
     };
   }
+
+  protected abstract once(): void;
+  readonly rollouts: FakeRollouts | null = null;
 
   tell(event: RunEvent): void {
     for (const listener of this.listeners.values()) listener(event);
@@ -121,25 +128,53 @@ class FakeRun {
         ...run,
         runId: run.id,
         phase: running ? "training" : run.status === "paused" ? "paused" : "finished",
-        stepsPerSecond: running ? 21_400 : null,
-        timeLeft: running ? ((run.steps - run.step) / 21_400) * 1000 : null,
+        stepsPerSecond: running ? this.perSecond : null,
+        timeLeft: running ? ((run.steps - run.step) / this.perSecond) * 1000 : null,
       },
     };
   }
 
   advance(updates: number): void {
     const before = [this.curve.updates, this.curve.evaluations] as const;
-    for (let i = 0; i < updates && this.run.update < this.run.updates; i++) this.#update();
+    for (let i = 0; i < updates && this.run.update < this.run.updates; i++) this.once();
     if (this.run.update >= this.run.updates) this.set("succeeded");
     else this.tell(this.progress());
     this.tell({ kind: "curve", curve: this.curve.since(...before), replace: false });
   }
 
-  #update(): void {
+  episode: RunEvent | null = null;
+
+  set(status: RunStatus, reason: string | null = null): void {
+    clearInterval(this.#timer);
+    this.run = { ...this.run, status, reason, activeTime: 3_740 };
+    if (status === "running")
+      this.#timer = setInterval(() => {
+        this.advance(3);
+      }, 100);
+    if (status === "succeeded" || status === "cancelled" || status === "failed")
+      this.ended.resolve(undefined);
+    this.tell(this.progress());
+    if (status === "failed") this.tell({ kind: "failed", error: failure });
+  }
+}
+
+class SimulatedRun extends FakeRun {
+  protected override readonly perSecond = 21_400;
+  readonly curve: ReturnType<typeof simulatedCurve>;
+  readonly #slowness: number;
+
+  constructor(id: string, job: SimulatedJob, cell: string | null, slowness: number) {
+    const { totalSteps } = job.algorithm;
+    super(id, job, cell, Math.floor(totalSteps / STEPS_PER_UPDATE), totalSteps);
+    this.curve = simulatedCurve(id);
+    this.#slowness = slowness;
+  }
+
+  protected override once(): void {
     const update = this.run.update + 1;
     const step = update * STEPS_PER_UPDATE;
     const noise = 16 * Math.exp(-update / this.#slowness) + 0.25;
-    const lengths = [0, 1].map(() => episode(noise, this.#next).length);
+    const lengths = [0, 1].map(() => episode(noise, this.next).length);
     const mean = (lengths[0]! + lengths[1]!) / 2;
     const half = Math.exp(-update / 80);
     this.curve.addUpdate({
@@ -164,8 +199,8 @@ class FakeRun {
   }
 
   #evaluate(noise: number): void {
-    const shown = episode(noise, this.#next);
-    const lengths = Array.from({ length: 10 }, () => episode(noise, this.#next).length);
+    const shown = episode(noise, this.next);
+    const lengths = Array.from({ length: 10 }, () => episode(noise, this.next).length);
     const { update, step } = this.run;
     this.curve.addEvaluation({
       update,
@@ -191,19 +226,35 @@ class FakeRun {
     };
     this.tell(this.episode);
   }
-  episode: RunEvent | null = null;
+}
 
-  set(status: RunStatus, reason: string | null = null): void {
-    clearInterval(this.#timer);
-    this.run = { ...this.run, status, reason, activeTime: 3_740 };
-    if (status === "running")
-      this.#timer = setInterval(() => {
-        this.advance(3);
-      }, 100);
-    if (status === "succeeded" || status === "cancelled" || status === "failed")
-      this.ended.resolve(undefined);
-    this.tell(this.progress());
-    if (status === "failed") this.tell({ kind: "failed", error: failure });
+class AgenticRun extends FakeRun {
+  protected override readonly perSecond = 1_240;
+  readonly curve: ReturnType<typeof agenticCurve>;
+  override readonly rollouts: FakeRollouts;
+  readonly #every: number;
+
+  constructor(id: string, job: AgenticJob, cell: string | null) {
+    const { updates, groups, groupSize, evaluateEvery } = job.algorithm;
+    super(id, job, cell, updates, updates * groups * groupSize);
+    this.curve = agenticCurve(id);
+    this.rollouts = new FakeRollouts(id, job, this.next);
+    this.#every = evaluateEvery;
+    this.#evaluate();
+  }
+
+  protected override once(): void {
+    const update = this.run.update + 1;
+    const point = this.rollouts.update(update);
+    this.curve.addUpdate(point);
+    this.run = { ...this.run, update, step: point.step, metrics: this.curve.summary() };
+    if (update % this.#every === 0) this.#evaluate();
+  }
+
+  #evaluate(): void {
+    const { update, step } = this.run;
+    const success = this.rollouts.evaluate(update);
+    this.curve.addEvaluation({ update, step, mean: success, ...wilson(Math.round(success * 60), 60) });
   }
 }
 
@@ -223,7 +274,8 @@ export class FakeTrainer implements TrainerApi {
 
   add(job: Job, cell: string | null, updates: number, status: RunStatus, slowness = 34): FakeRun {
     const id = `01${String(this.#ids++).padStart(8, "0")}`;
-    const run = new FakeRun(id, job, cell, slowness);
+    const run =
+      job.kind === "agentic" ? new AgenticRun(id, job, cell) : new SimulatedRun(id, job, cell, slowness);
     this.stored.set(id, run);
     run.advance(updates);
     if (run.run.status !== "succeeded" || status !== "succeeded") run.set(status);
@@ -283,6 +335,25 @@ export class FakeTrainer implements TrainerApi {
   unwatch(watch: number): Promise<void> {
     for (const run of this.stored.values()) run.listeners.delete(watch);
     return Promise.resolve();
+  }
+  rollouts(query: RolloutQuery): Promise<Reply<Rollout[]>> {
+    const made = this.#agentic(query.runId)?.made.map(({ rollout }) => rollout) ?? [];
+    return rolloutsInMemory(made)
+      .rollouts(query)
+      .then((found) => ({ ok: true, value: [...found] }));
+  }
+  spans(query: SpanQuery): Promise<Reply<Span[]>> {
+    const spans = this.#agentic(query.runId)?.spans(query.rolloutId ?? "") ?? [];
+    return Promise.resolve({ ok: true, value: spans });
+  }
+  rescore(runId: string): Promise<Reply<RescoreResult>> {
+    return Promise.resolve({ ok: true, value: this.#agentic(runId)!.rescore() });
+  }
+  provideFrames(): Promise<void> {
+    return Promise.resolve();
+  }
+  #agentic(runId: string): FakeRollouts | undefined {
+    return this.stored.get(runId)?.rollouts ?? undefined;
   }
   device(): Promise<Reply<{ engine: "webgpu" | "cpu"; adapter: string }>> {
     return Promise.resolve({ ok: true, value: { engine: "cpu", adapter: "WebAssembly SIMD" } });

@@ -1,15 +1,18 @@
 import "../../src/ui/notebook.ts";
 import { installTheme } from "../../src/ui/theme.ts";
 import { TrainerClient } from "../../src/ui/trainer-client.ts";
-import { FakeSession } from "./fake-session.ts";
-import { demoJob, FakeTrainer } from "./fake-trainer.ts";
+import { recordedRuns } from "../../src/ui/recorded.ts";
+import { agenticJob } from "./fake-agentic.ts";
+import { agenticCells, demoCells, FakeSession } from "./fake-session.ts";
+import { demoJob, FakeTrainer, random } from "./fake-trainer.ts";
 
 /** The page in each of its states, on a fake session and trainer: `gallery.html?scenario=finished`. */
 installTheme();
 
 const scenario = new URLSearchParams(location.search).get("scenario") ?? "fresh";
 const trainer = new FakeTrainer();
-const session = new FakeSession(trainer);
+const isAgentic = scenario.startsWith("agentic");
+const session = new FakeSession(trainer, isAgentic ? agenticCells() : demoCells());
 const notebook = document.createElement("fulgurite-notebook");
 
 const earlier = (): void => {
@@ -57,6 +60,42 @@ switch (scenario) {
     await session.runEager();
     session.state("train", { kind: "stale", because: ["reward"] });
     break;
+  case "agentic":
+    trainer.add(agenticJob(random(7)), "learn", 999, "succeeded");
+    await session.runEager();
+    break;
+  case "agentic-running":
+    await session.runEager();
+    void session.run("learn");
+    break;
+  case "agentic-rescored":
+    trainer.add(agenticJob(random(7)), "learn", 30, "paused");
+    session.edit("score", session.cells.find(({ id }) => id === "score")!.source);
+    await session.runEager();
+    break;
+  case "agentic-recorded": {
+    const recorded = trainer.add(agenticJob(random(7)), "learn", 999, "succeeded");
+    const { made } = recorded.rollouts!;
+    trainer.stored.clear();
+    await session.runEager();
+    const { step, columns, evaluations } = recorded.curve.since(0, 0);
+    const lists = (record: Readonly<Record<string, Float64Array>>): Record<string, number[]> =>
+      Object.fromEntries(Object.entries(record).map(([name, values]) => [name, [...values]]));
+    const file: unknown = {
+      notebook: "gallery",
+      cell: "learn",
+      recordedAt: "2026-11-21T04:00:00Z",
+      commit: "a344c87e5c",
+      engine: "webgpu",
+      adapter: "NVIDIA H100",
+      seed: 1,
+      curves: { step: [...step], columns: lists(columns), evaluations: lists(evaluations) },
+      metrics: recorded.run.metrics,
+      rollouts: made.map(({ rollout }) => rollout).filter(({ mode }) => mode === "evaluation"),
+    };
+    notebook.recorded = recordedRuns(JSON.parse(JSON.stringify(file)));
+    break;
+  }
   case "loading":
     notebook.session = null;
 }
@@ -64,5 +103,9 @@ switch (scenario) {
 notebook.trainer = new TrainerClient(trainer);
 if (scenario !== "loading") notebook.session = session;
 if (scenario === "stale") notebook.edited = true;
+notebook.shelf = [
+  { id: isAgentic ? "cartpole" : "gallery", title: "CartPole" },
+  { id: isAgentic ? "gallery" : "strings", title: "Strings" },
+];
 document.body.append(notebook);
 Object.assign(globalThis, { fake: { trainer, session } });

@@ -1,0 +1,84 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { afterAll, expect, test } from "vitest";
+import { rolloutsTo, runStrings } from "./support/strings.ts";
+
+const seeds = [1, 2, 3];
+const tasks = [
+  { kind: "copy", updates: 120, goal: 0.95 },
+  { kind: "reverse", updates: 420, goal: 0.95 },
+  { kind: "sort", updates: 320, goal: 0.9 },
+] as const;
+
+interface Row {
+  readonly task: string;
+  readonly algorithm: string;
+  readonly seed: number;
+  readonly rollouts: number;
+  readonly start: number;
+  readonly success: number;
+  readonly low: number;
+  readonly high: number;
+  readonly rolloutsToGoal: number | null;
+  /** [rollouts, held-out success] */
+  readonly curve: readonly (readonly [number, number])[];
+}
+
+const rows: Row[] = [];
+
+async function row(cell: string, task: string, seed: number, updates: number, goal: number): Promise<Row> {
+  const { job, result, curve } = await runStrings(cell, {
+    text: (text) => text.replace('export const kind: Kind = "copy"', `export const kind: Kind = "${task}"`),
+    job: (asked) => ({
+      ...asked,
+      seed,
+      algorithm: { ...asked.algorithm, updates, evaluateEvery: 20, evaluationTasks: 300 },
+    }),
+  });
+  const { step, mean, low, high } = curve.evaluations;
+  const last = mean.length - 1;
+  const made: Row = {
+    task,
+    algorithm: job.algorithm.kind,
+    seed,
+    rollouts: result.step,
+    start: mean[0]!,
+    success: mean[last]!,
+    low: low[last]!,
+    high: high[last]!,
+    rolloutsToGoal: rolloutsTo(curve, goal),
+    curve: Array.from(step, (at, i) => [at, mean[i]!] as const),
+  };
+  rows.push(made);
+  console.log(
+    `${task} ${made.algorithm} seed ${seed}: ${made.start} -> ${made.success} [${made.low.toFixed(3)}, ${made.high.toFixed(3)}], ${String(made.rolloutsToGoal)} rollouts to ${goal}`,
+  );
+  return made;
+}
+
+for (const { kind, updates, goal } of tasks) {
+  test.each(seeds)(`${kind} is learned from nothing, seed %i`, async (seed) => {
+    const made = await row("training", kind, seed, updates, goal);
+    expect(made.start).toBeLessThanOrEqual(0.02);
+    expect(made.success).toBeGreaterThanOrEqual(goal);
+  });
+}
+
+test("filtered cloning, with as many rollouts as copying gets, for comparison", async () => {
+  const cloned = await row("baseline", "copy", 1, 120, 0.95);
+  expect(cloned.success).toBeLessThan(0.95);
+});
+
+afterAll(() => {
+  const file = new URL("../bench/results/strings-cpu.json", import.meta.url);
+  mkdirSync(new URL(".", file), { recursive: true });
+  const record = {
+    what: "notebooks/strings.nb.ts: greedy success on 300 held-out strings, CPU engine, all of it through agent, gateway, reward, store",
+    engine: "cpu",
+    adapter: "WebAssembly SIMD",
+    machine: cpus()[0]?.model ?? "unknown",
+    date: new Date().toISOString(),
+    rows,
+  };
+  writeFileSync(file, `${JSON.stringify(record, null, 1)}\n`);
+});

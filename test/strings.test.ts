@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+import { rolloutsTo, runStrings } from "./support/strings.ts";
+
+test.each([1, 2, 3])(
+  "the shipped notebook's model learns to copy held-out strings, seed %i",
+  async (seed) => {
+    const { result, curve, store } = await runStrings("training", {
+      job: (job) => ({ ...job, seed, algorithm: { ...job.algorithm, updates: 110, evaluateEvery: 22 } }),
+    });
+    expect(result.status).toBe("succeeded");
+    // From nothing: greedy answers of random weights to strings that are never trained on.
+    expect(curve.evaluations.mean[0]).toBeLessThanOrEqual(0.02);
+    expect(result.metrics["evaluation.greedy.mean"]).toBeGreaterThanOrEqual(0.95);
+    const reached = rolloutsTo(curve, 0.95);
+    console.log(
+      `copy, seed ${seed}: held-out 0.95 after at most ${String(reached)} rollouts, ${(result.activeTime / 1000).toFixed(1)} s`,
+    );
+    expect(await store.rollouts({ runId: result.runId, mode: "train" })).toHaveLength(110 * 256);
+  },
+  180_000,
+);
