@@ -74,13 +74,7 @@ export class BlockedLayout {
     this.largeLength = offset - this.smallLength;
 
     const places: [number, number][] = [];
-    const map = (
-      layer: DenseLayer,
-      weight: number,
-      bias: number,
-      inputs: number,
-      firstRow: number,
-    ): void => {
+    const map = (layer: DenseLayer, weight: number, bias: number, inputs: number, firstRow: number): void => {
       for (let o = 0; o < layer.outputs; o++) {
         const row = firstRow + o;
         const block = row >> 2;
