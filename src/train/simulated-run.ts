@@ -256,7 +256,7 @@ export class SimulatedRun {
       this.#engine!.lost,
     ]);
     if (lost === null) return false;
-    if (lost instanceof FulguriteError && lost.code !== "gpu/device-lost") throw lost;
+    if (lost instanceof FulguriteError && lost.code !== "gpu/lost") throw lost;
     if (++this.#losses > MAX_DEVICE_LOSSES) {
       throw new FulguriteError(
         "train/device-lost",
