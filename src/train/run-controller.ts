@@ -243,7 +243,7 @@ export abstract class RunController {
       this.device!.lost,
     ]);
     if (lost === null) return false;
-    if (lost instanceof FulguriteError && lost.code !== "gpu/device-lost") throw lost;
+    if (lost instanceof FulguriteError && lost.code !== "gpu/lost") throw lost;
     if (++this.#losses > MAX_DEVICE_LOSSES) {
       throw new FulguriteError(
         "train/device-lost",
