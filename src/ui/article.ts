@@ -13,7 +13,7 @@ const documents = import.meta.glob<string>("../../docs/how-it-works.md", {
 
 /** `<fulgurite-article>`: a document of the project, over the page. */
 export class FulguriteArticle extends LitElement {
-  static override properties = { source: {} };
+  static override properties = { source: {}, back: {} };
 
   static override styles = [
     base,
@@ -45,10 +45,13 @@ export class FulguriteArticle extends LitElement {
   ];
 
   declare source: string;
+  /** The address to go back to. */
+  declare back: string;
 
   constructor() {
     super();
     this.source = "";
+    this.back = location.pathname + location.search;
   }
 
   protected override firstUpdated(): void {
@@ -60,7 +63,7 @@ export class FulguriteArticle extends LitElement {
       aria-label="How it works"
       @close=${() => {
         this.remove();
-        history.replaceState(null, "", location.pathname + location.search);
+        history.replaceState(null, "", this.back);
       }}
     >
       <form method="dialog"><button class="bare" aria-label="Close">${icon("close")}</button></form>
@@ -71,14 +74,21 @@ export class FulguriteArticle extends LitElement {
 
 customElements.define("fulgurite-article", FulguriteArticle);
 
-/** Opens the document that a hash such as "#how-it-works" names; any other hash does nothing. */
-export function showArticleAt(hash: string): void {
+/** Whether a hash names a document, and not a notebook. */
+export const isArticle = (hash: string): boolean => `../../docs/${hash.slice(1)}.md` in documents;
+
+/**
+ * Opens the document that a hash such as "#how-it-works" names; any other hash does nothing. Closing it goes back
+ * to the hash `back`.
+ */
+export function showArticleAt(hash: string, back = ""): void {
   const load = documents[`../../docs/${hash.slice(1)}.md`];
   if (!load || document.querySelector("fulgurite-article")) return;
   load().then(
     (source) => {
       const article = document.createElement("fulgurite-article");
       article.source = source;
+      article.back += back;
       document.body.append(article);
     },
     () => undefined,

@@ -7,8 +7,11 @@ import type { CodeEditEvent, CodeKeyEvent, FulguriteCode } from "./code.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { icon } from "./icons.ts";
 import { markdown } from "./markdown.ts";
+import { agenticOutputStyles } from "./agentic-outputs.ts";
 import { isWide, outputStyles, outputView } from "./output.ts";
 import { prose } from "./prose.css.ts";
+import "./recorded-run.ts";
+import type { RecordedRun } from "./recorded.ts";
 import { base, buttons } from "./tokens.css.ts";
 import type { TrainerClient } from "./trainer-client.ts";
 
@@ -47,12 +50,22 @@ export class FulguriteCell extends LitElement {
     trainer: { attribute: false },
     notebook: {},
     storedRun: { attribute: false },
+    recorded: { attribute: false },
+    usedBy: { attribute: false },
     active: { type: Boolean },
     editingText: { state: true },
     unfolded: { state: true },
   };
 
-  static override styles = [base, buttons, errorNoteStyles, outputStyles, prose, cellStyles];
+  static override styles = [
+    base,
+    buttons,
+    errorNoteStyles,
+    outputStyles,
+    agenticOutputStyles,
+    prose,
+    cellStyles,
+  ];
 
   declare cell: CellView | null;
   declare index: number;
@@ -60,6 +73,10 @@ export class FulguriteCell extends LitElement {
   declare notebook: string;
   /** The newest stored run of this cell, shown until the cell has run by itself. */
   declare storedRun: string | null;
+  /** What a recorded run of this cell came to, shown until there is a run of one's own. */
+  declare recorded: RecordedRun | null;
+  /** Cells that use what this one defines. */
+  declare usedBy: readonly string[];
   /** The one cell that Tab reaches. */
   declare active: boolean;
   declare editingText: boolean;
@@ -72,6 +89,8 @@ export class FulguriteCell extends LitElement {
     this.trainer = null;
     this.notebook = "";
     this.storedRun = null;
+    this.recorded = null;
+    this.usedBy = [];
     this.active = false;
     this.editingText = false;
     this.unfolded = false;
@@ -183,7 +202,14 @@ export class FulguriteCell extends LitElement {
     const busy = state.kind === "running" || state.kind === "queued";
     const stale = state.kind === "stale";
     const invites = cell.lazy && !busy && outputs.length === 0;
-    const context = { trainer: this.trainer, notebook: this.notebook, cell: cell.id, stale };
+    const context = {
+      trainer: this.trainer,
+      notebook: this.notebook,
+      cell: cell.id,
+      usedBy: this.usedBy,
+      stale,
+    };
+    const ran = outputs.some(({ view }) => view === "run");
     return html`
       <div class=${this.#marginWords(cell, words, invites) === "" ? "margin silent" : "margin"}>
         ${
@@ -244,6 +270,13 @@ export class FulguriteCell extends LitElement {
         (output) =>
           html`<div class=${isWide(output) ? "wide" : "output"}>${outputView(output, context)}</div>`,
       )}
+      ${
+        this.recorded === null || ran
+          ? nothing
+          : html`<div class="wide">
+              <fulgurite-recorded-run .recorded=${this.recorded}></fulgurite-recorded-run>
+            </div>`
+      }
     `;
   }
 

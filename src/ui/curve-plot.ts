@@ -24,12 +24,17 @@ export interface CurvePicture {
   /** Pixels. */
   readonly width: number;
   readonly height: number;
-  /** Environment steps at the right edge; the curve grows towards it. */
+  /** Steps or rollouts at the right edge; the curve grows towards it. */
   readonly steps: number;
+  /** What x counts. */
+  readonly unit: string;
+  /** Least range of y that is shown, or null for that of the data. */
+  readonly yRange: readonly [number, number] | null;
   readonly yTitle: string;
   /** Back to front; the emphasised one last. */
   readonly lines: readonly DrawnLine[];
   readonly evaluations: readonly DrawnEvaluation[];
+  readonly evaluationLabel: string;
   readonly evaluationColour: string;
   readonly threshold: { readonly value: number; readonly label: string } | null;
 }
@@ -69,7 +74,7 @@ export function drawCurve(picture: CurvePicture): SVGElement {
     style: { background: "none", fontFamily: "inherit", fontSize: "12px", overflow: "visible" },
     x: {
       domain: [0, picture.steps],
-      label: "steps",
+      label: picture.unit,
       labelAnchor: "center",
       labelArrow: "none",
       ticks: Math.max(2, Math.floor(width / 120)),
@@ -159,7 +164,7 @@ export function drawCurve(picture: CurvePicture): SVGElement {
               x: "x",
               y: "y",
               title: (point: { x: number; y: number }) =>
-                `${formatFigure(point.y)} after ${formatCount(point.x)} steps`,
+                `${formatFigure(point.y)} after ${formatCount(point.x)} ${picture.unit}`,
               fill: "var(--raised)",
               stroke: "var(--hairline)",
             }),
@@ -185,14 +190,14 @@ function endLabels(picture: CurvePicture, short: boolean): Label[] {
     labels.push({
       x: evaluation.step,
       y: evaluation.mean,
-      text: "evaluation",
+      text: picture.evaluationLabel,
       colour: picture.evaluationColour,
     });
   }
   return labels;
 }
 
-function yDomain({ lines, evaluations, threshold }: CurvePicture): [number, number] {
+function yDomain({ lines, evaluations, threshold, yRange }: CurvePicture): [number, number] {
   let low = Infinity;
   let high = -Infinity;
   const see = (value: number): void => {
@@ -208,6 +213,7 @@ function yDomain({ lines, evaluations, threshold }: CurvePicture): [number, numb
     see(highest);
   }
   if (threshold) see(threshold.value);
+  yRange?.forEach(see);
   if (low > high) return [0, 1];
   if (low > 0 && (low < high / 2 || low === high)) low = 0;
   if (low === high) return [low - 0.5, high + 0.5];

@@ -4,7 +4,7 @@ import type { CurvePicture, DrawnLine } from "./curve-plot.ts";
 import { formatCount, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
 import type { RunLabel } from "./run-differences.ts";
-import { metricView } from "./metrics.ts";
+import { evaluatedMetric, metricView, stepUnit, type RunKind } from "./metrics.ts";
 import { decimate, measured, smooth, type Series } from "./series.ts";
 import { base, buttons } from "./tokens.css.ts";
 
@@ -28,13 +28,14 @@ const TABLE_ROWS = 20;
 const series = ["var(--series-1)", "var(--series-2)", "var(--series-3)", "var(--series-4)"];
 
 /**
- * `<fulgurite-curve>`: learning curves over environment steps. Raw faint behind smoothed, evaluations as
+ * `<fulgurite-curve>`: learning curves over environment steps or rollouts. Raw faint behind smoothed, evaluations as
  * points with their range, direct labels. Redraws at most four times a second; Plot loads with the first curve.
  */
 export class FulguriteCurve extends LitElement {
   static override properties = {
     lines: { attribute: false },
     metric: {},
+    kind: {},
     steps: { type: Number },
     threshold: { type: Number },
     tabular: { state: true },
@@ -120,6 +121,7 @@ export class FulguriteCurve extends LitElement {
 
   declare lines: readonly CurveLine[];
   declare metric: string;
+  declare kind: RunKind;
   declare steps: number;
   declare threshold: number | null;
   declare tabular: boolean;
@@ -138,6 +140,7 @@ export class FulguriteCurve extends LitElement {
     super();
     this.lines = [];
     this.metric = "environmentReturn";
+    this.kind = "simulated";
     this.steps = 0;
     this.threshold = null;
     this.tabular = false;
@@ -169,7 +172,15 @@ export class FulguriteCurve extends LitElement {
               <div id="plot"></div>
               ${
                 current === null || current.raw.x.length === 0
-                  ? html`<p class="empty"><span>The curve begins with the first finished episode.</span></p>`
+                  ? html`<p class="empty">
+                      <span
+                        >${
+                          this.kind === "agentic"
+                            ? "The curve begins with the first update."
+                            : "The curve begins with the first finished episode."
+                        }</span
+                      >
+                    </p>`
                   : nothing
               }
             </div>`
@@ -203,20 +214,21 @@ export class FulguriteCurve extends LitElement {
   /** The picture in a sentence, for everyone. */
   #summary(): string {
     const current = this.#current();
-    const { title } = metricView(this.metric);
+    const { title } = metricView(this.metric, this.kind);
     if (!current || current.smoothed.y.length === 0) return "Nothing measured yet.";
     const { y, x } = current.smoothed;
     const begin = formatFigure(current.raw.y[0]);
-    const words = `${title[0]!.toUpperCase()}${title.slice(1)} ${begin} at first, ${formatFigure(y.at(-1))} after ${formatCount(x.at(-1)!)} steps.`;
+    const words = `${title[0]!.toUpperCase()}${title.slice(1)} ${begin} at first, ${formatFigure(y.at(-1))} after ${formatCount(x.at(-1)!)} ${stepUnit(this.kind)}.`;
     const { mean, low, high } = current.curve.evaluations;
-    if (this.metric !== "environmentReturn" || mean.length === 0) return words;
+    if (this.metric !== evaluatedMetric(this.kind) || mean.length === 0) return words;
     const [lowest, highest] = [formatFigure(low.at(-1)), formatFigure(high.at(-1))];
     const range = lowest === highest ? "" : ` (${lowest} to ${highest})`;
-    return `${words} Last greedy evaluation ${formatFigure(mean.at(-1))}${range}.`;
+    const evaluation = this.kind === "agentic" ? "On held-out tasks" : "Last greedy evaluation";
+    return `${words} ${evaluation} ${formatFigure(mean.at(-1))}${range}.`;
   }
 
   #table(current: CurrentSeries | null): TemplateResult {
-    const { title } = metricView(this.metric);
+    const { title } = metricView(this.metric, this.kind);
     const smoothed = current?.smoothed ?? { x: new Float64Array(), y: new Float64Array() };
     const count = smoothed.x.length;
     const rows = Array.from({ length: Math.min(count, TABLE_ROWS) }, (_, i) =>
@@ -227,7 +239,7 @@ export class FulguriteCurve extends LitElement {
       <table>
         <thead>
           <tr>
-            <th scope="col">steps</th>
+            <th scope="col">${stepUnit(this.kind)}</th>
             <th scope="col">${title}, smoothed</th>
             <th scope="col">evaluation until then</th>
           </tr>
@@ -271,7 +283,7 @@ export class FulguriteCurve extends LitElement {
     if (this.#width < 80 || this.lines.length === 0) return null;
     const others = this.lines.filter(({ current }) => !current);
     const current = this.lines.find((line) => line.current);
-    const isReturn = this.metric === "environmentReturn";
+    const evaluated = this.metric === evaluatedMetric(this.kind);
     const drawn = (line: CurveLine, colour: string): DrawnLine => {
       const { raw, smoothed } = this.#series(line.curve);
       return {
@@ -290,10 +302,13 @@ export class FulguriteCurve extends LitElement {
       width: this.#width,
       height: this.renderRoot.querySelector(".picture")?.clientHeight ?? 280,
       steps: longest,
-      yTitle: metricView(this.metric).title,
+      unit: stepUnit(this.kind),
+      // A share is read against nothing and everything.
+      yRange: this.kind === "agentic" && evaluated ? [0, 1] : null,
+      yTitle: metricView(this.metric, this.kind).title,
       lines,
       evaluations:
-        points && isReturn
+        points && evaluated
           ? Array.from(points.step, (step, i) => ({
               step,
               mean: points.mean[i]!,
@@ -301,9 +316,10 @@ export class FulguriteCurve extends LitElement {
               high: points.high[i]!,
             }))
           : [],
+      evaluationLabel: this.kind === "agentic" ? "held-out" : "evaluation",
       evaluationColour: "var(--ink)",
       threshold:
-        this.threshold !== null && isReturn
+        this.threshold !== null && evaluated
           ? { value: this.threshold, label: `solved at ${formatFigure(this.threshold)}` }
           : null,
     };

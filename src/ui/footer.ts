@@ -1,6 +1,6 @@
 import { css, html, LitElement, type PropertyValues, type TemplateResult } from "lit";
 import { formatBytes } from "./format.ts";
-import { engineWord } from "./run.ts";
+import { engineWord } from "./engine-word.ts";
 import { base } from "./tokens.css.ts";
 import { asError, type TrainerClient } from "./trainer-client.ts";
 

@@ -40,3 +40,16 @@ export function formatBytes(bytes: number): string {
   }
   return `${unit === 0 ? value : formatFigure(value)} ${units[unit]}`;
 }
+
+/** A figure that may be negative, with its sign; "–" where there is none. */
+export function formatSigned(value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  return `${value > 0 ? "+" : "−"}${formatFigure(Math.abs(value))}`;
+}
+
+/** A short time: "0.4 ms", "38 ms", "1.2 s". */
+export function formatSpan(milliseconds: number): string {
+  if (milliseconds < 1000) return `${formatFigure(Math.round(milliseconds * 10) / 10)} ms`;
+  return milliseconds < 60_000 ? `${formatFigure(milliseconds / 1000)} s` : formatDuration(milliseconds);
+}

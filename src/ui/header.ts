@@ -5,13 +5,21 @@ import { base, buttons } from "./tokens.css.ts";
 
 const themeIcon = { system: "system", light: "sun", dark: "moon" } as const;
 
+/** A notebook that can be opened. */
+export interface ShelfEntry {
+  readonly id: string;
+  readonly title: string;
+}
+
 /**
- * `<fulgurite-header>`: what is open, and the few things that concern all of it. Dispatches
+ * `<fulgurite-header>`: what is open and what else there is, and the few things that concern all of it. Dispatches
  * "fulgurite-run-all", "fulgurite-keys" and "fulgurite-reset" (all composed).
  */
 export class FulguriteHeader extends LitElement {
   static override properties = {
     heading: {},
+    shelf: { attribute: false },
+    open: {},
     edited: { type: Boolean },
     outdated: { type: Boolean },
     scrolled: { type: Boolean },
@@ -64,6 +72,27 @@ export class FulguriteHeader extends LitElement {
       :host([scrolled]) .title {
         opacity: 1;
       }
+      nav {
+        display: flex;
+        gap: 4px;
+        padding-inline-start: 12px;
+      }
+      nav a {
+        padding: 4px 8px;
+        border-radius: var(--radius);
+        font-size: var(--size-small);
+        line-height: 24px;
+        color: var(--ink-quiet);
+        text-decoration: none;
+      }
+      nav a:hover {
+        color: var(--ink);
+        background: var(--surface);
+      }
+      nav a[aria-current] {
+        color: var(--ink);
+        font-weight: 600;
+      }
       @media (prefers-reduced-motion: no-preference) {
         .title {
           transition: opacity 160ms;
@@ -78,14 +107,26 @@ export class FulguriteHeader extends LitElement {
       }
       @media (max-width: 639px) {
         .name,
-        .edited span {
+        .edited span,
+        .title,
+        .run-all span {
           display: none;
+        }
+        nav {
+          flex: 1;
+          padding-inline-start: 4px;
+        }
+        header {
+          padding-inline: 8px;
         }
       }
     `,
   ];
 
   declare heading: string;
+  declare shelf: readonly ShelfEntry[];
+  /** Id of the notebook that is open. */
+  declare open: string;
   declare edited: boolean;
   declare outdated: boolean;
   /** The notebook's own heading is out of sight: say it here. */
@@ -96,6 +137,8 @@ export class FulguriteHeader extends LitElement {
   constructor() {
     super();
     this.heading = "";
+    this.shelf = [];
+    this.open = "";
     this.edited = false;
     this.outdated = false;
     this.scrolled = false;
@@ -117,10 +160,20 @@ export class FulguriteHeader extends LitElement {
     this.sure = !this.sure;
   }
 
+  #shelf(): TemplateResult {
+    return html`<nav aria-label="Notebooks">
+      ${this.shelf.map(
+        ({ id, title }) =>
+          html`<a href=${`#notebook=${id}`} aria-current=${id === this.open ? "page" : nothing}>${title}</a>`,
+      )}
+    </nav>`;
+  }
+
   override render(): TemplateResult {
     return html`<header>
       ${mark()}
       <span class="name">Fulgurite</span>
+      ${this.shelf.length > 1 ? this.#shelf() : nothing}
       <span class="title">${this.heading}</span>
       ${
         this.edited
@@ -138,11 +191,13 @@ export class FulguriteHeader extends LitElement {
           : nothing
       }
       <button
+        class="run-all"
+        aria-label="Run all"
         @click=${() => {
           this.#tell("fulgurite-run-all");
         }}
       >
-        ${icon("run")}Run all
+        ${icon("run")}<span>Run all</span>
       </button>
       <button
         class="bare"

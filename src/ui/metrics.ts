@@ -5,7 +5,18 @@ export interface MetricView {
   readonly hint: string;
 }
 
-export const metricViews: readonly MetricView[] = [
+const optimization: readonly MetricView[] = [
+  { name: "entropy", title: "entropy", hint: "how undecided the policy is, in nats" },
+  { name: "approximateKl", title: "approximate KL", hint: "how far an update moved the policy, in nats" },
+  {
+    name: "clipFraction",
+    title: "clip fraction",
+    hint: "share of samples whose probability ratio was clipped",
+  },
+  { name: "gradientNorm", title: "gradient norm", hint: "before clipping" },
+];
+
+const simulated: readonly MetricView[] = [
   {
     name: "environmentReturn",
     title: "return",
@@ -17,13 +28,7 @@ export const metricViews: readonly MetricView[] = [
     hint: "the reward that was trained, summed over an episode",
   },
   { name: "episodeLength", title: "episode length", hint: "steps" },
-  { name: "entropy", title: "entropy", hint: "how undecided the policy is, in nats" },
-  { name: "approximateKl", title: "approximate KL", hint: "how far an update moved the policy, in nats" },
-  {
-    name: "clipFraction",
-    title: "clip fraction",
-    hint: "share of samples whose probability ratio was clipped",
-  },
+  ...optimization,
   {
     name: "explainedVariance",
     title: "explained variance",
@@ -31,10 +36,45 @@ export const metricViews: readonly MetricView[] = [
   },
   { name: "policyLoss", title: "policy loss", hint: "clipped surrogate objective, negated" },
   { name: "valueLoss", title: "value loss", hint: "squared error of the critic" },
-  { name: "gradientNorm", title: "gradient norm", hint: "before clipping" },
   { name: "learningRate", title: "learning rate", hint: "of Adam" },
   { name: "rewardMean", title: "reward", hint: "the trained reward, mean of a step" },
 ];
 
-export const metricView = (name: string): MetricView =>
-  metricViews.find((view) => view.name === name) ?? { name, title: name, hint: "" };
+const agentic: readonly MetricView[] = [
+  { name: "successRate", title: "success", hint: "share of rollouts that solved their task" },
+  { name: "rewardMean", title: "reward", hint: "mean over an update's rollouts" },
+  {
+    name: "zeroVarianceGroups",
+    title: "zero-variance groups",
+    hint: "share of groups whose siblings all got the same reward: they teach nothing",
+  },
+  {
+    name: "rewardStandardDeviation",
+    title: "reward spread",
+    hint: "standard deviation over an update's rollouts",
+  },
+  ...optimization,
+  { name: "responseLength", title: "answer length", hint: "tokens the model wrote a rollout, mean" },
+  { name: "failed", title: "failed rollouts", hint: "left out of an update, and counted" },
+  { name: "droppedRows", title: "dropped rows", hint: "training rows left out of an update, and counted" },
+  {
+    name: "truncatedRows",
+    title: "cut rows",
+    hint: "training rows longer than the policy's context, cut and counted",
+  },
+  { name: "learningRate", title: "learning rate", hint: "of AdamW" },
+];
+
+export type RunKind = "simulated" | "agentic";
+
+/** The first is what a run of this kind is judged by, and what its evaluations measure. */
+export const metricViews: Readonly<Record<RunKind, readonly MetricView[]>> = { simulated, agentic };
+
+/** The metric that a run's evaluations measure. */
+export const evaluatedMetric = (kind: RunKind): string => metricViews[kind][0]!.name;
+
+/** What a run's progress is counted in. */
+export const stepUnit = (kind: RunKind): string => (kind === "agentic" ? "rollouts" : "steps");
+
+export const metricView = (name: string, kind: RunKind = "simulated"): MetricView =>
+  metricViews[kind].find((view) => view.name === name) ?? { name, title: name, hint: "" };

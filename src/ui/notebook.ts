@@ -1,6 +1,6 @@
 import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import type { NotebookSession } from "../notebook/session-types.ts";
+import type { CellView, NotebookSession } from "../notebook/session-types.ts";
 import type { ErrorData } from "../gpu/error.ts";
 import "./cell.ts";
 import type { CellActionEvent, CellEditEvent, FulguriteCell } from "./cell.ts";
@@ -8,7 +8,9 @@ import { stateWords } from "./cell-words.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import "./footer.ts";
 import "./header.ts";
+import type { ShelfEntry } from "./header.ts";
 import "./keyboard-sheet.ts";
+import type { RecordedRun } from "./recorded.ts";
 import { base } from "./tokens.css.ts";
 import { asError, type TrainerClient } from "./trainer-client.ts";
 import { turn } from "./turn.ts";
@@ -28,6 +30,8 @@ export class FulguriteNotebook extends LitElement {
     outdated: { type: Boolean },
     notice: { attribute: false },
     active: { state: true },
+    recorded: { attribute: false },
+    shelf: { attribute: false },
     storedRuns: { state: true },
     announcement: { state: true },
     revision: { state: true },
@@ -69,6 +73,10 @@ export class FulguriteNotebook extends LitElement {
   declare outdated: boolean;
   /** Something went wrong outside any cell. */
   declare notice: ErrorData | null;
+  /** What recorded runs of this notebook came to. */
+  declare recorded: readonly RecordedRun[];
+  /** The notebooks that there are. */
+  declare shelf: readonly ShelfEntry[];
   /** Index of the cell that has, or last had, the focus. */
   declare active: number;
   /** Newest stored run by cell. */
@@ -95,6 +103,8 @@ export class FulguriteNotebook extends LitElement {
     this.edited = false;
     this.outdated = false;
     this.notice = null;
+    this.recorded = [];
+    this.shelf = [];
     this.active = 0;
     this.storedRuns = new Map();
     this.announcement = "";
@@ -120,6 +130,11 @@ export class FulguriteNotebook extends LitElement {
       this.#heard?.removeEventListener("change", this.#onChange);
       this.#heard = this.session;
       this.#heard?.addEventListener("change", this.#onChange);
+    }
+    if (changed.has("session")) {
+      this.shown = 0;
+      this.active = 0;
+      this.storedRuns = new Map();
     }
     if (changed.has("session") || changed.has("trainer")) void this.#loadStoredRuns();
   }
@@ -249,6 +264,8 @@ export class FulguriteNotebook extends LitElement {
     return html`
       <fulgurite-header
         .heading=${session?.title ?? "Fulgurite"}
+        .shelf=${this.shelf}
+        .open=${session?.id ?? ""}
         ?edited=${this.edited}
         ?outdated=${this.outdated}
         ?scrolled=${this.scrolled}
@@ -268,7 +285,7 @@ export class FulguriteNotebook extends LitElement {
               : html`<p class="loading" aria-busy="true">Opening the notebook…</p>`
             : repeat(
                 session.cells.slice(0, this.shown),
-                (cell) => cell.id,
+                (cell) => `${session.id}/${cell.id}`,
                 (cell, index) =>
                   html`<fulgurite-cell
                     .cell=${cell}
@@ -276,6 +293,8 @@ export class FulguriteNotebook extends LitElement {
                     .trainer=${this.trainer}
                     .notebook=${session.id}
                     .storedRun=${this.storedRuns.get(cell.id) ?? null}
+                    .recorded=${this.recorded.find(({ cell: recorded }) => recorded === cell.id) ?? null}
+                    .usedBy=${usedBy(cell, session.cells)}
                     .active=${index === this.active}
                   ></fulgurite-cell>`,
               )
@@ -287,6 +306,10 @@ export class FulguriteNotebook extends LitElement {
     `;
   }
 }
+
+/** Cells that use a name which `cell` defines. */
+const usedBy = (cell: CellView, cells: readonly CellView[]): string[] =>
+  cells.filter(({ uses }) => uses.some((name) => cell.defines.includes(name))).map(({ id }) => id);
 
 customElements.define("fulgurite-notebook", FulguriteNotebook);
 

@@ -1,6 +1,8 @@
-import { css, html, type TemplateResult } from "lit";
+import { css, html, nothing, type TemplateResult } from "lit";
 import type { Output } from "../notebook/session-types.ts";
+import { agentOutput, compositeRewardOutput, policyOutput } from "./agentic-outputs.ts";
 import "./environment-view.ts";
+import "./rescore.ts";
 import "./reward-output.ts";
 import "./run.ts";
 import type { TrainerClient } from "./trainer-client.ts";
@@ -11,6 +13,8 @@ export interface OutputContext {
   readonly trainer: TrainerClient | null;
   readonly notebook: string;
   readonly cell: string;
+  /** Cells that use what this one defines. */
+  readonly usedBy: readonly string[];
   /** The code has changed since the run began. */
   readonly stale: boolean;
 }
@@ -58,5 +62,21 @@ export function outputView(output: Output, context: OutputContext): TemplateResu
         .checkedStates=${output.checkedStates}
         .largestDifference=${output.largestDifference}
       ></fulgurite-reward-output>`;
+    case "agent":
+      return agentOutput(output);
+    case "composite-reward":
+      return html`${compositeRewardOutput(output)}
+      ${
+        output.rescore === null
+          ? nothing
+          : html`<fulgurite-rescore
+              .trainer=${context.trainer}
+              .notebook=${context.notebook}
+              .cells=${context.usedBy}
+              .reward=${output.rescore.source}
+            ></fulgurite-rescore>`
+      }`;
+    case "policy":
+      return policyOutput(output);
   }
 }

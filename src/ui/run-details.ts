@@ -1,19 +1,12 @@
 import { css, html, LitElement, type TemplateResult } from "lit";
 import type { Run } from "../store/records.ts";
 import { formatCount, formatFigure } from "./format.ts";
+import { foldStyles } from "./fold.css.ts";
 import { icon } from "./icons.ts";
-import { metricView, metricViews } from "./metrics.ts";
+import { MetricEvent } from "./metric-event.ts";
+import { metricView, metricViews, stepUnit, type RunKind } from "./metrics.ts";
 import { newestFirst, runLabels, settings } from "./run-differences.ts";
 import { base, buttons } from "./tokens.css.ts";
-
-/** The person wants to see another metric's curve. */
-export class MetricEvent extends Event {
-  readonly metric: string;
-  constructor(metric: string) {
-    super("fulgurite-metric");
-    this.metric = metric;
-  }
-}
 
 /** The person pressed Delete twice. */
 export class DeleteRunEvent extends Event {
@@ -31,37 +24,15 @@ export class FulguriteRunDetails extends LitElement {
     others: { attribute: false },
     metrics: { attribute: false },
     metric: {},
+    kind: {},
     asking: { state: true },
   };
 
   static override styles = [
     base,
     buttons,
+    foldStyles,
     css`
-      details {
-        margin-block-start: 8px;
-        border-block-start: 1px solid var(--hairline);
-        font-size: var(--size-small);
-        line-height: 24px;
-      }
-      summary {
-        display: flex;
-        align-items: center;
-        gap: 8px;
-        min-block-size: 40px;
-        color: var(--ink-quiet);
-        cursor: pointer;
-        list-style: none;
-      }
-      summary::-webkit-details-marker {
-        display: none;
-      }
-      summary:hover {
-        color: var(--ink);
-      }
-      details[open] summary svg {
-        transform: rotate(90deg);
-      }
       .folded {
         display: grid;
         grid-template-columns: repeat(auto-fit, minmax(min(280px, 100%), 1fr));
@@ -131,6 +102,7 @@ export class FulguriteRunDetails extends LitElement {
   declare metrics: Readonly<Record<string, number>>;
   /** Whose curve is shown. */
   declare metric: string;
+  declare kind: RunKind;
   /** The run whose deletion waits for a second press. */
   declare asking: string | null;
 
@@ -140,6 +112,7 @@ export class FulguriteRunDetails extends LitElement {
     this.others = [];
     this.metrics = {};
     this.metric = "environmentReturn";
+    this.kind = "simulated";
     this.asking = null;
   }
 
@@ -150,7 +123,7 @@ export class FulguriteRunDetails extends LitElement {
   }
 
   override render(): TemplateResult {
-    return html`<details>
+    return html`<details class="fold">
       <summary>${icon("chevron")}Settings, figures and earlier runs</summary>
       <div class="folded">
         <div>${this.#curveChoice()} ${this.#figures()}</div>
@@ -168,17 +141,17 @@ export class FulguriteRunDetails extends LitElement {
           @change=${(event: Event) =>
             this.dispatchEvent(new MetricEvent((event.target as HTMLSelectElement).value))}
         >
-          ${metricViews.map(
+          ${metricViews[this.kind].map(
             ({ name, title }) =>
               html`<option value=${name} ?selected=${name === this.metric}>${title}</option>`,
           )}
         </select>
-        <small>${metricView(this.metric).hint}</small></label
+        <small>${metricView(this.metric, this.kind).hint}</small></label
       >`;
   }
 
   #figures(): TemplateResult {
-    const known = metricViews.filter(({ name }) => this.metrics[`update.${name}`] !== undefined);
+    const known = metricViews[this.kind].filter(({ name }) => this.metrics[`update.${name}`] !== undefined);
     if (known.length === 0) return html``;
     return html`<h3>Last update</h3>
       <dl>
@@ -192,7 +165,7 @@ export class FulguriteRunDetails extends LitElement {
 
   #settings(): TemplateResult {
     const shown = [...settings(this.record?.job ?? {})].filter(
-      ([path]) => !path.startsWith("reward.") && path !== "kind",
+      ([path]) => !/^(reward|agent)\./.test(path) && path !== "kind",
     );
     return html`<h3>Settings of this run</h3>
       <dl>
@@ -220,8 +193,8 @@ export class FulguriteRunDetails extends LitElement {
                     <span
                       >${names[all.indexOf(run)]?.full}
                       <small
-                        >${run.status}, ${formatFigure(run.metrics["evaluation.greedy.mean"])} after
-                        ${formatCount(run.step)} steps</small
+                        >${run.status}, ${formatFigure(evaluated(run))} after ${formatCount(run.step)}
+                        ${stepUnit(run.kind)}</small
                       ></span
                     >
                     <button
@@ -238,6 +211,10 @@ export class FulguriteRunDetails extends LitElement {
       }`;
   }
 }
+
+/** Mean of the run's last evaluation. */
+const evaluated = ({ metrics }: Run): number | undefined =>
+  Object.entries(metrics).find(([name]) => /^evaluation\.\w+\.mean$/.test(name))?.[1];
 
 customElements.define("fulgurite-run-details", FulguriteRunDetails);
 

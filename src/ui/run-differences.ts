@@ -1,13 +1,17 @@
 import type { Run } from "../store/records.ts";
 
-/** Every leaf of a job by its path: "algorithm.gamma" -> "0.99". */
+/** A list longer than this is told by its length. */
+const LISTED = 8;
+
+/** Every leaf of a job by its path: "algorithm.gamma" -> "0.99". Long lists are told by their length. */
 export function settings(job: unknown): Map<string, string> {
   const found = new Map<string, string>();
   const visit = (value: unknown, path: string): void => {
     if (value === null || typeof value !== "object") {
       found.set(path, String(value));
     } else if (Array.isArray(value)) {
-      found.set(path, value.join(" · "));
+      const short = value.length <= LISTED && value.every((entry) => typeof entry !== "object");
+      found.set(path, short ? value.join(" · ") : `${value.length} entries`);
     } else {
       for (const [key, entry] of Object.entries(value)) visit(entry, path === "" ? key : `${path}.${key}`);
     }
@@ -35,12 +39,16 @@ export function runLabels(runs: readonly Run[]): RunLabel[] {
   const differing = [...paths].filter(
     (path) => !ignored.has(path) && new Set(all.map((map) => map.get(path))).size > 1,
   );
-  const rewards = [...new Set(all.map((map) => map.get("reward.source") ?? ""))].reverse();
+  const codes = {
+    reward: numbered(all, (map) => map.get("reward.source") ?? map.get("reward.code") ?? ""),
+    agent: numbered(all, (map) => map.get("agent.code") ?? ""),
+  };
   const differences = all.map((map) => {
     const parts = new Set<string>();
     for (const path of differing) {
-      if (path === "reward" || path.startsWith("reward.")) {
-        parts.add(`reward ${rewards.indexOf(map.get("reward.source") ?? "") + 1}`);
+      const [part] = path.split(".");
+      if (part === "reward" || part === "agent") {
+        parts.add(`${part} ${codes[part](map)}`);
       } else {
         parts.add(`${path.split(".").at(-1)!} ${map.get(path) ?? "–"}`);
       }
@@ -53,6 +61,15 @@ export function runLabels(runs: readonly Run[]): RunLabel[] {
     const unique = differences.filter((other) => other === difference).length === 1;
     return { short, full: unique ? difference : `${short}: ${difference}` };
   });
+}
+
+/** Numbers versions of code from the oldest, 1; `all` are newest first. */
+function numbered(
+  all: readonly Map<string, string>[],
+  code: (map: Map<string, string>) => string,
+): (map: Map<string, string>) => number {
+  const versions = [...new Set(all.map(code).reverse())];
+  return (map) => versions.indexOf(code(map)) + 1;
 }
 
 /** A new list; ids sort by creation. */

@@ -27,6 +27,7 @@ export const runStyles = css`
     font-weight: 600;
     letter-spacing: -0.02em;
     font-variant-numeric: tabular-nums;
+    white-space: nowrap;
   }
   .figure span {
     font-size: var(--size-small);
@@ -85,8 +86,12 @@ export const runStyles = css`
     --stage-height: 272px;
     --curve-height: 272px;
   }
+  .views.single {
+    grid-template-columns: minmax(0, var(--column));
+  }
   @container (max-width: 719px) {
-    .views {
+    .views,
+    .views.single {
       grid-template-columns: minmax(0, 1fr);
       gap: 8px;
       --stage-height: 200px;

@@ -3,16 +3,23 @@ import { environmentByName } from "../env/registry.ts";
 import type { ErrorData } from "../gpu/error.ts";
 import type { Run } from "../store/records.ts";
 import type { Job } from "../train/job.ts";
+import "./answers.ts";
 import "./curve.ts";
 import type { CurveLine } from "./curve.ts";
+import { engineWord } from "./engine-word.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { formatCompact, formatCount, formatDuration, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
+import { evaluatedMetric, metricViews, stepUnit, type RunKind } from "./metrics.ts";
+import "./rollouts.ts";
 import { newestFirst, runLabels, type RunLabel } from "./run-differences.ts";
 import "./run-details.ts";
-import type { DeleteRunEvent, MetricEvent } from "./run-details.ts";
+import type { MetricEvent } from "./metric-event.ts";
+import type { DeleteRunEvent } from "./run-details.ts";
 import { runStyles } from "./run.css.ts";
 import { RunModel } from "./run-model.ts";
+import "./small-multiples.ts";
+import { runFigure } from "./run-figure.ts";
 import "./stage.ts";
 import type { Playback } from "./stage.ts";
 import { base, buttons } from "./tokens.css.ts";
@@ -22,8 +29,8 @@ import { asError, type TrainerClient } from "./trainer-client.ts";
 const OVERLAID_RUNS = 4;
 
 /**
- * `<fulgurite-run>`: one training run. The policy acts beside its learning curve; controls, progress and
- * figures above, settings and earlier runs folded below. Dispatches "fulgurite-run-cell" (composed) when the
+ * `<fulgurite-run>`: one training run. The policy acts beside its learning curve, or the agent answers beside it;
+ * controls, progress and figures above, rollouts, settings and earlier runs folded below. Dispatches "fulgurite-run-cell" (composed) when the
  * person asks for a new run.
  */
 export class FulguriteRun extends LitElement {
@@ -52,6 +59,7 @@ export class FulguriteRun extends LitElement {
 
   #model: RunModel | null = null;
   #record: Run | null = null;
+  #loaded = false;
   #others: Run[] = [];
   #otherModels = new Map<string, RunModel>();
   readonly #refresh = (): void => {
@@ -95,6 +103,7 @@ export class FulguriteRun extends LitElement {
   #follow(): void {
     this.#leave();
     this.failure = null;
+    this.#loaded = false;
     if (this.runId === "" || this.trainer === null) return;
     this.#model = new RunModel(this.runId);
     this.#model.addEventListener("change", this.#refresh);
@@ -110,6 +119,7 @@ export class FulguriteRun extends LitElement {
       const query = this.cell === "" ? {} : { notebook: this.notebook, cell: this.cell };
       const runs = await trainer.runs(query);
       if (runId !== this.runId || !this.isConnected) return;
+      this.#loaded = true;
       this.#record = runs.find((run) => run.id === runId) ?? null;
       this.#others = this.cell === "" ? [] : runs.filter((run) => run.id !== runId && run.update > 0);
       for (const run of this.#others.slice(0, OVERLAID_RUNS)) {
@@ -126,6 +136,7 @@ export class FulguriteRun extends LitElement {
       }
       this.revision++;
     } catch (error) {
+      this.#loaded = true;
       this.failure = asError(error).toData();
     }
   }
@@ -158,14 +169,19 @@ export class FulguriteRun extends LitElement {
     const model = this.#model;
     const progress = model?.progress ?? null;
     const error = model?.error ?? this.failure;
-    if (!progress) {
+    // Which views a run has depends on its record.
+    if (!progress || !this.#loaded) {
       return error ? errorNote(error) : html`<p class="words opening" aria-busy="true">Opening the run…</p>`;
     }
     const share = progress.updates > 0 ? progress.update / progress.updates : 0;
     const paused = progress.status === "paused";
+    const kind = this.#kind();
+    const agentic = kind === "agentic";
+    const curve = model?.curve ?? null;
+    const metric = this.#shownMetric(kind);
     return html`
       <header>
-        ${this.#figure()}
+        ${runFigure(kind, curve, progress.metrics, (this.#record?.job ?? null) as Job | null)}
         <div class="controls" role="group" aria-label="Training">${this.#controls(progress.status)}</div>
       </header>
       <div
@@ -180,38 +196,57 @@ export class FulguriteRun extends LitElement {
       </div>
       ${this.#words()} ${error ? errorNote(error) : nothing}
       <div class="views">
-        <fulgurite-stage .playback=${this.#playback()}></fulgurite-stage>
+        ${
+          agentic
+            ? html`<fulgurite-answers
+                .source=${this.trainer}
+                .runId=${this.runId}
+                .evaluations=${curve?.evaluations.step.length ?? 0}
+              ></fulgurite-answers>`
+            : html`<fulgurite-stage .playback=${this.#playback()}></fulgurite-stage>`
+        }
         <fulgurite-curve
           .lines=${this.#lines()}
-          .metric=${this.metric}
+          .metric=${metric}
+          .kind=${kind}
           .steps=${progress.steps}
-          .threshold=${this.#threshold()}
+          .threshold=${agentic ? null : this.#threshold()}
         ></fulgurite-curve>
       </div>
+      ${
+        agentic
+          ? html`<fulgurite-small-multiples
+                .curve=${curve}
+                .metric=${metric}
+                @fulgurite-metric=${(event: MetricEvent) => (this.metric = event.metric)}
+              ></fulgurite-small-multiples>
+              <fulgurite-rollouts
+                .source=${this.trainer}
+                .run=${this.#record}
+                .lastUpdate=${progress.update}
+                .droppedRows=${progress.metrics["update.droppedRows"] ?? 0}
+              ></fulgurite-rollouts>`
+          : nothing
+      }
       <fulgurite-run-details
         .record=${this.#record}
         .others=${this.#others}
         .metrics=${progress.metrics}
-        .metric=${this.metric}
+        .metric=${metric}
+        .kind=${kind}
         @fulgurite-metric=${(event: MetricEvent) => (this.metric = event.metric)}
         @fulgurite-delete-run=${(event: DeleteRunEvent) => void this.#delete(event.run)}
       ></fulgurite-run-details>
     `;
   }
 
-  /** The one number: how good the policy is. */
-  #figure(): TemplateResult {
-    const metrics = this.#model?.progress?.metrics ?? {};
-    const evaluated = metrics["evaluation.greedy.mean"];
-    const recent = metrics["rollout.return.last100"];
-    if (evaluated !== undefined) {
-      return html`<p class="figure">
-        <b>${formatFigure(evaluated)}</b><span>mean return, greedy evaluation</span>
-      </p>`;
-    }
-    return recent === undefined
-      ? html`<p class="figure"><span>No episode has ended yet.</span></p>`
-      : html`<p class="figure"><b>${formatFigure(recent)}</b><span>mean return, last 100 episodes</span></p>`;
+  #kind(): RunKind {
+    return this.#record?.kind ?? "simulated";
+  }
+
+  #shownMetric(kind: RunKind): string {
+    const known = metricViews[kind].some(({ name }) => name === this.metric);
+    return known ? this.metric : evaluatedMetric(kind);
   }
 
   #controls(status: Run["status"]): TemplateResult {
@@ -242,9 +277,11 @@ export class FulguriteRun extends LitElement {
   #words(): TemplateResult {
     const progress = this.#model!.progress!;
     const { update, updates, step, steps, stepsPerSecond, timeLeft, engine, adapter, reason } = progress;
+    const unit = stepUnit(this.#kind());
     const ended = progress.status !== "running" && progress.status !== "queued";
     const activeTime = this.#model?.result?.activeTime ?? this.#record?.activeTime ?? 0;
-    const rate = stepsPerSecond === null || ended ? null : html` · ${formatCompact(stepsPerSecond)} steps/s`;
+    const rate =
+      stepsPerSecond === null || ended ? null : html` · ${formatCompact(stepsPerSecond)} ${unit}/s`;
     const left = timeLeft === null || ended ? null : html` · ${formatDuration(timeLeft)} left`;
     const took = ended && progress.status !== "paused" && activeTime > 0;
     return html`<div class="words">
@@ -252,7 +289,7 @@ export class FulguriteRun extends LitElement {
         <b>${stateWord(progress.status, progress.phase)}</b>
         <span aria-hidden=${ended ? "false" : "true"}>
           · update ${formatCount(update)} of ${formatCount(updates)} · ${formatCount(step)} of
-          ${formatCount(steps)} steps${rate}${left}${took ? ` · took ${formatDuration(activeTime)}` : ""}
+          ${formatCount(steps)} ${unit}${rate}${left}${took ? ` · took ${formatDuration(activeTime)}` : ""}
         </span>
         ${reason !== null && !this.#model?.error ? html`<br />${reason}` : nothing}
       </p>
@@ -298,7 +335,7 @@ export class FulguriteRun extends LitElement {
 
   #environmentName(): string | null {
     const job = this.#record?.job as Job | undefined;
-    return this.#model?.episode?.environment ?? job?.environment ?? null;
+    return this.#model?.episode?.environment ?? (job?.kind === "simulated" ? job.environment : null);
   }
 
   #threshold(): number | null {
@@ -329,8 +366,6 @@ function stateWord(status: Run["status"], phase: string): string {
       return "Stopped";
   }
 }
-
-export const engineWord = (engine: string): string => (engine === "webgpu" ? "WebGPU" : "CPU engine");
 
 customElements.define("fulgurite-run", FulguriteRun);
 

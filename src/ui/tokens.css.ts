@@ -35,6 +35,11 @@ export const tokens = css`
     --series-3: light-dark(oklch(0.42 0.06 260), oklch(0.7 0.04 260));
     --series-4: light-dark(oklch(0.64 0.12 350), oklch(0.76 0.12 350));
 
+    /* Tokens: how surprising one was; how much better or worse than its siblings an answer. */
+    --surprise: light-dark(oklch(0.8 0.135 65), oklch(0.5 0.115 55));
+    --better: light-dark(oklch(0.55 0.23 285), oklch(0.72 0.17 288));
+    --worse: light-dark(oklch(0.5 0.03 285), oklch(0.68 0.02 285));
+
     --token-keyword: light-dark(oklch(0.47 0.2 300), oklch(0.78 0.13 300));
     --token-string: light-dark(oklch(0.47 0.1 160), oklch(0.82 0.11 155));
     --token-number: light-dark(oklch(0.5 0.13 45), oklch(0.82 0.11 65));

@@ -1,11 +1,14 @@
 import * as Comlink from "comlink";
 import { FulguriteError } from "../gpu/error.ts";
-import type { Run } from "../store/records.ts";
+import type { CodeSource } from "../runner/agent-source.ts";
+import type { Rollout, RolloutQuery, Run, Span, SpanQuery } from "../store/records.ts";
+import type { RescoreResult } from "../train/rescore.ts";
 import type { Reply, RunEvent, StartOptions, TrainerApi } from "../worker/api.ts";
 import type { Job } from "../train/job.ts";
+import type { RolloutSource } from "./rollout-source.ts";
 
 /** What the page's elements ask of the trainer. Rejections are `FulguriteError`. */
-export class TrainerClient {
+export class TrainerClient implements RolloutSource {
   readonly #api: TrainerApi;
 
   /** `api` is the worker's Comlink surface, or an object of the same shape. */
@@ -40,6 +43,24 @@ export class TrainerClient {
   /** Newest first. */
   async runs(query: { readonly notebook?: string; readonly cell?: string }): Promise<Run[]> {
     return value(await this.#api.runs(query));
+  }
+
+  async rollouts(query: RolloutQuery): Promise<Rollout[]> {
+    return value(await this.#api.rollouts(query));
+  }
+
+  async spans(query: SpanQuery): Promise<Span[]> {
+    return value(await this.#api.spans(query));
+  }
+
+  /** What another reward would have said of the run's stored rollouts. */
+  async rescore(runId: string, source: CodeSource): Promise<RescoreResult> {
+    return value(await this.#api.rescore(runId, source));
+  }
+
+  /** Lends the trainer the frames that agents run in: the other end of `port` is `supplyFrames`'. */
+  async provideFrames(port: MessagePort): Promise<void> {
+    await this.#api.provideFrames(Comlink.transfer(port, [port]));
   }
 
   async device(): Promise<{ readonly engine: "webgpu" | "cpu"; readonly adapter: string }> {

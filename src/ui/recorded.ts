@@ -1,0 +1,70 @@
+import type { Rollout } from "../store/records.ts";
+import type { Curve } from "../train/events.ts";
+
+/** What a recorded run of a cell came to, as `notebooks/<id>.results.json` keeps it. */
+export interface RecordedRun {
+  readonly notebook: string;
+  readonly cell: string;
+  /** ISO 8601. */
+  readonly recordedAt: string;
+  readonly commit: string;
+  readonly engine: string;
+  readonly adapter: string;
+  readonly seed: number;
+  readonly curve: Curve;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly rollouts: readonly Rollout[];
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Recorded runs in a results file: one, or a list; what is not a recorded run is left out. */
+export function recordedRuns(file: unknown): RecordedRun[] {
+  const entries: unknown[] = Array.isArray(file) ? file : [file];
+  return entries.flatMap((entry) => {
+    if (typeof entry !== "object" || entry === null) return [];
+    const { notebook, cell, recordedAt, commit, engine, adapter, seed, curves, metrics, rollouts } =
+      entry as Fields;
+    if (typeof notebook !== "string" || typeof cell !== "string") return [];
+    const curve = (Array.isArray(curves) ? curves[0] : curves) as Fields | undefined;
+    if (typeof curve !== "object") return [];
+    return [
+      {
+        notebook,
+        cell,
+        recordedAt: String(recordedAt),
+        commit: String(commit),
+        engine: String(engine),
+        adapter: String(adapter),
+        seed: Number(seed),
+        curve: curveFrom(curve),
+        metrics: (metrics ?? {}) as Readonly<Record<string, number>>,
+        rollouts: Array.isArray(rollouts) ? (rollouts as Rollout[]) : [],
+      },
+    ];
+  });
+}
+
+function curveFrom({ step, columns, evaluations }: Fields): Curve {
+  const measured = (evaluations ?? {}) as Fields;
+  return {
+    runId: "",
+    step: numbers(step),
+    columns: Object.fromEntries(
+      Object.entries((columns ?? {}) as Fields).map(([name, values]) => [name, numbers(values)]),
+    ),
+    evaluations: {
+      step: numbers(measured["step"]),
+      mean: numbers(measured["mean"]),
+      low: numbers(measured["low"]),
+      high: numbers(measured["high"]),
+    },
+  };
+}
+
+/** JSON writes "nothing measured" as null. */
+const numbers = (values: unknown): Float64Array =>
+  Float64Array.from(
+    (Array.isArray(values) ? values : []) as (number | null)[],
+    (value) => value ?? Number.NaN,
+  );

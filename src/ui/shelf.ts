@@ -1,0 +1,37 @@
+import type { ShelfEntry } from "./header.ts";
+import { recordedRuns, type RecordedRun } from "./recorded.ts";
+
+/** Titles of the shipped notebooks, in the order of the list. */
+const titles: Readonly<Record<string, string>> = { cartpole: "CartPole", strings: "Strings" };
+
+const texts = import.meta.glob<string>("../../notebooks/*.nb.ts", { query: "?raw", import: "default" });
+const results = import.meta.glob<unknown>("../../notebooks/*.results.json", { import: "default" });
+
+const textOf = (id: string): (() => Promise<string>) | undefined => texts[`../../notebooks/${id}.nb.ts`];
+
+/** The notebooks that ship with the page. */
+export const shelf: readonly ShelfEntry[] = [
+  ...Object.keys(titles).filter((id) => textOf(id)),
+  ...Object.keys(texts)
+    .map((path) => /([\w-]+)\.nb\.ts$/.exec(path)![1]!)
+    .filter((id) => !(id in titles)),
+].map((id) => ({ id, title: titles[id] ?? id }));
+
+/** The notebook that a hash such as "#notebook=strings" names; the first one by default. */
+export function notebookAt(hash: string): string {
+  const id = new URLSearchParams(hash.slice(1)).get("notebook");
+  return shelf.find((entry) => entry.id === id)?.id ?? shelf[0]!.id;
+}
+
+export const loadNotebook = (id: string): Promise<string> => textOf(id)!();
+
+/** Results that were recorded with the notebook; none where they are missing or do not load. */
+export async function loadRecorded(id: string): Promise<RecordedRun[]> {
+  const load = results[`../../notebooks/${id}.results.json`];
+  if (!load) return [];
+  try {
+    return recordedRuns(await load());
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,117 @@
+import type { Span } from "../store/records.ts";
+import { isModelCall, rewardsFromSpan } from "../trace/rollout-spans.ts";
+import { agentLightning, genAi } from "../trace/semantic-conventions.ts";
+
+export type SpanKind = "rollout" | "call" | "reward" | "emission";
+
+/** One line of the tree and of the waterfall. */
+export interface TraceRow {
+  readonly span: Span;
+  readonly kind: SpanKind;
+  /** 0 for the root. */
+  readonly depth: number;
+  /** Shares of the whole trace's time, 0 to 1. */
+  readonly from: number;
+  readonly share: number;
+}
+
+/** Spans of one rollout as a tree, parents before children, children by sequence. A lost parent makes a root. */
+export function traceRows(spans: readonly Span[]): TraceRow[] {
+  const ids = new Set(spans.map(({ spanId }) => spanId));
+  const children = new Map<string | null, Span[]>();
+  for (const span of spans) {
+    const parent = span.parentId !== null && ids.has(span.parentId) ? span.parentId : null;
+    const siblings = children.get(parent);
+    if (siblings) siblings.push(span);
+    else children.set(parent, [span]);
+  }
+  for (const siblings of children.values()) siblings.sort(inOrder);
+  const start = Math.min(...spans.map(({ startTime }) => startTime));
+  const whole = Math.max(...spans.map(({ endTime }) => endTime)) - start;
+  const rows: TraceRow[] = [];
+  const seen = new Set<string>();
+  const visit = (span: Span, depth: number): void => {
+    if (seen.has(span.spanId)) return;
+    seen.add(span.spanId);
+    rows.push({
+      span,
+      kind: spanKind(span),
+      depth,
+      from: whole > 0 ? (span.startTime - start) / whole : 0,
+      share: whole > 0 ? (span.endTime - span.startTime) / whole : 1,
+    });
+    for (const child of children.get(span.spanId) ?? []) visit(child, depth + 1);
+  };
+  for (const root of children.get(null) ?? []) visit(root, 0);
+  return rows;
+}
+
+// A root is often written last, when its rollout has ended; it began first all the same.
+const inOrder = (a: Span, b: Span): number =>
+  Number(b.parentId === null) - Number(a.parentId === null) ||
+  a.startTime - b.startTime ||
+  a.sequence - b.sequence;
+
+function spanKind(span: Span): SpanKind {
+  if (isModelCall(span)) return "call";
+  if (span.name === agentLightning.annotation) return "reward";
+  return span.parentId === null ? "rollout" : "emission";
+}
+
+/** What a reward span says: the sum, and its components where there are several. */
+export function rewardWords(span: Span, figure: (value: number) => string): string {
+  const { [agentLightning.primary]: primary, ...components } = rewardsFromSpan(span) ?? {};
+  if (primary === undefined) return "failed";
+  const parts = Object.entries(components);
+  if (parts.length < 2) return figure(primary);
+  return `${figure(primary)} of ${parts.map(([name, value]) => `${name} ${figure(value)}`).join(", ")}`;
+}
+
+/** What an agent emitted or logged: its name, and the value as text. */
+export function emissionOf({ name, attributes }: Span): { readonly name: string; readonly value: string } {
+  const value =
+    attributes[agentLightning.objectLiteral] ??
+    attributes[agentLightning.objectJson] ??
+    attributes[agentLightning.messageBody] ??
+    "";
+  return { name: String(attributes[agentLightning.tag(0)] ?? name), value: String(value) };
+}
+
+export interface Message {
+  readonly role: string;
+  readonly text: string;
+}
+
+/** What was said in a model call, in order; tolerant of every way in which messages are written. */
+export const messagesOf = (span: Span): Message[] => [
+  ...parseMessages(span.attributes[genAi.inputMessages], "user"),
+  ...parseMessages(span.attributes[genAi.outputMessages], "assistant"),
+];
+
+function parseMessages(json: unknown, role: string): Message[] {
+  if (typeof json !== "string" || json === "") return [];
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(json);
+  } catch {
+    return [{ role, text: json }];
+  }
+  return (Array.isArray(parsed) ? parsed : [parsed]).map((message: unknown) => {
+    if (typeof message !== "object" || message === null) return { role, text: String(message) };
+    const { role: said, content, parts } = message as Record<string, unknown>;
+    const text = content ?? parts;
+    return { role: typeof said === "string" ? said : role, text: partsText(text) };
+  });
+}
+
+function partsText(content: unknown): string {
+  if (typeof content === "string") return content;
+  if (!Array.isArray(content)) return content === undefined ? "" : JSON.stringify(content);
+  return content
+    .map((part: unknown) => {
+      const { content: inner, text } = (part ?? {}) as Record<string, unknown>;
+      const said = inner ?? text;
+      return typeof said === "string" ? said : JSON.stringify(part);
+    })
+    .join("");
+}
