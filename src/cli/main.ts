@@ -6,12 +6,12 @@ const usage = `fulgurite — train agents by reinforcement learning
 
   fulgurite train <notebook> [options]   run a notebook's training cell
 
-<notebook> is the name of one that ships with Fulgurite (cartpole) or a path to a .nb.ts file.
+<notebook> is the name of one that ships with Fulgurite (cartpole, strings) or a path to a .nb.ts file.
 A notebook's cells run in this process, with its rights: train only notebooks that you trust.
 
-  --cell <id>              the cell to run (default: the last lazy one)
+  --cell <id>              the cell to run (default: "training", else the last lazy one)
   --seed <n>               override the seed
-  --steps <n>              override the number of environment steps
+  --steps <n>              override the number of environment steps or rollouts
   --engine auto|webgpu|cpu override the engine
   --record                 write the results beside the notebook, for pages that open it
   --json                   print one JSON object with the result on standard output

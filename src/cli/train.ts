@@ -117,7 +117,7 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
   try {
     const cell =
       command.cell === undefined
-        ? session.cells.findLast((it) => it.lazy)
+        ? (session.cells.find((it) => it.id === "training") ?? session.cells.findLast((it) => it.lazy))
         : session.cells.find((it) => it.id === command.cell);
     if (!cell) {
       throw new FulguriteError(

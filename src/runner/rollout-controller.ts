@@ -132,8 +132,11 @@ export class RolloutController {
     let fatal: { readonly error: unknown } | null = null as { readonly error: unknown } | null;
     let wake = (): void => undefined;
     const stop = new AbortController();
+    // A set and not listeners of one signal: Node warns of hundreds of those.
+    const cancels = new Set<() => void>();
     const follow = (): void => {
       stop.abort();
+      for (const cancel of cancels) cancel();
       wake();
     };
     signal.addEventListener("abort", follow, { once: true });
@@ -141,7 +144,7 @@ export class RolloutController {
 
     const start = (progress: Progress, alone: boolean): void => {
       running++;
-      void this.#attempt(progress, alone, stop.signal).then(
+      void this.#attempt(progress, alone, cancels).then(
         (attempt) => {
           running--;
           if (!attempt.final) (progress.suspect ? suspects : waiting).push(progress);
@@ -180,11 +183,11 @@ export class RolloutController {
       }
     } finally {
       signal.removeEventListener("abort", follow);
-      stop.abort();
+      follow();
     }
   }
 
-  async #attempt(progress: Progress, alone: boolean, stop: AbortSignal): Promise<FinishedAttempt> {
+  async #attempt(progress: Progress, alone: boolean, cancels: Set<() => void>): Promise<FinishedAttempt> {
     const { clock, gateway, mode, sampling } = this.#options;
     const { maxCalls, maxOutputBytes, timeout } = this.#limits;
     const { rolloutId, task, sample } = progress.task;
@@ -215,7 +218,7 @@ export class RolloutController {
     const cancel = (): void => {
       endIt("cancelled");
     };
-    stop.addEventListener("abort", cancel, { once: true });
+    cancels.add(cancel);
     const host = this.#takeHost();
     let end: AttemptEnd;
     try {
@@ -244,7 +247,7 @@ export class RolloutController {
       });
     } finally {
       clock.clearTimeout(timer);
-      stop.removeEventListener("abort", cancel);
+      cancels.delete(cancel);
       this.#busy.set(host, this.#busy.get(host)! - 1);
     }
     const common = { rolloutId, attemptId, attempt, sample, task, calls, emissions, denied };
