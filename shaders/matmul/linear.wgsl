@@ -11,8 +11,10 @@
 
 #if WIDE
 alias Half = vec4f;
+const SPAN: u32 = 4u;
 #else
 alias Half = vec2f;
+const SPAN: u32 = 2u;
 #end
 
 @group(0) @binding(PARAMETERS_BINDING) var<storage, read> parameters: array<vec4f>;
@@ -54,11 +56,7 @@ fn main(
 #if GATHER
   let rows = batch.predictions;
 #else
-#if PREDICTED
-  let rows = batch.predictions;
-#else
   let rows = batch.tokens;
-#end
 #end
   if (row >= rows) {
     return;
@@ -105,69 +103,90 @@ fn main(
 #end
 #end
   }
+  // Rows leave the registers here, so that what follows is compiled once and not for every row.
+  var sums: array<Half, 2u * QUADS * TILE_ROWS>;
+#if NORM
+  var inverse: array<f32, TILE_ROWS>;
+#end
 #for i in 0..TILE_ROWS
-  if (row + {i}u < rows) {
 #if WIDE
-    var u = Half(p{i}_0, p{i}_1, p{i}_2, p{i}_3);
-    var v = Half(r{i}_0, r{i}_1, r{i}_2, r{i}_3);
+  sums[2u * QUADS * {i}u] = Half(p{i}_0, p{i}_1, p{i}_2, p{i}_3);
+  sums[2u * QUADS * {i}u + 1u] = Half(r{i}_0, r{i}_1, r{i}_2, r{i}_3);
+#if DOUBLE
+  sums[4u * {i}u + 2u] = Half(p{i}_4, p{i}_5, p{i}_6, p{i}_7);
+  sums[4u * {i}u + 3u] = Half(r{i}_4, r{i}_5, r{i}_6, r{i}_7);
+#end
 #else
-    var u = Half(p{i}_0, p{i}_1);
-    var v = Half(r{i}_0, r{i}_1);
+  sums[2u * {i}u] = Half(p{i}_0, p{i}_1);
+  sums[2u * {i}u + 1u] = Half(r{i}_0, r{i}_1);
 #end
 #if NORM
-    let inverse = 1.0 / sqrt(squares{i} / f32(4u * INPUTS) + EPSILON);
-    u *= inverse;
-    v *= inverse;
+  inverse[{i}] = 1.0 / sqrt(squares{i} / f32(4u * INPUTS) + EPSILON);
+#end
+#end
+  for (var n = 0u; n < QUADS * TILE_ROWS; n++) {
+    let i = n / QUADS;
+    let at_row = row + i;
+    if (at_row >= rows) {
+      break;
+    }
+    // Column of the first half, and where it is among all first halves.
+    let place = half + n % QUADS * SPAN;
+    let at_column = column + n % QUADS * SPAN;
+    var u = sums[2u * n];
+    var v = sums[2u * n + 1u];
+#if NORM
+    u *= inverse[i];
+    v *= inverse[i];
 #if SAVE_INVERSE
-    if (half == 0u) {
-      inverses[row + {i}u] = inverse;
+    if (place == 0u) {
+      inverses[at_row] = inverse[i];
     }
 #end
 #end
 #if ROPE
-    let token = tokens[batch.first + row + {i}u];
-    if (column < ROTATED) {
-      let rotation = (token.y * 2u * GROUP + half % GROUP) / HALF;
+    let token = tokens[batch.first + at_row];
+    if (at_column < ROTATED) {
+      let rotation = (token.y * 2u * GROUP + place % GROUP) / SPAN;
       let cosine = rotations[rotation];
-      let sine = rotations[rotation + GROUP / HALF];
+      let sine = rotations[rotation + GROUP / SPAN];
       let turned = u * cosine - v * sine;
       v = v * cosine + u * sine;
       u = turned;
     }
 #end
 #if CACHE
-    if (column < QUERY_WIDTH) {
-      output[((row + {i}u) * QUERY_WIDTH + column) / HALF] = u;
-      output[((row + {i}u) * QUERY_WIDTH + column + GROUP) / HALF] = v;
+    if (at_column < QUERY_WIDTH) {
+      output[(at_row * QUERY_WIDTH + at_column) / SPAN] = u;
+      output[(at_row * QUERY_WIDTH + at_column + GROUP) / SPAN] = v;
     } else {
-      let at = token.z * CACHE_WIDTH + column - QUERY_WIDTH;
-      cache[at / HALF] = u;
-      cache[(at + GROUP) / HALF] = v;
+      let at = token.z * CACHE_WIDTH + at_column - QUERY_WIDTH;
+      cache[at / SPAN] = u;
+      cache[(at + GROUP) / SPAN] = v;
     }
 #else
 #if SWIGLU
 #if SAVE_GATE
-    let at = ((row + {i}u) * 2u * GROUP + half) / HALF;
+    let at = (at_row * 2u * GROUP + place) / SPAN;
     gate[at] = u;
-    gate[at + GROUP / HALF] = v;
+    gate[at + GROUP / SPAN] = v;
 #end
-    output[((row + {i}u) * GROUP + half) / HALF] = u / (1.0 + math_exp4(-u)) * v;
+    output[(at_row * GROUP + place) / SPAN] = u / (1.0 + math_exp4(-u)) * v;
 #else
-    let at = ((row + {i}u) * OUTPUT_WIDTH + column) / HALF;
+    let at = (at_row * OUTPUT_WIDTH + at_column) / SPAN;
 #if RESIDUAL
     output[at] = residual[at] + u;
-    output[at + GROUP / HALF] = residual[at + GROUP / HALF] + v;
+    output[at + GROUP / SPAN] = residual[at + GROUP / SPAN] + v;
 #else
 #if IN_PLACE
     output[at] += u;
-    output[at + GROUP / HALF] += v;
+    output[at + GROUP / SPAN] += v;
 #else
     output[at] = u;
-    output[at + GROUP / HALF] = v;
+    output[at + GROUP / SPAN] = v;
 #end
 #end
 #end
 #end
   }
-#end
 }

@@ -64,52 +64,59 @@ fn main(
 #end
 #end
   }
+  // Rows leave the registers here, so that what follows is compiled once and not for every row.
+  var sums: array<vec4f, TILE_ROWS * TILE_VECTORS>;
 #for i in 0..TILE_ROWS
-  if (row + {i}u < rows) {
-#if SWIGLU
-    var projection = 0.0;
 #for v in 0..TILE_VECTORS
-    let gate_at{v} = (row + {i}u) * 2u * INPUTS + column + {v}u;
-    let g{v} = gate[gate_at{v}];
-    let u{v} = gate[gate_at{v} + INPUTS];
-    let sigmoid{v} = 1.0 / (1.0 + math_exp4(-g{v}));
-    let dg{v} = d{i}_{v} * u{v} * sigmoid{v} * (1.0 + g{v} * (1.0 - sigmoid{v}));
-    let du{v} = d{i}_{v} * g{v} * sigmoid{v};
-    gate[gate_at{v}] = dg{v};
-    gate[gate_at{v} + INPUTS] = du{v};
-    projection += dot(dg{v}, g{v}) + dot(du{v}, u{v});
+  sums[{i}u * TILE_VECTORS + {v}u] = d{i}_{v};
 #end
-    projections[(row + {i}u) * COLUMN_TILES + column / TILE_VECTORS] = projection;
-#else
-#if NORM
-    let inverse = inverses[row + {i}u];
-    var projection = 0.0;
-    for (var c = 0u; c < PROJECTIONS; c++) {
-      projection += projections[(row + {i}u) * PROJECTION_STRIDE + PROJECTION_OFFSET + c];
+#end
+  for (var i = 0u; i < TILE_ROWS; i++) {
+    let at_row = row + i;
+    if (at_row >= rows) {
+      break;
     }
+    var projection = 0.0;
+#if NORM
+    for (var c = 0u; c < PROJECTIONS; c++) {
+      projection += projections[at_row * PROJECTION_STRIDE + PROJECTION_OFFSET + c];
+    }
+    let inverse = inverses[at_row];
     let back = projection * inverse * inverse / f32(4u * INPUTS);
 #if GATHER
-    let x_at = predictions[2u * (row + {i}u)].x * INPUTS + column;
+    let x_at = predictions[2u * at_row].x * INPUTS + column;
 #else
-    let x_at = (row + {i}u) * INPUTS + column;
+    let x_at = at_row * INPUTS + column;
 #end
-#for v in 0..TILE_VECTORS
-    let e{v} = inverse * parameters[batch.layer + GAIN + column + {v}u] * d{i}_{v} - back * input[x_at + {v}u];
 #end
+    for (var v = 0u; v < TILE_VECTORS; v++) {
+      let d = sums[i * TILE_VECTORS + v];
+#if SWIGLU
+      let at = at_row * 2u * INPUTS + column + v;
+      let g = gate[at];
+      let u = gate[at + INPUTS];
+      let sigmoid = 1.0 / (1.0 + math_exp4(-g));
+      let dg = d * u * sigmoid * (1.0 + g * (1.0 - sigmoid));
+      let du = d * g * sigmoid;
+      gate[at] = dg;
+      gate[at + INPUTS] = du;
+      projection += dot(dg, g) + dot(du, u);
 #else
-#for v in 0..TILE_VECTORS
-    let e{v} = d{i}_{v};
-#end
-#end
-    let at = (row + {i}u) * INPUTS + column;
-#for v in 0..TILE_VECTORS
+      let at = at_row * INPUTS + column + v;
+#if NORM
+      let e = inverse * parameters[batch.layer + GAIN + column + v] * d - back * input[x_at + v];
 #if ACCUMULATE
-    output[at + {v}u] += e{v};
+      output[at] += e;
 #else
-    output[at + {v}u] = e{v};
+      output[at] = e;
+#end
+#else
+      output[at] = d;
 #end
 #end
+    }
+#if SWIGLU
+    projections[at_row * COLUMN_TILES + column / TILE_VECTORS] = projection;
 #end
   }
-#end
 }

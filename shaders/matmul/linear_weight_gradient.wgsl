@@ -44,9 +44,8 @@ fn main(
 #end
   for (var m = split * range; m < end; m++) {
     let y_at = (m * OUTPUT_WIDTH + first) / 4u;
-    let y0 = gradient[y_at];
-#if WIDE
-    let y1 = gradient[y_at + 1u];
+#for q in 0..OUTPUT_VECTORS
+    let y{q} = gradient[y_at + {q}u];
 #end
 #if GATHER
     let x_at = predictions[2u * m].x * INPUTS + column;

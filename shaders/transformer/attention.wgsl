@@ -36,13 +36,22 @@ fn main(
   var largest = -3e38;
   var total = 0.0;
 #if CACHE
-  var last = tokens[batch.first + token].z;
+  // At most two chains. The shared one comes first, so that the sum's order is that of the positions, shared or not.
+  let node = tokens[batch.first + token].z;
+  let own = runs[node];
+  let is_shared = own.y != NONE;
+  var begin = own.x;
+  var last = node;
+  if (is_shared) {
+    begin = runs[own.y].x;
+    last = own.y;
+  }
 #else
   var last = token;
+  var begin = runs[last].x;
 #end
   loop {
-    let run = runs[last];
-    for (var s = run.x; s <= last; s++) {
+    for (var s = begin; s <= last; s++) {
       let k_at = s * KEY_STRIDE + key_at;
       var score = 0.0;
 #for c in 0..HEAD_SIZE
@@ -62,10 +71,19 @@ fn main(
       o{c} += p * keys[k_at + VALUE_OFFSET + {c}u];
 #end
     }
-    if (run.y == NONE) {
+#if CACHE
+    if (last == node) {
       break;
     }
-    last = run.y;
+    begin = own.x;
+    last = node;
+#else
+    last = runs[last].y;
+    if (last == NONE) {
+      break;
+    }
+    begin = runs[last].x;
+#end
   }
 #for c in 0..HEAD_SIZE
   output[at * HEAD_SIZE + {c}u] = o{c} / total;

@@ -12,9 +12,17 @@ export interface LinearPlace {
   readonly gain: number | null;
 }
 
-/** Register tile: rows, and vec4s of columns at most. */
+/** Register tile: rows, and columns at most (8, 16 or 32); narrower where the matrix does not divide. */
 export interface LinearTile {
   readonly rows: number;
+  readonly columns: number;
+}
+
+/** vec4s of a tile's side: the largest power of two within the tile that divides `width`. */
+function vectorsWithin(width: number, columns: number): number {
+  let vectors = columns / 4;
+  while (vectors > 1 && width % (4 * vectors) !== 0) vectors /= 2;
+  return vectors;
 }
 
 /** What becomes of a row of y. */
@@ -53,8 +61,9 @@ export function linearKernel(
   const { tile, save, gather, epsilon } = options;
   const outputWidth = end.kind === "store" ? paddedOutputs(place.outputs) : place.outputs;
   const group = end.kind === "rope" ? end.headSize / 2 : end.kind === "swiglu" ? place.outputs / 2 : null;
-  const wide = (group ?? outputWidth / 2) % 4 === 0;
-  const half = wide ? 4 : 2;
+  const side = group ?? outputWidth / 2;
+  const wide = side % 4 === 0;
+  const half = wide ? Math.min(8, 4 * vectorsWithin(side, tile.columns / 2)) : 2;
   const norm = place.gain !== null;
   const tiles = outputWidth / (2 * half);
   const cache = end.kind === "rope" && end.cache;
@@ -84,9 +93,10 @@ export function linearKernel(
       HALF: half,
       GROUP: group ?? half,
       WIDE: wide,
+      DOUBLE: half === 8,
+      QUADS: half === 8 ? 2 : 1,
       NORM: norm,
       GATHER: gather,
-      PREDICTED: false,
       SAVE_INVERSE: norm && save,
       ROPE: end.kind === "rope",
       ROTATED: end.kind === "rope" ? end.rotated : 0,
@@ -121,7 +131,7 @@ export function linearInputGradientKernel(
   options: { readonly tile: LinearTile; readonly gather: boolean },
 ): { readonly kernel: NamedKernel; readonly tiles: number; readonly rows: number } {
   const { tile, gather } = options;
-  const vectors = place.inputs % 8 === 0 ? 2 : 1;
+  const vectors = vectorsWithin(place.inputs, tile.columns);
   const tiles = place.inputs / 4 / vectors;
   const kernel = namedKernel(
     "matmul/linear_input_gradient",
@@ -160,17 +170,17 @@ export function linearInputGradientKernel(
 export function linearWeightGradientKernel(
   place: LinearPlace,
   options: {
+    readonly tile: LinearTile;
     readonly splits: number;
     readonly partial: number;
     readonly partialLength: number;
     readonly gather: boolean;
   },
 ): { readonly kernel: NamedKernel; readonly tiles: number } {
-  const { splits, partial, partialLength, gather } = options;
-  const vectors = place.inputs % 8 === 0 ? 2 : 1;
+  const { tile, splits, partial, partialLength, gather } = options;
+  const vectors = vectorsWithin(place.inputs, tile.columns);
   const outputWidth = gather ? paddedOutputs(place.outputs) : place.outputs;
-  const wide = outputWidth % 8 === 0;
-  const tileOutputs = wide ? 8 : 4;
+  const outputVectors = vectorsWithin(outputWidth, tile.rows);
   const columnTiles = place.inputs / 4 / vectors;
   const kernel = namedKernel(
     "matmul/linear_weight_gradient",
@@ -189,13 +199,13 @@ export function linearWeightGradientKernel(
       WEIGHT: partial / 4,
       PARTIAL_LENGTH: partialLength / 4,
       COLUMN_TILES: columnTiles,
-      TILE_OUTPUTS: tileOutputs,
+      TILE_OUTPUTS: 4 * outputVectors,
+      OUTPUT_VECTORS: outputVectors,
       TILE_VECTORS: vectors,
       SPLITS: splits,
-      WIDE: wide,
       NORM: place.gain !== null,
       GATHER: gather,
     },
   );
-  return { kernel, tiles: columnTiles * Math.ceil(place.outputs / tileOutputs) * splits };
+  return { kernel, tiles: columnTiles * Math.ceil(place.outputs / (4 * outputVectors)) * splits };
 }

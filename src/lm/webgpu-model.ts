@@ -1,7 +1,7 @@
 import type { GpuDevice } from "../gpu/device.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { StaticPlan } from "../gpu/plan.ts";
-import type { LinearPlace } from "../kernels/linear.ts";
+import type { LinearPlace, LinearTile } from "../kernels/linear.ts";
 import { transformerPlaces, type TransformerPlaces } from "../kernels/transformer-places.ts";
 import { initializeTransformer } from "../nn/initialize-transformer.ts";
 import type { ParameterLayout } from "../nn/parameter-layout.ts";
@@ -18,9 +18,8 @@ export interface LayerLinears {
 
 /** Sizes that follow from the adapter's kind alone, so that equal runs on equal adapters give equal bits. */
 export interface KernelSizes {
-  /** Rows of a register tile in training and in decoding. */
-  readonly trainingTile: number;
-  readonly decodingTile: number;
+  readonly trainingTile: LinearTile;
+  readonly decodingTile: LinearTile;
   readonly workgroup: number;
   /** Ranges of the rows in weight gradients. */
   readonly splits: number;
@@ -88,8 +87,8 @@ export class WebGpuModel {
     };
     const { software } = gpu;
     this.sizes = {
-      trainingTile: software ? 8 : 4,
-      decodingTile: software ? 4 : 2,
+      trainingTile: trainingTile(software, width),
+      decodingTile: { rows: software ? 4 : 2, columns: 8 },
       workgroup: software ? 16 : 64,
       splits: software ? 2 : 8,
       squares: software ? 512 : 2048,
@@ -122,6 +121,12 @@ export class WebGpuModel {
   dispose(): void {
     this.plan.dispose();
   }
+}
+
+/** Large tiles save loads, which a software adapter spends its time on; they take long to compile. */
+function trainingTile(software: boolean, width: number): LinearTile {
+  if (!software || width < 48) return { rows: 4, columns: 8 };
+  return width < 128 ? { rows: 8, columns: 8 } : { rows: 16, columns: 16 };
 }
 
 /** Next capacity at or above `needed`: steps of a quarter of a power of two, so that growth is rare. */

@@ -29,6 +29,7 @@ import { maskWords } from "../kernels/sample-token.ts";
 import { ScalarSlots } from "../kernels/scalars.ts";
 import { TokenBatchSlots, type BatchField } from "../kernels/token-batch.ts";
 import { embedKernel, predictionGradientKernel, tokenLossKernel } from "../kernels/token-rows.ts";
+import { allowedMask } from "./allowed-mask.ts";
 import type { TokenLossConfig, TokenRows, TokenStepMetrics } from "./language-engine.ts";
 import { TokenForest } from "./token-forest.ts";
 import { capacityFor, type WebGpuModel } from "./webgpu-model.ts";
@@ -304,7 +305,7 @@ export class WebGpuTraining {
     const plan = new StaticPlan(gpu);
     // Tiles reach beyond the last row.
     const rows = (name: string, count: number, length: number): GPUBuffer =>
-      plan.storage(name, (Math.ceil(count / 8) * 8 + 8) * length);
+      plan.storage(name, Math.ceil(count / 16) * 16 * length);
     const batch = plan.slots(shape.layers);
     const table = rows("tokens", tokens + 1, 4);
     const runs = rows("runs", tokens, 2);
@@ -434,14 +435,6 @@ export class WebGpuTraining {
   }
 }
 
-/** Bits of the allowed ids; all of the vocabulary where `allowed` is null. */
-export function allowedMask(allowed: Int32Array | null, vocabularySize: number): Uint32Array<ArrayBuffer> {
-  const mask = new Uint32Array(maskWords(vocabularySize));
-  if (allowed === null) for (let id = 0; id < vocabularySize; id++) mask[id >> 5]! |= 1 << (id & 31);
-  else for (const id of allowed) mask[id >> 5]! |= 1 << (id & 31);
-  return mask;
-}
-
 /** Floats of one set of partial gradients: the arena, and the head's where it is the embedding. */
 function partialLength({ layout, shape }: WebGpuModel): number {
   return layout.length + (shape.tiedHead ? shape.vocabularySize * shape.width : 0);
@@ -462,7 +455,7 @@ function bytesPerPrediction({ shape }: WebGpuModel): number {
 async function compileKernels(model: WebGpuModel): Promise<Kernels> {
   const { gpu, shape, layout, places, sizes } = model;
   const { heads, keyValueHeads, headSize, width, normEpsilon: epsilon } = shape;
-  const tile = { rows: sizes.trainingTile };
+  const tile = sizes.trainingTile;
   const length = partialLength(model);
   const compiling: Promise<unknown>[] = [];
   // All start at once; each slot is filled when its kernel is ready.
@@ -485,7 +478,7 @@ async function compileKernels(model: WebGpuModel): Promise<Kernels> {
   };
   const weightGradient = (place: LinearPlace, partial: number, gather = false): Work => {
     const { kernel, tiles } = linearWeightGradientKernel(place, {
-      ...{ splits: sizes.splits, partial, partialLength: length, gather },
+      ...{ tile, splits: sizes.splits, partial, partialLength: length, gather },
     });
     return work(kernel, tiles, 0, "tokens");
   };

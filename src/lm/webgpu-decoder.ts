@@ -1,0 +1,347 @@
+import { StaticPlan, type Dispatch } from "../gpu/plan.ts";
+import { ReadbackRing } from "../gpu/readback.ts";
+import { attentionKernel } from "../kernels/attention.ts";
+import { linearKernel, paddedOutputs, type LinearEnd, type LinearPlace } from "../kernels/linear.ts";
+import {
+  bindNamedKernel,
+  compileNamedKernel,
+  type CompiledNamedKernel,
+  type NamedKernel,
+} from "../kernels/named-kernel.ts";
+import { maskWords, sampleTokenKernel } from "../kernels/sample-token.ts";
+import { TokenBatchSlots } from "../kernels/token-batch.ts";
+import { embedKernel } from "../kernels/token-rows.ts";
+import { allowedMask } from "./allowed-mask.ts";
+import { CacheRegions } from "./cache-regions.ts";
+import type { GenerateRequest } from "./language-engine.ts";
+import type { WebGpuModel } from "./webgpu-model.ts";
+
+/** A completion on its way. */
+export interface DecodingSequence {
+  readonly request: GenerateRequest;
+  /** Prompt and what was emitted. */
+  readonly tokens: number[];
+  /** Most tokens that it may still emit, this round's included. */
+  readonly remaining: number;
+}
+
+/** One round's tokens of one sequence: as many as it may emit, to be cut at a stop token by the caller. */
+export interface SampledTokens {
+  readonly ids: Uint32Array;
+  readonly logProbabilities: Float32Array;
+  readonly samplerLogProbabilities: Float32Array;
+}
+
+/** A kernel with its threads for every `rows` rows. */
+interface Work {
+  readonly compiled: CompiledNamedKernel;
+  readonly tiles: number;
+  readonly rows: number;
+}
+
+interface Kernels {
+  readonly embed: Work;
+  readonly qkv: Work;
+  readonly attention: Work;
+  readonly wo: Work;
+  readonly gateUp: Work;
+  readonly down: Work;
+  readonly head: Work;
+  readonly sample: Work;
+}
+
+interface Step {
+  readonly dispatch: Dispatch;
+  readonly work: Work;
+  readonly layer: number;
+}
+
+interface Workspace {
+  readonly plan: StaticPlan;
+  /** Sequences at once, and rows of a prefill. */
+  readonly slots: number;
+  readonly rows: number;
+  readonly regions: CacheRegions<DecodingSequence>;
+  readonly batch: GPUBuffer;
+  readonly slotsData: TokenBatchSlots;
+  readonly tokens: GPUBuffer;
+  readonly runs: GPUBuffer;
+  readonly requests: GPUBuffer;
+  readonly allowed: GPUBuffer;
+  readonly samples: GPUBuffer;
+  readonly read: ReadbackRing;
+  readonly embed: Step;
+  readonly layers: readonly Step[];
+  readonly head: readonly Step[];
+}
+
+/** Rows of a prefill, at least. */
+const PREFILL_ROWS = 512;
+/** Sequences a new workspace has room for, at least. */
+const LEAST_SLOTS = 16;
+
+/**
+ * Decodes many sequences at once with keys and values cached on the device: several tokens a submit, sampled there.
+ * Prompts that several sequences have in common are computed once. What a sequence gets does not depend on the others.
+ */
+export class WebGpuDecoder {
+  /** Most sequences at once. */
+  readonly capacity: number;
+  readonly #model: WebGpuModel;
+  readonly #kernels: Kernels;
+  #workspace: Workspace | null = null;
+
+  static async create(model: WebGpuModel, maxBatch: number): Promise<WebGpuDecoder> {
+    return new WebGpuDecoder(model, await compileKernels(model), maxBatch);
+  }
+
+  constructor(model: WebGpuModel, kernels: Kernels, maxBatch: number) {
+    this.#model = model;
+    this.#kernels = kernels;
+    const { shape, sizes } = model;
+    const bytes = shape.maxLength * shape.layers * cacheWidth(model) * 4;
+    this.capacity = Math.max(1, Math.min(maxBatch, Math.floor(sizes.cacheBytes / bytes)));
+  }
+
+  /** Gives up what is cached: after the weights have changed. Sequences go on, their paths are computed again. */
+  invalidate(): void {
+    this.#workspace?.regions.forgetAll();
+  }
+
+  release(sequence: DecodingSequence): void {
+    this.#workspace?.regions.release(sequence);
+  }
+
+  /** Whether one more sequence fits beside the `active` ones; regions of prompts that are still shared count. */
+  hasRoom(active: ReadonlySet<DecodingSequence>): boolean {
+    const needed = this.#workspace?.regions.needed(active) ?? active.size;
+    return needed < this.capacity;
+  }
+
+  /** Samples up to `decodingSteps` tokens of every sequence. */
+  async round(sequences: readonly DecodingSequence[]): Promise<SampledTokens[]> {
+    const { gpu, sizes } = this.#model;
+    const workspace = this.#reserve(sequences);
+    const { regions, slotsData: data } = workspace;
+    const { queue } = gpu.device;
+    for (const sequence of sequences) regions.admit(sequence, sequence.tokens, sequence.request.prompt);
+    if (regions.dirty) {
+      queue.writeBuffer(workspace.runs, 0, regions.runs);
+      regions.dirty = false;
+    }
+    this.#prefill(workspace, sequences);
+    const count = sequences.length;
+    const steps = sequences.reduce((most, { remaining }) => Math.max(most, remaining), 1);
+    const taken = Math.min(sizes.decodingSteps, steps);
+    this.#writeSequences(workspace, sequences);
+    const { layers } = this.#model.shape;
+    for (let slot = 0; slot < layers; slot++) data.set(slot, "tokens", count);
+    for (let step = 0; step < taken; step++) data.set(2 * layers + step, "tokens", count);
+    queue.writeBuffer(workspace.batch, 0, data.bytes);
+
+    const encoder = gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    this.#encode(pass, workspace, [workspace.embed], count, 0);
+    for (let step = 0; step < taken; step++) {
+      this.#encode(pass, workspace, workspace.layers, count, 0);
+      this.#encode(pass, workspace, workspace.head, count, 2 * layers + step);
+    }
+    pass.end();
+    const read = workspace.read.copy(encoder, [{ buffer: workspace.samples, length: 4 * taken * count }]);
+    gpu.submit(encoder);
+    const floats = await read();
+    const words = new Uint32Array(floats.buffer);
+    return sequences.map((sequence, row) => {
+      const emitted = Math.min(taken, sequence.remaining);
+      const take = (word: number): number[] =>
+        Array.from({ length: emitted }, (_, step) => 4 * (step * count + row) + word);
+      regions.advance(sequence, sequence.tokens.length - 1 + emitted);
+      return {
+        ids: Uint32Array.from(take(0), (at) => words[at]!),
+        logProbabilities: Float32Array.from(take(1), (at) => floats[at]!),
+        samplerLogProbabilities: Float32Array.from(take(2), (at) => floats[at]!),
+      };
+    });
+  }
+
+  dispose(): void {
+    this.#workspace?.read.dispose();
+    this.#workspace?.plan.dispose();
+    this.#workspace = null;
+  }
+
+  /** Keys and values of all tokens but each sequence's last, which the first step computes. */
+  #prefill(workspace: Workspace, sequences: readonly DecodingSequence[]): void {
+    const { gpu, shape } = this.#model;
+    const { regions, slotsData: data, rows, slots } = workspace;
+    const table = new Uint32Array(4 * rows);
+    let count = 0;
+    const submit = (): void => {
+      if (count === 0) return;
+      const { queue } = gpu.device;
+      for (let l = 0; l < shape.layers; l++) data.set(shape.layers + l, "tokens", count);
+      queue.writeBuffer(workspace.batch, 0, data.bytes);
+      queue.writeBuffer(workspace.tokens, 16 * slots, table, 0, 4 * count);
+      const encoder = gpu.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      this.#encode(pass, workspace, [workspace.embed], count, shape.layers);
+      this.#encode(pass, workspace, workspace.layers, count, shape.layers);
+      pass.end();
+      gpu.submit(encoder);
+      count = 0;
+    };
+    for (const sequence of sequences) {
+      const end = sequence.tokens.length - 1;
+      for (let position = regions.known(sequence); position < end; position++) {
+        table[4 * count] = sequence.tokens[position]!;
+        table[4 * count + 1] = position;
+        table[4 * count + 2] = regions.node(sequence, position);
+        if (++count === rows) submit();
+      }
+    }
+    submit();
+  }
+
+  #writeSequences(workspace: Workspace, sequences: readonly DecodingSequence[]): void {
+    const { gpu, shape } = this.#model;
+    const count = sequences.length;
+    const words = maskWords(shape.vocabularySize);
+    const tokens = new Uint32Array(4 * count);
+    const requests = new Uint32Array(4 * count);
+    const temperatures = new Float32Array(requests.buffer);
+    const allowed = new Uint32Array(words * count);
+    const masks = new Map<Int32Array | null, Uint32Array>();
+    sequences.forEach((sequence, row) => {
+      const { request } = sequence;
+      const position = sequence.tokens.length - 1;
+      tokens[4 * row] = sequence.tokens[position]!;
+      tokens[4 * row + 1] = position;
+      tokens[4 * row + 2] = workspace.regions.node(sequence, position);
+      tokens[4 * row + 3] = sequence.remaining;
+      requests[4 * row] = request.seed;
+      temperatures[4 * row + 1] = request.temperature;
+      const mask = masks.get(request.allowed) ?? allowedMask(request.allowed, shape.vocabularySize);
+      masks.set(request.allowed, mask);
+      allowed.set(mask, row * words);
+    });
+    const { queue } = gpu.device;
+    queue.writeBuffer(workspace.tokens, 0, tokens);
+    queue.writeBuffer(workspace.requests, 0, requests);
+    queue.writeBuffer(workspace.allowed, 0, allowed);
+  }
+
+  #encode(
+    pass: GPUComputePassEncoder,
+    workspace: Workspace,
+    steps: readonly Step[],
+    count: number,
+    slot: number,
+  ): void {
+    for (const { dispatch, work, layer } of steps) {
+      workspace.plan.encodeSized(pass, dispatch, slot + layer, Math.ceil(count / work.rows) * work.tiles);
+    }
+  }
+
+  /** A workspace with a region of the cache for every sequence. */
+  #reserve(sequences: readonly DecodingSequence[]): Workspace {
+    const workspace = this.#workspace;
+    const needed = workspace?.regions.needed(sequences) ?? sequences.length;
+    if (workspace && needed <= workspace.slots) return workspace;
+    let slots = Math.min(LEAST_SLOTS, this.capacity);
+    while (slots < needed) slots = Math.min(this.capacity, 2 * slots);
+    this.dispose();
+    this.#workspace = this.#createWorkspace(slots);
+    return this.#workspace;
+  }
+
+  #createWorkspace(slots: number): Workspace {
+    const { gpu, shape, sizes, parameters, rotations } = this.#model;
+    const { width, feedForward, heads, headSize, vocabularySize, layers, maxLength } = shape;
+    const k = this.#kernels;
+    const plan = new StaticPlan(gpu);
+    const rows = Math.max(slots, PREFILL_ROWS);
+    const padded = Math.ceil(rows / 16) * 16;
+    const batch = plan.slots(2 * layers + sizes.decodingSteps);
+    const tokens = plan.storage("sequences", 4 * (slots + padded));
+    const runs = plan.storage("cache runs", 2 * slots * maxLength);
+    const requests = plan.storage("requests", 4 * slots);
+    const allowed = plan.storage("allowed", slots * maskWords(vocabularySize));
+    const samples = plan.storage("samples", 4 * slots * sizes.decodingSteps);
+    const residual = plan.storage("residual", padded * width);
+    const queries = plan.storage("queries", padded * heads * headSize);
+    const attended = plan.storage("attended", padded * heads * headSize);
+    const activated = plan.storage("activated", padded * feedForward);
+    const logits = plan.storage("logits", Math.ceil(slots / 16) * 16 * paddedOutputs(vocabularySize));
+    const bind = (work: Work, buffers: Readonly<Record<string, GPUBuffer>>, layer = 0): Step => ({
+      ...{ work, layer },
+      dispatch: bindNamedKernel(plan, work.compiled, batch, {
+        ...{ parameters, rotations, runs, tokens, requests, allowed, samples, logits },
+        ...buffers,
+      }),
+    });
+    const steps: Step[] = [];
+    for (let l = 0; l < layers; l++) {
+      const cache = plan.storage(`cache ${l}`, slots * maxLength * cacheWidth(this.#model));
+      steps.push(
+        bind(k.qkv, { input: residual, output: queries, cache }, l),
+        bind(k.attention, { queries, keys: cache, output: attended }, l),
+        bind(k.wo, { input: attended, output: residual }, l),
+        bind(k.gateUp, { input: residual, output: activated }, l),
+        bind(k.down, { input: activated, output: residual }, l),
+      );
+    }
+    const slotsData = new TokenBatchSlots(2 * layers + sizes.decodingSteps);
+    for (let l = 0; l < layers; l++) {
+      slotsData.set(l, "layer", (l * this.#model.layerLength) / 4);
+      slotsData.set(layers + l, "layer", (l * this.#model.layerLength) / 4);
+      slotsData.set(layers + l, "first", slots);
+    }
+    for (let step = 0; step < sizes.decodingSteps; step++) slotsData.set(2 * layers + step, "step", step);
+    return {
+      ...{ plan, slots, rows, batch, slotsData, tokens, runs, requests, allowed, samples },
+      regions: new CacheRegions(slots, maxLength),
+      read: new ReadbackRing(gpu, "samples readback", 4 * slots * sizes.decodingSteps, 1),
+      embed: bind(k.embed, { output: residual }),
+      layers: steps,
+      head: [bind(k.head, { input: residual, output: logits }), bind(k.sample, { output: residual })],
+    };
+  }
+}
+
+/** Floats of a token's keys and values in one layer. */
+function cacheWidth({ shape }: WebGpuModel): number {
+  return 2 * shape.keyValueHeads * shape.headSize;
+}
+
+async function compileKernels(model: WebGpuModel): Promise<Kernels> {
+  const { gpu, shape, places, sizes, linears } = model;
+  const { heads, keyValueHeads, headSize, width, vocabularySize, normEpsilon: epsilon } = shape;
+  const tile = sizes.decodingTile;
+  const compile = async (kernel: NamedKernel, tiles: number, rows: number): Promise<Work> => ({
+    ...{ tiles, rows },
+    compiled: await compileNamedKernel(gpu, kernel, sizes.workgroup),
+  });
+  const linear = (place: LinearPlace, end: LinearEnd): Promise<Work> => {
+    const { kernel, tiles, rows } = linearKernel(place, end, { tile, epsilon, save: false, gather: false });
+    return compile(kernel, tiles, rows);
+  };
+  const inPlace: LinearEnd = { kind: "residual", inPlace: true };
+  const rope: LinearEnd = {
+    kind: "rope",
+    headSize,
+    rotated: (heads + keyValueHeads) * headSize,
+    queryWidth: heads * headSize,
+    cache: true,
+  };
+  const [embed, qkv, attention, wo, gateUp, down, head, sample] = await Promise.all([
+    compile(embedKernel(width, places.emb), width / 4, 1),
+    linear(linears.qkv, rope),
+    compile(attentionKernel(shape, { cache: true, save: false }), heads, 1),
+    linear(linears.wo, inPlace),
+    linear(linears.gateUp, { kind: "swiglu" }),
+    linear(linears.down, inPlace),
+    linear(model.head, { kind: "store" }),
+    compile(sampleTokenKernel({ vocabularySize, width, embedding: places.emb }), 1, 1),
+  ]);
+  return { embed, qkv, attention, wo, gateUp, down, head, sample };
+}
