@@ -6,5 +6,9 @@ export function wilson(successes: number, count: number): { readonly low: number
   const scale = 1 / (1 + (z * z) / count);
   const center = (share + (z * z) / (2 * count)) * scale;
   const half = z * scale * Math.sqrt((share * (1 - share)) / count + (z * z) / (4 * count * count));
-  return { low: Math.max(0, center - half), high: Math.min(1, center + half) };
+  // Rounding must not leave 3e-18 where nothing succeeded.
+  return {
+    low: successes === 0 ? 0 : Math.max(0, center - half),
+    high: successes === count ? 1 : Math.min(1, center + half),
+  };
 }
