@@ -67,6 +67,16 @@ export const agenticContract: Readonly<Record<string, (open: OpenStorage) => Pro
       [1499, 1498, 1497, 1496, 1495],
       "newest",
     );
+    expectSame(
+      await find({ mode: "evaluation", order: "newest", limit: 70 }),
+      numbers(evaluated).reverse().slice(0, 70),
+      "over many rows",
+    );
+    expectSame(
+      await find({ mode: "evaluation", limit: 70 }),
+      numbers(evaluated).slice(0, 70),
+      "from the start",
+    );
     expectSame(await find({ update: 2, group: 62 }), [500, 501, 502, 503], "update and group");
     expectSame(await find({ afterNumber: 2497 }), [2498, 2499], "after");
     expectSame(await find({ limit: 3 }), [0, 1, 2], "first page");
@@ -192,8 +202,14 @@ export const agenticContract: Readonly<Record<string, (open: OpenStorage) => Pro
     await store.commit({ spans: spansOf(4, 2) });
     await store.seal("r");
     await store.commit({ spans: spansOf(1, 2, 3, 4) });
+    opened.length = 0;
+    const few = agenticUpdate("r", 5, 10).spans.slice(0, 6);
+    await store.commit({ spans: few });
+    await store.seal("r");
+    await store.commit({ spans: few.slice(1, 5) });
+    expectSame(opened, [], "what was read and what was written since is known");
     await new TransactionalStore(open()).commit({ spans: spansOf(1, 2, 3, 4) });
-    expectSame(await store.spans({ runId: "r" }), inOrder("r", spansOf(1, 2, 3, 4)), "once");
+    expectSame(await store.spans({ runId: "r" }), inOrder("r", [...spansOf(1, 2, 3, 4), ...few]), "once");
     opened.length = 0;
     const fresh = new TransactionalStore(storage);
     await fresh.commit({ spans: rolloutSpans(makeRollout("r", 15, 2)) });

@@ -3,7 +3,6 @@ import { curveColumns } from "../../src/store/curve.ts";
 import { IndexedDbStorage } from "../../src/store/indexeddb-storage.ts";
 import { TransactionalStore } from "../../src/store/lightning-store.ts";
 import { openStore } from "../../src/store/open.ts";
-import { agenticUpdate } from "./agentic-batch.ts";
 import { agenticContract } from "./agentic-contract.ts";
 import { contract, expectCode, makeRun, updates } from "./contract.ts";
 import { checkMigrated, version1Tables } from "./version-1.ts";
@@ -63,55 +62,6 @@ async function runMigration(): Promise<string | null> {
   old.close();
   storage.close();
   return result;
-}
-
-async function measureCommits(updates: number, what: "all" | "spans" | "rollouts") {
-  const name = `measured ${what} ${Math.random()}`;
-  const store = await openStore({ name });
-  await store.commit({ run: makeRun("m", { kind: "agentic" }) });
-  const times: Record<string, number[]> = { commit: [], sealing: [], byUpdate: [], byGroup: [], byRollout: [], curve: [], page: [] };
-  const timed = async (key: string, work: () => Promise<unknown>) => {
-    const start = performance.now();
-    const result = await work();
-    times[key]!.push(performance.now() - start);
-    return result;
-  };
-  for (let update = 1; update <= updates; update++) {
-    const { spans, rollouts } = agenticUpdate("m", update, 256);
-    const commit = what === "all" ? { spans, rollouts } : what === "spans" ? { spans } : { rollouts };
-    await timed(update % 3 === 0 ? "sealing" : "commit", () => store.commit(commit));
-  }
-  for (let i = 0; i < 5; i++) {
-
-
-    await timed("page", () => store.rollouts({ runId: "m", order: "newest", limit: 100 }));
-    await timed("byRollout", () => store.spans({ runId: "m", rolloutId: `m/${5 + 700 * i}` }));
-    await timed("curve", () => curveColumns(store, "m"));
-  }
-  const start = performance.now();
-  const all = await store.spans({ runId: "m" });
-  const usage = await store.usage();
-  const whole = performance.now() - start;
-  const storage = new IndexedDbStorage(name);
-  const [segments, book] = await storage.transaction(["segments", "bookkeeping"], { mode: "readonly" }, (t) => Promise.all([t.list("segments", "m"), t.get("bookkeeping", "m")]));
-  const hot = segments.reduce((s, { value }) => s + value.byteLength, 0);
-  const rows = segments.reduce((s, { value }) => s + value.rows, 0);
-  const cold = segments.reduce((s, { value }) => s + (value.tokens?.byteLength ?? 0), 0);
-  const encode = await import("../../src/store/segment.ts");
-  const tokens = await import("../../src/store/token-columns.ts");
-  const batch = [1, 2, 3].flatMap((u) => agenticUpdate("m", u, 256).spans).filter((s) => s.rolloutId);
-  const t0 = performance.now();
-  const bytes = encode.encodeSegment(batch);
-  const t1 = performance.now();
-  tokens.encodeTokens(batch);
-  const t2 = performance.now();
-  const decoded = encode.decodeSegment(bytes);
-  for (let i = 0; i < decoded.length; i++) decoded.spanAt(i);
-  const t3 = performance.now();
-  structuredClone(batch);
-  const t4 = performance.now();
-  store.close();
-  return { times, spans: all.length, whole, bytes: usage.bytes, hotPerRow: hot / rows, coldPerRow: cold / rows, rolloutBytes: book?.rolloutBytes, encode: t1 - t0, encodeTokens: t2 - t1, decode: t3 - t2, clone: t4 - t3 };
 }
 
 /** Spans of a commit while ingesting; every twentieth commit seals. */
@@ -188,7 +138,6 @@ async function inspect() {
 export const harness = {
   runContract,
   runMigration,
-  measureCommits,
   ingest,
   inspect,
   openStore,
