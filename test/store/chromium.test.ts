@@ -178,6 +178,8 @@ test("nothing acknowledged is lost, doubled or half there when Chromium is kille
       expect(found.update).toBeGreaterThanOrEqual(acknowledged);
       expect(found).toMatchObject({
         spans: found.update,
+        batches: found.update / 100,
+        newest: found.update,
         inOrderOnce: true,
         checkpoint: found.update - (found.update % 500),
         checkpointWhole: true,

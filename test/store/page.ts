@@ -3,6 +3,7 @@ import { curveColumns } from "../../src/store/curve.ts";
 import { IndexedDbStorage } from "../../src/store/indexeddb-storage.ts";
 import { TransactionalStore } from "../../src/store/lightning-store.ts";
 import { openStore } from "../../src/store/open.ts";
+import { makeRollout } from "./agentic-batch.ts";
 import { agenticContract } from "./agentic-contract.ts";
 import { contract, expectCode, makeRun, updates } from "./contract.ts";
 import { checkMigrated, version1Tables } from "./version-1.ts";
@@ -90,6 +91,7 @@ async function ingest(acknowledge: (update: number) => void): Promise<never> {
     };
     await store.commit({
       run: makeRun("k", { update }),
+      rollouts: [makeRollout("k", update / batch - 1, update)],
       spans: updates("k", from, update),
       ...(update % (5 * batch) === 0
         ? { checkpoint: { runId: "k", update, step: update, createdAt: 0, state } }
@@ -103,8 +105,9 @@ async function ingest(acknowledge: (update: number) => void): Promise<never> {
 async function inspect() {
   const store = await openStore({ name: "killed" });
   const storage = new IndexedDbStorage("killed");
-  const [run, spans, checkpoint, problems] = await Promise.all([
+  const [run, rollouts, spans, checkpoint, problems] = await Promise.all([
     store.run("k"),
+    store.rollouts({ runId: "k" }),
     store.spans({ runId: "k" }),
     store.checkpoint("k"),
     store.problems(),
@@ -125,6 +128,8 @@ async function inspect() {
     update: run?.update ?? 0,
     inOrderOnce: spans.every((span, i) => span.attributes["update"] === i + 1),
     spans: spans.length,
+    batches: rollouts.length,
+    newest: rollouts.at(-1)?.update ?? 0,
     checkpoint: checkpoint?.update ?? 0,
     checkpointWhole: state?.parameters.every((weight) => weight === checkpoint?.update) ?? true,
     problems: problems.length,
