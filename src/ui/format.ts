@@ -41,11 +41,12 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? value : formatFigure(value)} ${units[unit]}`;
 }
 
-/** A figure that may be negative, with its sign; "–" where there is none. */
+/** A figure that may be negative, with its sign, to two decimals at most; "–" where there is none. */
 export function formatSigned(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";
-  return `${value > 0 ? "+" : "−"}${formatFigure(Math.abs(value))}`;
+  const size = Math.abs(value);
+  return `${value > 0 ? "+" : "−"}${formatFigure(size < 0.01 ? size : Math.round(size * 100) / 100)}`;
 }
 
 /** A short time: "0.4 ms", "38 ms", "1.2 s". */

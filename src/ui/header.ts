@@ -109,7 +109,8 @@ export class FulguriteHeader extends LitElement {
         .name,
         .edited span,
         .title,
-        .run-all span {
+        .run-all span,
+        .asking nav {
           display: none;
         }
         nav {
@@ -118,6 +119,9 @@ export class FulguriteHeader extends LitElement {
         }
         header {
           padding-inline: 8px;
+        }
+        .asking {
+          justify-content: flex-end;
         }
       }
     `,
@@ -170,7 +174,7 @@ export class FulguriteHeader extends LitElement {
   }
 
   override render(): TemplateResult {
-    return html`<header>
+    return html`<header class=${this.sure ? "asking" : ""}>
       ${mark()}
       <span class="name">Fulgurite</span>
       ${this.shelf.length > 1 ? this.#shelf() : nothing}
@@ -182,10 +186,11 @@ export class FulguriteHeader extends LitElement {
               <button
                 class="bare"
                 title="Throw your edits away and show the notebook as it came"
+                aria-label=${this.sure ? "Lose my edits?" : "Reset"}
                 @click=${this.#reset}
                 @blur=${() => (this.sure = false)}
               >
-                ${icon("undo")}${this.sure ? "Lose my edits?" : "Reset"}
+                ${icon("undo")}${this.sure ? html`Lose my edits?` : html`<span>Reset</span>`}
               </button>
             </span>`
           : nothing

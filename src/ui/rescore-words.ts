@@ -16,13 +16,9 @@ export function rescoreWords({ comparison, failures }: RescoreResult): string[] 
     if (pairs.untied > 0) sentences.push(`${formatCount(pairs.untied)} it would newly tell apart.`);
   }
   if (advantageFlips.length > 0) {
-    const [count, were] =
-      advantageFlips.length === 1
-        ? ["One rollout", "it"]
-        : [`${formatCount(advantageFlips.length)} rollouts`, "them"];
-    sentences.push(
-      `${count} would have been trained in the opposite direction: away from what the old one led ${were} to, or towards it.`,
-    );
+    const some =
+      advantageFlips.length === 1 ? "One rollout" : `${formatCount(advantageFlips.length)} rollouts`;
+    sentences.push(`${some} would have been pushed the opposite way.`);
   }
   if (same.old !== same.new) {
     sentences.push(

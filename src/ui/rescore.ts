@@ -48,8 +48,7 @@ export class FulguriteRescore extends LitElement {
         padding-block-start: 8px;
         border-block-start: 1px solid var(--hairline);
       }
-      h3 {
-        margin: 0;
+      .about {
         font: 600 var(--size-small) / 24px var(--font-text);
         color: var(--ink);
       }
@@ -263,10 +262,10 @@ export class FulguriteRescore extends LitElement {
       aria-label="What this reward would have said"
       aria-busy=${this.busy ? "true" : "false"}
     >
-      <h3>
+      <p class="about">
         On the ${formatCount(result.rollouts.length)} newest rollouts of ${run.cell ?? run.name}, without a
         new one
-      </h3>
+      </p>
       <p class="first" role="status">${first}</p>
       <p>${rest.join(" ")}</p>
       <p class="key">

@@ -48,7 +48,7 @@ export class FulguriteSiblings extends LitElement {
       }
       button {
         display: grid;
-        grid-template-columns: 72px minmax(0, 1fr) 96px 72px;
+        grid-template-columns: 56px minmax(0, 1fr) 96px 56px;
         align-items: center;
         gap: 0 16px;
         inline-size: 100%;
@@ -93,7 +93,7 @@ export class FulguriteSiblings extends LitElement {
       }
       @container (max-width: 559px) {
         button {
-          grid-template-columns: minmax(0, 1fr) 56px 48px;
+          grid-template-columns: minmax(0, 1fr) 48px 56px;
           gap: 0 8px;
         }
         .number {

@@ -13,7 +13,7 @@ export const spanDetailsStyles = css`
   }
   .messages {
     display: grid;
-    grid-template-columns: auto minmax(0, 1fr);
+    grid-template-columns: minmax(72px, auto) minmax(0, 1fr);
     gap: 4px 16px;
     margin: 0;
   }

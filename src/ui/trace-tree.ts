@@ -43,6 +43,8 @@ export function traceRows(spans: readonly Span[]): TraceRow[] {
     for (const child of children.get(span.spanId) ?? []) visit(child, depth + 1);
   };
   for (const root of children.get(null) ?? []) visit(root, 0);
+  // Parents in a circle have no root; they are shown all the same.
+  for (const span of spans) visit(span, 0);
   return rows;
 }
 

@@ -1,48 +1,8 @@
-import type Axe from "axe-core";
-import { createRequire } from "node:module";
-import { chromium, type Browser, type Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { chromiumLaunch } from "../support/browser.ts";
-import { openGallery } from "./build-gallery.ts";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { axeViolations, galleryPages, isFocused } from "./gallery-pages.ts";
 
-const axePath = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
-let gallery: Awaited<ReturnType<typeof openGallery>>;
-let browser: Browser;
-
-beforeAll(async () => {
-  [gallery, browser] = await Promise.all([openGallery(), chromium.launch(chromiumLaunch())]);
-});
-
-afterAll(async () => {
-  await browser.close();
-  await gallery.close();
-});
-
-interface View {
-  /** Lets axe in past the page's own policy, which every other page here keeps. */
-  readonly axe?: boolean;
-  readonly width?: number;
-  readonly stillness?: boolean;
-}
-
-/** Opens a scenario, hands the page to `use`, and fails on any error of the page itself (CSP included). */
-async function withPage(scenario: string, view: View, use: (page: Page) => Promise<void>): Promise<void> {
-  const page = await browser.newPage({
-    viewport: { width: view.width ?? 1280, height: 900 },
-    reducedMotion: view.stillness ? "reduce" : "no-preference",
-    bypassCSP: view.axe ?? false,
-  });
-  const errors: string[] = [];
-  page.on("pageerror", (error) => errors.push(error.message));
-  page.on("console", (message) => {
-    if (message.type() === "error") errors.push(message.text());
-  });
-  await page.goto(`${gallery.url}?scenario=${scenario}`);
-  await page.getByRole("heading", { name: "Learn to balance a pole" }).waitFor();
-  await use(page);
-  await page.close();
-  expect(errors).toEqual([]);
-}
+const withPage = galleryPages("Learn to balance a pole");
 
 const curve = (page: Page) => page.getByRole("img", { name: /^Learning curve/ });
 
@@ -51,18 +11,7 @@ for (const scenario of ["finished", "failed"]) {
     await withPage(scenario, { axe: true, stillness: true }, async (page) => {
       await curve(page).locator("svg").waitFor();
       await page.getByText("Settings, figures and earlier runs").click();
-      await page.addScriptTag({ path: axePath });
-      for (const colorScheme of ["light", "dark"] as const) {
-        await page.emulateMedia({ colorScheme });
-        const violations = await page.evaluate(async () => {
-          const { axe } = globalThis as unknown as { axe: typeof Axe };
-          const found = await axe.run(document, { resultTypes: ["violations"] });
-          return found.violations.map(
-            ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" | ")}`,
-          );
-        });
-        expect(violations).toEqual([]);
-      }
+      expect(await axeViolations(page)).toEqual([]);
     });
   });
 }
@@ -166,9 +115,6 @@ for (const scenario of ["failed", "stale"]) {
     });
   });
 }
-
-const isFocused = (element: Element): boolean =>
-  (element.getRootNode() as Document | ShadowRoot).activeElement === element;
 
 const lastEdit = (page: Page): Promise<string | undefined> =>
   page.evaluate(() => {

@@ -1,0 +1,84 @@
+import { expect, test } from "vitest";
+import type { Span } from "../store/records.ts";
+import { agentEmissionSpan, modelCallSpan, rewardSpan, rolloutSpan } from "../trace/rollout-spans.ts";
+import { RolloutTrace } from "../trace/rollout-trace.ts";
+import { emissionOf, messagesOf, rewardWords, traceRows } from "./trace-tree.ts";
+
+function spansOfOneRollout(): Span[] {
+  const trace = new RolloutTrace("run", 3);
+  const root = trace.attempt(1);
+  const call = modelCallSpan(trace.below(root), {
+    callIndex: 0,
+    choice: 0,
+    route: "chat.completions",
+    request: { messages: [{ role: "user", content: "abcd" }] },
+    responseText: "dcba",
+    promptTokens: Int32Array.of(1, 2),
+    responseTokens: Int32Array.of(3),
+    samplerLogProbabilities: Float32Array.of(-1),
+    logProbabilities: Float32Array.of(-2),
+    finishReason: "stop",
+    requestedModel: "policy",
+    model: "policy",
+    policyVersion: 1,
+    sampling: null,
+    startTime: 110,
+    endTime: 160,
+    status: "succeeded",
+    httpStatus: 200,
+    error: null,
+  });
+  const emission = agentEmissionSpan(trace.below(root), {
+    kind: "emit",
+    name: "plan",
+    value: [1],
+    time: 105,
+  });
+  const reward = rewardSpan(trace.below(root), {
+    reward: 0.5,
+    components: { right: 0.75, length: -0.25 },
+    reason: null,
+    message: null,
+    startTime: 180,
+    endTime: 200,
+  });
+  const ended = rolloutSpan(root, {
+    agent: "a",
+    update: 1,
+    mode: "train",
+    group: 0,
+    sample: 0,
+    status: "succeeded",
+    reason: null,
+    message: null,
+    startTime: 100,
+    endTime: 180,
+  });
+  return [call, emission, reward, ended];
+}
+
+test("spans become a tree, and bars of the same time", () => {
+  const rows = traceRows(spansOfOneRollout());
+  expect(rows.map(({ kind, depth, from, share }) => [kind, depth, from, share])).toEqual([
+    ["rollout", 0, 0, 0.8],
+    ["emission", 1, 0.05, 0],
+    ["call", 1, 0.1, 0.5],
+    ["reward", 1, 0.8, 0.2],
+  ]);
+  expect(messagesOf(rows[2]!.span)).toEqual([
+    { role: "user", text: "abcd" },
+    { role: "assistant", text: "dcba" },
+  ]);
+  expect(rewardWords(rows[3]!.span, String)).toBe("0.5 of right 0.75, length -0.25");
+  expect(emissionOf(rows[1]!.span)).toEqual({ name: "plan", value: "[1]" });
+});
+
+test("a lost parent leaves its children, and parents in a circle hang nobody", () => {
+  const [call, emission] = spansOfOneRollout() as [Span, Span];
+  expect(traceRows([call]).map(({ depth }) => depth)).toEqual([0]);
+  const circle = [
+    { ...call, parentId: emission.spanId },
+    { ...emission, parentId: call.spanId },
+  ];
+  expect(traceRows(circle)).toHaveLength(2);
+});

@@ -1,0 +1,69 @@
+import type Axe from "axe-core";
+import { createRequire } from "node:module";
+import { chromium, type Browser, type Page } from "playwright-core";
+import { afterAll, beforeAll, expect } from "vitest";
+import { chromiumLaunch } from "../support/browser.ts";
+import { openGallery } from "./build-gallery.ts";
+
+const axePath = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+export interface View {
+  /** Lets axe in past the page's own policy, which every other page here keeps. */
+  readonly axe?: boolean;
+  readonly width?: number;
+  readonly stillness?: boolean;
+}
+
+export type WithPage = (scenario: string, view: View, use: (page: Page) => Promise<void>) => Promise<void>;
+
+/**
+ * Builds the gallery for the tests of a file. What it returns opens a scenario, waits for the notebook's heading,
+ * hands the page to `use`, and fails on any error of the page itself (CSP included).
+ */
+export function galleryPages(heading: string): WithPage {
+  let gallery: Awaited<ReturnType<typeof openGallery>>;
+  let browser: Browser;
+  beforeAll(async () => {
+    [gallery, browser] = await Promise.all([openGallery(), chromium.launch(chromiumLaunch())]);
+  });
+  afterAll(async () => {
+    await browser.close();
+    await gallery.close();
+  });
+  return async (scenario, view, use) => {
+    const page = await browser.newPage({
+      viewport: { width: view.width ?? 1280, height: 900 },
+      reducedMotion: view.stillness ? "reduce" : "no-preference",
+      bypassCSP: view.axe ?? false,
+    });
+    const errors: string[] = [];
+    page.on("pageerror", (error) => errors.push(error.message));
+    page.on("console", (message) => {
+      if (message.type() === "error") errors.push(message.text());
+    });
+    await page.goto(`${gallery.url}?scenario=${scenario}`);
+    await page.getByRole("heading", { name: heading }).waitFor();
+    await use(page);
+    await page.close();
+    expect(errors).toEqual([]);
+  };
+}
+
+/** What axe finds wrong with the page, in the light theme and in the dark one. */
+export async function axeViolations(page: Page): Promise<string[]> {
+  await page.addScriptTag({ path: axePath });
+  const all: string[] = [];
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    const violations = await page.evaluate(async () => {
+      const { axe } = globalThis as unknown as { axe: typeof Axe };
+      const found = await axe.run(document, { resultTypes: ["violations"] });
+      return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" | ")}`);
+    });
+    all.push(...violations.map((violation) => `${colorScheme}: ${violation}`));
+  }
+  return all;
+}
+
+export const isFocused = (element: Element): boolean =>
+  (element.getRootNode() as Document | ShadowRoot).activeElement === element;
