@@ -107,7 +107,7 @@ export class AgenticRun extends RunController {
     this.#saved = stored.state as AgenticState;
     restoreAgenticCurve(
       this.curve,
-      await store.spans({ runId: this.current.id, tokens: false }),
+      await store.spans({ runId: this.current.id, rolloutId: null }),
       this.stepsPerUpdate,
     );
     this.curve.truncate(this.#saved.update);

@@ -47,7 +47,7 @@ export function createController(
 export async function storedEvents(run: Run, store: LightningStore): Promise<readonly RunEvent[]> {
   const { id } = run;
   const job = run.job as Job;
-  const spans = await store.spans({ runId: id, tokens: false });
+  const spans = await store.spans({ runId: id, rolloutId: null });
   if (job.kind === "agentic") {
     const curve = agenticCurve(id);
     restoreAgenticCurve(curve, spans, job.algorithm.groups * job.algorithm.groupSize);

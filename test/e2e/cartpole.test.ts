@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import axe from "axe-core";
-import type { BrowserContext, Locator, Page } from "playwright-core";
+import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildApp, type BuiltApp } from "../support/app.ts";
 import { launchPersistent } from "../support/browser.ts";
+import { cell, rewrite, until } from "../support/notebook-page.ts";
 import { serveStatic, type StaticServer } from "../support/static-server.ts";
 
 let app: BuiltApp;
@@ -39,20 +40,6 @@ async function open(context: BrowserContext): Promise<{ page: Page; errors: stri
   });
   await page.goto(server.url);
   return { page, errors };
-}
-
-const cell = (page: Page, name: string): Locator =>
-  page.getByRole("region", { name: new RegExp(`, ${name}, `) });
-
-/** Replaces a cell's code with the keyboard, as a person would. */
-async function rewrite(page: Page, name: string, source: string): Promise<void> {
-  const region = cell(page, name);
-  await region.locator("pre, .cm-content").first().click();
-  const editor = region.locator(".cm-content");
-  await editor.waitFor();
-  await editor.press("ControlOrMeta+a");
-  await page.keyboard.insertText(source);
-  await editor.press("Escape");
 }
 
 const training = (updates: number, seed: number): string => `export const run = await train({
@@ -125,16 +112,6 @@ const storedRuns = (page: Page): Promise<StoredRun[]> =>
         };
       });
   });
-
-async function until<T>(read: () => Promise<T>, done: (value: T) => boolean, what: string): Promise<T> {
-  const deadline = Date.now() + 90_000;
-  for (;;) {
-    const value = await read();
-    if (done(value)) return value;
-    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}; last: ${JSON.stringify(value)}`);
-    await new Promise((resolve) => setTimeout(resolve, 150));
-  }
-}
 
 test("three cells learn CartPole by mouse, survive a reload, and lay two rewards over each other", async () => {
   const context = await launchPersistent(profile());
