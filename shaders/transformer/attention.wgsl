@@ -2,18 +2,14 @@
 #include "common/workgroup.wgsl"
 #include "common/math.wgsl"
 
-// Causal grouped-query attention along a token's path, with a running maximum (Milakov and Gimelshein 2018, arXiv
-// 1805.02867). Thread per token and head. Keys and values lie in a table of nodes: the tokens themselves in training,
-// the cache in decoding (CACHE: the token table says which node a token is).
+// Causal grouped-query attention along the tokens' paths, with a running maximum (Milakov and Gimelshein 2018, arXiv
+// 1805.02867). Thread per BLOCK tokens and head: tokens of one chain share the loads of their keys.
 
-@group(0) @binding(TOKENS_BINDING) var<storage, read> tokens: array<vec4u>;
-@group(0) @binding(QUERIES_BINDING) var<storage, read> queries: array<vec4f>;
+// [token x (queries, keys, values)]
 @group(0) @binding(KEYS_BINDING) var<storage, read> keys: array<vec4f>;
 @group(0) @binding(OUTPUT_BINDING) var<storage, read_write> output: array<vec4f>;
-#if SAVE
 // A token's log sums of exponentials, then what the backward pass adds.
 @group(0) @binding(STATISTICS_BINDING) var<storage, read_write> statistics: array<f32>;
-#end
 #include "transformer/ancestors.wgsl"
 
 @compute @workgroup_size(WORKGROUP)
@@ -23,72 +19,75 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let at = linear_workgroup(group, groups) * WORKGROUP + lane;
-  let token = at / HEADS;
-  if (token >= batch.tokens) {
+  let first = at / HEADS * BLOCK;
+  if (first >= batch.tokens) {
     return;
   }
   let head = at % HEADS;
   let key_at = KEY_OFFSET + head / SHARED * HEAD_SIZE;
+#for i in 0..BLOCK
+  let q_at{i} = (first + {i}u) * KEY_STRIDE + head * HEAD_SIZE;
 #for c in 0..HEAD_SIZE
-  let q{c} = queries[token * QUERY_STRIDE + head * HEAD_SIZE + {c}u] * SCALE;
-  var o{c} = vec4f();
+  let q{i}_{c} = keys[q_at{i} + {c}u] * SCALE;
+  var o{i}_{c} = vec4f();
 #end
-  var largest = -3e38;
-  var total = 0.0;
-#if CACHE
-  // At most two chains. The shared one comes first, so that the sum's order is that of the positions, shared or not.
-  let node = tokens[batch.first + token].z;
-  let own = runs[node];
-  let is_shared = own.y != NONE;
-  var begin = own.x;
-  var last = node;
-  if (is_shared) {
-    begin = runs[own.y].x;
-    last = own.y;
-  }
-#else
-  var last = token;
-  var begin = runs[last].x;
+  var largest{i} = -3e38;
+  var total{i} = 0.0;
 #end
-  loop {
-    for (var s = begin; s <= last; s++) {
-      let k_at = s * KEY_STRIDE + key_at;
-      var score = 0.0;
+  let end = min(first + BLOCK, batch.tokens);
+  var from_token = first;
+  while (from_token < end) {
+    // Tokens of one unbroken chain.
+    var to = from_token;
+    while (to + 1u < end && runs[to + 1u].x <= from_token) {
+      to++;
+    }
+    var last = to;
+    loop {
+      for (var s = runs[last].x; s <= last; s++) {
+        let k_at = s * KEY_STRIDE + key_at;
+#for i in 0..BLOCK
+        var score{i} = 0.0;
+#end
 #for c in 0..HEAD_SIZE
-      score += dot(q{c}, keys[k_at + {c}u]);
+        let k{c} = keys[k_at + {c}u];
+#for i in 0..BLOCK
+        score{i} += dot(q{i}_{c}, k{c});
 #end
-      if (score > largest) {
-        let shrink = math_exp(largest - score);
-        total *= shrink;
+#end
+#for i in 0..BLOCK
+        let seen{i} = first + {i}u >= max(from_token, s) && first + {i}u <= to;
+        if (seen{i} && score{i} > largest{i}) {
+          let shrink = math_exp(largest{i} - score{i});
+          total{i} *= shrink;
 #for c in 0..HEAD_SIZE
-        o{c} *= shrink;
+          o{i}_{c} *= shrink;
 #end
-        largest = score;
+          largest{i} = score{i};
+        }
+        let p{i} = select(0.0, math_exp(score{i} - largest{i}), seen{i});
+        total{i} += p{i};
+#end
+#for c in 0..HEAD_SIZE
+        let v{c} = keys[k_at + VALUE_OFFSET + {c}u];
+#for i in 0..BLOCK
+        o{i}_{c} += p{i} * v{c};
+#end
+#end
       }
-      let p = math_exp(score - largest);
-      total += p;
-#for c in 0..HEAD_SIZE
-      o{c} += p * keys[k_at + VALUE_OFFSET + {c}u];
-#end
+      last = runs[runs[last].x].y;
+      if (last == NONE) {
+        break;
+      }
     }
-#if CACHE
-    if (last == node) {
-      break;
-    }
-    begin = own.x;
-    last = node;
-#else
-    last = runs[last].y;
-    if (last == NONE) {
-      break;
-    }
-    begin = runs[last].x;
-#end
+    from_token = to + 1u;
   }
+#for i in 0..BLOCK
+  if (first + {i}u < end) {
 #for c in 0..HEAD_SIZE
-  output[at * HEAD_SIZE + {c}u] = o{c} / total;
+    output[((first + {i}u) * HEADS + head) * HEAD_SIZE + {c}u] = o{i}_{c} / total{i};
 #end
-#if SAVE
-  statistics[token * STATISTICS + head] = largest + math_log(total);
+    statistics[(first + {i}u) * STATISTICS + head] = largest{i} + math_log(total{i});
+  }
 #end
 }

@@ -2,7 +2,7 @@
 #include "common/workgroup.wgsl"
 #include "common/math.wgsl"
 
-// Gradient of the queries, turned back to before the rotary positions; thread per token and head. Leaves
+// Gradient of the queries, turned back to before the rotary positions; thread per BLOCK tokens and head. Leaves
 // dO . O for the keys' gradient, and dq . q for the norm's (matmul/linear_input_gradient.wgsl).
 
 @group(0) @binding(TOKENS_BINDING) var<storage, read> tokens: array<vec4u>;
@@ -23,52 +23,74 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let at = linear_workgroup(group, groups) * WORKGROUP + lane;
-  let token = at / HEADS;
-  if (token >= batch.tokens) {
+  let first = at / HEADS * BLOCK;
+  if (first >= batch.tokens) {
     return;
   }
   let head = at % HEADS;
   let key_at = KEY_OFFSET + head / SHARED * HEAD_SIZE;
-  let q_at = token * KEY_STRIDE + head * HEAD_SIZE;
-  var inner = 0.0;
+#for i in 0..BLOCK
+  let q_at{i} = (first + {i}u) * KEY_STRIDE + head * HEAD_SIZE;
+  let o_at{i} = ((first + {i}u) * HEADS + head) * HEAD_SIZE;
+  let log_sum{i} = statistics[(first + {i}u) * STATISTICS + head];
+  var inner{i} = 0.0;
 #for c in 0..HEAD_SIZE
-  let q{c} = keys[q_at + {c}u];
-  let o{c} = gradient[at * HEAD_SIZE + {c}u];
-  inner += dot(o{c}, attended[at * HEAD_SIZE + {c}u]);
-  var d{c} = vec4f();
+  let q{i}_{c} = keys[q_at{i} + {c}u];
+  let o{i}_{c} = gradient[o_at{i} + {c}u];
+  inner{i} += dot(o{i}_{c}, attended[o_at{i} + {c}u]);
+  var d{i}_{c} = vec4f();
 #end
-  let log_sum = statistics[token * STATISTICS + head];
-  statistics[token * STATISTICS + HEADS + head] = inner;
-  var last = token;
-  loop {
-    let run = runs[last];
-    for (var s = run.x; s <= last; s++) {
-      let k_at = s * KEY_STRIDE + key_at;
-      var score = 0.0;
-      var dp = 0.0;
-#for c in 0..HEAD_SIZE
-      let k{c} = keys[k_at + {c}u];
-      score += dot(q{c}, k{c});
-      dp += dot(o{c}, keys[k_at + VALUE_OFFSET + {c}u]);
 #end
-      let ds = math_exp(score * SCALE - log_sum) * (dp - inner) * SCALE;
-#for c in 0..HEAD_SIZE
-      d{c} += ds * k{c};
-#end
+  let end = min(first + BLOCK, batch.tokens);
+  var from_token = first;
+  while (from_token < end) {
+    // Tokens of one unbroken chain.
+    var to = from_token;
+    while (to + 1u < end && runs[to + 1u].x <= from_token) {
+      to++;
     }
-    if (run.y == NONE) {
-      break;
+    var last = to;
+    loop {
+      for (var s = runs[last].x; s <= last; s++) {
+        let k_at = s * KEY_STRIDE + key_at;
+#for i in 0..BLOCK
+        var score{i} = 0.0;
+        var dp{i} = 0.0;
+#end
+#for c in 0..HEAD_SIZE
+        let k{c} = keys[k_at + {c}u];
+        let v{c} = keys[k_at + VALUE_OFFSET + {c}u];
+#for i in 0..BLOCK
+        score{i} += dot(q{i}_{c}, k{c});
+        dp{i} += dot(o{i}_{c}, v{c});
+#end
+#end
+#for i in 0..BLOCK
+        let seen{i} = first + {i}u >= max(from_token, s) && first + {i}u <= to;
+        let p{i} = select(0.0, math_exp(score{i} * SCALE - log_sum{i}), seen{i});
+        let ds{i} = p{i} * (dp{i} - inner{i}) * SCALE;
+#for c in 0..HEAD_SIZE
+        d{i}_{c} += ds{i} * k{c};
+#end
+#end
+      }
+      last = runs[runs[last].x].y;
+      if (last == NONE) {
+        break;
+      }
     }
-    last = run.y;
+    from_token = to + 1u;
   }
-  var projection = 0.0;
+#for i in 0..BLOCK
+  if (first + {i}u < end) {
+    var projection = 0.0;
 #for c in 0..HEAD_SIZE
-  projection += dot(d{c}, q{c});
-  turned[{c}] = d{c};
+    projection += dot(d{i}_{c}, q{i}_{c});
+    turned[{c}] = d{i}_{c};
 #end
-  statistics[token * STATISTICS + 2u * HEADS + head] = projection;
-  turn_back(tokens[token].y);
-#for c in 0..HEAD_SIZE
-  output[q_at + {c}u] = turned[{c}];
+    statistics[(first + {i}u) * STATISTICS + HEADS + head] = inner{i};
+    statistics[(first + {i}u) * STATISTICS + 2u * HEADS + head] = projection;
+    turn_back(tokens[first + {i}u].y, q_at{i});
+  }
 #end
 }

@@ -5,8 +5,8 @@ const HALF_HEAD: u32 = 2u * HEAD_SIZE;
 
 var<private> turned: array<vec4f, HEAD_SIZE>;
 
-// The gradient's way: by minus the angle.
-fn turn_back(position: u32) {
+// The gradient's way, by minus the angle; stores the head at `to`.
+fn turn_back(position: u32, to: u32) {
   for (var i = 0u; i < HALF_HEAD; i++) {
     let cosine = rotations[position * 2u * HALF_HEAD + i];
     let sine = rotations[position * 2u * HALF_HEAD + HALF_HEAD + i];
@@ -15,5 +15,8 @@ fn turn_back(position: u32) {
     let b = turned[j / 4u][j % 4u];
     turned[i / 4u][i % 4u] = a * cosine + b * sine;
     turned[j / 4u][j % 4u] = b * cosine - a * sine;
+  }
+  for (var c = 0u; c < HEAD_SIZE; c++) {
+    output[to + c] = turned[c];
   }
 }

@@ -1,4 +1,5 @@
 import forward from "../../shaders/transformer/attention.wgsl?raw";
+import decode from "../../shaders/transformer/attention_decode.wgsl?raw";
 import keyGradient from "../../shaders/transformer/attention_key_gradient.wgsl?raw";
 import queryGradient from "../../shaders/transformer/attention_query_gradient.wgsl?raw";
 import { namedKernel, type NamedKernel } from "./named-kernel.ts";
@@ -11,49 +12,36 @@ export function statisticsWidth({ heads, keyValueHeads }: Heads): number {
   return 3 * heads + keyValueHeads;
 }
 
-/** Offsets and strides in vec4s. In training one row holds queries, keys and values; the cache holds no queries. */
-function constants(shape: Heads, cache: boolean): Record<string, number | string | boolean> {
+/** Offsets and strides in vec4s, of rows that hold queries, keys and values. */
+function constants(shape: Heads, block: number): Record<string, number | string> {
   const { heads, keyValueHeads, headSize } = shape;
   const size = headSize / 4;
-  const queries = heads * size;
-  const keys = keyValueHeads * size;
   return {
     HEADS: heads,
     KEY_HEADS: keyValueHeads,
     SHARED: heads / keyValueHeads,
     HEAD_SIZE: size,
-    QUERY_STRIDE: cache ? queries : queries + 2 * keys,
-    KEY_STRIDE: cache ? 2 * keys : queries + 2 * keys,
-    KEY_OFFSET: cache ? 0 : queries,
-    VALUE_OFFSET: keys,
+    KEY_STRIDE: (heads + 2 * keyValueHeads) * size,
+    KEY_OFFSET: heads * size,
+    VALUE_OFFSET: keyValueHeads * size,
     SCALE: (1 / Math.sqrt(headSize)).toExponential(),
-    CACHE: cache,
     STATISTICS: statisticsWidth(shape),
+    BLOCK: block,
   };
 }
 
-/** Thread per token and head. */
-export function attentionKernel(
-  shape: Heads,
-  options: { readonly cache: boolean; readonly save: boolean },
-): NamedKernel {
+/** Over the tokens of a `TokenForest`. Thread per `block` tokens and head. */
+export function attentionKernel(shape: Heads, block: number): NamedKernel {
   return namedKernel(
     "transformer/attention",
     forward,
-    {
-      tokens: "read",
-      queries: "read",
-      keys: "read",
-      output: "write",
-      statistics: options.save && "write",
-      runs: "read",
-    },
-    { ...constants(shape, options.cache), SAVE: options.save },
+    { keys: "read", output: "write", statistics: "write", runs: "read" },
+    constants(shape, block),
   );
 }
 
-/** Thread per token and query head. */
-export function attentionQueryGradientKernel(shape: Heads): NamedKernel {
+/** Thread per `block` tokens and query head. */
+export function attentionQueryGradientKernel(shape: Heads, block: number): NamedKernel {
   return namedKernel(
     "transformer/attention_query_gradient",
     queryGradient,
@@ -67,12 +55,12 @@ export function attentionQueryGradientKernel(shape: Heads): NamedKernel {
       runs: "read",
       rotations: "read",
     },
-    constants(shape, false),
+    constants(shape, block),
   );
 }
 
-/** Thread per token and key head; after the queries' gradient. */
-export function attentionKeyGradientKernel(shape: Heads): NamedKernel {
+/** Thread per `block` tokens and key head; after the queries' gradient. */
+export function attentionKeyGradientKernel(shape: Heads, block: number): NamedKernel {
   return namedKernel(
     "transformer/attention_key_gradient",
     keyGradient,
@@ -84,6 +72,24 @@ export function attentionKeyGradientKernel(shape: Heads): NamedKernel {
       output: "write",
       rotations: "read",
     },
-    constants(shape, false),
+    constants(shape, block),
+  );
+}
+
+/** Over cached keys and values, one new token a sequence. Thread per token and head. */
+export function attentionDecodeKernel(shape: Heads): NamedKernel {
+  const { heads, keyValueHeads, headSize } = shape;
+  return namedKernel(
+    "transformer/attention_decode",
+    decode,
+    { tokens: "read", queries: "read", keys: "read", output: "write", runs: "read" },
+    {
+      HEADS: heads,
+      SHARED: heads / keyValueHeads,
+      HEAD_SIZE: headSize / 4,
+      KEY_STRIDE: (2 * keyValueHeads * headSize) / 4,
+      VALUE_OFFSET: (keyValueHeads * headSize) / 4,
+      SCALE: (1 / Math.sqrt(headSize)).toExponential(),
+    },
   );
 }

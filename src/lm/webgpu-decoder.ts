@@ -1,6 +1,6 @@
 import { StaticPlan, type Dispatch } from "../gpu/plan.ts";
 import { ReadbackRing } from "../gpu/readback.ts";
-import { attentionKernel } from "../kernels/attention.ts";
+import { attentionDecodeKernel } from "../kernels/attention.ts";
 import { linearKernel, paddedOutputs, type LinearEnd, type LinearPlace } from "../kernels/linear.ts";
 import {
   bindNamedKernel,
@@ -336,7 +336,7 @@ async function compileKernels(model: WebGpuModel): Promise<Kernels> {
   const [embed, qkv, attention, wo, gateUp, down, head, sample] = await Promise.all([
     compile(embedKernel(width, places.emb), width / 4, 1),
     linear(linears.qkv, rope),
-    compile(attentionKernel(shape, { cache: true, save: false }), heads, 1),
+    compile(attentionDecodeKernel(shape), heads, 1),
     linear(linears.wo, inPlace),
     linear(linears.gateUp, { kind: "swiglu" }),
     linear(linears.down, inPlace),

@@ -21,6 +21,8 @@ export interface WebGpuLanguageEngineOptions {
   readonly seed: number;
   /** Most completions in flight at once; default 256, less where their cache would not fit. */
   readonly maxBatch?: number;
+  /** Bytes of activations that one micro-batch of a step may take; default 512 MB, 128 MB on a software adapter. */
+  readonly activationBytes?: number;
   readonly device: GpuDevice;
 }
 
@@ -33,7 +35,7 @@ export async function createWebGpuLanguageEngine(
   options: WebGpuLanguageEngineOptions,
 ): Promise<LanguageEngine> {
   checkShape(shape);
-  const model = new WebGpuModel(options.device, shape, options.seed);
+  const model = new WebGpuModel(options.device, shape, options.seed, options.activationBytes);
   const [training, decoder] = await Promise.all([
     WebGpuTraining.create(model),
     WebGpuDecoder.create(model, options.maxBatch ?? 256),

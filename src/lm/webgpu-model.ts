@@ -20,6 +20,8 @@ export interface LayerLinears {
 export interface KernelSizes {
   readonly trainingTile: LinearTile;
   readonly decodingTile: LinearTile;
+  /** Tokens whose attention one thread computes. */
+  readonly attentionBlock: number;
   readonly workgroup: number;
   /** Ranges of the rows in weight gradients. */
   readonly splits: number;
@@ -52,7 +54,7 @@ export class WebGpuModel {
   /** [position x (cosines, sines)] */
   readonly rotations: GPUBuffer;
 
-  constructor(gpu: GpuDevice, shape: TransformerShape, seed: number) {
+  constructor(gpu: GpuDevice, shape: TransformerShape, seed: number, activationBytes?: number) {
     if (shape.headSize > 128) {
       throw new FulguriteError(
         "lm/unsupported-shape",
@@ -89,10 +91,11 @@ export class WebGpuModel {
     this.sizes = {
       trainingTile: trainingTile(software, width),
       decodingTile: { rows: software ? 4 : 2, columns: 8 },
+      attentionBlock: software ? (headSize < 32 ? 4 : 2) : 1,
       workgroup: software ? 16 : 64,
-      splits: software ? 2 : 8,
+      splits: software ? 1 : 8,
       squares: software ? 512 : 2048,
-      activationBytes: (software ? 128 : 512) * 2 ** 20,
+      activationBytes: activationBytes ?? (software ? 128 : 512) * 2 ** 20,
       cacheBytes: (software ? 128 : 512) * 2 ** 20,
       decodingSteps: software ? 8 : 16,
     };

@@ -354,7 +354,7 @@ export class WebGpuTraining {
       const at: typeof bind = (work, buffers) => bind(work, buffers, l);
       forward.push(
         at(k.qkv, { input: b.input, output: b.qkv, inverses: b.inverses1 }),
-        at(k.attention, { queries: b.qkv, keys: b.qkv, output: b.attended, statistics: b.statistics }),
+        at(k.attention, { keys: b.qkv, output: b.attended, statistics: b.statistics }),
         at(k.wo, { input: b.attended, residual: b.input, output: b.middle }),
         at(k.gateUp, { input: b.middle, output: b.activated, gate: b.gate, inverses: b.inverses2 }),
         at(k.down, {
@@ -456,6 +456,7 @@ async function compileKernels(model: WebGpuModel): Promise<Kernels> {
   const { gpu, shape, layout, places, sizes } = model;
   const { heads, keyValueHeads, headSize, width, normEpsilon: epsilon } = shape;
   const tile = sizes.trainingTile;
+  const block = sizes.attentionBlock;
   const length = partialLength(model);
   const compiling: Promise<unknown>[] = [];
   // All start at once; each slot is filled when its kernel is ready.
@@ -497,7 +498,7 @@ async function compileKernels(model: WebGpuModel): Promise<Kernels> {
     embed: work(embedKernel(width, places.emb), width / 4, 1, "tokens"),
     layer: {
       qkv: linear(qkv, rope),
-      attention: work(attentionKernel(shape, { cache: false, save: true }), heads, 1, "tokens"),
+      attention: work(attentionKernel(shape, block), heads, block, "tokens"),
       wo: linear(wo, { kind: "residual", inPlace: false }),
       gateUp: linear(gateUp, { kind: "swiglu" }),
       down: linear(down, { kind: "residual", inPlace: false }),
@@ -508,8 +509,8 @@ async function compileKernels(model: WebGpuModel): Promise<Kernels> {
         accumulate: true,
       }),
       woGradient: inputGradient(wo, { kind: "store" }),
-      queryGradient: work(attentionQueryGradientKernel(shape), heads, 1, "tokens"),
-      keyGradient: work(attentionKeyGradientKernel(shape), keyValueHeads, 1, "tokens"),
+      queryGradient: work(attentionQueryGradientKernel(shape, block), heads, block, "tokens"),
+      keyGradient: work(attentionKeyGradientKernel(shape, block), keyValueHeads, block, "tokens"),
       qkvGradient: inputGradient(qkv, {
         kind: "norm",
         projections: {
