@@ -122,20 +122,22 @@ export const run = await train({
 /*
 ## Credit where it is due
 
-One number for a whole answer does not say which symbol was right. A score may also be a list with one number for each token of the answer; then each token is compared with the same token of its siblings. Reversing needs well under half the rollouts that way.
+One number for a whole answer does not say which symbol was right. A score may also be a list with one number for each token of the answer; then each token is compared with the same token of its siblings. In PyTorch, reversing took 38,000 rollouts that way instead of about 100,000.
 */
+
+// %% shares
+export function shares(right: string, answer: string): number[] {
+  const fits = answer.length === right.length ? 1 : 0.5;
+  return [...right].map((symbol, i) => (answer[i] === symbol ? fits : 0));
+}
 
 // %% parts lazy
 export const byPart = await train({
   agent,
-  reward: defineReward((word: string, answer: string) => {
-    const right = solve("reverse", word);
-    const fits = answer.length === right.length ? 1 : 0.5;
-    return [...right].map((symbol, i) => (answer[i] === symbol ? fits : 0));
-  }),
+  reward: defineReward((word: string, answer: string) => shares(solve("reverse", word), answer)),
   tasks,
   policy,
-  algorithm: grpo({ groupSize: 8, updates: 240, maxTokens: 5, entropyCoefficient: 0.01 }),
+  algorithm: grpo({ groupSize: 8, updates: 240, maxTokens: 5, entropyCoefficient: 0.02 }),
   name: "reverse, credit by symbol",
 });
 
@@ -196,7 +198,7 @@ export const cloned = await train({
 /*
 ## Addition, from a short warm start
 
-Adding numbers of two digits is too much to stumble upon. So the model first sees worked examples for a while, which it imitates, and then reinforcement takes it further. The examples are training tasks; the held-out sums are in neither part.
+Adding numbers of two digits is too much to stumble upon. So the model first imitates worked examples for 600 steps of 64, and then reinforcement takes it further, digit by digit and with a smaller learning rate: at the larger one it forgets as fast as it learns. The examples are training tasks; the held-out sums are in neither part.
 */
 
 // %% addition
@@ -224,9 +226,15 @@ export const adder = characterPolicy({
 // %% adding lazy
 export const added = await train({
   agent,
-  reward: defineReward((sum: string, answer: string) => share(add(sum), answer)),
+  reward: defineReward((sum: string, answer: string) => shares(add(sum), answer)),
   tasks: sums,
   policy: adder,
-  algorithm: grpo({ groupSize: 8, updates: 200, maxTokens: 4, entropyCoefficient: 0.01 }),
+  algorithm: grpo({
+    groupSize: 8,
+    updates: 80,
+    maxTokens: 4,
+    learningRate: 3e-4,
+    entropyCoefficient: 0.003,
+  }),
   name: "two-digit addition",
 });
