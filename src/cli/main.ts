@@ -18,13 +18,13 @@ A notebook's cells run in this process, with its rights: train only notebooks th
   --help                   print this
 `;
 
-function wholeNumber(name: string, text: string | undefined): number | undefined {
+function wholeNumber(name: string, text: string | undefined, least: number): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (Number.isInteger(value) && value >= 0) return value;
+  if (/^\d+$/.test(text) && value >= least && value <= 0xffffffff) return value;
   throw new FulguriteError(
     "cli/usage",
-    `--${name} ${text} is not a whole number.`,
+    `--${name} ${text} is not a whole number from ${least} to 4294967295.`,
     `Pass one, like --${name} 1.`,
   );
 }
@@ -64,8 +64,8 @@ export async function main(args: readonly string[]): Promise<number> {
     return await trainNotebook({
       notebook,
       cell,
-      seed: wholeNumber("seed", seed),
-      steps: wholeNumber("steps", steps),
+      seed: wholeNumber("seed", seed, 0),
+      steps: wholeNumber("steps", steps, 1),
       engine,
       json,
       record,

@@ -5,7 +5,7 @@ export function scheduleValue(schedule: LinearSchedule, update: number, updates:
   return schedule.start + ((schedule.end - schedule.start) * Math.min(update, updates)) / updates;
 }
 
-/** Whole updates that fit into `totalSteps`. */
+/** Whole updates that fit into `totalSteps`, at least one. */
 export function updateCount(config: AlgorithmConfig): number {
-  return Math.floor(config.totalSteps / (config.envs * config.steps));
+  return Math.max(1, Math.floor(config.totalSteps / (config.envs * config.steps)));
 }

@@ -2,7 +2,6 @@ import { trainingRows, type CallTokens, type RowCounts } from "../adapter/traini
 import { FulguriteError } from "../gpu/error.ts";
 import { random4, stream } from "../kernels/philox.ts";
 import type { LanguageEngine, LanguageState, TokenStepMetrics } from "../lm/language-engine.ts";
-import { characterTokenizer } from "../lm/tokenizer.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
 import type { RunnerClock } from "../runner/index.ts";
 import type { AgenticState, Rollout, Run, Span } from "../store/records.ts";
@@ -13,6 +12,7 @@ import {
   agenticUpdateSpan,
   type AgenticUpdate,
 } from "../trace/agentic-spans.ts";
+import { policyShape } from "./character-policy.ts";
 import { agenticCurve, type CurveBuffer } from "./curve-buffer.ts";
 import { assignCredit, type Credit, type Scored } from "./credit.ts";
 import type { AgenticJob } from "./job.ts";
@@ -33,24 +33,6 @@ export interface AgenticRunOptions extends RunControllerOptions {
   readonly clock: RunnerClock;
   /** Runs a function in a later macrotask. */
   readonly defer: (flush: () => void) => void;
-}
-
-/** The transformer of a job's policy: a Llama-style decoder with untied head over the alphabet and four special ids. */
-export function policyShape({ policy }: AgenticJob, vocabularySize: number): TransformerShape {
-  const { width, layers, heads, feedForward, maxLength } = policy;
-  return {
-    vocabularySize,
-    width,
-    layers,
-    heads,
-    keyValueHeads: heads,
-    headSize: width / heads,
-    feedForward,
-    maxLength,
-    ropeBase: 10_000,
-    normEpsilon: 1e-5,
-    tiedHead: false,
-  };
 }
 
 /**
@@ -116,7 +98,7 @@ export class AgenticRun extends RunController {
   protected async open(pinned: "webgpu" | "cpu" | null): Promise<void> {
     const { seed, policy } = this.#job;
     this.#hosts ??= await this.#options.createHosts(this.#job);
-    const shape = policyShape(this.#job, characterTokenizer(policy.alphabet).vocabularySize);
+    const shape = policyShape(policy);
     this.#engine = await this.#options.createLanguageEngine(shape, seed, pinned ?? this.#job.engine);
     const { clock, defer } = this.#options;
     this.#maker = new RolloutMaker({

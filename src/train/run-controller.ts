@@ -6,6 +6,8 @@ import type { RunProgress, TrainResult } from "./job.ts";
 /** Acknowledged work is at most this old, or one update, whichever is longer. */
 const COMMIT_INTERVAL_MS = 700;
 const EVENT_INTERVAL_MS = 200;
+/** Updates whose time makes the rate. */
+const RATE_UPDATES = 40;
 /** A device that is lost this often in one run is not coming back. */
 const MAX_DEVICE_LOSSES = 3;
 
@@ -54,7 +56,8 @@ export abstract class RunController {
   #lastEventAt = 0;
   #sentUpdates = 0;
   #sentEvaluations = 0;
-  #millisecondsPerUpdate: number | null = null;
+  /** When updates were finished lately, for the rate; empty after a pause. */
+  #marks: { readonly time: number; readonly update: number }[] = [];
   #activeSince: number | null = null;
   #lastEpisode: EpisodeReplay | null = null;
 
@@ -125,7 +128,7 @@ export abstract class RunController {
 
   progress(): RunProgress {
     const { id, status, reason, updates, steps, engine, adapter } = this.current;
-    const rate = this.#millisecondsPerUpdate;
+    const rate = this.#millisecondsPerUpdate();
     const update = this.device ? this.update : this.current.update;
     return {
       runId: id,
@@ -222,13 +225,12 @@ export abstract class RunController {
       this.#activeSince ??= now();
       if (this.current.status !== "running" && (await this.#survive(this.#commit("running")))) continue;
       this.enter("training");
-      const before = now();
       if (await this.#survive(this.advance())) continue;
       if (now() - this.#lastCommitAt >= COMMIT_INTERVAL_MS) {
         this.enter("saving");
         if (await this.#survive(this.#commit("running"))) continue;
       }
-      this.#clock(now() - before);
+      this.#mark();
       this.emit();
     }
   }
@@ -284,6 +286,7 @@ export abstract class RunController {
     const awake = new Promise<void>((resolve) => (this.#wake = resolve));
     if (await this.#survive(this.#commit("paused"))) return;
     this.#activeSince = null;
+    this.#marks = [];
     this.emit(true);
     if (this.#paused && !this.#stepping && !this.#stopping) await awake;
     this.#wake = null;
@@ -322,8 +325,19 @@ export abstract class RunController {
     this.options.onEvent({ kind: "failed", error: error.toData() });
   }
 
-  #clock(milliseconds: number): void {
-    const rate = this.#millisecondsPerUpdate;
-    this.#millisecondsPerUpdate = rate === null ? milliseconds : rate + 0.1 * (milliseconds - rate);
+  #mark(): void {
+    this.#marks.push({ time: this.options.now(), update: this.update });
+    if (this.#marks.length > RATE_UPDATES) this.#marks.shift();
+  }
+
+  /**
+   * Over the last updates, commits and evaluations included; null until it means something. Wall time between
+   * updates, not of a submit: those return before the GPU is done.
+   */
+  #millisecondsPerUpdate(): number | null {
+    const first = this.#marks[0];
+    const last = this.#marks.at(-1);
+    if (!first || !last || last.update - first.update < 3) return null;
+    return (last.time - first.time) / (last.update - first.update);
   }
 }

@@ -1,26 +1,25 @@
 import { checkReward } from "../compile/check.ts";
 import type { TrainingState } from "../rl/engine.ts";
 import { recordEpisode } from "../rl/evaluate.ts";
+import { updateCount } from "../rl/schedule.ts";
 import type { LightningStore, Run } from "../store/records.ts";
+import { checkAgenticJob } from "./agentic-job.ts";
 import { AgenticRun, restoreAgenticCurve, type AgenticRunOptions } from "./agentic-run.ts";
 import { agenticCurve, simulatedCurve } from "./curve-buffer.ts";
 import type { RunEvent } from "./events.ts";
 import type { Job } from "./job.ts";
 import type { RunController } from "./run-controller.ts";
-import {
-  engineRequest,
-  restoreCurve,
-  SimulatedRun,
-  updateCount,
-  type SimulatedRunOptions,
-} from "./simulated-run.ts";
+import { engineRequest, restoreCurve, SimulatedRun, type SimulatedRunOptions } from "./simulated-run.ts";
 
 /** What runs of any kind need. */
 export type RunKindOptions = Omit<SimulatedRunOptions & AgenticRunOptions, "onEvent">;
 
 /** Throws `FulguriteError` where the job cannot be trained. */
 export function checkJob(job: Job): void {
-  if (job.kind === "agentic") return;
+  if (job.kind === "agentic") {
+    checkAgenticJob(job);
+    return;
+  }
   const { reward } = engineRequest(job);
   if (reward) checkReward(reward, null, { states: 256, seed: job.seed });
 }
@@ -31,7 +30,7 @@ export function jobSize(job: Job): { readonly updates: number; readonly steps: n
     const { updates, groups, groupSize } = job.algorithm;
     return { updates, steps: updates * groups * groupSize };
   }
-  const updates = updateCount(job);
+  const updates = updateCount(job.algorithm);
   return { updates, steps: updates * job.algorithm.envs * job.algorithm.steps };
 }
 

@@ -37,6 +37,13 @@ export function simulatedJob(options: JobOptions): SimulatedJob {
       "Pass a whole number from 0 to 4294967295.",
     );
   }
+  if (reward && typeof reward.source !== "string") {
+    throw new FulguriteError(
+      "train/invalid",
+      "`reward` is not a step reward.",
+      "Define it: `defineReward.step((s, a, next) => ...)`.",
+    );
+  }
   if (!["auto", "webgpu", "cpu"].includes(engine)) {
     throw new FulguriteError(
       "train/invalid",

@@ -44,12 +44,6 @@ export function restoreCurve(curve: CurveBuffer<UpdateMetrics>, spans: readonly 
   }
 }
 
-/** Updates in a whole run. */
-export function updateCount(job: SimulatedJob): number {
-  const { envs, steps, totalSteps } = job.algorithm;
-  return Math.max(1, Math.floor(totalSteps / (envs * steps)));
-}
-
 /** Trains a policy in a simulated environment: every update is one submit; evaluations are greedy episodes. */
 export class SimulatedRun extends RunController {
   protected readonly curve: CurveBuffer<UpdateMetrics>;
@@ -72,7 +66,7 @@ export class SimulatedRun extends RunController {
     this.#job = job;
     this.#request = engineRequest(job);
     this.curve = simulatedCurve(run.id);
-    this.#evaluateEvery = Math.max(1, Math.floor(run.updates / EVALUATIONS_PER_RUN));
+    this.#evaluateEvery = Math.max(1, Math.ceil(run.updates / EVALUATIONS_PER_RUN));
     this.#spanTime = options.now();
   }
 
@@ -143,11 +137,11 @@ export class SimulatedRun extends RunController {
   }
 
   #take(metrics: UpdateMetrics): void {
-    const wrong = (["policyLoss", "valueLoss", "gradientNorm", "entropy"] as const).find(
+    // A reward that is no number spoils everything after it: it is named first.
+    const what = (["rewardMean", "policyLoss", "valueLoss", "gradientNorm", "entropy"] as const).find(
       (name) => !Number.isFinite(metrics[name]),
     );
-    if (wrong !== undefined || !Number.isFinite(metrics.rewardMean)) {
-      const what = wrong ?? "rewardMean";
+    if (what !== undefined) {
       this.#fault ??= new FulguriteError(
         "train/not-finite",
         `${what} became ${String(metrics[what])} in update ${metrics.update}; the run stopped and kept its checkpoint from before.`,

@@ -113,7 +113,7 @@ describe("a run", () => {
         await new Promise((resolve) => setTimeout(resolve, 2));
       }
     };
-    it.pause(id);
+    await it.pause(id);
     const before = await paused();
     seen.length = 0;
     await it.step(id);

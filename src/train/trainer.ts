@@ -78,8 +78,10 @@ export class Trainer {
     return live.result;
   }
 
-  pause(id: string): void {
-    this.#controller(id).pause();
+  async pause(id: string): Promise<void> {
+    const live = this.#live.get(id);
+    if (!live) throw (await this.#isLocked(id)) ? elsewhere() : notRunning(id);
+    live.controller.pause();
   }
 
   /** Goes on with a run paused here, or one that an earlier page left behind. */
@@ -103,12 +105,19 @@ export class Trainer {
       await live.result.catch(() => undefined);
       return;
     }
-    const run = await this.#stored(id);
-    if (ended(run)) return;
-    await this.#options.store.commit({
-      run: { ...run, status: "cancelled", updatedAt: this.#options.now() },
-    });
-    await this.#options.store.seal(id);
+    if (ended(await this.#stored(id))) return;
+    // Only whoever holds the lock may write: another tab may be training it.
+    const release = await this.#lock(id);
+    try {
+      const run = await this.#stored(id);
+      if (ended(run)) return;
+      await this.#options.store.commit({
+        run: { ...run, status: "cancelled", updatedAt: this.#options.now() },
+      });
+      await this.#options.store.seal(id);
+    } finally {
+      release();
+    }
     await this.#replay(id, (event) => this.#tell(id, event));
   }
 
@@ -142,7 +151,9 @@ export class Trainer {
       return;
     }
     const run = await this.#settled(await this.#stored(id));
-    listener({ kind: "progress", progress: storedProgress(run) });
+    // A run that is still running, and not here, runs in another tab.
+    const reason = run.status === "running" ? elsewhere().message : run.reason;
+    listener({ kind: "progress", progress: storedProgress({ ...run, reason }) });
     for (const event of await storedEvents(run, this.#options.store)) listener(event);
   }
 
@@ -196,13 +207,7 @@ export class Trainer {
       locks
         .request(lockName(id), { ifAvailable: true }, (lock) => {
           if (!lock) {
-            reject(
-              new FulguriteError(
-                "train/elsewhere",
-                "This run is being trained in another tab.",
-                "Pause it there, or close that tab, and resume it here.",
-              ),
-            );
+            reject(elsewhere());
             return undefined;
           }
           return new Promise<void>((release) => {
@@ -239,6 +244,13 @@ const lockName = (id: string): string => `fulgurite-run-${id}`;
 
 const ended = (run: Run): boolean =>
   run.status === "succeeded" || run.status === "failed" || run.status === "cancelled";
+
+const elsewhere = (): FulguriteError =>
+  new FulguriteError(
+    "train/elsewhere",
+    "This run is being trained in another tab.",
+    "Pause or stop it there; or close that tab, and resume it here.",
+  );
 
 const notRunning = (id: string): FulguriteError =>
   new FulguriteError("train/not-running", `Run ${id} is not running here.`, "Resume it first.");

@@ -35,10 +35,7 @@ let nextWatch = 1;
 
 const api: TrainerApi = {
   start: (job, owner) => reply((trainer) => trainer.start(job, owner)),
-  pause: (id) =>
-    reply((trainer) => {
-      trainer.pause(id);
-    }),
+  pause: (id) => reply((trainer) => trainer.pause(id)),
   resume: (id) => reply((trainer) => trainer.resume(id)),
   step: (id) => reply((trainer) => trainer.step(id)),
   stop: (id) => reply((trainer) => trainer.stop(id)),
