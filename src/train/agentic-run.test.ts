@@ -26,7 +26,9 @@ const reward = `const right = (task, answer) => {
   return same / task.word.length / (answer.length === task.word.length ? 1 : 2);
 };`;
 
-const words = Array.from({ length: 64 }, (_, i) => ({ word: `${i % 4}${(i * 7) % 4}` }));
+const words = Array.from({ length: 64 }, (_, i) => ({
+  word: `${i % 4}${Math.floor(i / 4) % 4}${Math.floor(i / 16)}`,
+}));
 
 const job = (change: Partial<AgenticJob> = {}): AgenticJob => ({
   kind: "agentic",
@@ -88,7 +90,7 @@ describe("an agentic run", () => {
     const spans = await store.spans({ runId: id, rolloutId: group[0]!.id });
     const call = spans.find((span) => span.tokens)!;
     const { promptIds, responseIds, logProbabilities } = call.tokens!;
-    expect(promptIds).toHaveLength(4);
+    expect(promptIds).toHaveLength(5);
     expect(responseIds.length).toBe(logProbabilities.length);
     expect(logProbabilities.every((value) => value < 0 && Number.isFinite(value))).toBe(true);
     expect(spans.some((span) => span.name === "agentlightning.annotation")).toBe(true);
