@@ -5,9 +5,10 @@ import { rolloutsTo, runStrings } from "./support/strings.ts";
 
 const seeds = [1, 2, 3];
 const tasks = [
-  { kind: "copy", updates: 120, goal: 0.95 },
-  { kind: "reverse", updates: 420, goal: 0.95 },
-  { kind: "sort", updates: 320, goal: 0.9 },
+  { kind: "copy", cell: "training", updates: 120, goal: 0.95 },
+  // Credit by symbol: with one number for the whole answer some seeds need over 100,000 rollouts.
+  { kind: "reverse", cell: "parts", updates: 300, goal: 0.95 },
+  { kind: "sort", cell: "training", updates: 360, goal: 0.9 },
 ] as const;
 
 interface Row {
@@ -56,9 +57,9 @@ async function row(cell: string, task: string, seed: number, updates: number, go
   return made;
 }
 
-for (const { kind, updates, goal } of tasks) {
+for (const { kind, cell, updates, goal } of tasks) {
   test.each(seeds)(`${kind} is learned from nothing, seed %i`, async (seed) => {
-    const made = await row("training", kind, seed, updates, goal);
+    const made = await row(cell, kind, seed, updates, goal);
     expect(made.start).toBeLessThanOrEqual(0.02);
     expect(made.success).toBeGreaterThanOrEqual(goal);
   });
@@ -70,6 +71,7 @@ test("filtered cloning, with as many rollouts as copying gets, for comparison", 
 });
 
 afterAll(() => {
+  if (rows.length < 10) return;
   const file = new URL("../bench/results/strings-cpu.json", import.meta.url);
   mkdirSync(new URL(".", file), { recursive: true });
   const record = {
