@@ -20,10 +20,10 @@ export function stateWords(state: CellState, lazy: boolean): string {
   }
 }
 
-/** How a screen reader names the cell: place, name, kind, state. */
-export function cellLabel(cell: CellView, index: number): string {
+/** How a screen reader names the cell: place, name, kind, state; `live` says what a run of it does. */
+export function cellLabel(cell: CellView, index: number, live: string | null = null): string {
   const kind = { code: "TypeScript", md: "text", test: "test" }[cell.kind];
-  const words = cell.kind === "md" ? "" : stateWords(cell.state, cell.lazy);
+  const words = cell.kind === "md" ? "" : (live ?? stateWords(cell.state, cell.lazy));
   return [`Cell ${index + 1}`, cell.id, kind, words].filter((part) => part !== "").join(", ");
 }
 

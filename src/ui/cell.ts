@@ -1,4 +1,5 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import type { ErrorData } from "../gpu/error.ts";
 import type { CellView, Output } from "../notebook/session-types.ts";
 import { cellStyles } from "./cell.css.ts";
 import { cellLabel, stateWords } from "./cell-words.ts";
@@ -50,6 +51,8 @@ export class FulguriteCell extends LitElement {
     trainer: { attribute: false },
     notebook: {},
     storedRun: { attribute: false },
+    live: {},
+    refusal: { attribute: false },
     recorded: { attribute: false },
     usedBy: { attribute: false },
     active: { type: Boolean },
@@ -73,6 +76,10 @@ export class FulguriteCell extends LitElement {
   declare notebook: string;
   /** The newest stored run of this cell, shown until the cell has run by itself. */
   declare storedRun: string | null;
+  /** What a run of this cell that has not ended does; such a run may have begun before the page was opened. */
+  declare live: "running" | "paused" | null;
+  /** Why the cell was not run. */
+  declare refusal: ErrorData | null;
   /** What a recorded run of this cell came to, shown until there is a run of one's own. */
   declare recorded: RecordedRun | null;
   /** Cells that use what this one defines. */
@@ -89,6 +96,8 @@ export class FulguriteCell extends LitElement {
     this.trainer = null;
     this.notebook = "";
     this.storedRun = null;
+    this.live = null;
+    this.refusal = null;
     this.recorded = null;
     this.usedBy = [];
     this.active = false;
@@ -167,8 +176,8 @@ export class FulguriteCell extends LitElement {
     if (!cell) return nothing;
     return html`<section
       tabindex=${this.active ? 0 : -1}
-      aria-label=${cellLabel(cell, this.index)}
-      aria-busy=${cell.state.kind === "running" ? "true" : "false"}
+      aria-label=${cellLabel(cell, this.index, this.live)}
+      aria-busy=${cell.state.kind === "running" || this.live === "running" ? "true" : "false"}
       @keydown=${this.#onKeydown}
       @focusin=${() => {
         if (!this.active) this.#act("focus");
@@ -197,9 +206,9 @@ export class FulguriteCell extends LitElement {
 
   #program(cell: CellView): TemplateResult {
     const { state } = cell;
-    const words = stateWords(state, cell.lazy);
+    const words = this.live ?? stateWords(state, cell.lazy);
     const outputs = this.#outputs(cell);
-    const busy = state.kind === "running" || state.kind === "queued";
+    const busy = state.kind === "running" || state.kind === "queued" || this.live !== null;
     const stale = state.kind === "stale";
     const invites = cell.lazy && !busy && outputs.length === 0;
     const context = {
@@ -235,7 +244,9 @@ export class FulguriteCell extends LitElement {
                 ${icon("run")}
               </button>`
         }
-        <span class=${`state ${state.kind}`}>${this.#marginWords(cell, words, invites)}</span>
+        <span class=${`state ${this.live === null ? state.kind : "running"}`}
+          >${this.#marginWords(cell, words, invites)}</span
+        >
       </div>
       ${
         cell.fold && !this.unfolded
@@ -251,6 +262,7 @@ export class FulguriteCell extends LitElement {
             </div>`
       }
       ${state.kind === "error" ? errorNote(state.error, state.lineText) : nothing}
+      ${this.refusal ? errorNote(this.refusal) : nothing}
       ${
         invites
           ? html`<div class="call">
@@ -281,7 +293,7 @@ export class FulguriteCell extends LitElement {
   }
 
   #marginWords(cell: CellView, words: string, invites: boolean): string {
-    if (cell.state.kind !== "idle") return words;
+    if (cell.state.kind !== "idle" || this.live !== null) return words;
     return invites ? "" : this.storedRun === null ? words : "kept from before";
   }
 

@@ -1,7 +1,8 @@
 import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { CellView, NotebookSession } from "../notebook/session-types.ts";
-import type { ErrorData } from "../gpu/error.ts";
+import { FulguriteError, type ErrorData } from "../gpu/error.ts";
+import type { Run } from "../store/records.ts";
 import "./cell.ts";
 import type { CellActionEvent, CellEditEvent, FulguriteCell } from "./cell.ts";
 import { stateWords } from "./cell-words.ts";
@@ -11,6 +12,7 @@ import "./header.ts";
 import type { ShelfEntry } from "./header.ts";
 import "./keyboard-sheet.ts";
 import type { RecordedRun } from "./recorded.ts";
+import type { RunStatusEvent } from "./run.ts";
 import { base } from "./tokens.css.ts";
 import { asError, type TrainerClient } from "./trainer-client.ts";
 import { turn } from "./turn.ts";
@@ -33,6 +35,8 @@ export class FulguriteNotebook extends LitElement {
     recorded: { attribute: false },
     shelf: { attribute: false },
     storedRuns: { state: true },
+    liveRuns: { state: true },
+    refusal: { state: true },
     announcement: { state: true },
     revision: { state: true },
     scrolled: { state: true },
@@ -81,12 +85,18 @@ export class FulguriteNotebook extends LitElement {
   declare active: number;
   /** Newest stored run by cell. */
   declare storedRuns: ReadonlyMap<string, string>;
+  /** By cell: its runs that train, or that were paused here. */
+  declare liveRuns: ReadonlyMap<string, readonly Run[]>;
+  /** A cell that was not run, and why. */
+  declare refusal: { readonly cell: string; readonly error: ErrorData } | null;
   declare announcement: string;
   declare revision: number;
   declare scrolled: boolean;
   /** Cells rendered so far; they come one task after the other. */
   declare shown: number;
 
+  /** Runs that were seen training: paused, they are still this page's. */
+  readonly #trained = new Set<string>();
   #heard: NotebookSession | null = null;
   readonly #onChange = (): void => {
     this.revision++;
@@ -107,6 +117,8 @@ export class FulguriteNotebook extends LitElement {
     this.shelf = [];
     this.active = 0;
     this.storedRuns = new Map();
+    this.liveRuns = new Map();
+    this.refusal = null;
     this.announcement = "";
     this.revision = 0;
     this.scrolled = false;
@@ -135,6 +147,8 @@ export class FulguriteNotebook extends LitElement {
       this.shown = 0;
       this.active = 0;
       this.storedRuns = new Map();
+      this.liveRuns = new Map();
+      this.refusal = null;
     }
     if (changed.has("session") || changed.has("trainer")) void this.#loadStoredRuns();
   }
@@ -155,10 +169,18 @@ export class FulguriteNotebook extends LitElement {
     if (!session || !trainer) return;
     try {
       const newest = new Map<string, string>();
+      const live = new Map<string, Run[]>();
       for (const run of await trainer.runs({ notebook: session.id })) {
-        if (run.cell !== null && !newest.has(run.cell)) newest.set(run.cell, run.id);
+        if (run.cell === null) continue;
+        if (!newest.has(run.cell)) newest.set(run.cell, run.id);
+        if (isTraining(run.status)) this.#trained.add(run.id);
+        else if (run.status !== "paused" || !this.#trained.has(run.id)) continue;
+        live.set(run.cell, [...(live.get(run.cell) ?? []), run]);
       }
-      if (session === this.session) this.storedRuns = newest;
+      if (session !== this.session) return;
+      this.storedRuns = newest;
+      this.liveRuns = live;
+      if (this.refusal && !live.has(this.refusal.cell)) this.refusal = null;
     } catch (error) {
       this.notice = asError(error).toData();
     }
@@ -173,6 +195,7 @@ export class FulguriteNotebook extends LitElement {
     if (!session) return;
     for (const cell of this.#cells()) cell.flush();
     try {
+      if (await this.#isTraining(id)) return;
       await session.run(id);
       const cell = session.cells.find((other) => other.id === id);
       await this.#loadStoredRuns();
@@ -180,6 +203,43 @@ export class FulguriteNotebook extends LitElement {
     } catch (error) {
       this.notice = asError(error).toData();
     }
+  }
+
+  /** A run that goes on without its cell, from before a reload, is not to get a second one beside it. */
+  async #isTraining(id: string): Promise<boolean> {
+    if (!this.liveRuns.has(id) || this.#isBusy(id)) return false;
+    await this.#loadStoredRuns();
+    const [run] = this.liveRuns.get(id) ?? [];
+    if (!run) return false;
+    const doing = run.status === "paused" ? "paused" : "still training";
+    const error = new FulguriteError(
+      "page/still-training",
+      `A run of ${id} is ${doing}; a second one beside it was not started.`,
+      "Stop that run first, or let it end.",
+    );
+    this.refusal = { cell: id, error: error.toData() };
+    this.announcement = error.message;
+    return true;
+  }
+
+  #isBusy(id: string): boolean {
+    const kind = this.session?.cells.find((cell) => cell.id === id)?.state.kind;
+    return kind === "running" || kind === "queued";
+  }
+
+  async #stop(id: string): Promise<void> {
+    try {
+      if (this.#isBusy(id)) await this.session?.stop(id);
+      else for (const run of this.liveRuns.get(id) ?? []) await this.trainer?.stop(run.id);
+      await this.#loadStoredRuns();
+    } catch (error) {
+      this.notice = asError(error).toData();
+    }
+  }
+
+  #onRunStatus({ runId, status }: RunStatusEvent): void {
+    if (isTraining(status)) this.#trained.add(runId);
+    void this.#loadStoredRuns();
   }
 
   async #runAll(): Promise<void> {
@@ -208,7 +268,7 @@ export class FulguriteNotebook extends LitElement {
         this.#goTo(index + 1)?.focus();
         break;
       case "stop":
-        void this.session?.stop(id);
+        void this.#stop(id);
         break;
       case "previous":
         void this.#goTo(index - 1)?.edit();
@@ -229,13 +289,11 @@ export class FulguriteNotebook extends LitElement {
 
   #onKeydown(event: KeyboardEvent): void {
     // Keys typed into a text, a list or a dialog are theirs.
-    const [target] = event.composedPath();
-    if (
-      !(target instanceof Element) ||
-      target.closest("input, select, textarea, [contenteditable], dialog")
-    ) {
-      return;
-    }
+    const path = event.composedPath();
+    const [target] = path;
+    const theirs = "input, select, textarea, [contenteditable]";
+    if (!(target instanceof Element) || target.closest(theirs)) return;
+    if (path.some((element) => element instanceof HTMLDialogElement)) return;
     const modifier = event.ctrlKey || event.metaKey;
     const inCell = target.localName === "section";
     const cell = this.session?.cells[this.active];
@@ -274,6 +332,7 @@ export class FulguriteNotebook extends LitElement {
       ></fulgurite-header>
       <main
         @fulgurite-cell-action=${this.#onAction}
+        @fulgurite-run-status=${this.#onRunStatus}
         @fulgurite-cell-edit=${this.#onEdit}
         @keydown=${this.#onKeydown}
       >
@@ -293,6 +352,8 @@ export class FulguriteNotebook extends LitElement {
                     .trainer=${this.trainer}
                     .notebook=${session.id}
                     .storedRun=${this.storedRuns.get(cell.id) ?? null}
+                    .live=${liveWord(this.liveRuns.get(cell.id))}
+                    .refusal=${this.refusal?.cell === cell.id ? this.refusal.error : null}
                     .recorded=${this.recorded.find(({ cell: recorded }) => recorded === cell.id) ?? null}
                     .usedBy=${usedBy(cell, session.cells)}
                     .active=${index === this.active}
@@ -306,6 +367,11 @@ export class FulguriteNotebook extends LitElement {
     `;
   }
 }
+
+const isTraining = (status: Run["status"]): boolean => status === "queued" || status === "running";
+
+const liveWord = (runs: readonly Run[] | undefined): "running" | "paused" | null =>
+  !runs ? null : runs.some(({ status }) => isTraining(status)) ? "running" : "paused";
 
 /** Cells that use a name which `cell` defines. */
 const usedBy = (cell: CellView, cells: readonly CellView[]): string[] =>

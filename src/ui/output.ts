@@ -61,6 +61,8 @@ export function outputView(output: Output, context: OutputContext): TemplateResu
         .wgsl=${output.wgsl}
         .checkedStates=${output.checkedStates}
         .largestDifference=${output.largestDifference}
+        .nonFinite=${output.nonFinite}
+        .undecided=${output.undecided}
       ></fulgurite-reward-output>`;
     case "agent":
       return agentOutput(output);

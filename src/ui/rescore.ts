@@ -7,8 +7,8 @@ import type { RescoreResult } from "../train/rescore.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { formatCount, formatFigure } from "./format.ts";
 import { rescoreWords } from "./rescore-words.ts";
-import "./rollout-dialog.ts";
 import { valueText } from "./rollout-words.ts";
+import { showRollout } from "./show-rollout.ts";
 import { base, buttons } from "./tokens.css.ts";
 import { asError, type TrainerClient } from "./trainer-client.ts";
 
@@ -248,6 +248,12 @@ export class FulguriteRescore extends LitElement {
     this.renderRoot.querySelector("#plot")?.replaceChildren(plot);
   }
 
+  #show(rollout: Rollout): void {
+    showRollout(this.renderRoot, rollout).catch((error: unknown) => {
+      this.failure = asError(error).toData();
+    });
+  }
+
   override render(): TemplateResult | typeof nothing {
     if (this.failure) return errorNote(this.failure);
     const { run, result } = this;
@@ -302,7 +308,9 @@ export class FulguriteRescore extends LitElement {
               <button
                 class="bare"
                 aria-label=${`Rollout ${formatCount(rollout.number)}`}
-                @click=${() => void this.renderRoot.querySelector("fulgurite-rollout-dialog")?.show(rollout)}
+                @click=${() => {
+                  this.#show(rollout);
+                }}
               >
                 ${formatCount(rollout.number)}
               </button>

@@ -10,6 +10,8 @@ export class FulguriteRewardOutput extends LitElement {
     wgsl: {},
     checkedStates: { type: Number },
     largestDifference: { type: Number },
+    nonFinite: { type: Number },
+    undecided: { type: Number },
   };
 
   static override styles = [
@@ -38,6 +40,10 @@ export class FulguriteRewardOutput extends LitElement {
       details[open] summary svg {
         transform: rotate(90deg);
       }
+      .warning {
+        margin: 0;
+        color: var(--stale);
+      }
       .code {
         padding: 8px 0 8px 24px;
       }
@@ -47,16 +53,22 @@ export class FulguriteRewardOutput extends LitElement {
   declare wgsl: string;
   declare checkedStates: number;
   declare largestDifference: number;
+  /** States on which the reward was not a finite number. */
+  declare nonFinite: number;
+  /** States left out of the check. */
+  declare undecided: number;
 
   constructor() {
     super();
     this.wgsl = "";
     this.checkedStates = 0;
     this.largestDifference = 0;
+    this.nonFinite = 0;
+    this.undecided = 0;
   }
 
   override render(): TemplateResult {
-    const { checkedStates, largestDifference } = this;
+    const { checkedStates, largestDifference, nonFinite, undecided } = this;
     const checked =
       checkedStates === 0
         ? "not checked yet"
@@ -65,7 +77,15 @@ export class FulguriteRewardOutput extends LitElement {
               ? "no difference"
               : `largest difference ${formatFigure(largestDifference)}`
           }`;
-    return html`<details>
+    const tried = checkedStates + nonFinite + undecided;
+    return html`${
+        nonFinite === 0
+          ? nothing
+          : html`<p class="warning">
+              Not a finite number on ${formatCount(nonFinite)} of ${formatCount(tried)} random states
+            </p>`
+      }
+      <details>
       <summary>${icon("chevron")}<span>Compiled to WGSL; ${checked}</span></summary>
       ${
         this.wgsl === ""

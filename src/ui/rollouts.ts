@@ -6,7 +6,7 @@ import { foldStyles } from "./fold.css.ts";
 import { formatCount, formatFigure, formatSigned, formatSpan } from "./format.ts";
 import { icon } from "./icons.ts";
 import { rewardBar, rewardBarStyles } from "./reward-bar.ts";
-import "./rollout-dialog.ts";
+import { showRollout } from "./show-rollout.ts";
 import { RolloutList } from "./rollout-list.ts";
 import type { RolloutSource } from "./rollout-source.ts";
 import { leftOut, leftOutWords, outcome, valueText } from "./rollout-words.ts";
@@ -148,7 +148,9 @@ export class FulguriteRollouts extends LitElement {
   }
 
   #show(rollout: Rollout): void {
-    void this.renderRoot.querySelector("fulgurite-rollout-dialog")?.show(rollout);
+    showRollout(this.renderRoot, rollout).catch((error: unknown) => {
+      this.failure = asError(error).toData();
+    });
   }
 
   override render(): TemplateResult {

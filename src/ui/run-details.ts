@@ -1,11 +1,12 @@
-import { css, html, LitElement, type TemplateResult } from "lit";
+import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import type { Run } from "../store/records.ts";
 import { formatCount, formatFigure } from "./format.ts";
+import "./code-text.ts";
 import { foldStyles } from "./fold.css.ts";
 import { icon } from "./icons.ts";
 import { MetricEvent } from "./metric-event.ts";
 import { metricView, metricViews, stepUnit, type RunKind } from "./metrics.ts";
-import { newestFirst, runLabels, settings } from "./run-differences.ts";
+import { newestFirst, rewardText, runLabels, settings } from "./run-differences.ts";
 import { base, buttons } from "./tokens.css.ts";
 
 /** The person pressed Delete twice. */
@@ -16,6 +17,19 @@ export class DeleteRunEvent extends Event {
     this.run = run;
   }
 }
+
+/** The person ends another run that has not ended. */
+export class StopRunEvent extends Event {
+  readonly run: Run;
+  constructor(run: Run) {
+    super("fulgurite-stop-run");
+    this.run = run;
+  }
+}
+
+/** Whether the run can still go on. */
+export const isLive = ({ status }: Run): boolean =>
+  status === "queued" || status === "running" || status === "paused";
 
 /** `<fulgurite-run-details>`: what is folded below a run: which curve, last figures, settings, earlier runs. */
 export class FulguriteRunDetails extends LitElement {
@@ -167,7 +181,14 @@ export class FulguriteRunDetails extends LitElement {
     const shown = [...settings(this.record?.job ?? {})].filter(
       ([path]) => !/^(reward|agent)\./.test(path) && path !== "kind",
     );
-    return html`<h3>Settings of this run</h3>
+    const reward = rewardText(this.record?.job);
+    return html`${
+        reward === ""
+          ? nothing
+          : html`<h3>Reward of this run</h3>
+              <fulgurite-code-text .source=${reward} language="ts"></fulgurite-code-text>`
+      }
+      <h3>Settings of this run</h3>
       <dl>
         ${shown.map(
           ([path, text]) =>
@@ -197,14 +218,28 @@ export class FulguriteRunDetails extends LitElement {
                         ${stepUnit(run.kind)}</small
                       ></span
                     >
-                    <button
-                      class="bare"
-                      @click=${() => {
-                        this.#delete(run);
-                      }}
-                    >
-                      ${this.asking === run.id ? "Delete for good?" : "Delete"}
-                    </button>
+                    <span>
+                      ${
+                        isLive(run)
+                          ? html`<button
+                              class="bare"
+                              @click=${() => {
+                                this.dispatchEvent(new StopRunEvent(run));
+                              }}
+                            >
+                              Stop
+                            </button>`
+                          : nothing
+                      }
+                      <button
+                        class="bare"
+                        @click=${() => {
+                          this.#delete(run);
+                        }}
+                      >
+                        ${this.asking === run.id ? "Delete for good?" : "Delete"}
+                      </button>
+                    </span>
                   </li>`,
               )}
             </ul>`

@@ -3,19 +3,25 @@ import type { Run } from "../store/records.ts";
 import { runLabels } from "./run-differences.ts";
 
 const run = (job: unknown): Run => ({ job }) as Run;
+const near = "(s, a, next) => 1 - 0.1 * Math.abs(next.x) - next.theta";
 const reward = (source: string, line = 1): unknown => ({ source, constants: {}, line });
 
 test("runs are told apart by what differs", () => {
   const runs = [
-    run({ seed: 2, reward: reward("b"), algorithm: { gamma: 0.99 } }),
-    run({ seed: 1, reward: reward("b"), algorithm: { gamma: 0.99 } }),
-    run({ seed: 1, reward: reward("a"), algorithm: { gamma: 0.99 } }),
+    run({ seed: 2, reward: reward(near), algorithm: { gamma: 0.99 } }),
+    run({ seed: 1, reward: reward(near), algorithm: { gamma: 0.99 } }),
+    run({ seed: 1, reward: reward("(s, a) => 1"), algorithm: { gamma: 0.99 } }),
   ];
   expect(runLabels(runs).map(({ full }) => full)).toEqual([
-    "seed 2, reward 2",
-    "seed 1, reward 2",
+    "seed 2, reward 1 - 0.1 * Math.abs(next.…",
+    "seed 1, reward 1 - 0.1 * Math.abs(next.…",
     "seed 1, reward 1",
   ]);
+});
+
+test("rewards that begin alike are numbered from the oldest", () => {
+  const alike = [run({ reward: reward(`${near} - 1`) }), run({ reward: reward(near) })];
+  expect(runLabels(alike).map(({ full }) => full)).toEqual(["reward 2", "reward 1"]);
 });
 
 test("runs that are the same are numbered; a moved line is no difference", () => {

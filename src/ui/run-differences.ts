@@ -20,6 +20,9 @@ export function settings(job: unknown): Map<string, string> {
   return found;
 }
 
+/** Characters of a reward's expression in a label. */
+const LABELLED = 24;
+
 /** Paths that change with every edit and say nothing by themselves. */
 const ignored = new Set(["reward.line", "name", "kind"]);
 
@@ -40,14 +43,14 @@ export function runLabels(runs: readonly Run[]): RunLabel[] {
     (path) => !ignored.has(path) && new Set(all.map((map) => map.get(path))).size > 1,
   );
   const codes = {
-    reward: numbered(all, (map) => map.get("reward.source") ?? map.get("reward.code") ?? ""),
+    reward: rewardWords(all),
     agent: numbered(all, (map) => map.get("agent.code") ?? ""),
   };
   const differences = all.map((map) => {
     const parts = new Set<string>();
     for (const path of differing) {
       const [part] = path.split(".");
-      if (part === "reward" || part === "agent") {
+      if ((part === "reward" && !path.startsWith("reward.constants.")) || part === "agent") {
         parts.add(`${part} ${codes[part](map)}`);
       } else {
         parts.add(`${path.split(".").at(-1)!} ${map.get(path) ?? "–"}`);
@@ -61,6 +64,29 @@ export function runLabels(runs: readonly Run[]): RunLabel[] {
     const unique = differences.filter((other) => other === difference).length === 1;
     return { short, full: unique ? difference : `${short}: ${difference}` };
   });
+}
+
+/** The text of the reward that a job trains on, with the numbers it captured; "" for the environment's own. */
+export function rewardText(job: unknown): string {
+  const { reward } = (job ?? {}) as { readonly reward?: unknown };
+  if (typeof reward !== "object" || reward === null) return "";
+  const { source, constants, code } = reward as Readonly<Record<string, unknown>>;
+  if (typeof code === "string") return code;
+  const numbers = Object.entries(constants ?? {}).map(([name, value]) => `const ${name} = ${String(value)};\n`);
+  return numbers.join("") + String(source);
+}
+
+/** A reward by the beginning of its expression, or, where that does not tell all of them apart, by number. */
+function rewardWords(all: readonly Map<string, string>[]): (map: Map<string, string>) => string | number {
+  const code = (map: Map<string, string>): string => map.get("reward.source") ?? map.get("reward.code") ?? "";
+  const number = numbered(all, code);
+  const short = (map: Map<string, string>): string => {
+    const text = code(map).replace(/\s+/g, " ");
+    const body = text.replace(/^\([^()]*\) => /, "");
+    return map.has("reward.source") ? (body.length > LABELLED ? `${body.slice(0, LABELLED)}…` : body) : "";
+  };
+  const isEnough = new Set(all.map(short)).size === new Set(all.map(code)).size;
+  return (map) => (isEnough ? short(map) || "of the task" : number(map));
 }
 
 /** Numbers versions of code from the oldest, 1; `all` are newest first. */

@@ -13,9 +13,8 @@ import { icon } from "./icons.ts";
 import { evaluatedMetric, metricViews, stepUnit, type RunKind } from "./metrics.ts";
 import "./rollouts.ts";
 import { newestFirst, runLabels, type RunLabel } from "./run-differences.ts";
-import "./run-details.ts";
 import type { MetricEvent } from "./metric-event.ts";
-import type { DeleteRunEvent } from "./run-details.ts";
+import { isLive, type DeleteRunEvent, type StopRunEvent } from "./run-details.ts";
 import { runStyles } from "./run.css.ts";
 import { RunModel } from "./run-model.ts";
 import "./small-multiples.ts";
@@ -27,6 +26,17 @@ import { asError, type TrainerClient } from "./trainer-client.ts";
 
 /** Earlier runs laid under the present one; more are counted, not drawn. */
 const OVERLAID_RUNS = 4;
+
+/** A run's status, as a view of it came to know it. */
+export class RunStatusEvent extends Event {
+  readonly runId: string;
+  readonly status: Run["status"];
+  constructor(runId: string, status: Run["status"]) {
+    super("fulgurite-run-status", { bubbles: true, composed: true });
+    this.runId = runId;
+    this.status = status;
+  }
+}
 
 /**
  * `<fulgurite-run>`: one training run. The policy acts beside its learning curve, or the agent answers beside it;
@@ -60,6 +70,7 @@ export class FulguriteRun extends LitElement {
   #model: RunModel | null = null;
   #record: Run | null = null;
   #loaded = false;
+  #told: Run["status"] | null = null;
   #others: Run[] = [];
   #otherModels = new Map<string, RunModel>();
   readonly #refresh = (): void => {
@@ -92,7 +103,15 @@ export class FulguriteRun extends LitElement {
     if (changed.has("runId") || changed.has("trainer")) this.#follow();
   }
 
+  protected override updated(): void {
+    const status = this.#model?.progress?.status ?? null;
+    if (status === this.#told) return;
+    this.#told = status;
+    if (status !== null) this.dispatchEvent(new RunStatusEvent(this.runId, status));
+  }
+
   #leave(): void {
+    this.#told = null;
     this.#model?.unwatch();
     this.#model?.removeEventListener("change", this.#refresh);
     this.#model = null;
@@ -121,7 +140,8 @@ export class FulguriteRun extends LitElement {
       if (runId !== this.runId || !this.isConnected) return;
       this.#loaded = true;
       this.#record = runs.find((run) => run.id === runId) ?? null;
-      this.#others = this.cell === "" ? [] : runs.filter((run) => run.id !== runId && run.update > 0);
+      this.#others =
+        this.cell === "" ? [] : runs.filter((run) => run.id !== runId && (run.update > 0 || isLive(run)));
       for (const run of this.#others.slice(0, OVERLAID_RUNS)) {
         if (this.#otherModels.has(run.id)) continue;
         const model = new RunModel(run.id);
@@ -156,6 +176,16 @@ export class FulguriteRun extends LitElement {
       this.#otherModels.get(run.id)?.unwatch();
       this.#otherModels.delete(run.id);
       await this.#loadRuns();
+    } catch (error) {
+      this.failure = asError(error).toData();
+    }
+  }
+
+  async #stopOther(run: Run): Promise<void> {
+    try {
+      await this.trainer?.stop(run.id);
+      await this.#loadRuns();
+      this.dispatchEvent(new RunStatusEvent(run.id, "cancelled"));
     } catch (error) {
       this.failure = asError(error).toData();
     }
@@ -235,6 +265,7 @@ export class FulguriteRun extends LitElement {
         .metric=${metric}
         .kind=${kind}
         @fulgurite-metric=${(event: MetricEvent) => (this.metric = event.metric)}
+        @fulgurite-stop-run=${(event: StopRunEvent) => void this.#stopOther(event.run)}
         @fulgurite-delete-run=${(event: DeleteRunEvent) => void this.#delete(event.run)}
       ></fulgurite-run-details>
     `;
@@ -353,7 +384,8 @@ function stateWord(status: Run["status"], phase: string): string {
   switch (status) {
     case "queued":
     case "running":
-      return phase === "finished" || phase === "paused"
+      // Saving takes a moment after many updates; as a state of its own it would only flicker.
+      return phase === "finished" || phase === "paused" || phase === "saving"
         ? "Training"
         : phase[0]!.toUpperCase() + phase.slice(1);
     case "paused":

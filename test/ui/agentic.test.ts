@@ -17,20 +17,14 @@ async function openRollouts(page: Page): Promise<void> {
   await rows(page).first().waitFor();
 }
 
-test("axe finds nothing in either theme: run, rollouts, siblings and trace", async () => {
-  await withPage("agentic", { axe: true, stillness: true }, async (page) => {
+test("axe finds nothing in either theme: run, re-scoring, rollouts, siblings and trace", async () => {
+  await withPage("agentic-rescored", { axe: true, stillness: true }, async (page) => {
     await curve(page).locator("svg").waitFor();
+    await page.locator("fulgurite-rescore #plot svg").waitFor();
     await openRollouts(page);
     expect(await axeViolations(page)).toEqual([]);
     await row(page).first().click();
     await dialog(page).getByText("written", { exact: true }).waitFor();
-    expect(await axeViolations(page)).toEqual([]);
-  });
-});
-
-test("axe finds nothing in either theme: re-scoring and typed outputs", async () => {
-  await withPage("agentic-rescored", { axe: true, stillness: true }, async (page) => {
-    await page.locator("fulgurite-rescore #plot svg").waitFor();
     expect(await axeViolations(page)).toEqual([]);
   });
 });
@@ -111,29 +105,27 @@ test("an edited reward says at once how it would have ranked what is stored, and
   });
 });
 
-test("a recorded run is there before anything runs, with who recorded it", async () => {
-  await withPage("agentic-recorded", {}, async (page) => {
+test("a recorded run is there before anything runs, with who recorded it, in 360 pixels", async () => {
+  await withPage("agentic-recorded", { width: 360 }, async (page) => {
     const words = page.locator("fulgurite-recorded-run .words");
     await expect
       .poll(() => words.textContent().then((text) => text?.replace(/\s+/g, " ")))
       .toContain("Recorded on WebGPU · NVIDIA H100 · commit a344c87 · 21 November 2026 · seed 1");
     await curve(page).locator("svg").waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
     await page.getByRole("button", { name: "Run", exact: true }).click();
     await page.getByText("Nothing has run here yet.").waitFor({ state: "detached" });
   });
 });
 
-for (const scenario of ["agentic-rescored", "agentic-recorded"]) {
-  test(`360 pixels are enough: ${scenario}`, async () => {
-    await withPage(scenario, { width: 360 }, async (page) => {
-      await curve(page).locator("svg").waitFor();
-      const wide = (): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth);
-      expect(await wide()).toBe(360);
-      await page.getByText("Rollouts, siblings and traces").click();
-      await row(page).first().click();
-      await dialog(page).getByRole("heading", { name: "Trace" }).waitFor();
-      const inside = await dialog(page).evaluate((element) => element.scrollWidth - element.clientWidth);
-      expect([await wide(), inside]).toEqual([360, 0]);
-    });
+test("360 pixels are enough: run, re-scoring, rollouts, siblings and trace", async () => {
+  await withPage("agentic-rescored", { width: 360 }, async (page) => {
+    await curve(page).locator("svg").waitFor();
+    await page.getByText("Rollouts, siblings and traces").click();
+    await row(page).first().click();
+    await dialog(page).getByRole("heading", { name: "Trace" }).waitFor();
+    const inside = await dialog(page).evaluate((element) => element.scrollWidth - element.clientWidth);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    expect([wide, inside]).toEqual([360, 0]);
   });
-}
+});

@@ -81,6 +81,20 @@ test("a run from before a reload is there at once, paused, and asks to be resume
     await page.getByText("kept from before").waitFor();
     await page.getByRole("button", { name: "Resume" }).waitFor();
     await page.getByText("Paused", { exact: true }).waitFor();
+    // Resumed, it is the cell's run: the cell offers to stop it, and no second one starts beside it.
+    await page.getByRole("button", { name: "Resume" }).click();
+    await page.getByRole("button", { name: "Stop train" }).waitFor();
+    await page.getByRole("region", { name: /train, TypeScript, running/ }).focus();
+    await page.keyboard.press("Control+Enter");
+    await page
+      .getByText(/A run of train is still training/)
+      .first()
+      .waitFor();
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.getByRole("region", { name: /train, TypeScript, paused/ }).waitFor();
+    await page.getByRole("button", { name: "Stop train" }).click();
+    await page.getByText("Stopped").waitFor();
+    await page.getByRole("button", { name: "Run train" }).waitFor();
   });
 });
 
