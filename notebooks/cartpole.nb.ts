@@ -17,7 +17,7 @@ export const pole = cartPole();
 /*
 ## What counts as good
 
-The task itself gives 1 for every step until the pole falls, the cart leaves the rail, or 500 steps are over. The reward below also takes off a little for every metre that the cart is away from the middle. It is compiled to the GPU, and checked there against what you read here.
+The task itself gives 1 for every step until the pole falls, the cart leaves the rail, or 500 steps are over. The reward below also takes off a little for every metre that the cart is away from the middle. It is compiled for the GPU, and checked against what you read here.
 
 Change it, and the training below says that it is stale.
 */

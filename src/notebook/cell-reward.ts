@@ -45,12 +45,23 @@ export function defineStepReward(
   const line = isText ? 1 : lineOf(source, scope.code);
   const constants = capture(source, line, options.constants ?? {}, scope);
   const compiled = compileForSomeEnvironment(source, constants, line);
-  const { checkedStates, largestDifference } = checkReward(compiled, isText ? null : step, {
-    states: CHECKED_STATES,
-    seed: CHECK_SEED,
-  });
+  const { checkedStates, largestDifference, nonFinite, undecided } = checkReward(
+    compiled,
+    isText ? null : step,
+    {
+      states: CHECKED_STATES,
+      seed: CHECK_SEED,
+    },
+  );
   const reward: StepReward = Object.freeze({ kind: "step-reward", source, constants, line });
-  reports.set(reward, { view: "reward", wgsl: compiled.wgsl, checkedStates, largestDifference });
+  reports.set(reward, {
+    view: "reward",
+    wgsl: compiled.wgsl,
+    checkedStates,
+    largestDifference,
+    nonFinite,
+    undecided,
+  });
   return reward;
 }
 
@@ -68,14 +79,8 @@ function capture(
   const constants: Record<string, number> = {};
   for (const name of freeNames(source, line)) {
     const reader = scope.names.get(name);
-    if (!Object.hasOwn(given, name) && !reader) {
-      throw new FulguriteError(
-        "compile/unbound",
-        `The reward uses \`${name}\`, which no cell defines at its top level.`,
-        `Define \`${name}\` as a number at the top of a cell, or pass it: { constants: { ${name}: ... } }.`,
-        { line },
-      );
-    }
+    // The compiler says best what a name that is no cell's does here: a call, a missing number.
+    if (!Object.hasOwn(given, name) && !reader) continue;
     const value: unknown = Object.hasOwn(given, name) ? given[name] : reader!();
     if (typeof value !== "number") {
       throw new FulguriteError(

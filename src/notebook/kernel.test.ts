@@ -326,6 +326,19 @@ describe("what a cell sees", () => {
     expect(bench.kind("training")).toBe("done");
   });
 
+  it("says on how many states a reward is not a number, and what a name that is no cell's does", async () => {
+    bench.cells({
+      root: "export const root = defineReward.step((s) => Math.sqrt(s.x));",
+      call: "export const call = defineReward.step((s) => s.x +\n fetch(s.x));",
+    });
+    await bench.run();
+    const [shown] = bench.outputs.get("root")!;
+    if (shown?.view !== "reward") throw new Error("no reward");
+    expect(shown.nonFinite).toBeGreaterThan(200);
+    expect(shown.checkedStates + shown.nonFinite + shown.undecided).toBe(512);
+    expect(bench.states.get("call")).toMatchObject({ kind: "error", error: { line: 2 } });
+  });
+
   it("lets a training in flight go on when its reward is edited, and then calls it stale", async () => {
     bench.cells({ gain: "const gain = 0", pole, reward, training: train });
     const run = bench.run("training");

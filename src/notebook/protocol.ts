@@ -138,6 +138,8 @@ const output = read.union<"view", Output>("view", {
     wgsl: read.text(200_000),
     checkedStates: counter,
     largestDifference: read.number,
+    nonFinite: counter,
+    undecided: counter,
   }),
   agent: read.object({ view: read.oneOf("agent"), name, lines: counter }),
   "composite-reward": read.object({

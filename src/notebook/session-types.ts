@@ -29,6 +29,10 @@ export type Output =
       readonly wgsl: string;
       readonly checkedStates: number;
       readonly largestDifference: number;
+      /** Further random states on which the reward is not a finite number. */
+      readonly nonFinite: number;
+      /** Further random states left out, because f32 cannot decide a comparison there. */
+      readonly undecided: number;
     }
   /** An agent, and the length of its own function. */
   | { readonly view: "agent"; readonly name: string; readonly lines: number }

@@ -86,15 +86,15 @@ export class FulguriteRewardOutput extends LitElement {
             </p>`
       }
       <details>
-      <summary>${icon("chevron")}<span>Compiled to WGSL; ${checked}</span></summary>
-      ${
-        this.wgsl === ""
-          ? nothing
-          : html`<div class="code">
-              <fulgurite-code-text .source=${this.wgsl} language="wgsl"></fulgurite-code-text>
-            </div>`
-      }
-    </details>`;
+        <summary>${icon("chevron")}<span>Compiled to WGSL; ${checked}</span></summary>
+        ${
+          this.wgsl === ""
+            ? nothing
+            : html`<div class="code">
+                <fulgurite-code-text .source=${this.wgsl} language="wgsl"></fulgurite-code-text>
+              </div>`
+        }
+      </details>`;
   }
 }
 

@@ -48,7 +48,17 @@ const outputs: Readonly<Record<string, readonly Output[]>> = {
     },
   ],
   pole: [{ view: "environment", name: "CartPole-v1" }],
-  reward: [{ view: "reward", name: "reward", wgsl, checkedStates: 4096, largestDifference: 0, nonFinite: 0, undecided: 0 }],
+  reward: [
+    {
+      view: "reward",
+      name: "reward",
+      wgsl,
+      checkedStates: 4096,
+      largestDifference: 0,
+      nonFinite: 0,
+      undecided: 0,
+    },
+  ],
   settings: [
     { view: "text", stream: "out", text: "three things to look at" },
     {
