@@ -72,7 +72,9 @@ export function rewardText(job: unknown): string {
   if (typeof reward !== "object" || reward === null) return "";
   const { source, constants, code } = reward as Readonly<Record<string, unknown>>;
   if (typeof code === "string") return code;
-  const numbers = Object.entries(constants ?? {}).map(([name, value]) => `const ${name} = ${String(value)};\n`);
+  const numbers = Object.entries(constants ?? {}).map(
+    ([name, value]) => `const ${name} = ${String(value)};\n`,
+  );
   return numbers.join("") + String(source);
 }
 

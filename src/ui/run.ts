@@ -103,7 +103,31 @@ export class FulguriteRun extends LitElement {
     if (changed.has("runId") || changed.has("trainer")) this.#follow();
   }
 
+  #focusedControl: "first" | "step" | null = null;
+
+  /** The button that has the focus may be about to be replaced by another, and the focus would be lost. */
+  protected override update(changed: PropertyValues<this>): void {
+    const focused = this.shadowRoot?.activeElement ?? null;
+    const controls = this.#controlButtons();
+    const index = focused === null ? -1 : controls.indexOf(focused as HTMLButtonElement);
+    this.#focusedControl = index < 0 ? null : index === 1 ? "step" : "first";
+    super.update(changed);
+  }
+
+  #controlButtons(): HTMLButtonElement[] {
+    return [...(this.shadowRoot?.querySelectorAll<HTMLButtonElement>(".controls button") ?? [])];
+  }
+
+  /** The successor of a replaced button, or what is left to press. */
+  #keepFocus(): void {
+    if (this.#focusedControl === null || this.shadowRoot?.activeElement) return;
+    const [first, step] = this.#controlButtons();
+    const wanted = this.#focusedControl === "step" && step && !step.disabled ? step : first;
+    wanted?.focus({ preventScroll: true });
+  }
+
   protected override updated(): void {
+    this.#keepFocus();
     const status = this.#model?.progress?.status ?? null;
     if (status === this.#told) return;
     this.#told = status;

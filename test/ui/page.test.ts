@@ -45,14 +45,17 @@ test("a run's curve is drawn as it comes, and pauses, steps, resumes and stops",
   await withPage("fresh", {}, async (page) => {
     await page.getByRole("button", { name: "Run", exact: true }).click();
     await curve(page).locator('svg g[aria-label="line"] path').first().waitFor();
-    await page.getByRole("button", { name: "Pause" }).click();
+    // By keyboard: the focus goes to the button in whose place it was.
+    await page.getByRole("button", { name: "Pause" }).press("Enter");
+    await expect.poll(() => page.getByRole("button", { name: "Resume" }).evaluate(isFocused)).toBe(true);
     const words = page.getByText(/update \d+ of 312/);
     const update = async (): Promise<number> =>
       Number(/update (\d+)/.exec((await words.textContent()) ?? "")?.[1]);
     const paused = await update();
     expect(paused).toBeGreaterThan(0);
-    await page.getByRole("button", { name: "Step" }).click();
+    await page.getByRole("button", { name: "Step" }).press("Enter");
     await expect.poll(update).toBe(paused + 1);
+    await expect.poll(() => page.getByRole("button", { name: "Step" }).evaluate(isFocused)).toBe(true);
     await page.getByRole("button", { name: "Resume" }).click();
     await expect.poll(update).toBeGreaterThan(paused + 6);
     await page.getByRole("button", { name: "Stop", exact: true }).click();
