@@ -1,4 +1,5 @@
 import { MAX_OUTPUT_CHARACTERS, MAX_OUTPUTS, sizeOf } from "./output-buffer.ts";
+import type { TrainedWith } from "./trained-with.ts";
 import type { CellState, CellView, Output } from "./session-types.ts";
 
 /** What the session keeps of a cell. */
@@ -12,6 +13,8 @@ export interface HostCell {
   lazy: boolean;
   /** Ran once, so that a fresh kernel knows. */
   ran: boolean;
+  /** What its newest training ran with. */
+  trainedWith: TrainedWith | null;
   view: CellView | null;
 }
 
@@ -44,5 +47,6 @@ export const emptyHostCell = (): HostCell => ({
   uses: [],
   lazy: false,
   ran: false,
+  trainedWith: null,
   view: null,
 });

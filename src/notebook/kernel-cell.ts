@@ -5,6 +5,7 @@ import type { ClosureCell, ClosureNotebook } from "./closure.ts";
 import type { CellGraph } from "./graph.ts";
 import type { OutputBuffer } from "./output-buffer.ts";
 import type { KernelCellState } from "./protocol.ts";
+import type { TrainedWith } from "./trained-with.ts";
 
 /** One run of a cell. */
 export interface CellRun {
@@ -29,6 +30,8 @@ export interface KernelCell {
   values: ReadonlyMap<string, unknown> | null;
   /** Ran at least once, also in a kernel before this one. */
   ran: boolean;
+  /** What it trained with in a kernel before this one. */
+  trainedWith: TrainedWith | null;
   /** No run of it has ended in this kernel. */
   fresh: boolean;
   run: CellRun | null;
@@ -49,6 +52,7 @@ export const emptyCell = (id: string): KernelCell => ({
   because: new Set(),
   values: null,
   ran: false,
+  trainedWith: null,
   fresh: true,
   run: null,
   queued: null,

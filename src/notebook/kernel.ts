@@ -18,6 +18,7 @@ import {
   type KernelCell,
 } from "./kernel-cell.ts";
 import { OutputBuffer } from "./output-buffer.ts";
+import { changedSince } from "./trained-with.ts";
 import type { HostMessage, KernelCellSource, KernelCellState, KernelMessage } from "./protocol.ts";
 
 /** What a cell whose text was edited is stale because of. */
@@ -62,7 +63,7 @@ export class Kernel {
         this.#setCells(message.cells);
         break;
       case "restore":
-        this.#restore(message.ran, message.cancelled);
+        this.#restore(message);
         break;
       case "run":
         void this.#settledBy(message.command, this.#force(message.id));
@@ -189,10 +190,12 @@ export class Kernel {
     }
   }
 
-  #restore(ran: readonly string[], cancelled: readonly string[]): void {
+  #restore({ ran, cancelled, trained }: Extract<HostMessage, { kind: "restore" }>): void {
     for (const id of ran) {
       const cell = this.#cells.get(id);
-      if (cell) cell.ran = true;
+      if (!cell) continue;
+      cell.ran = true;
+      cell.trainedWith = trained?.[id] ?? null;
     }
     for (const id of cancelled) {
       const cell = this.#cells.get(id);
@@ -436,6 +439,7 @@ export class Kernel {
         if (first && dependent.fresh && !dependent.run) {
           // Stopped in the kernel before this one: it does not start again by itself.
           if (dependent.state.kind === "cancelled") held.add(id);
+          this.#compareWithTraining(dependent);
           continue;
         }
         const names = [...this.#graph.dependencies.get(id)!].filter(([, from]) => from === of);
@@ -446,6 +450,19 @@ export class Kernel {
       }
     }
     this.#queueEager([...dirty].filter((id) => !held.has(id)));
+  }
+
+  /** A training from before this kernel is stale where its reward or agent was another than they are now. */
+  #compareWithTraining(cell: KernelCell): void {
+    if (!cell.trainedWith) return;
+    const values: [string, unknown][] = [];
+    for (const [name, from] of this.#graph.dependencies.get(cell.id)!) {
+      const dependency = this.#cells.get(from)!;
+      if (dependency.queued || dependency.run) return;
+      if (dependency.values?.has(name)) values.push([name, dependency.values.get(name)]);
+    }
+    const changed = changedSince(cell.trainedWith, values);
+    if (changed.length > 0) this.#markStale(cell, changed);
   }
 
   /** Aborts a run and forgets it: whatever it still does has no effect. */

@@ -3,6 +3,7 @@ import type { Job, TrainResult } from "../train/job.ts";
 import { MAX_OUTPUT_CHARACTERS, MAX_OUTPUTS } from "./output-buffer.ts";
 import { codeSource, job, policy } from "./protocol-job.ts";
 import type { Output, ValueNode } from "./session-types.ts";
+import type { TrainedWith } from "./trained-with.ts";
 import * as read from "./validate.ts";
 
 /** A cell as the kernel gets it; markdown cells stay with the host. */
@@ -18,7 +19,13 @@ export type HostMessage =
   /** All code cells in the order of the document; replaces what was there. */
   | { readonly kind: "cells"; readonly cells: readonly KernelCellSource[] }
   /** After a restart: cells that ran before, and those that must not run again by themselves. */
-  | { readonly kind: "restore"; readonly ran: readonly string[]; readonly cancelled: readonly string[] }
+  | {
+      readonly kind: "restore";
+      readonly ran: readonly string[];
+      readonly cancelled: readonly string[];
+      /** By cell that ran: the code it trained with, where that is known. */
+      readonly trained?: Readonly<Record<string, TrainedWith>>;
+    }
   /** Answered by "settled" with the same command number. */
   | { readonly kind: "run"; readonly command: number; readonly id: string }
   | { readonly kind: "run-eager"; readonly command: number }

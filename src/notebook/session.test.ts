@@ -71,6 +71,30 @@ describe("the shipped CartPole notebook", () => {
   });
 });
 
+describe("a notebook with a run from before it was opened", () => {
+  const stored = async (): Promise<Job> => {
+    open(cartpole);
+    await session.run("training");
+    session.dispose();
+    return structuredClone(jobs[0]!);
+  };
+
+  it("is stale where the reward is another than it was, and not otherwise", async () => {
+    const job = await stored();
+    open(cartpole);
+    session.markRan("training", job);
+    await session.runEager();
+    expect(cell("training").state).toEqual({ kind: "idle" });
+    session.dispose();
+    open(cartpole.replace(/defineReward\.step\([^]*?\);/, "defineReward.step((s, a, next) => 1);"));
+    session.markRan("training", job);
+    await session.runEager();
+    expect(cell("training").state).toEqual({ kind: "stale", because: ["reward"] });
+    await session.run("training");
+    expect(cell("training").state).toEqual({ kind: "done" });
+  });
+});
+
 describe("editing", () => {
   it("changes nothing but the cell, in the file's own line endings, and undoes", async () => {
     const text = code({ a: "const a = 1;", b: "const b = a;\nb" }).replaceAll("\n", "\r\n");

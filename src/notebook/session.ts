@@ -1,12 +1,14 @@
 import { asFulguriteError, FulguriteError, type ErrorData } from "../gpu/error.ts";
 import { checkAgenticJob } from "../train/agentic-job.ts";
-import type { TrainResult } from "../train/job.ts";
+import type { Job, TrainResult } from "../train/job.ts";
 import { joinDocument, parseDocument, replaceSource, titleOf, type NotebookDocument } from "./document.ts";
 import { addOutputs, emptyHostCell, type HostCell } from "./host-cell.ts";
 import { History } from "./history.ts";
 import type { KernelFactory, KernelLink } from "./kernel-link.ts";
 import type { HostMessage, KernelCellSource, KernelMessage } from "./protocol.ts";
 import type { CellState, CellView, NotebookServices, NotebookSession, Output } from "./session-types.ts";
+
+import { trainedWith, type TrainedWith } from "./trained-with.ts";
 
 export interface SessionOptions {
   /** Stable id of the notebook, from its file name. */
@@ -45,9 +47,10 @@ export function createNotebookSession(options: SessionOptions): OpenNotebook {
 export interface OpenNotebook extends NotebookSession {
   /**
    * Says that the cell ran before the notebook was opened, because the store has a run of it: a later edit
-   * of what it needs makes it stale, as if it had run now.
+   * of what it needs makes it stale, as if it had run now, and so does a reward or an agent that is no longer
+   * the one of `job`, its newest training. Only the first call for a cell counts.
    */
-  markRan(cellId: string): void;
+  markRan(cellId: string, job?: Job): void;
 }
 
 class Session extends EventTarget implements OpenNotebook {
@@ -174,11 +177,13 @@ class Session extends EventTarget implements OpenNotebook {
     this.#edited();
   }
 
-  markRan(cellId: string): void {
+  markRan(cellId: string, job?: Job): void {
     const cell = this.#cells.get(cellId);
     if (!cell || cell.ran) return;
     cell.ran = true;
-    this.#send({ kind: "restore", ran: [cellId], cancelled: [] });
+    cell.trainedWith = job ? trainedWith(job) : null;
+    const trained = cell.trainedWith ? { [cellId]: cell.trainedWith } : {};
+    this.#send({ kind: "restore", ran: [cellId], cancelled: [], trained });
   }
 
   dispose(): void {
@@ -382,7 +387,9 @@ class Session extends EventTarget implements OpenNotebook {
       }
       link.send({ kind: "cells", cells: this.#codeCells() });
       const ran = [...this.#cells].filter(([, cell]) => cell.ran).map(([id]) => id);
-      link.send({ kind: "restore", ran, cancelled: [...cancelled] });
+      const trained: Record<string, TrainedWith> = {};
+      for (const [id, cell] of this.#cells) if (cell.trainedWith) trained[id] = cell.trainedWith;
+      link.send({ kind: "restore", ran, cancelled: [...cancelled], trained });
       if (this.#auto) link.send({ kind: "run-eager", command: this.#nextCommand++ });
     } catch (error) {
       this.#link = Promise.reject(asFulguriteError(error));
@@ -419,6 +426,7 @@ class Session extends EventTarget implements OpenNotebook {
       return;
     }
     const controller = new AbortController();
+    cell.trainedWith = trainedWith(job);
     this.#trainings.set(request, { cell: id, controller, generation });
     const started = (runId: string): void => {
       if (!this.#disposed) this.#addOutputs(id, [{ view: "run", runId }], false);

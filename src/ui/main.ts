@@ -1,6 +1,7 @@
 import * as Comlink from "comlink";
 import { createNotebookSession, type OpenNotebook } from "../notebook/session.ts";
 import { supplyFrames } from "../runner/frame-supply.ts";
+import type { Job } from "../train/job.ts";
 import type { TrainerApi } from "../worker/api.ts";
 import { Drafts } from "./drafts.ts";
 import { isArticle, showArticleAt } from "./article.ts";
@@ -116,7 +117,7 @@ async function show(notebook: Opened, isNew: boolean): Promise<void> {
   }, report);
   if (!isNew) return;
   for (const run of await trainer.runs({ notebook: id })) {
-    if (run.cell !== null) session.markRan(run.cell);
+    if (run.cell !== null) session.markRan(run.cell, run.job as Job);
   }
   await session.runEager();
 }
