@@ -55,6 +55,7 @@ interface StoredRun {
   readonly engine: string;
   readonly adapter: string;
   readonly update: number;
+  readonly metrics: Readonly<Record<string, number>>;
   /** FNV-1a over the checkpoint's parameter and moment bits. */
   readonly weights: number | null;
   readonly segments: number;
@@ -91,6 +92,7 @@ const storedRuns = (page: Page): Promise<StoredRun[]> =>
       adapter: string;
       update: number;
       createdAt: number;
+      metrics: Record<string, number>;
     };
     type State = { parameters: Float32Array; firstMoment: Float32Array; secondMoment: Float32Array };
     const runs = await all<Row>("runs");
@@ -99,7 +101,7 @@ const storedRuns = (page: Page): Promise<StoredRun[]> =>
     database.close();
     return runs
       .sort((a, b) => b.createdAt - a.createdAt)
-      .map(({ id, status, engine, adapter, update }) => {
+      .map(({ id, status, engine, adapter, update, metrics }) => {
         const state = checkpoints.find((it) => it.runId === id)?.state;
         return {
           id,
@@ -107,6 +109,7 @@ const storedRuns = (page: Page): Promise<StoredRun[]> =>
           engine,
           adapter,
           update,
+          metrics,
           weights: state ? hash([state.parameters, state.firstMoment, state.secondMoment]) : null,
           segments: segments.filter((it) => it.runId === id).length,
         };
@@ -118,7 +121,6 @@ test("three cells learn CartPole by mouse, survive a reload, and lay two rewards
   try {
     const { page, errors } = await open(context);
     const run = cell(page, "training");
-    await run.getByText("Not run yet").waitFor();
     await run.getByRole("button", { name: "Run training" }).click();
 
     const figures = run.getByText(/Return [\d.]+ at first, [\d.]+ after/).first();
@@ -141,6 +143,12 @@ test("three cells learn CartPole by mouse, survive a reload, and lay two rewards
         ),
       (match) => match !== null && Number(match[2]) > 3 * Number(match[1]) && Number(match[2]) > 60,
       "a curve that climbs",
+    );
+    // A recorded curve may be on the page before; the run's own figures are in the store.
+    await until(
+      async () => (await storedRuns(page))[0]!,
+      (it) => (it.metrics["rollout.return.last100"] ?? 0) > 60,
+      "a return above 60",
     );
     await run.getByText(/Policy after [\d,]+ steps: return/).waitFor();
 
