@@ -42,29 +42,30 @@ fn main(
   var g{n}_{v} = vec4f();
 #end
 #end
-  for (var m = split * range; m < end; m++) {
-    let y_at = (m * OUTPUT_WIDTH + first) / 4u;
+  // Two rows at a time: an accumulator that does not fit a register moves once for two products.
+  for (var m = split * range; m < end; m += 2u) {
+#for u in 0..2
+    let m{u} = min(m + {u}u, end - 1u);
 #for q in 0..OUTPUT_VECTORS
-    let y{q} = gradient[y_at + {q}u];
+    let y{u}_{q} = gradient[(m{u} * OUTPUT_WIDTH + first) / 4u + {q}u];
 #end
 #if GATHER
-    let x_at = predictions[2u * m].x * INPUTS + column;
+    let x_at{u} = predictions[2u * m{u}].x * INPUTS + column;
 #else
-    let x_at = m * INPUTS + column;
+    let x_at{u} = m{u} * INPUTS + column;
 #end
 #if NORM
-    let inverse = inverses[m];
+    let scale{u} = select(0.0, inverses[m{u}], m + {u}u < end);
+#else
+    let scale{u} = select(0.0, 1.0, m + {u}u < end);
 #end
 #for v in 0..TILE_VECTORS
-#if NORM
-    let x{v} = input[x_at + {v}u] * inverse;
-#else
-    let x{v} = input[x_at + {v}u];
+    let x{u}_{v} = input[x_at{u} + {v}u] * scale{u};
 #end
 #end
 #for n in 0..TILE_OUTPUTS
 #for v in 0..TILE_VECTORS
-    g{n}_{v} += y{n/4}[{n%4}] * x{v};
+    g{n}_{v} += y0_{n/4}[{n%4}] * x0_{v} + y1_{n/4}[{n%4}] * x1_{v};
 #end
 #end
   }

@@ -90,6 +90,8 @@ export class WebGpuDecoder {
   readonly #model: WebGpuModel;
   readonly #kernels: Kernels;
   #workspace: Workspace | null = null;
+  /** Counts what made the cache worthless. */
+  #epoch = 0;
 
   static async create(model: WebGpuModel, maxBatch: number): Promise<WebGpuDecoder> {
     return new WebGpuDecoder(model, await compileKernels(model), maxBatch);
@@ -105,6 +107,7 @@ export class WebGpuDecoder {
 
   /** Gives up what is cached: after the weights have changed. Sequences go on, their paths are computed again. */
   invalidate(): void {
+    this.#epoch++;
     this.#workspace?.regions.forgetAll();
   }
 
@@ -149,13 +152,14 @@ export class WebGpuDecoder {
     pass.end();
     const read = workspace.read.copy(encoder, [{ buffer: workspace.samples, length: 4 * taken * count }]);
     gpu.submit(encoder);
+    const epoch = this.#epoch;
     const floats = await read();
     const words = new Uint32Array(floats.buffer);
     return sequences.map((sequence, row) => {
       const emitted = Math.min(taken, sequence.remaining);
       const take = (word: number): number[] =>
         Array.from({ length: emitted }, (_, step) => 4 * (step * count + row) + word);
-      regions.advance(sequence, sequence.tokens.length - 1 + emitted);
+      if (epoch === this.#epoch) regions.advance(sequence, sequence.tokens.length - 1 + emitted);
       return {
         ids: Uint32Array.from(take(0), (at) => words[at]!),
         logProbabilities: Float32Array.from(take(1), (at) => floats[at]!),

@@ -19,6 +19,7 @@ export interface LayerLinears {
 /** Sizes that follow from the adapter's kind alone, so that equal runs on equal adapters give equal bits. */
 export interface KernelSizes {
   readonly trainingTile: LinearTile;
+  readonly weightTile: LinearTile;
   readonly decodingTile: LinearTile;
   /** Tokens whose attention one thread computes. */
   readonly attentionBlock: number;
@@ -90,12 +91,16 @@ export class WebGpuModel {
     const { software } = gpu;
     this.sizes = {
       trainingTile: trainingTile(software, width),
+      weightTile: software && width >= 48 ? { rows: 8, columns: 16 } : { rows: 4, columns: 8 },
       decodingTile: { rows: software ? 4 : 2, columns: 8 },
       attentionBlock: software ? (headSize < 32 ? 4 : 2) : 1,
       workgroup: software ? 16 : 64,
-      splits: software ? 1 : 8,
+      splits: software ? (width < 128 ? 2 : 1) : 8,
       squares: software ? 512 : 2048,
-      activationBytes: activationBytes ?? (software ? 128 : 512) * 2 ** 20,
+      activationBytes: Math.min(
+        activationBytes ?? (software ? 128 : 512) * 2 ** 20,
+        gpu.device.limits.maxStorageBufferBindingSize,
+      ),
       cacheBytes: (software ? 128 : 512) * 2 ** 20,
       decodingSteps: software ? 8 : 16,
     };

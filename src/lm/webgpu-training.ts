@@ -479,7 +479,7 @@ async function compileKernels(model: WebGpuModel): Promise<Kernels> {
   };
   const weightGradient = (place: LinearPlace, partial: number, gather = false): Work => {
     const { kernel, tiles } = linearWeightGradientKernel(place, {
-      ...{ tile, splits: sizes.splits, partial, partialLength: length, gather },
+      ...{ tile: sizes.weightTile, splits: sizes.splits, partial, partialLength: length, gather },
     });
     return work(kernel, tiles, 0, "tokens");
   };

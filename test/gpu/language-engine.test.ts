@@ -306,6 +306,33 @@ describe.skipIf(gpu === null)("the WebGPU language engine", () => {
     expect([...full!.tokens.subarray(0, 5)]).toEqual(seen);
   });
 
+  test("new weights loaded in mid-completion hold from the next round on", async () => {
+    const request = {
+      ...manyRequests(5, { allowed: null, stopTokens: [], temperature: 1 })[4]!,
+      maxTokens: 15,
+    };
+    const going = engine.generate([request]);
+    await new Promise((resolve) => setTimeout(resolve));
+    const other = { ...start, parameters: start.parameters.map((p, i) => p + 0.05 * Math.sin(i)) };
+    engine.load(other);
+    const [later] = await engine.generate([{ ...request, seed: 77 }]);
+    const [mixed] = await going;
+    const length = smallShape.maxLength;
+    const zeros = new Float32Array(2 * length);
+    const tokens = new Int32Array(2 * length);
+    [later!, mixed!].forEach((g, row) => tokens.set([...request.prompt, ...g.tokens], row * length));
+    const { logProbabilities } = await engine.score({
+      ...{ rows: 2, length, tokens, lengths: Int32Array.of(20, 20), weights: zeros, advantages: zeros },
+      ...{ oldLogProbabilities: zeros, importance: zeros, allowed: null },
+    });
+    const tolerance = { absolute: 3e-5, relative: 3e-5 };
+    expectClose(logProbabilities.subarray(5, 20), later!.logProbabilities, tolerance);
+    // The round in flight had the old weights: at most eight tokens on a software adapter, sixteen elsewhere.
+    const full = logProbabilities.subarray(length + 5 + 8, length + 20);
+    if (device.software) expectClose(full, mixed!.logProbabilities.subarray(8), tolerance);
+    engine.load(start);
+  });
+
   test("a step waits for the completions in flight; later ones see the new weights; nothing is made again", async () => {
     const rows = manyRows(smallShape);
     const first = engine.generate(manyRequests(6));
