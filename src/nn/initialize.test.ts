@@ -64,3 +64,11 @@ test("a seed gives its own weights, always the same bits", () => {
   const hash = bits.reduce((h, word) => Math.imul(h ^ word, 0x01000193) >>> 0, 0x811c9dc5);
   expect(hash).toBe(1_037_742_123);
 });
+
+test("Box-Muller on our own logarithm, sine and cosine gives the golden normals", () => {
+  const g = golden("rng");
+  const [u0, u1] = g.output("uniform24");
+  const radius = Math.sqrt(-2 * naturalLogarithm(1 - u0!));
+  const [sine, cosine] = sineAndCosineOfTurn(u1!);
+  expectClose([radius * cosine, radius * sine], g.output("box_muller_from_uniform24"));
+});
