@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { golden } from "../../test/support/goldens.ts";
+import { pcgHash } from "../../test/support/string-task.ts";
 import { philox, uniform } from "./philox.ts";
 
 const words = (counter: [number, number, number, number], key: [number, number]): number[] => {
@@ -19,4 +20,6 @@ test("Philox4x32-10 known answers", () => {
   const four = words([1, 2, 3, 4], [42, 7]);
   expect(four).toEqual(g.output("philox_1234_42_7"));
   expect(four.map(uniform)).toEqual(g.output("uniform24"));
+  // Philox is all that ships; the hash that splits the tests' tasks is PCG's.
+  expect([0, 1, 2, 3, 4].map(pcgHash)).toEqual(g.output("pcg_hash_0_to_4"));
 });

@@ -58,14 +58,14 @@ export function stringReward(task: StringTaskName, word: readonly number[], toke
 /** A quarter of all words is held out: those whose hash says so. Deterministic in (seed, index). */
 export function stringWord(seed: number, index: number, heldOut: boolean): number[] {
   for (let attempt = 0; ; attempt++) {
-    const code = hash(hash(seed * 7919 + index) + attempt) % symbols ** size;
-    if ((hash(code) % 4 === 0) !== heldOut) continue;
+    const code = pcgHash(pcgHash(seed * 7919 + index) + attempt) % symbols ** size;
+    if ((pcgHash(code) % 4 === 0) !== heldOut) continue;
     return Array.from({ length: size }, (_, i) => Math.floor(code / symbols ** i) % symbols);
   }
 }
 
 /** PCG's output permutation (Jarzynski and Olano 2020). */
-function hash(value: number): number {
+export function pcgHash(value: number): number {
   const state = (Math.imul(value >>> 0, 747796405) + 2891336453) >>> 0;
   const word = Math.imul(((state >>> ((state >>> 28) + 4)) ^ state) >>> 0, 277803737) >>> 0;
   return ((word >>> 22) ^ word) >>> 0;
@@ -115,7 +115,7 @@ export async function learnStringTask(
       stringWord(seed, update * groups + Math.floor(i / groupSize), false),
     );
     const generations = await engine.generate(
-      words.map((word, i) => request(word, 1, hash(seed) + rollouts + i)),
+      words.map((word, i) => request(word, 1, pcgHash(seed) + rollouts + i)),
     );
     const rewards = generations.map((g, i) => stringReward(task, words[i]!, g.tokens));
     const { advantages } = groupAdvantages(
