@@ -302,7 +302,7 @@ export class AgenticRun extends RunController {
 
   #keep(rollouts: readonly MadeRollout[], update: number, mode: Rollout["mode"], credit: Credit): void {
     rollouts.forEach((rollout, i) => {
-      const advantage = mode === "train" && credit.kept[i] !== undefined ? credit.advantages[i]! : null;
+      const advantage = mode === "train" ? credit.advantages[i]! : null;
       const record = rolloutRecord(this.current.id, rollout, {
         update,
         mode,

@@ -1,5 +1,6 @@
 import type { UpdateMetrics } from "../rl/engine.ts";
 import type { AgenticUpdate } from "../trace/agentic-spans.ts";
+import { agenticUpdateAttributes, updateAttributes } from "../trace/semantic-conventions.ts";
 import type { Curve } from "./events.ts";
 
 /** Greedy episodes on held-out start states after one update; returns are the environment's own. */
@@ -12,21 +13,7 @@ export interface EvaluationPoint {
 }
 
 /** Metrics drawn as curves; the rest of `UpdateMetrics` says where they belong. */
-export const curveMetrics = [
-  "environmentReturn",
-  "episodeReturn",
-  "episodeLength",
-  "episodes",
-  "rewardMean",
-  "policyLoss",
-  "valueLoss",
-  "entropy",
-  "approximateKl",
-  "clipFraction",
-  "explainedVariance",
-  "gradientNorm",
-  "learningRate",
-] as const satisfies readonly (keyof UpdateMetrics)[];
+const curveMetrics = updateAttributes.filter((name) => name !== "update" && name !== "step");
 
 /** What every point of a curve says of itself. */
 export interface CurvePoint {
@@ -134,26 +121,7 @@ function recentReturn(points: readonly UpdateMetrics[], count: number): number {
 }
 
 /** Metrics of an agentic update drawn as curves. */
-export const agenticMetrics = [
-  "rewardMean",
-  "rewardStandardDeviation",
-  "successRate",
-  "zeroVarianceGroups",
-  "entropy",
-  "approximateKl",
-  "clipFraction",
-  "gradientNorm",
-  "loss",
-  "tokens",
-  "responseLength",
-  "failed",
-  "droppedRows",
-  "truncatedRows",
-  "learningRate",
-  "generateTime",
-  "scoreTime",
-  "trainTime",
-] as const satisfies readonly (keyof AgenticUpdate)[];
+const agenticMetrics = agenticUpdateAttributes.filter((name) => name !== "update" && name !== "rollouts");
 
 /** The curve of an agentic run; evaluations are shares of held-out tasks solved greedily. */
 export const agenticCurve = (runId: string): CurveBuffer<AgenticUpdate & { readonly step: number }> =>
