@@ -1,3 +1,15 @@
+/** What an agent may do in one step. */
+export type ActionSpace =
+  /** One of `count` actions; the action is its number. */
+  | { readonly kind: "discrete"; readonly count: number }
+  /**
+   * Several choices at once, each of its own count (multi-discrete); the action is one number,
+   * a0 + counts[0] x (a1 + counts[1] x (a2 + ...)).
+   */
+  | { readonly kind: "factored"; readonly counts: readonly number[] }
+  /** A real number; engines keep it within [low, high] before the step. */
+  | { readonly kind: "continuous"; readonly low: number; readonly high: number };
+
 /**
  * A vectorisable environment: the same dynamics twice, as WGSL for the GPU and as an f32 bit twin in
  * TypeScript for the CPU engine, evaluation and tests. Follows Gymnasium's five-tuple.
@@ -9,8 +21,10 @@ export interface Environment {
   readonly stateFields: readonly string[];
   /** Length of an observation vector. */
   readonly observationSize: number;
-  /** Number of discrete actions. */
+  /** Number of discrete actions: of a factored space the product of its counts, of a continuous one 0. */
   readonly actionCount: number;
+  /** Default: discrete, `actionCount` actions. */
+  readonly actions?: ActionSpace;
   /** Time limit in steps; reaching it truncates and does not terminate. */
   readonly maxEpisodeSteps: number;
   /** Mean return over 100 episodes at which the task counts as solved. */
@@ -20,11 +34,18 @@ export interface Environment {
    * `fn env_reset(random: vec4u) -> array<f32, S>`,
    * `fn env_step(state: ptr<function, array<f32, S>>, action: u32) -> EnvStep`
    *   (`struct EnvStep { reward: f32, terminated: u32 }` is declared by the rollout kernel),
-   * `fn env_observe(state: ptr<function, array<f32, S>>) -> array<f32, O>`.
+   *   (of a continuous space `action: f32`),
+   * `fn env_observe(state: ptr<function, array<f32, S>>) -> array<f32, O>`,
+   * and where there is a `mask` `fn env_mask(state: ptr<function, array<f32, S>>) -> u32`.
    */
   readonly wgsl: string;
   /** Writes a start state at `state[offset ...]` from four random words. */
   reset(state: Float32Array, offset: number, random: Readonly<Uint32Array>): void;
+  /**
+   * The allowed actions of a state: bit a for action a, at most 32 of them; of a factored space the choices' bits one
+   * after the other. At least one of each choice must be allowed. Without it everything is.
+   */
+  mask?(state: Float32Array, offset: number): number;
   /** Advances in place; writes the environment's own reward to `out[0]` and terminated (0/1) to `out[1]`. */
   step(state: Float32Array, offset: number, action: number, out: Float32Array): void;
   /** Writes the observation of `state[offset ...]` at `observation[at ...]`. */
@@ -32,6 +53,10 @@ export interface Environment {
   /** A picture of one state as plain data; whoever shows it decides on pixels and colours. */
   scene(state: ArrayLike<number>, offset: number): Scene;
 }
+
+/** What an environment lets its agent do. */
+export const actionSpace = (environment: Pick<Environment, "actions" | "actionCount">): ActionSpace =>
+  environment.actions ?? { kind: "discrete", count: environment.actionCount };
 
 /** World-coordinate shapes, y upwards. */
 export interface Scene {
