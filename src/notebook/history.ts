@@ -1,5 +1,7 @@
-/** Edits of the same thing within this time are one step. */
+/** Edits of the same thing within this time are one step, */
 const COALESCE_MS = 1_000;
+/** of at most this length: who types for minutes does not want to lose minutes at a stroke. */
+const MAX_STEP_MS = 5_000;
 const MAX_STEPS = 200;
 
 /** Undo and redo over immutable states. */
@@ -9,6 +11,7 @@ export class History<T> {
   #present: T;
   #key: string | null = null;
   #time = 0;
+  #began = 0;
 
   constructor(present: T) {
     this.#present = present;
@@ -24,10 +27,15 @@ export class History<T> {
     return this.#future.length > 0;
   }
 
-  /** A new state; one step with the one before where `key` is the same and `now` (ms) within a second of it. */
-  push(state: T, key: string, now: number): void {
-    if (key !== this.#key || now - this.#time > COALESCE_MS) {
+  /**
+   * A new state; one step with the one before where `key` is the same and `now` (ms) within a second of it. With the
+   * key null it is a step by itself.
+   */
+  push(state: T, key: string | null, now: number): void {
+    const goesOn = now - this.#time <= COALESCE_MS && now - this.#began <= MAX_STEP_MS;
+    if (key === null || key !== this.#key || !goesOn) {
       this.#past.push(this.#present);
+      this.#began = now;
       if (this.#past.length > MAX_STEPS) this.#past.shift();
     }
     this.#key = key;

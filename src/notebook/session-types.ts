@@ -1,6 +1,7 @@
 import type { ErrorData } from "../gpu/error.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
 import type { Job, PolicyConfig, TrainResult } from "../train/job.ts";
+import type { StructureEdit } from "./structure.ts";
 
 export type CellKind = "code" | "md" | "test";
 
@@ -71,6 +72,10 @@ export interface CellView {
   readonly kind: CellKind;
   readonly lazy: boolean;
   readonly fold: boolean;
+  /** Only its outputs are of interest. */
+  readonly hidden: boolean;
+  /** Not to be edited. */
+  readonly readonly: boolean;
   readonly source: string;
   /** 1-based line of the file on which `source` begins. */
   readonly line: number;
@@ -111,7 +116,13 @@ export interface NotebookSession extends EventTarget {
   /** Aborts, then after 2 s terminates and restarts the kernel. */
   stop(cellId: string): Promise<void>;
   edit(cellId: string, source: string): void;
-  undo(): void;
-  redo(): void;
+  /**
+   * Changes what cells there are; one step of undo. Returns the cell that is now to be seen. Throws `FulguriteError`
+   * (code "notebook/structure") where it cannot be done.
+   */
+  apply(edit: StructureEdit): string | null;
+  /** Takes back the last step, of text or of structure; returns a cell that it changed. */
+  undo(): string | null;
+  redo(): string | null;
   dispose(): void;
 }

@@ -7,7 +7,7 @@ import { History } from "./history.ts";
 import type { KernelFactory, KernelLink } from "./kernel-link.ts";
 import type { HostMessage, KernelCellSource, KernelMessage } from "./protocol.ts";
 import type { CellState, CellView, NotebookServices, NotebookSession, Output } from "./session-types.ts";
-
+import { applyStructure, firstDifference, type StructureEdit } from "./structure.ts";
 import { trainedWith, type TrainedWith } from "./trained-with.ts";
 
 export interface SessionOptions {
@@ -111,6 +111,8 @@ class Session extends EventTarget implements OpenNotebook {
         kind,
         lazy: cell.lazy || flags.includes("lazy"),
         fold: flags.includes("fold"),
+        hidden: flags.includes("hidden"),
+        readonly: flags.includes("readonly"),
         source: source.replaceAll("\r\n", "\n"),
         line,
         state: cell.state,
@@ -167,14 +169,26 @@ class Session extends EventTarget implements OpenNotebook {
     this.#edited();
   }
 
-  undo(): void {
-    this.#history.undo();
+  apply(edit: StructureEdit): string | null {
+    const { document, cell } = applyStructure(this.#document, edit);
+    this.#history.push(document, null, Date.now());
     this.#edited();
+    return cell;
   }
 
-  redo(): void {
-    this.#history.redo();
+  undo(): string | null {
+    return this.#travel(() => this.#history.undo());
+  }
+
+  redo(): string | null {
+    return this.#travel(() => this.#history.redo());
+  }
+
+  #travel(move: () => NotebookDocument): string | null {
+    const before = this.#document;
+    const after = move();
     this.#edited();
+    return firstDifference(before, after);
   }
 
   markRan(cellId: string, job?: Job): void {

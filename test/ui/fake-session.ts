@@ -1,4 +1,5 @@
 import type { CellState, CellView, NotebookSession, Output } from "../../src/notebook/session-types.ts";
+import type { StructureEdit } from "../../src/notebook/structure.ts";
 import { agenticJob, rewardSource } from "./fake-agentic.ts";
 import { demoJob, random, type FakeTrainer } from "./fake-trainer.ts";
 
@@ -12,6 +13,8 @@ const cell = (
   kind,
   lazy: false,
   fold: false,
+  hidden: false,
+  readonly: false,
   source,
   line: 1,
   state: { kind: "idle" },
@@ -243,11 +246,18 @@ export class FakeSession extends EventTarget implements NotebookSession {
     if (id === "reward") this.state("train", { kind: "stale", because: ["reward"] });
   }
 
-  undo(): void {
-    this.edits.pop();
+  apply(edit: StructureEdit): string | null {
+    this.edits.push(edit.kind);
+    return null;
   }
-  redo(): void {
+
+  undo(): string | null {
+    this.edits.pop();
+    return null;
+  }
+  redo(): string | null {
     this.edits.push("");
+    return null;
   }
   dispose(): void {
     this.cells = [];
