@@ -5,6 +5,8 @@ export interface LearningCurve {
   readonly stepsToThreshold: number | null;
   /** Mean environment return of the last 100 episodes at the end. */
   readonly last: number;
+  /** The largest such mean over at least 100 episodes. */
+  readonly best: number;
   /** [step, mean of the last 100 episodes], about every `every` steps. */
   readonly points: readonly (readonly [number, number])[];
   readonly milliseconds: number;
@@ -27,6 +29,7 @@ export async function learn(
   const { threshold, maxSteps, stopThere, every = 16_000 } = options;
   let recent: number[] = [];
   let mean = 0;
+  let best = -Infinity;
   let steps = 0;
   let stepsPerUpdate = 0;
   let stepsToThreshold: number | null = null;
@@ -37,13 +40,14 @@ export async function learn(
     for (let i = 0; i < metrics.episodes; i++) recent.push(metrics.environmentReturn);
     recent = recent.slice(-100);
     mean = recent.reduce((a, b) => a + b, 0) / recent.length;
+    if (recent.length === 100) best = Math.max(best, mean);
     if (recent.length === 100 && mean >= threshold) stepsToThreshold ??= steps;
-    if (steps >= (points.length + 1) * every) points.push([steps, Math.round(mean * 10) / 10]);
+    if (steps >= (points.length + 1) * every) points.push([steps, Math.round(mean * 1000) / 1000]);
   };
   const started = performance.now();
   while (steps + stepsPerUpdate <= maxSteps && !(stopThere && stepsToThreshold !== null)) {
     await engine.submit();
     await engine.flush();
   }
-  return { stepsToThreshold, last: mean, points, milliseconds: performance.now() - started, steps };
+  return { stepsToThreshold, last: mean, best, points, milliseconds: performance.now() - started, steps };
 }
