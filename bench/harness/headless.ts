@@ -1,0 +1,19 @@
+import { adapterText } from "../../src/gpu/device.ts";
+import { installNodeGpu } from "../../test/support/node-gpu.ts";
+import type { Bench, Measurement, PageContext } from "./bench.ts";
+
+/** Page benches in this process, over Dawn: for a machine with a GPU and no browser. */
+export const runInNode = {
+  async adapter(): Promise<string> {
+    const gpu = await installNodeGpu();
+    const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
+    return adapter ? adapterText(adapter.info) : "none";
+  },
+
+  run(
+    bench: Extract<Bench, { readonly where: "page" }>,
+    context: Omit<PageContext, "isolated">,
+  ): Promise<readonly Measurement[]> {
+    return bench.run({ ...context, isolated: false });
+  },
+};
