@@ -100,11 +100,31 @@ export const genAi = {
   httpStatus: "http.response.status_code",
 } as const;
 
-/** Agent Lightning v0.3's names (agentlightning/semconv.py). Rollout, attempt and sequence are columns of the span. */
+/**
+ * Agent Lightning v0.3's names (agentlightning/semconv.py). Rollout, attempt, sequence and tokens are columns of the span;
+ * their names here are for what leaves the store and comes in.
+ */
 export const agentLightning = {
   annotation: "agentlightning.annotation",
   message: "agentlightning.message",
   object: "agentlightning.object",
+  exception: "agentlightning.exception",
+  operation: "agentlightning.operation",
+  /** Name of a node that stands for a span that is missing. */
+  virtual: "agentlightning.virtual",
+  /** Older name of a reward's span, and of an operation that gives one. */
+  reward: "agentlightning.reward",
+  rolloutId: "agentlightning.rollout_id",
+  attemptId: "agentlightning.attempt_id",
+  spanSequenceId: "agentlightning.span_sequence_id",
+  promptTokenIds: "prompt_token_ids",
+  responseTokenIds: "response_token_ids",
+  logProbabilities: "logprobs.content",
+  operationName: "agentlightning.operation.name",
+  operationInput: "agentlightning.operation.input",
+  operationOutput: "agentlightning.operation.output",
+  tags: "agentlightning.tag",
+  links: "agentlightning.link",
   messageBody: "agentlightning.message.body",
   objectType: "agentlightning.object.type",
   objectLiteral: "agentlightning.object.literal",
@@ -129,4 +149,9 @@ export const fulgurite = {
   policyVersion: "fulgurite.policy_version",
   /** JSON array of ids; absent where all could be sampled. */
   allowedTokens: "fulgurite.sampling.allowed_tokens",
+  runId: "fulgurite.run_id",
+  /** JSON of what a span says that OTLP cannot. */
+  span: "fulgurite.span",
+  samplerLogProbabilities: "fulgurite.sampler_log_probabilities",
+  logProbabilities: "fulgurite.log_probabilities",
 } as const;
