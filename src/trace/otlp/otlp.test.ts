@@ -259,3 +259,11 @@ test("what is no trace at all is said, not thrown", () => {
   expect(decodeOtlpProtobuf(new TextEncoder().encode('{"resourceSpans":[]}')).problems).toHaveLength(1);
   expect(() => wholeImport(decodeOtlpJson("{"))).toThrow("not an OTLP trace");
 });
+
+test("a message survives wherever the writer's buffer has to grow", () => {
+  const name = "x".repeat(9);
+  for (let filler = 900; filler < 1100; filler++) {
+    const span = { ...call, name, attributes: { filler: "y".repeat(filler), after: "z" } };
+    expect(throughProtobuf([span])[0]).toEqual(span);
+  }
+});

@@ -204,10 +204,13 @@ export class WireWriter {
       this.#room(more);
       this.#bytes.copyWithin(start + 1 + more, start + 1, this.#at);
     }
-    const end = this.#at + more;
-    this.#at = start;
-    this.#number(length);
-    this.#at = end;
+    // Not through #number: it may move to a larger buffer, and takes only what lies before it.
+    let at = start;
+    for (let rest = length; ; rest = Math.floor(rest / 0x80)) {
+      this.#bytes[at++] = rest >= 0x80 ? (rest % 0x80) | 0x80 : rest;
+      if (rest < 0x80) break;
+    }
+    this.#at += more;
   }
 
   #number(value: bigint | number): void {
