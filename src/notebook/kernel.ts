@@ -190,7 +190,7 @@ export class Kernel {
     }
   }
 
-  #restore({ ran, cancelled, trained }: Extract<HostMessage, { kind: "restore" }>): void {
+  #restore({ ran, cancelled, trained, rerun }: Extract<HostMessage, { kind: "restore" }>): void {
     for (const id of ran) {
       const cell = this.#cells.get(id);
       if (!cell) continue;
@@ -201,6 +201,10 @@ export class Kernel {
       const cell = this.#cells.get(id);
       if (cell && !this.#problemOf(cell)) this.#setState(cell, { kind: "cancelled" });
     }
+    if (rerun !== true) return;
+    const held = new Set(cancelled);
+    this.#queueEager(ran.filter((id) => this.#cells.has(id) && !held.has(id)));
+    this.#pump();
   }
 
   // Running

@@ -25,13 +25,26 @@ export type HostMessage =
       readonly cancelled: readonly string[];
       /** By cell that ran: the code it trained with, where that is known. */
       readonly trained?: Readonly<Record<string, TrainedWith>>;
+      /** The kernel is a new one: eager cells that ran run again, for their values. */
+      readonly rerun?: boolean;
     }
   /** Answered by "settled" with the same command number. */
   | { readonly kind: "run"; readonly command: number; readonly id: string }
   | { readonly kind: "run-eager"; readonly command: number }
   | { readonly kind: "cancel"; readonly id: string }
   | { readonly kind: "trained"; readonly request: number; readonly result: TrainResult }
+  /** Answers "train", "fetch" and "package". */
   | { readonly kind: "refused"; readonly request: number; readonly error: ErrorData }
+  | {
+      readonly kind: "response";
+      readonly request: number;
+      readonly status: number;
+      readonly statusText: string;
+      readonly headers: readonly (readonly [string, string])[];
+      readonly body: Uint8Array<ArrayBuffer>;
+    }
+  /** Text of the ES module that a package which ships with the page is bundled into. */
+  | { readonly kind: "package"; readonly request: number; readonly source: string }
   | { readonly kind: "ping"; readonly sequence: number };
 
 /** `CellState` without the host's clock. */
@@ -66,7 +79,17 @@ export type KernelMessage =
       readonly outputs: readonly Output[];
     }
   | { readonly kind: "train"; readonly request: number; readonly id: string; readonly job: Job }
-  /** The cell that asked for this training was stopped. */
+  /** To the host's gate, which decides; the whole answer comes back at once. */
+  | {
+      readonly kind: "fetch";
+      readonly request: number;
+      readonly url: string;
+      readonly method: string;
+      readonly headers: readonly (readonly [string, string])[];
+      readonly body: string | Uint8Array<ArrayBuffer> | null;
+    }
+  | { readonly kind: "package"; readonly request: number; readonly name: string }
+  /** What was asked for, a training or an answer, is no longer wanted. */
   | { readonly kind: "abort"; readonly request: number }
   | { readonly kind: "settled"; readonly command: number }
   | { readonly kind: "pong"; readonly sequence: number };
@@ -171,6 +194,19 @@ const summary = read.object<CellSummary>({
   lazy: read.boolean,
 });
 
+const MAX_BODY = 16 * 1024 * 1024;
+
+const header: read.Reader<readonly [string, string]> = (value) => {
+  if (!Array.isArray(value) || value.length !== 2) throw new read.Invalid("header");
+  return [read.text(200)(value[0]), read.text(10_000)(value[1])];
+};
+
+const requestBody: read.Reader<string | Uint8Array<ArrayBuffer>> = (value) => {
+  if (typeof value === "string") return read.text(MAX_BODY)(value);
+  if (!(value instanceof Uint8Array) || value.length > MAX_BODY) throw new read.Invalid("body");
+  return new Uint8Array(value);
+};
+
 const message = read.union<"kind", KernelMessage>("kind", {
   graph: read.object({ kind: read.oneOf("graph"), cells: read.list(summary, MAX_CELLS) }),
   state: read.object({ kind: read.oneOf("state"), id, state }),
@@ -181,6 +217,15 @@ const message = read.union<"kind", KernelMessage>("kind", {
     outputs: read.list(output, MAX_OUTPUTS + 1),
   }),
   train: read.object({ kind: read.oneOf("train"), request: counter, id, job }),
+  fetch: read.object({
+    kind: read.oneOf("fetch"),
+    request: counter,
+    url: read.text(16_384),
+    method: read.oneOf("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"),
+    headers: read.list(header, 100),
+    body: read.nullable(requestBody),
+  }),
+  package: read.object({ kind: read.oneOf("package"), request: counter, name }),
   abort: read.object({ kind: read.oneOf("abort"), request: counter }),
   settled: read.object({ kind: read.oneOf("settled"), command: counter }),
   pong: read.object({ kind: read.oneOf("pong"), sequence: counter }),

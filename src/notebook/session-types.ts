@@ -1,6 +1,7 @@
 import type { ErrorData } from "../gpu/error.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
 import type { Job, PolicyConfig, TrainResult } from "../train/job.ts";
+import type { NotebookPermissions } from "./consent.ts";
 import type { StructureEdit } from "./structure.ts";
 
 export type CellKind = "code" | "md" | "test";
@@ -94,6 +95,13 @@ export interface NotebookServices {
     onStarted: (runId: string) => void,
     signal: AbortSignal,
   ): Promise<TrainResult>;
+  /**
+   * Reaches the network for cells, behind the session's gate: only hosts that the person granted arrive here.
+   * Without it no cell reaches anything.
+   */
+  fetch?(url: string, init: RequestInit): Promise<Response>;
+  /** Text of a package that ships with the page, as one ES module; null where there is none of that name. */
+  loadPackage?(name: string): Promise<string | null>;
 }
 
 /**
@@ -109,6 +117,17 @@ export interface NotebookSession extends EventTarget {
   readonly text: string;
   readonly canUndo: boolean;
   readonly canRedo: boolean;
+  /** What the notebook may do. While it says "asking", nothing of it runs: `run` and `runEager` do nothing. */
+  readonly permissions: NotebookPermissions;
+  /** Resolves once what was allowed before is known; until then a foreign notebook is "asking". */
+  readonly ready: Promise<void>;
+  /** The person lets the notebook run and its cells reach `hosts`; kept for this very text. */
+  allow(hosts?: readonly string[]): Promise<void>;
+  /** Lets cells reach one more host, or no longer. */
+  grant(host: string): Promise<void>;
+  revoke(host: string): Promise<void>;
+  /** Takes everything back: a foreign notebook's kernel ends, whatever it runs, and it is "asking" again. */
+  withdraw(): Promise<void>;
   /** Runs the cell, its stale ancestors first. Resolves when it is done, failed or cancelled. */
   run(cellId: string): Promise<void>;
   /** Runs eager cells that are idle or stale (on opening one's own notebook). */

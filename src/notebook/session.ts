@@ -1,11 +1,15 @@
-import { asFulguriteError, FulguriteError, type ErrorData } from "../gpu/error.ts";
-import { checkAgenticJob } from "../train/agentic-job.ts";
-import type { Job, TrainResult } from "../train/job.ts";
+import type { ErrorData } from "../gpu/error.ts";
+import type { Job } from "../train/job.ts";
+import type { ConsentStore, NotebookPermissions } from "./consent.ts";
 import { joinDocument, parseDocument, replaceSource, titleOf, type NotebookDocument } from "./document.ts";
 import { addOutputs, emptyHostCell, type HostCell } from "./host-cell.ts";
 import { History } from "./history.ts";
-import type { KernelFactory, KernelLink } from "./kernel-link.ts";
+import { KernelHost } from "./kernel-host.ts";
+import type { KernelFactory } from "./kernel-link.ts";
+import { Permissions, type ForeignNotebook } from "./permissions.ts";
 import type { HostMessage, KernelCellSource, KernelMessage } from "./protocol.ts";
+import { RequestDesk } from "./request-desk.ts";
+import { notebookRequests, type NotebookRequests } from "./requests.ts";
 import type { CellState, CellView, NotebookServices, NotebookSession, Output } from "./session-types.ts";
 import { applyStructure, firstDifference, type StructureEdit } from "./structure.ts";
 import { trainedWith, type TrainedWith } from "./trained-with.ts";
@@ -24,21 +28,18 @@ export interface SessionOptions {
   readonly stopGrace?: number;
   /** Milliseconds of a kernel's silence after which it counts as hung and is replaced; default 30,000. */
   readonly hangLimit?: number;
+  /** Set for a notebook that is neither the person's own nor shipped: nothing of it runs before `allow`. */
+  readonly foreign?: ForeignNotebook;
+  /** Where consents are kept; default until the page is left. */
+  readonly consents?: ConsentStore;
 }
 
-/** Trainings that one notebook may have in flight. */
-const MAX_TRAININGS = 8;
-const WATCH_INTERVAL_MS = 1_000;
-
-interface Training {
-  readonly cell: string;
-  readonly controller: AbortController;
-  readonly generation: number;
-}
+/** A kernel that does not take an edit for this long is busy with the very cell that was edited. */
+const SUPERSEDE_MS = 1_000;
 
 /**
- * Opens a notebook: parses it and starts its kernel; no cell runs before `run` or `runEager`. Throws
- * `FulguriteError` (code "notebook/...", with the file's line) where the text is not a notebook.
+ * Opens a notebook: parses it and, where it may run, starts its kernel; no cell runs before `run` or `runEager`.
+ * Throws `FulguriteError` (code "notebook/...", with the file's line) where the text is not a notebook.
  */
 export function createNotebookSession(options: SessionOptions): OpenNotebook {
   return new Session(options);
@@ -55,42 +56,83 @@ export interface OpenNotebook extends NotebookSession {
 
 class Session extends EventTarget implements OpenNotebook {
   readonly id: string;
-  readonly #services: NotebookServices;
-  readonly #createKernel: KernelFactory;
   readonly #editDelay: number;
   readonly #stopGrace: number;
-  readonly #hangLimit: number;
   readonly #history: History<NotebookDocument>;
   readonly #cells = new Map<string, HostCell>();
-  readonly #commands = new Map<number, () => void>();
-  readonly #trainings = new Map<number, Training>();
+  readonly #kernel: KernelHost;
+  readonly #desk: RequestDesk;
+  readonly #permissions: Permissions;
   /** Errors that outlive a restart: the fresh kernel knows these cells as cancelled. */
   readonly #keptErrors = new Map<string, CellState>();
   #views: readonly CellView[] | null = null;
-  #link: Promise<KernelLink>;
-  #generation = 0;
-  #nextCommand = 1;
+  #requests: NotebookRequests | null = null;
   #auto = false;
   #restarting: Promise<void> | null = null;
   #editTimer: ReturnType<typeof setTimeout> | null = null;
-  #watchTimer: ReturnType<typeof setInterval> | null = null;
+  #supersedeTimer: ReturnType<typeof setTimeout> | null = null;
+  /** What the kernel was last told of each cell. */
+  #sent = new Map<string, string>();
   #changePending = false;
   #disposed = false;
 
   constructor(options: SessionOptions) {
     super();
     this.id = options.id;
-    this.#services = options.services;
-    this.#createKernel = options.createKernel;
     this.#editDelay = options.editDelay ?? 400;
     this.#stopGrace = options.stopGrace ?? 2_000;
-    this.#hangLimit = options.hangLimit ?? 30_000;
     this.#history = new History(parseDocument(options.text));
+    this.#permissions = new Permissions({
+      id: options.id,
+      text: options.text,
+      title: () => this.title,
+      requests: () => (this.#requests ??= notebookRequests(this.#document)),
+      foreign: options.foreign ?? null,
+      consents: options.consents,
+      onChange: () => {
+        this.#changed();
+      },
+    });
+    this.#desk = new RequestDesk({
+      services: options.services,
+      send: (message) => {
+        if (!this.#disposed) this.#kernel.send(message);
+      },
+      isGranted: (host) => this.#permissions.isGranted(host),
+      onRefused: (host) => {
+        this.#permissions.refuse(host);
+      },
+      onTrain: (id, job) => {
+        const cell = this.#cells.get(id);
+        if (cell) cell.trainedWith = trainedWith(job);
+        return cell !== undefined;
+      },
+      onRun: (id, runId) => {
+        if (!this.#disposed) this.#addOutputs(id, [{ view: "run", runId }], false);
+      },
+    });
+    this.#kernel = new KernelHost({
+      createKernel: options.createKernel,
+      hangLimit: options.hangLimit ?? 30_000,
+      greeting: () => this.#cellsMessage(),
+      onMessage: (message) => {
+        this.#receive(message);
+      },
+      onLost: (reason) => {
+        if (!this.#restarting) void this.#restart([], reason);
+      },
+      isRunning: () => [...this.#cells.values()].some(({ state }) => state.kind === "running"),
+    });
     this.#reconcile();
-    this.#link = this.#connect();
-    this.#link.catch(() => undefined);
+    if (this.#permissions.allowed) this.#kernel.start();
   }
 
+  get permissions(): NotebookPermissions {
+    return this.#permissions.view;
+  }
+  get ready(): Promise<void> {
+    return this.#permissions.ready;
+  }
   get title(): string {
     return titleOf(this.#document) ?? this.id;
   }
@@ -124,12 +166,39 @@ class Session extends EventTarget implements OpenNotebook {
     return this.#views;
   }
 
+  async allow(hosts: readonly string[] = []): Promise<void> {
+    await this.#permissions.allow(hosts);
+  }
+
+  async grant(host: string): Promise<void> {
+    await this.#permissions.grant(host);
+  }
+
+  async revoke(host: string): Promise<void> {
+    this.#desk.revoke(host.toLowerCase());
+    await this.#permissions.revoke(host.toLowerCase());
+  }
+
+  async withdraw(): Promise<void> {
+    const withdrawn = this.#permissions.withdraw();
+    if (!this.#permissions.allowed) {
+      this.#auto = false;
+      this.#desk.forget(this.#codeCells().map(({ id }) => id));
+      this.#kernel.end();
+      for (const cell of this.#cells.values()) cell.ran = false;
+      for (const { id } of this.#codeCells()) this.#setState(id, { kind: "idle" });
+    }
+    await withdrawn;
+  }
+
   async run(cellId: string): Promise<void> {
     if (!this.#codeCells().some(({ id }) => id === cellId)) return;
     await this.#command((command) => ({ kind: "run", command, id: cellId }), cellId);
   }
 
   async runEager(): Promise<void> {
+    await this.ready;
+    if (!this.#permissions.allowed) return;
     this.#auto = true;
     await this.#command((command) => ({ kind: "run-eager", command }), null);
   }
@@ -140,13 +209,8 @@ class Session extends EventTarget implements OpenNotebook {
       return kind === "running" || kind === "queued";
     };
     if (!isActive()) return;
-    this.#send({ kind: "cancel", id: cellId });
-    this.#link.then(
-      (link) => {
-        link.prepare();
-      },
-      () => undefined,
-    );
+    this.#kernel.send({ kind: "cancel", id: cellId });
+    this.#kernel.prepare();
     await new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
@@ -197,21 +261,15 @@ class Session extends EventTarget implements OpenNotebook {
     cell.ran = true;
     cell.trainedWith = job ? trainedWith(job) : null;
     const trained = cell.trainedWith ? { [cellId]: cell.trainedWith } : {};
-    this.#send({ kind: "restore", ran: [cellId], cancelled: [], trained });
+    this.#kernel.send({ kind: "restore", ran: [cellId], cancelled: [], trained });
   }
 
   dispose(): void {
     this.#disposed = true;
     if (this.#editTimer !== null) clearTimeout(this.#editTimer);
-    if (this.#watchTimer !== null) clearInterval(this.#watchTimer);
-    for (const { controller } of this.#trainings.values()) controller.abort();
-    this.#settleCommands();
-    this.#link.then(
-      (link) => {
-        link.dispose();
-      },
-      () => undefined,
-    );
+    if (this.#supersedeTimer !== null) clearTimeout(this.#supersedeTimer);
+    this.#desk.dispose();
+    this.#kernel.dispose();
   }
 
   // The document
@@ -231,6 +289,7 @@ class Session extends EventTarget implements OpenNotebook {
   }
 
   #edited(): void {
+    this.#requests = null;
     this.#reconcile();
     if (this.#editTimer !== null) clearTimeout(this.#editTimer);
     this.#editTimer = setTimeout(() => {
@@ -242,7 +301,38 @@ class Session extends EventTarget implements OpenNotebook {
     if (this.#editTimer === null) return;
     clearTimeout(this.#editTimer);
     this.#editTimer = null;
-    this.#send({ kind: "cells", cells: this.#codeCells() });
+    const blocked = this.#isEditOfWhatRuns();
+    this.#kernel.send(this.#cellsMessage());
+    if (!blocked) return;
+    // The kernel answers with its graph at once, unless the very cell that was edited does not give control back.
+    this.#supersedeTimer ??= setTimeout(() => {
+      this.#supersedeTimer = null;
+      if (!this.#restarting) void this.#restart([], null);
+    }, SUPERSEDE_MS);
+  }
+
+  #cellsMessage(): HostMessage {
+    const cells = this.#codeCells();
+    this.#sent = new Map(cells.map(({ id, source }) => [id, source]));
+    return { kind: "cells", cells };
+  }
+
+  /** Whether a cell runs whose own text was edited, or, where it is eager, that of a cell that it depends on. */
+  #isEditOfWhatRuns(): boolean {
+    const edited = new Set<string>();
+    for (const { id, source } of this.#codeCells()) if (this.#sent.get(id) !== source) edited.add(id);
+    for (const id of this.#sent.keys()) if (!this.#cells.has(id)) return true;
+    const owners = new Map<string, string>();
+    for (const [id, { defines }] of this.#cells) for (const name of defines) owners.set(name, id);
+    const depends = (id: string, seen: Set<string>): boolean => {
+      if (edited.has(id)) return true;
+      if (seen.has(id)) return false;
+      seen.add(id);
+      return (this.#cells.get(id)?.uses ?? []).some((name) => depends(owners.get(name) ?? "", seen));
+    };
+    return [...this.#cells].some(
+      ([id, { state, lazy }]) => state.kind === "running" && (lazy ? edited.has(id) : depends(id, new Set())),
+    );
   }
 
   #reconcile(): void {
@@ -258,56 +348,23 @@ class Session extends EventTarget implements OpenNotebook {
 
   // The kernel
 
-  async #connect(): Promise<KernelLink> {
-    const link = await this.#createKernel();
-    if (this.#disposed) link.dispose();
-    link.onMessage = (message) => {
-      this.#receive(message);
-    };
-    link.onLost = (reason) => {
-      void this.#restart([], reason);
-    };
-    link.send({ kind: "cells", cells: this.#codeCells() });
-    return link;
-  }
-
-  #send(message: HostMessage): void {
-    this.#link.then(
-      (link) => {
-        if (!this.#disposed) link.send(message);
-      },
-      () => undefined,
-    );
-  }
-
-  async #command(make: (command: number) => HostMessage, cellId: string | null): Promise<void> {
+  async #command(make: Parameters<KernelHost["command"]>[0], cellId: string | null): Promise<void> {
+    await this.ready;
+    if (!this.#permissions.allowed) return;
     if (this.#restarting) await this.#restarting;
     this.#flushEdit();
-    try {
-      await this.#link;
-    } catch (error) {
-      const data = asFulguriteError(error).toData();
-      for (const { id } of this.#codeCells()) {
-        if (cellId === null || id === cellId)
-          this.#setState(id, { kind: "error", error: data, lineText: null });
-      }
-      // The next attempt may find what this one lacked.
-      this.#link = this.#connect();
-      this.#link.catch(() => undefined);
-      return;
+    const error = await this.#kernel.command(make);
+    if (!error || this.#disposed) return;
+    for (const { id } of this.#codeCells()) {
+      if (cellId === null || id === cellId) this.#setState(id, { kind: "error", error, lineText: null });
     }
-    const command = this.#nextCommand++;
-    const settled = new Promise<void>((resolve) => {
-      this.#commands.set(command, resolve);
-    });
-    this.#watch();
-    this.#send(make(command));
-    await settled;
   }
 
   #receive(message: KernelMessage): void {
     switch (message.kind) {
       case "graph":
+        if (this.#supersedeTimer !== null) clearTimeout(this.#supersedeTimer);
+        this.#supersedeTimer = null;
         for (const { id, defines, uses, lazy } of message.cells) {
           const cell = this.#cells.get(id);
           if (cell) this.#update(cell, { defines, uses, lazy });
@@ -319,43 +376,24 @@ class Session extends EventTarget implements OpenNotebook {
         if (!cell) break;
         if (state.kind === "running") cell.ran = true;
         this.#setState(id, state.kind === "running" ? { kind: "running", since: Date.now() } : state);
-        if (state.kind === "running") this.#watch();
+        if (state.kind === "running") this.#kernel.watch();
         break;
       }
       case "outputs":
         this.#addOutputs(message.id, message.outputs, message.replace);
         break;
-      case "train":
-        this.#train(message);
-        break;
-      case "abort":
-        this.#trainings.get(message.request)?.controller.abort();
-        break;
       case "settled":
-        this.#commands.get(message.command)?.();
-        this.#commands.delete(message.command);
+        this.#kernel.settle(message.command);
+        break;
+      case "train":
+      case "fetch":
+      case "package":
+      case "abort":
+        this.#desk.receive(message);
         break;
       case "pong":
         break;
     }
-  }
-
-  /** While something runs: a kernel that has been silent for too long is replaced. */
-  #watch(): void {
-    this.#watchTimer ??= setInterval(() => {
-      const active = [...this.#cells.values()].some(({ state }) => state.kind === "running");
-      if (!active && this.#commands.size === 0) {
-        if (this.#watchTimer !== null) clearInterval(this.#watchTimer);
-        this.#watchTimer = null;
-        return;
-      }
-      this.#link.then(
-        (link) => {
-          if (link.silence > this.#hangLimit && !this.#restarting) void this.#restart([], hung(link.silence));
-        },
-        () => undefined,
-      );
-    }, WATCH_INTERVAL_MS);
   }
 
   /**
@@ -370,7 +408,6 @@ class Session extends EventTarget implements OpenNotebook {
   }
 
   async #replaceKernel(stopped: readonly string[], reason: ErrorData | null): Promise<void> {
-    this.#generation++;
     const cancelled = new Set(stopped);
     for (const { id } of this.#codeCells()) {
       const cell = this.#cells.get(id)!;
@@ -386,72 +423,23 @@ class Session extends EventTarget implements OpenNotebook {
         cancelled.add(id);
       }
     }
-    for (const [request, training] of this.#trainings) {
-      if (stopped.includes(training.cell)) training.controller.abort();
-      this.#trainings.delete(request);
-    }
-    this.#settleCommands();
+    this.#desk.forget(stopped);
     try {
-      const link = await this.#link;
-      await link.restart();
+      await this.#kernel.restart();
       if (this.#disposed) return;
       for (const id of cancelled) {
         const state = this.#cells.get(id)?.state;
         if (state?.kind === "error") this.#keptErrors.set(id, state);
       }
-      link.send({ kind: "cells", cells: this.#codeCells() });
+      this.#kernel.send(this.#cellsMessage());
       const ran = [...this.#cells].filter(([, cell]) => cell.ran).map(([id]) => id);
       const trained: Record<string, TrainedWith> = {};
       for (const [id, cell] of this.#cells) if (cell.trainedWith) trained[id] = cell.trainedWith;
-      link.send({ kind: "restore", ran, cancelled: [...cancelled], trained });
-      if (this.#auto) link.send({ kind: "run-eager", command: this.#nextCommand++ });
-    } catch (error) {
-      this.#link = Promise.reject(asFulguriteError(error));
-      this.#link.catch(() => undefined);
+      this.#kernel.send({ kind: "restore", ran, cancelled: [...cancelled], trained, rerun: true });
+      if (this.#auto) this.#kernel.send({ kind: "run-eager", command: this.#kernel.nextCommand() });
+    } catch {
+      // The next command says why there is no kernel.
     }
-  }
-
-  #settleCommands(): void {
-    for (const resolve of this.#commands.values()) resolve();
-    this.#commands.clear();
-  }
-
-  // Training
-
-  #train({ request, id, job }: Extract<KernelMessage, { kind: "train" }>): void {
-    const generation = this.#generation;
-    const answer = (message: HostMessage): void => {
-      this.#trainings.delete(request);
-      if (generation === this.#generation) this.#send(message);
-    };
-    const refuse = (error: unknown): void => {
-      answer({ kind: "refused", request, error: asFulguriteError(error).toData() });
-    };
-    const cell = this.#cells.get(id);
-    if (!cell || this.#trainings.has(request)) return;
-    if (this.#trainings.size >= MAX_TRAININGS) {
-      const fix = "Wait for one to end, or stop one.";
-      const error = new FulguriteError(
-        "notebook/too-many-runs",
-        `This notebook has ${MAX_TRAININGS} runs in flight.`,
-        fix,
-      );
-      this.#send({ kind: "refused", request, error: error.toData() });
-      return;
-    }
-    const controller = new AbortController();
-    cell.trainedWith = trainedWith(job);
-    this.#trainings.set(request, { cell: id, controller, generation });
-    const started = (runId: string): void => {
-      if (!this.#disposed) this.#addOutputs(id, [{ view: "run", runId }], false);
-    };
-    const work = new Promise<TrainResult>((resolve) => {
-      if (job.kind === "agentic") checkAgenticJob(job);
-      resolve(this.#services.train(job, id, started, controller.signal));
-    });
-    work.then((result) => {
-      answer({ kind: "trained", request, result });
-    }, refuse);
   }
 
   // What the page sees
@@ -487,13 +475,4 @@ class Session extends EventTarget implements OpenNotebook {
       if (!this.#disposed) this.dispatchEvent(new Event("change"));
     });
   }
-}
-
-function hung(silence: number): ErrorData {
-  const seconds = Math.round(silence / 1_000);
-  return new FulguriteError(
-    "notebook/hung",
-    `The notebook's cells did not answer for ${seconds} seconds and were stopped.`,
-    "Look for a loop without an end, or `await` something in it now and then.",
-  ).toData();
 }

@@ -184,6 +184,18 @@ export class FakeSession extends EventTarget implements NotebookSession {
   readonly edits: string[] = [];
   readonly canUndo = false;
   readonly canRedo = false;
+  readonly ready = Promise.resolve();
+  readonly permissions = {
+    state: "allowed",
+    from: null,
+    requests: { hosts: [], imports: [], trains: [] },
+    hosts: [],
+    refused: [],
+  } as const;
+  readonly allow = (): Promise<void> => Promise.resolve();
+  readonly grant = (): Promise<void> => Promise.resolve();
+  readonly revoke = (): Promise<void> => Promise.resolve();
+  readonly withdraw = (): Promise<void> => Promise.resolve();
   #trainer: FakeTrainer;
   #seed = 1;
 
