@@ -13,3 +13,5 @@ export type { AlgorithmConfig, PpoConfig } from "./rl/config.ts";
 export { cartPole } from "./env/cartpole.ts";
 export type { Environment } from "./env/environment.ts";
 export { FulguriteError } from "./gpu/error.ts";
+export { expect, type Expectation } from "./notebook/expect.ts";
+export { display, invalidation, signal, test } from "./notebook/outside.ts";

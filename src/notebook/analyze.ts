@@ -4,10 +4,14 @@ import { transform } from "sucrase";
 import { FulguriteError } from "../gpu/error.ts";
 import { analyzeNames } from "./names.ts";
 
-/** `import { imported as local } from "fulgurite"`; `imported` is "*" for a namespace. */
+/** `import { imported as local } from "from"`; `imported` is "*" for a namespace. */
 export interface CellImport {
   readonly local: string;
   readonly imported: string;
+  /** "fulgurite", a package that ships with the page, or an address. */
+  readonly from: string;
+  /** Of the cell, 1-based. */
+  readonly line: number;
 }
 
 /** What the kernel knows of a cell's text before running it. */
@@ -28,7 +32,8 @@ export interface CellAnalysis {
 /** The one name that the evaluated text has beside the person's own. */
 export const CONTEXT = "$fulgurite";
 
-const PACKAGE = "fulgurite";
+/** Its names are ours, in scope in every cell. */
+export const PACKAGE = "fulgurite";
 
 /** Analyses one cell's TypeScript. Throws `FulguriteError` (code "notebook/...") with the cell's line. */
 export function analyzeCell(source: string): CellAnalysis {
@@ -40,21 +45,19 @@ export function analyzeCell(source: string): CellAnalysis {
   for (const statement of program.body) {
     const line = statement.loc?.start.line ?? 1;
     switch (statement.type) {
-      case "ImportDeclaration":
-        if (statement.source.value !== PACKAGE) throw notOurs(String(statement.source.value), line);
+      case "ImportDeclaration": {
+        const from = importable(String(statement.source.value), line);
         for (const specifier of statement.specifiers) {
-          const imported =
-            specifier.type !== "ImportSpecifier"
-              ? "*"
-              : specifier.imported.type === "Identifier"
-                ? specifier.imported.name
-                : String(specifier.imported.value);
-          imports.push({ local: specifier.local.name, imported });
+          imports.push({ local: specifier.local.name, imported: importedName(specifier, from), from, line });
+        }
+        if (statement.specifiers.length === 0 && from !== PACKAGE) {
+          imports.push({ local: "", imported: "*", from, line });
         }
         edits.push({ start: statement.start, end: statement.end, text: "" });
         break;
+      }
       case "ExportNamedDeclaration":
-        if (statement.source) throw notOurs(String(statement.source.value), line);
+        if (statement.source) throw reexport(line);
         edits.push({
           start: statement.start,
           end: statement.declaration ? statement.declaration.start : statement.end,
@@ -62,7 +65,7 @@ export function analyzeCell(source: string): CellAnalysis {
         });
         break;
       case "ExportAllDeclaration":
-        throw notOurs(String(statement.source.value), line);
+        throw reexport(line);
       case "ExportDefaultDeclaration":
         throw new FulguriteError(
           "notebook/export-default",
@@ -73,6 +76,7 @@ export function analyzeCell(source: string): CellAnalysis {
       default:
     }
   }
+  edits.push(...dynamicImports(program));
   const last = program.body.at(-1);
   if (last?.type === "ExpressionStatement" && last.directive === undefined) {
     const end = stripped[last.end - 1] === ";" ? last.end - 1 : last.end;
@@ -81,7 +85,9 @@ export function analyzeCell(source: string): CellAnalysis {
   }
   const names = analyzeNames(program);
   const plain = new Set(
-    imports.filter(({ local, imported }) => local === imported).map(({ local }) => local),
+    imports
+      .filter(({ local, imported, from }) => from === PACKAGE && local === imported)
+      .map(({ local }) => local),
   );
   return {
     code: applyEdits(stripped, edits),
@@ -99,11 +105,13 @@ interface Edit {
   readonly text: string;
 }
 
-/** Replaces ranges, in ascending order; the newlines of a replaced range stay, so that lines keep their numbers. */
+/** Replaces ranges that do not overlap; the newlines of a replaced range stay, so that lines keep their numbers. */
 function applyEdits(text: string, edits: readonly Edit[]): string {
   let result = "";
   let at = 0;
-  for (const { start, end, text: replacement } of edits) {
+  for (const { start, end, text: replacement } of [...edits].sort(
+    (a, b) => a.start - b.start || a.end - b.end,
+  )) {
     result += text.slice(at, start) + replacement + text.slice(start, end).replace(/[^\n]/g, "");
     at = end;
   }
@@ -142,11 +150,45 @@ function syntaxError(error: unknown): FulguriteError {
   return new FulguriteError("notebook/syntax", `${text}.`, "Correct this line.", { line, cause: error });
 }
 
-function notOurs(specifier: string, line: number): FulguriteError {
-  return new FulguriteError(
+/** Packages by their name, with a path or without, and https addresses; http on this machine only. */
+const IMPORTABLE =
+  /^(?:(?:@[a-z0-9._~-]+\/)?[a-z0-9._~-]+(?:\/[\w.~/-]+)?|https:\/\/\S+|http:\/\/(?:localhost|127\.0\.0\.1)(?::\d+)?\/\S*)$/;
+
+function importable(specifier: string, line: number): string {
+  if (IMPORTABLE.test(specifier) && !/^\.{1,2}(?:\/|$)/.test(specifier)) return specifier;
+  throw new FulguriteError(
     "notebook/import",
     `A cell cannot import "${specifier}".`,
-    'Import from "fulgurite"; other cells\' names need no import.',
+    'Import from "fulgurite", a package that ships with the page or an https:// address; other cells\' names need no import.',
+    { line },
+  );
+}
+
+function importedName(
+  specifier: { readonly type: string; readonly imported?: unknown },
+  from: string,
+): string {
+  if (specifier.type === "ImportDefaultSpecifier") return from === PACKAGE ? "*" : "default";
+  if (specifier.type !== "ImportSpecifier") return "*";
+  const { name, value } = specifier.imported as { readonly name?: string; readonly value?: unknown };
+  return name ?? String(value);
+}
+
+/** `import(...)` is the kernel's own: the browser's would reach for the network, which it may not. */
+function dynamicImports(program: Program): Edit[] {
+  const edits: Edit[] = [];
+  full(program, (node) => {
+    if (node.type !== "ImportExpression") return;
+    edits.push({ start: node.start, end: node.start + "import".length, text: `${CONTEXT}.import` });
+  });
+  return edits;
+}
+
+function reexport(line: number): FulguriteError {
+  return new FulguriteError(
+    "notebook/import",
+    "A cell cannot export from elsewhere.",
+    "Import the names, then other cells see them.",
     { line },
   );
 }
@@ -156,9 +198,15 @@ function callsTrain(
   declared: ReadonlySet<string>,
   imports: readonly CellImport[],
 ): boolean {
-  const names = new Set(imports.filter(({ imported }) => imported === "train").map(({ local }) => local));
+  const names = new Set(
+    imports
+      .filter(({ imported, from }) => from === PACKAGE && imported === "train")
+      .map(({ local }) => local),
+  );
   if (!declared.has("train")) names.add("train");
-  const namespaces = new Set(imports.filter(({ imported }) => imported === "*").map(({ local }) => local));
+  const namespaces = new Set(
+    imports.filter(({ imported, from }) => from === PACKAGE && imported === "*").map(({ local }) => local),
+  );
   let found = false;
   full(program, (node) => {
     if (node.type !== "CallExpression") return;

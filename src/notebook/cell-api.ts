@@ -11,6 +11,8 @@ import type { Job, TrainResult } from "../train/job.ts";
 import { simulatedJob, type JobOptions } from "../train/simulated-job.ts";
 import { cellDefinitions, definitionOutput, type DefinitionScope } from "./cell-definitions.ts";
 import { defineStepReward, rewardOutput, type RewardScope, type StepRewardOptions } from "./cell-reward.ts";
+import type { CellTest } from "./cell-tests.ts";
+import { expect } from "./expect.ts";
 import { formatText, inspect } from "./inspect.ts";
 import { travellingJob } from "./protocol-job.ts";
 import type { Output } from "./session-types.ts";
@@ -21,6 +23,8 @@ export interface CellHost {
   readonly scope: RewardScope & DefinitionScope;
   show(output: Output): void;
   train(job: Job): Promise<TrainResult>;
+  readonly invalidation: Promise<void>;
+  readonly test: CellTest;
 }
 
 /** Names in scope in every cell, also by `import { ... } from "fulgurite"`. */
@@ -35,6 +39,9 @@ export const cellApiNames = [
   "train",
   "display",
   "signal",
+  "invalidation",
+  "test",
+  "expect",
   "console",
   "FulguriteError",
 ] as const;
@@ -57,6 +64,9 @@ export function createCellApi(host: CellHost): CellApi {
     defineReward,
     FulguriteError,
     signal: host.signal,
+    invalidation: host.invalidation,
+    test: host.test,
+    expect,
     train: async (options: JobOptions | AgenticJobOptions) => {
       host.signal.throwIfAborted();
       return host.train(travellingJob("agent" in options ? agenticJob(options) : simulatedJob(options)));

@@ -11,6 +11,7 @@ import type { CodeSource } from "../runner/agent-source.ts";
 import { measure } from "../runner/measure.ts";
 import { policyParameters, type CharacterPolicy } from "../train/character-policy.ts";
 import { agentDefinition, agentFrom, type Agent, type AgentFunction } from "../train/define-agent.ts";
+import { PACKAGE } from "./analyze.ts";
 import { closureOf, parseCell, type ClosureCell, type ClosureNotebook } from "./closure.ts";
 import type { Output } from "./session-types.ts";
 
@@ -146,9 +147,15 @@ const INNER =
 
 function callsOf({ analysis }: ClosureCell, definer: "defineAgent" | "defineReward"): Candidate[] {
   const { code, imports, defines } = analysis;
-  const names = new Set(imports.filter(({ imported }) => imported === definer).map(({ local }) => local));
+  const names = new Set(
+    imports
+      .filter(({ imported, from }) => from === PACKAGE && imported === definer)
+      .map(({ local }) => local),
+  );
   if (!defines.includes(definer)) names.add(definer);
-  const namespaces = new Set(imports.filter(({ imported }) => imported === "*").map(({ local }) => local));
+  const namespaces = new Set(
+    imports.filter(({ imported, from }) => from === PACKAGE && imported === "*").map(({ local }) => local),
+  );
   const found: Candidate[] = [];
   const isDefiner = ({ callee }: CallExpression): boolean =>
     callee.type === "Identifier"

@@ -1,7 +1,7 @@
 import { parse, type Expression, type Program, type Statement as AcornStatement } from "acorn";
 import { FulguriteError } from "../gpu/error.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
-import { CONTEXT, type CellAnalysis } from "./analyze.ts";
+import { CONTEXT, PACKAGE, type CellAnalysis, type CellImport } from "./analyze.ts";
 import { analyzeNames } from "./names.ts";
 import { describeValue, portability } from "./portability.ts";
 
@@ -21,6 +21,8 @@ export interface ClosureNotebook {
   /** Our own names in cells. */
   readonly ours: ReadonlySet<string>;
   cell(id: string): ClosureCell;
+  /** Script that declares these imports of other modules, which were loaded before. */
+  library(imports: readonly CellImport[]): string;
 }
 
 /** Where a closure begins. */
@@ -46,12 +48,13 @@ const DEFINERS: Readonly<Record<string, string>> = {
  * followed: cloneable values are copied as they are now; a function or a class, or a plain object or list that holds
  * some, travels as the statement that declares it, with what that statement needs in turn and with statements that
  * write into it (`f.cache = ...`, `list.push(...)`), in the order of the cells. Throws "notebook/uncloneable-capture"
- * for anything else; a name that no cell defines is the worker's own.
+ * for anything else; what is imported travels as a library; a name that no cell defines is the worker's own.
  */
 export function closureOf(root: ClosureRoot, notebook: ClosureNotebook): CodeSource {
   const values = new Map<string, unknown>();
   const statements = new Map<string, Set<Statement>>();
   const definers = new Map<string, string>();
+  const modules = new Map<string, CellImport>();
   const seen = new Set<string>();
 
   const refuse = (why: string, fix: string): never => {
@@ -109,9 +112,10 @@ export function closureOf(root: ClosureRoot, notebook: ClosureNotebook): CodeSou
       }
     }
     const from = cell.dependencies.get(name);
-    const imported = cell.analysis.imports.find(({ local }) => local === name)?.imported;
+    const imported = cell.analysis.imports.find(({ local }) => local === name);
     if (from !== undefined) need(from, name);
-    else ours(name, imported ?? name);
+    else if (imported && imported.from !== PACKAGE) modules.set(name, imported);
+    else ours(name, imported?.imported ?? name);
   };
 
   const copy = (id: string, name: string, value: unknown): unknown => {
@@ -141,7 +145,8 @@ export function closureOf(root: ClosureRoot, notebook: ClosureNotebook): CodeSou
   // `var`: where code is evaluated in Node, the same name may be a parameter of the function around it.
   const head = [...definers].map(([name, text]) => `var ${name} = ${text};`);
   const code = ['"use strict";', ...head, ...included.map(({ text }) => text)].join("\n");
-  return { code, entry: root.entry, values: Object.fromEntries(values) };
+  const library = modules.size === 0 ? {} : { library: notebook.library([...modules.values()]) };
+  return { code, entry: root.entry, values: Object.fromEntries(values), ...library };
 }
 
 /** One statement at the top of a cell. */

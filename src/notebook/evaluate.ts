@@ -6,6 +6,8 @@ export interface EvaluationContext {
   last(value: unknown): void;
   /** Receives a reader for each name in scope; a reader throws while its name is not yet initialised. */
   scope(readers: Readonly<Record<string, () => unknown>>): void;
+  /** `import(...)` of the cell. */
+  import(specifier: unknown): Promise<unknown>;
 }
 
 /** How an evaluated cell calls itself in stack traces: `fulgurite-cell/<id>.ts:<line>`. */
@@ -33,4 +35,17 @@ export async function evaluateCell(
   const run = (0, eval)(text) as (context: EvaluationContext, ...values: unknown[]) => Promise<unknown[]>;
   const values = await run(context, ...scope.values());
   return new Map(analysis.defines.map((name, index) => [name, values[index]]));
+}
+
+/** Evaluates a module that was turned into a function body; what it exports is in `module.exports`. */
+export function evaluateModule(
+  name: string,
+  code: string,
+  module: { exports: Readonly<Record<string, unknown>> },
+  require: (specifier: string) => Readonly<Record<string, unknown>>,
+): void {
+  const run = (0, eval)(
+    `(function (require, module, exports, importMeta) {${code}\n})\n//# sourceURL=${name.replace(/\s/g, "%20")}`,
+  ) as (...values: unknown[]) => void;
+  run(require, module, module.exports, Object.freeze({ url: name }));
 }

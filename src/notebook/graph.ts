@@ -65,6 +65,27 @@ export function buildGraph(nodes: readonly GraphNode[]): CellGraph {
   return { definer, dependencies, dependents, problems, order };
 }
 
+/** Cells that a cell needs, also through others. */
+export const ancestorsOf = ({ dependencies }: CellGraph, id: string): Set<string> =>
+  reachable(id, (of) => dependencies.get(of)?.values() ?? []);
+
+/** Cells that need a cell, also through others. */
+export const descendantsOf = ({ dependents }: CellGraph, id: string): Set<string> =>
+  reachable(id, (of) => dependents.get(of) ?? []);
+
+function reachable(id: string, step: (of: string) => Iterable<string>): Set<string> {
+  const found = new Set<string>();
+  const next = [id];
+  for (let of = next.pop(); of !== undefined; of = next.pop()) {
+    for (const other of step(of)) {
+      if (found.has(other)) continue;
+      found.add(other);
+      next.push(other);
+    }
+  }
+  return found;
+}
+
 /** Tarjan's strongly connected components, which come out with dependencies first. */
 function sortByDependency(
   nodes: readonly GraphNode[],

@@ -1,8 +1,10 @@
 import { FulguriteError } from "../gpu/error.ts";
-import { analyzeCell, type CellAnalysis } from "./analyze.ts";
+import { analyzeCell, PACKAGE, type CellAnalysis } from "./analyze.ts";
 import { cellApiNames, hasOwnView, outputOf } from "./cell-api.ts";
 import type { ClosureCell, ClosureNotebook } from "./closure.ts";
 import type { CellGraph } from "./graph.ts";
+import type { LiveValues } from "./live-values.ts";
+import { resolve, type ModuleLoader } from "./modules.ts";
 import type { OutputBuffer } from "./output-buffer.ts";
 import type { KernelCellState } from "./protocol.ts";
 import type { TrainedWith } from "./trained-with.ts";
@@ -35,6 +37,10 @@ export interface KernelCell {
   /** No run of it has ended in this kernel. */
   fresh: boolean;
   run: CellRun | null;
+  /** Ran, and goes on publishing values. */
+  live: { readonly values: LiveValues; readonly run: CellRun } | null;
+  /** Settles the `invalidation` of the run that the present values came from. */
+  invalidate: (() => void) | null;
   queued: "eager" | "forced" | null;
   waiting: (() => void)[];
 }
@@ -55,6 +61,8 @@ export const emptyCell = (id: string): KernelCell => ({
   trainedWith: null,
   fresh: true,
   run: null,
+  live: null,
+  invalidate: null,
   queued: null,
   waiting: [],
 });
@@ -70,6 +78,23 @@ export function readSource(cell: KernelCell, source: string): void {
     cell.broken = error;
   }
 }
+
+/** Aborts a run, ends live values, and settles `invalidation`: whatever the cell still does has no effect. */
+export function abandon(cell: KernelCell): void {
+  for (const run of [cell.run, cell.live?.run]) {
+    run?.buffer.close();
+    run?.controller.abort();
+  }
+  cell.live?.values.stop();
+  cell.live = null;
+  cell.run = null;
+  cell.invalidate?.();
+  cell.invalidate = null;
+}
+
+/** Whether other cells can use the cell's values. */
+export const hasValues = (cell: KernelCell): boolean =>
+  !cell.run && (cell.state.kind === "done" || cell.live !== null);
 
 /** Tells those who wait that the cell neither waits nor runs. */
 export function settle(cell: KernelCell): void {
@@ -93,11 +118,19 @@ export function closureNotebook(
   readers: ReadonlyMap<string, () => unknown>,
   graph: CellGraph,
   find: (id: string) => KernelCell | undefined,
+  modules: ModuleLoader,
 ): ClosureNotebook {
   const { analysis } = running;
   return {
     order: graph.order,
     ours,
+    library: (imports) => {
+      const lines = imports.map(({ local, imported, from }) => {
+        const module = `$modules(${JSON.stringify(resolve(from, null))})`;
+        return `var ${local} = ${imported === "*" ? module : `${module}[${JSON.stringify(imported)}]`};`;
+      });
+      return modules.script(new Set(imports.map(({ from }) => from)), "$modules") + lines.join("\n");
+    },
     cell: (id): ClosureCell => {
       const dependencies = graph.dependencies.get(id) ?? new Map<string, string>();
       if (id === running.id) return { analysis, dependencies, value: (name) => readers.get(name)?.() };
@@ -134,10 +167,14 @@ export function ancestorProblem(ancestor: string): FulguriteError {
   );
 }
 
-export function unknownImport(name: string): FulguriteError {
+export function unknownImport(
+  name: string,
+  from = PACKAGE,
+  known: readonly string[] = cellApiNames.filter((one) => one !== "console"),
+): FulguriteError {
   return new FulguriteError(
     "notebook/import",
-    `"fulgurite" has no \`${name}\` for cells.`,
-    `It has ${cellApiNames.filter((one) => one !== "console").join(", ")}.`,
+    `"${from}" has no \`${name}\` for cells.`,
+    known.length === 0 ? "It exports nothing." : `It has ${known.slice(0, 40).join(", ")}.`,
   );
 }

@@ -18,6 +18,8 @@ async function start(port: MessagePort): Promise<void> {
     const kernel = new Kernel((message) => {
       port.postMessage(message);
     });
+    // The policy lets no request out; the gate lets out what the person granted.
+    self.fetch = kernel.fetch;
     port.onmessage = ({ data }: MessageEvent<HostMessage>) => {
       kernel.receive(data);
     };

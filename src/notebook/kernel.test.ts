@@ -91,6 +91,11 @@ class Bench {
       case "train":
         this.jobs.push(message);
         break;
+      case "package": {
+        const error = { code: "notebook/import", message: "none", fix: "", line: null, column: null };
+        this.kernel.receive({ kind: "refused", request: message.request, error });
+        break;
+      }
       case "abort":
         this.log.push(`abort ${message.request}`);
         break;

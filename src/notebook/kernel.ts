@@ -1,22 +1,23 @@
 import { FulguriteError } from "../gpu/error.ts";
-import type { Job, TrainResult } from "../train/job.ts";
-import { cellApiNames, createCellApi, outputOf, type CellApi } from "./cell-api.ts";
-import { settleSources } from "./cell-definitions.ts";
 import { describeCellError } from "./cell-error.ts";
-import { evaluateCell } from "./evaluate.ts";
-import { buildGraph, type CellGraph } from "./graph.ts";
+import { createCellFetch } from "./cell-fetch.ts";
+import { runCell } from "./cell-run.ts";
+import { ancestorsOf, buildGraph, descendantsOf, type CellGraph } from "./graph.ts";
 import {
+  abandon,
   ancestorProblem,
-  closureNotebook,
   emptyCell,
   finished,
+  hasValues,
   readSource,
   settle,
   showDefinitions,
-  unknownImport,
   type CellRun,
   type KernelCell,
 } from "./kernel-cell.ts";
+import { KernelRequests } from "./kernel-requests.ts";
+import { hasLiveValues, LiveValues } from "./live-values.ts";
+import { ModuleLoader } from "./modules.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import { changedSince } from "./trained-with.ts";
 import type { HostMessage, KernelCellSource, KernelCellState, KernelMessage } from "./protocol.ts";
@@ -36,6 +37,7 @@ const SLICE_MS = 30;
  * - A forced cell has its ancestors run first where they are not done.
  * - A lazy run in flight keeps the code it started with; an eager one is aborted and started again.
  * - A cell that is deleted or fails takes its names with it.
+ * - What an async generator yields are the successive values of its name; the cell runs until it has ended.
  */
 export class Kernel {
   readonly #post: (message: KernelMessage) => void;
@@ -43,16 +45,23 @@ export class Kernel {
   #graph: CellGraph = buildGraph([]);
   /** Whether cells that never ran may run by themselves: only once the host said so. */
   #auto = false;
-  #requests = new Map<
-    number,
-    { resolve: (result: TrainResult) => void; reject: (error: FulguriteError) => void }
-  >();
-  #nextRequest = 1;
+  readonly #requests: KernelRequests;
+  readonly #modules: ModuleLoader;
   #sliceStart = 0;
   #pumpTimer: ReturnType<typeof setTimeout> | null = null;
 
+  /** `fetch` for the realm in which cells run: every request goes to the host's gate. */
+  readonly fetch: typeof fetch;
+
   constructor(post: (message: KernelMessage) => void) {
     this.#post = post;
+    this.#requests = new KernelRequests(post);
+    this.fetch = createCellFetch(this.#requests);
+    this.#modules = new ModuleLoader(async (name) =>
+      /^https?:/.test(name)
+        ? await readText(await this.fetch(name), name)
+        : this.#requests.ask({ kind: "package", name }),
+    );
   }
 
   /** Handles one message from the host. */
@@ -75,12 +84,10 @@ export class Kernel {
         this.#cancel(message.id);
         break;
       case "trained":
-        this.#requests.get(message.request)?.resolve(message.result);
-        this.#requests.delete(message.request);
-        break;
+      case "response":
+      case "package":
       case "refused":
-        this.#requests.get(message.request)?.reject(FulguriteError.fromData(message.error));
-        this.#requests.delete(message.request);
+        this.#requests.receive(message);
         break;
       case "ping":
         this.#post({ kind: "pong", sequence: message.sequence });
@@ -94,7 +101,7 @@ export class Kernel {
     if (this.#pumpTimer !== null) clearTimeout(this.#pumpTimer);
     for (const cell of this.#cells.values()) {
       cell.queued = null;
-      this.#abandon(cell);
+      abandon(cell);
     }
     this.#cells.clear();
   }
@@ -123,7 +130,7 @@ export class Kernel {
     const removed = [...this.#cells.values()].filter(({ id }) => !cells.has(id));
     this.#cells = cells;
     for (const cell of removed) {
-      this.#abandon(cell);
+      abandon(cell);
       cell.queued = null;
       settle(cell);
     }
@@ -174,9 +181,9 @@ export class Kernel {
       return;
     }
     for (const name of because) cell.because.add(name);
-    if (cell.run) {
+    if (cell.run || cell.live) {
       if (this.#isLazy(cell)) return;
-      this.#abandon(cell);
+      abandon(cell);
       cell.queued = "eager";
     }
     if (!cell.queued) this.#setState(cell, { kind: "stale", because: [...cell.because] });
@@ -185,7 +192,7 @@ export class Kernel {
   #queueEager(ids: Iterable<string>): void {
     for (const id of ids) {
       const cell = this.#cells.get(id)!;
-      if (cell.queued || cell.run || this.#isLazy(cell) || !(this.#auto || cell.ran)) continue;
+      if (cell.queued || cell.run || cell.live || this.#isLazy(cell) || !(this.#auto || cell.ran)) continue;
       cell.queued = "eager";
     }
   }
@@ -226,27 +233,15 @@ export class Kernel {
     const cell = this.#cells.get(id);
     if (!cell || this.#problemOf(cell)) return;
     if (!cell.run) {
+      if (cell.live) abandon(cell);
       cell.queued = "forced";
-      for (const ancestor of this.#ancestors(id)) {
-        if (!ancestor.run && ancestor.state.kind !== "done") ancestor.queued = "forced";
+      for (const from of ancestorsOf(this.#graph, id)) {
+        const ancestor = this.#cells.get(from)!;
+        if (!ancestor.run && !hasValues(ancestor)) ancestor.queued = "forced";
       }
       this.#pump();
     }
     await finished(cell);
-  }
-
-  #ancestors(id: string): Set<KernelCell> {
-    const found = new Set<KernelCell>();
-    const next = [id];
-    for (let of = next.pop(); of !== undefined; of = next.pop()) {
-      for (const from of this.#graph.dependencies.get(of)!.values()) {
-        const ancestor = this.#cells.get(from)!;
-        if (found.has(ancestor)) continue;
-        found.add(ancestor);
-        next.push(from);
-      }
-    }
-    return found;
   }
 
   #cancel(id: string): void {
@@ -259,6 +254,11 @@ export class Kernel {
       this.#pump();
     }
     cell.run?.controller.abort();
+    if (cell.live) {
+      // What it published last stays.
+      cell.live.run.controller.abort();
+      cell.live.values.stop();
+    }
   }
 
   /**
@@ -284,7 +284,7 @@ export class Kernel {
       const isOpen =
         dependency.queued ?? (dependency.run && (cell.queued === "forced" || !this.#isLazy(dependency)));
       if (isOpen) waits = true;
-      else if (dependency.run || dependency.state.kind !== "done") missing ??= from;
+      else if (!hasValues(dependency)) missing ??= from;
     }
     const problem = this.#problemOf(cell);
     if (problem) this.#fail(cell, problem);
@@ -315,7 +315,7 @@ export class Kernel {
 
   #fail(cell: KernelCell, problem: FulguriteError): void {
     cell.queued = null;
-    this.#abandon(cell);
+    abandon(cell);
     cell.values = null;
     this.#setState(cell, { kind: "error", ...describeCellError(problem, cell.id, cell.source) });
     settle(cell);
@@ -323,11 +323,16 @@ export class Kernel {
 
   async #start(cell: KernelCell): Promise<void> {
     const { id, source, analysis } = cell;
+    // What the last run's values hold is released before there are new ones.
+    abandon(cell);
     const controller = new AbortController();
     const buffer = new OutputBuffer((outputs, replace) => {
       this.#post({ kind: "outputs", id, replace, outputs });
     });
     const run: CellRun = { controller, buffer, trained: false };
+    const invalidation = new Promise<void>((resolve) => {
+      cell.invalidate = resolve;
+    });
     cell.run = run;
     cell.queued = null;
     cell.values = null;
@@ -336,13 +341,28 @@ export class Kernel {
     // Before the cell's own code: should that never return, the host knows which cell it was.
     this.#setState(cell, { kind: "running" });
     let values: ReadonlyMap<string, unknown> | null = null;
+    let live: LiveValues | null = null;
     let failure: unknown;
     try {
-      values = await this.#evaluate(cell, run);
+      values = await runCell(cell, run, {
+        graph: this.#graph,
+        find: (other) => this.#cells.get(other),
+        requests: this.#requests,
+        modules: this.#modules,
+        invalidation,
+      });
+      if (hasLiveValues(values)) {
+        live = new LiveValues(values);
+        values = await live.first(values);
+      }
     } catch (error) {
       failure = error;
+      values = null;
     }
-    if (cell.run !== run) return;
+    if (cell.run !== run) {
+      live?.stop();
+      return;
+    }
     if (values) showDefinitions(analysis.defines, values, run);
     buffer.flush();
     cell.run = null;
@@ -354,89 +374,72 @@ export class Kernel {
     else if (!values) this.#setState(cell, { kind: "error", ...describeCellError(failure, id, source) });
     else {
       cell.values = values;
-      const because = [...cell.because];
-      this.#setState(cell, because.length > 0 ? { kind: "stale", because } : { kind: "done" });
+      if (live) cell.live = { values: live, run };
+      else this.#finish(cell);
     }
+    if (live && !cell.live) live.stop();
     this.#propagate(cell, first);
     settle(cell);
     this.#pump(this.#graph.dependents.get(id) ?? []);
+    if (live && cell.live) void this.#follow(cell, live, run);
   }
 
-  async #evaluate(cell: KernelCell, run: CellRun): Promise<ReadonlyMap<string, unknown>> {
-    const { id, analysis } = cell;
-    const names = new Map<string, () => unknown>();
-    const notebook = closureNotebook(cell, names, this.#graph, (other) => this.#cells.get(other));
-    const api = createCellApi({
-      signal: run.controller.signal,
-      scope: { code: analysis.code, names, notebook, cell: id },
-      show: (output) => {
-        run.buffer.push(output);
-      },
-      train: (job) => this.#train(id, job, run),
-    });
-    const context = {
-      last: (value: unknown) => {
-        if (value !== undefined) run.buffer.push(outputOf(value, null));
-      },
-      scope: (readers: Readonly<Record<string, () => unknown>>) => {
-        for (const [name, reader] of Object.entries(readers)) names.set(name, reader);
-      },
-    };
-    const values = await evaluateCell(id, analysis, this.#scopeOf(cell, api), context);
-    settleSources(values.values());
-    return values;
+  #finish(cell: KernelCell): void {
+    const because = [...cell.because];
+    this.#setState(cell, because.length > 0 ? { kind: "stale", because } : { kind: "done" });
   }
 
-  /** Values of the names that the cell takes from other cells and from us. */
-  #scopeOf(cell: KernelCell, api: CellApi): Map<string, unknown> {
-    const scope = new Map<string, unknown>();
-    const isOurs = (name: string): name is keyof CellApi =>
-      (cellApiNames as readonly string[]).includes(name);
-    const own = new Set(cell.analysis.defines);
-    for (const name of cell.analysis.free) {
-      const from = this.#graph.dependencies.get(cell.id)!.get(name);
-      if (from !== undefined) scope.set(name, this.#cells.get(from)!.values?.get(name));
-      else if (isOurs(name) && !own.has(name)) scope.set(name, api[name]);
-    }
-    for (const { local, imported } of cell.analysis.imports) {
-      if (imported === "*") scope.set(local, Object.freeze({ ...api }));
-      else if (isOurs(imported)) scope.set(local, api[imported]);
-      else if (!scope.has(local)) throw unknownImport(imported);
-    }
-    return scope;
-  }
-
-  #train(id: string, job: Job, run: CellRun): Promise<TrainResult> {
-    const { signal } = run.controller;
-    const request = this.#nextRequest++;
-    run.trained = true;
-    // What the cell showed before goes first, or it would wipe the view of the run.
-    run.buffer.flush();
-    const result = new Promise<TrainResult>((resolve, reject) => {
-      this.#requests.set(request, { resolve, reject });
-      signal.addEventListener("abort", () => {
-        if (!this.#requests.delete(request)) return;
-        this.#post({ kind: "abort", request });
-        reject(signal.reason as Error);
+  /** Publishes what a cell's generators yield, each value once what depends on the last one is done. */
+  async #follow(cell: KernelCell, live: LiveValues, run: CellRun): Promise<void> {
+    const { id, source, analysis } = cell;
+    const isCurrent = (): boolean => cell.live?.run === run;
+    try {
+      await live.follow(async (name, value) => {
+        if (!isCurrent()) return;
+        cell.values = new Map(cell.values).set(name, value);
+        const buffer = new OutputBuffer((outputs) => {
+          this.#post({ kind: "outputs", id, replace: true, outputs });
+        });
+        showDefinitions(analysis.defines, cell.values, { ...run, buffer });
+        buffer.flush();
+        this.#propagate(cell, false, name);
+        this.#pump(this.#graph.dependents.get(id) ?? []);
+        await this.#settled(id);
       });
-    });
-    // A cell may train without waiting; its failure is shown by the run itself.
-    result.catch(() => undefined);
-    this.#post({ kind: "train", request, id, job });
-    return result;
+      if (!isCurrent()) return;
+      cell.live = null;
+      this.#finish(cell);
+    } catch (error) {
+      if (!isCurrent()) return;
+      abandon(cell);
+      cell.values = null;
+      this.#setState(cell, { kind: "error", ...describeCellError(error, id, source) });
+      this.#propagate(cell, false);
+    }
+    this.#pump(this.#graph.dependents.get(id) ?? []);
+  }
+
+  /** Resolves once no eager cell that depends on this one waits or runs. */
+  async #settled(id: string): Promise<void> {
+    for (const dependent of descendantsOf(this.#graph, id)) {
+      const cell = this.#cells.get(dependent);
+      if (cell && !this.#isLazy(cell)) await finished(cell);
+    }
   }
 
   /**
    * A cell has run: what depends on it is stale and, where eager, runs. A first run in this kernel changes
-   * nothing for cells that last ran in a kernel before: their text was the same.
+   * nothing for cells that last ran in a kernel before: their text was the same. With `only`, that name changed.
    */
-  #propagate(cell: KernelCell, first: boolean): void {
+  #propagate(cell: KernelCell, first: boolean, only?: string): void {
     const dirty = new Set<string>();
     const held = new Set<string>();
     const next = [cell.id];
     for (let of = next.pop(); of !== undefined; of = next.pop()) {
       for (const id of this.#graph.dependents.get(of)!) {
         const dependent = this.#cells.get(id)!;
+        const uses = this.#graph.dependencies.get(id)!;
+        if (only !== undefined && of === cell.id && !uses.has(only)) continue;
         // A queued cell will do the same for its own dependents when it has run.
         if (!dirty.has(id) && !dependent.queued) next.push(id);
         dirty.add(id);
@@ -446,7 +449,9 @@ export class Kernel {
           this.#compareWithTraining(dependent);
           continue;
         }
-        const names = [...this.#graph.dependencies.get(id)!].filter(([, from]) => from === of);
+        const names = [...uses].filter(
+          ([name, from]) => from === of && (only === undefined || of !== cell.id || name === only),
+        );
         this.#markStale(
           dependent,
           names.map(([name]) => name),
@@ -469,15 +474,6 @@ export class Kernel {
     if (changed.length > 0) this.#markStale(cell, changed);
   }
 
-  /** Aborts a run and forgets it: whatever it still does has no effect. */
-  #abandon(cell: KernelCell): void {
-    const { run } = cell;
-    if (!run) return;
-    cell.run = null;
-    run.buffer.close();
-    run.controller.abort();
-  }
-
   #isLazy(cell: KernelCell): boolean {
     return cell.lazyFlag || cell.analysis.trains;
   }
@@ -491,4 +487,13 @@ export class Kernel {
     cell.state = state;
     this.#post({ kind: "state", id: cell.id, state });
   }
+}
+
+async function readText(response: Response, url: string): Promise<string> {
+  if (response.ok) return response.text();
+  throw new FulguriteError(
+    "notebook/import",
+    `${url} answered ${response.status}.`,
+    "Check the address of the import.",
+  );
 }

@@ -171,6 +171,12 @@ const output = read.union<"view", Output>("view", {
     nonFinite: counter,
     undecided: counter,
   }),
+  test: read.object({
+    view: read.oneOf("test"),
+    name: read.text(1_000),
+    passed: read.boolean,
+    message: read.nullable(read.text(10_000)),
+  }),
   agent: read.object({ view: read.oneOf("agent"), name, lines: counter }),
   "composite-reward": read.object({
     view: read.oneOf("composite-reward"),

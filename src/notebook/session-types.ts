@@ -36,6 +36,13 @@ export type Output =
       /** Further random states left out, because f32 cannot decide a comparison there. */
       readonly undecided: number;
     }
+  /** One test of a cell; the message says why it failed. */
+  | {
+      readonly view: "test";
+      readonly name: string;
+      readonly passed: boolean;
+      readonly message: string | null;
+    }
   /** An agent, and the length of its own function. */
   | { readonly view: "agent"; readonly name: string; readonly lines: number }
   /** A reward over whole rollouts. */

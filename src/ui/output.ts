@@ -34,6 +34,23 @@ export const outputStyles = css`
   .output-text.error {
     color: var(--error);
   }
+  .output-test {
+    margin: 0;
+  }
+  .output-test span {
+    display: inline-block;
+    min-inline-size: 56px;
+    color: var(--passed);
+  }
+  .output-test.failed span {
+    color: var(--error);
+  }
+  .output-test small {
+    display: block;
+    padding-inline-start: 56px;
+    font-size: var(--size-small);
+    color: var(--ink-quiet);
+  }
 `;
 
 /** True for outputs that want more width than text. */
@@ -64,6 +81,12 @@ export function outputView(output: Output, context: OutputContext): TemplateResu
         .nonFinite=${output.nonFinite}
         .undecided=${output.undecided}
       ></fulgurite-reward-output>`;
+    case "test":
+      return html`<p class=${`output-test ${output.passed ? "passed" : "failed"}`}>
+        <span>${output.passed ? "passed" : "failed"}</span> ${output.name}${
+          output.message === null ? nothing : html`<small>${output.message}</small>`
+        }
+      </p>`;
     case "agent":
       return agentOutput(output);
     case "composite-reward":

@@ -1,0 +1,154 @@
+import { parse, type Literal, type Program } from "acorn";
+import { full } from "acorn-walk";
+import { transform } from "sucrase";
+import { FulguriteError } from "../gpu/error.ts";
+import { evaluateModule } from "./evaluate.ts";
+
+/** One module as a function body that has `require`, `module`, `exports` and `importMeta` in scope. */
+interface LoadedModule {
+  readonly code: string;
+  /** By specifier as written: the module that it stands for. */
+  readonly resolved: ReadonlyMap<string, string>;
+}
+
+export type Namespace = Readonly<Record<string, unknown>>;
+
+const MAX_MODULES = 500;
+
+/**
+ * Modules that cells import: packages that ship with the page, and https addresses whose host was granted. Neither
+ * can be imported by the browser in a realm that reaches nothing, so their text is fetched through the host,
+ * turned from ES modules into functions and evaluated once a kernel. Modules may need each other in a circle;
+ * `await` at the top of one is not supported.
+ */
+export class ModuleLoader {
+  /** Text by address or package name. */
+  readonly #load: (name: string) => Promise<string>;
+  readonly #modules = new Map<string, Promise<LoadedModule>>();
+  readonly #loaded = new Map<string, LoadedModule>();
+  readonly #evaluated = new Map<string, { exports: Namespace }>();
+
+  constructor(load: (name: string) => Promise<string>) {
+    this.#load = load;
+  }
+
+  /** The names that a module exports. Throws `FulguriteError` "notebook/import", or what it throws itself. */
+  async import(specifier: string): Promise<Namespace> {
+    const name = resolve(specifier, null);
+    await this.#loadAll(name);
+    return this.#evaluate(name);
+  }
+
+  /**
+   * A classic script that defines `variable` as a function from a name to that module, for code that travels to
+   * other workers. The modules must have been imported before.
+   */
+  script(specifiers: Iterable<string>, variable: string): string {
+    const names = new Set<string>();
+    const add = (name: string): void => {
+      if (names.has(name)) return;
+      names.add(name);
+      for (const next of this.#loaded.get(name)?.resolved.values() ?? []) add(next);
+    };
+    for (const specifier of specifiers) add(resolve(specifier, null));
+    const entries = [...names].map((name) => {
+      const { code, resolved } = this.#loaded.get(name)!;
+      return `${JSON.stringify(name)}: [${JSON.stringify(Object.fromEntries(resolved))}, function (require, module, exports, importMeta) {${code}\n}]`;
+    });
+    return `var ${variable} = (() => { const modules = {${entries.join(",\n")}}, done = {};
+const get = (name) => { if (done[name]) return done[name].exports; const module = done[name] = { exports: {} };
+const [names, run] = modules[name]; run((specifier) => get(names[specifier] ?? specifier), module, module.exports, { url: name }); return module.exports; };
+return get; })();\n`;
+  }
+
+  async #loadAll(name: string): Promise<void> {
+    const seen = new Set<string>();
+    const visit = async (one: string): Promise<void> => {
+      if (seen.has(one)) return;
+      seen.add(one);
+      if (seen.size > MAX_MODULES) throw problem(`"${name}" consists of more than ${MAX_MODULES} modules.`);
+      let loading = this.#modules.get(one);
+      if (!loading) {
+        loading = this.#read(one);
+        this.#modules.set(one, loading);
+      }
+      try {
+        const module = await loading;
+        this.#loaded.set(one, module);
+        await Promise.all([...module.resolved.values()].map((next) => visit(next)));
+      } catch (error) {
+        // What was refused may be granted later.
+        this.#modules.delete(one);
+        throw error;
+      }
+    };
+    await visit(name);
+  }
+
+  async #read(name: string): Promise<LoadedModule> {
+    const text = await this.#load(name);
+    try {
+      return toFunctionBody(text, name);
+    } catch (error) {
+      if (error instanceof FulguriteError) throw error;
+      throw problem(`"${name}" cannot be read as a module: ${(error as Error).message}.`);
+    }
+  }
+
+  #evaluate(name: string): Namespace {
+    const known = this.#evaluated.get(name);
+    if (known) return known.exports;
+    const { code, resolved } = this.#loaded.get(name)!;
+    const module = { exports: {} as Namespace };
+    this.#evaluated.set(name, module);
+    try {
+      evaluateModule(name, code, module, (specifier) => this.#evaluate(resolved.get(specifier) ?? specifier));
+    } catch (error) {
+      this.#evaluated.delete(name);
+      throw error;
+    }
+    return module.exports;
+  }
+}
+
+/** A module's absolute name: an https address, or a package's own name. */
+export function resolve(specifier: string, base: string | null): string {
+  if (/^https?:\/\//.test(specifier)) return new URL(specifier).href;
+  if (/^\.{0,2}\//.test(specifier)) {
+    if (base !== null && /^https?:/.test(base)) return new URL(specifier, base).href;
+    throw problem(`"${specifier}" is relative, and there is nothing that it could be relative to.`);
+  }
+  if (/^[a-z]+:/.test(specifier)) throw problem(`"${specifier}" cannot be imported.`);
+  return specifier;
+}
+
+function toFunctionBody(text: string, name: string): LoadedModule {
+  const program = parse(text, { ecmaVersion: 2024, sourceType: "module", allowHashBang: true });
+  const resolved = new Map<string, string>();
+  for (const specifier of specifiersOf(program)) resolved.set(specifier, resolve(specifier, name));
+  const { code } = transform(text.replace(/^#!.*/, ""), {
+    transforms: ["imports"],
+    disableESTransforms: true,
+  });
+  return { code: code.replace(/\bimport\s*\.\s*meta\b/g, "importMeta"), resolved };
+}
+
+function specifiersOf(program: Program): Set<string> {
+  const found = new Set<string>();
+  const add = (source: unknown): void => {
+    const value = (source as Literal | null | undefined)?.value;
+    if (typeof value === "string") found.add(value);
+  };
+  for (const statement of program.body) if ("source" in statement) add(statement.source);
+  full(program, (node) => {
+    if (node.type === "ImportExpression") add((node as unknown as { source: unknown }).source);
+  });
+  return found;
+}
+
+const problem = (message: string): FulguriteError =>
+  new FulguriteError(
+    "notebook/import",
+    message,
+    'Import from "fulgurite", from a package that ships with the page, or from an https:// address.',
+  );
