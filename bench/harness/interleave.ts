@@ -19,7 +19,7 @@ export function timing(times: readonly number[]): Timing {
 export async function interleave<Name extends string>(
   contestants: Readonly<Record<Name, () => Promise<unknown>>>,
   options: {
-    /** Most rounds; at least three are run. */
+    /** Most rounds; three of them are run whatever the budget. */
     readonly rounds: number;
     /** ms for all rounds together; default 30 s. */
     readonly budget?: number;

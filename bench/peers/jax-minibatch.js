@@ -1,5 +1,6 @@
 // Plain JavaScript: the compiler must not need the peers, which `npm ci` does not install.
 import { blockUntilReady, defaultDevice, init, jit, nn, numpy as np, valueAndGrad } from "@jax-js/jax";
+import { adam } from "./jax-adam.js";
 
 export async function createJaxMinibatch(device, work) {
   const began = performance.now();
@@ -31,7 +32,6 @@ export async function createJaxMinibatch(device, work) {
       .sub(entropy.mul(work.entropyCoefficient))
       .mean();
   };
-  const [beta1, beta2] = [0.9, 0.999];
   const step = jit((parameters, first, second, x, t) => {
     const [value, gradients] = valueAndGrad(loss)(
       parameters.map((p) => p.ref),
@@ -41,24 +41,7 @@ export async function createJaxMinibatch(device, work) {
     const scale = np.minimum(np.reciprocal(np.sqrt(squares).add(1e-6)).mul(work.maxGradientNorm), 1);
     const clipped = gradients.map((g) => g.mul(scale.ref));
     scale.dispose();
-    const m = first.map((a, i) => a.mul(beta1).add(clipped[i].ref.mul(1 - beta1)));
-    const v = second.map((a, i) => a.mul(beta2).add(np.square(clipped[i]).mul(1 - beta2)));
-    const [correction1, correction2] = [beta1, beta2].map((b) =>
-      np
-        .exp(t.ref.mul(Math.log(b)))
-        .mul(-1)
-        .add(1),
-    );
-    t.dispose();
-    const next = parameters.map((p, i) => {
-      const direction = m[i].ref
-        .div(correction1.ref)
-        .div(np.sqrt(v[i].ref.div(correction2.ref)).add(work.epsilon));
-      return p.sub(direction.mul(work.learningRate));
-    });
-    correction1.dispose();
-    correction2.dispose();
-    return { parameters: next, m, v, value };
+    return { ...adam(parameters, clipped, first, second, t, work), value };
   });
   let state = {
     parameters: work.tensors.map(leaf),
