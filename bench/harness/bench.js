@@ -2,10 +2,11 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-// npm run bench: installs the peers where they are missing or out of date, then loads main.ts through Vite.
+// npm run bench and npm run profile: installs the peers where they are missing or out of date, then loads main.ts through Vite.
 const bench = fileURLToPath(new URL("..", import.meta.url));
 const flags = process.argv.slice(2);
-const peers = !flags.includes("--no-peers");
+const profile = flags[0] === "--profile";
+const peers = !profile && !flags.includes("--no-peers");
 const wanted = (path) => JSON.stringify(JSON.parse(readFileSync(path, "utf8")).dependencies);
 const stamp = `${bench}node_modules/.package-lock.json`;
 const missing = () => {
@@ -28,9 +29,9 @@ if (peers && missing()) {
 const { createServer } = await import("vite");
 const { serverConfig } = await import("./server.js");
 const server = await createServer(serverConfig(bench));
-const { main } = await server.ssrLoadModule("/harness/main.ts");
+const { main } = await server.ssrLoadModule(`/harness/${profile ? "profile" : "main"}.ts`);
 try {
-  process.exitCode = await main(server, flags, peers && !missing());
+  process.exitCode = await main(server, profile ? flags.slice(1) : flags, peers && !missing());
 } finally {
   await server.close();
 }

@@ -4,6 +4,7 @@ import { buildApp, type BuiltApp } from "../../test/support/app.ts";
 import { chromiumLaunch } from "../../test/support/browser.ts";
 import { serveStatic, type StaticServer } from "../../test/support/static-server.ts";
 import type { Bench, Measurement, NodeContext } from "./bench.ts";
+import type { KernelTime } from "./dispatch-times.ts";
 
 type ServedApp = Promise<{ readonly built: BuiltApp; readonly server: StaticServer }>;
 type PageBench = Extract<Bench, { readonly where: "page" }>;
@@ -48,6 +49,13 @@ export class BenchBrowser {
       await page.close();
     }
     return measurements;
+  }
+
+  async profile(name: string): Promise<readonly KernelTime[]> {
+    const page = await this.#open(false);
+    const times = await page.evaluate((name) => window.profile(name), name);
+    await page.close();
+    return times;
   }
 
   context(peers: boolean): NodeContext {

@@ -1,5 +1,7 @@
 import type { Bench, Measurement } from "./bench.ts";
-import { adapterText } from "../../src/gpu/device.ts";
+import { adapterText, openGpuDevice } from "../../src/gpu/device.ts";
+import { dispatchTimes, type KernelTime } from "./dispatch-times.ts";
+import { profiles } from "./profiles.ts";
 
 const benches = import.meta.glob<{ readonly default: Bench }>("../*.bench.ts");
 
@@ -9,6 +11,7 @@ declare global {
     benchReady: boolean;
     adapter(): Promise<string>;
     bench(name: string, peers: boolean): Promise<readonly Measurement[]>;
+    profile(name: string): Promise<readonly KernelTime[]>;
   }
 }
 
@@ -20,5 +23,10 @@ window.bench = async (name, peers) => {
   const { default: bench } = await benches[`../${name}.bench.ts`]!();
   if (bench.where !== "page") throw new Error(`${name} does not run in a page`);
   return bench.run({ progress: (text) => console.info(text), isolated: crossOriginIsolated, peers });
+};
+window.profile = async (name) => {
+  const gpu = await openGpuDevice(navigator.gpu);
+  if (!gpu?.device.features.has("timestamp-query")) throw new Error("The adapter has no timestamps.");
+  return dispatchTimes(gpu.device, await profiles[name]!(gpu));
 };
 window.benchReady = true;
