@@ -77,6 +77,22 @@ export const cellStyles = css`
   .margin button:hover {
     color: var(--accent-ink);
   }
+  .margin .more {
+    opacity: 0;
+  }
+  section:hover .more,
+  section:focus-within .more,
+  section:focus .more {
+    opacity: 1;
+  }
+  @media (hover: none) {
+    .margin .more {
+      opacity: 1;
+    }
+  }
+  .nothing {
+    color: var(--ink-quiet);
+  }
   .output,
   .wide {
     margin-block-start: 12px;
@@ -133,7 +149,7 @@ export const cellStyles = css`
       inset-inline-end: 20px;
     }
     .code {
-      padding-inline-end: 40px;
+      padding-inline-end: 72px;
     }
     .text {
       font-size: 1rem;

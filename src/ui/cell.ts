@@ -1,8 +1,10 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { live } from "lit/directives/live.js";
 import type { ErrorData } from "../gpu/error.ts";
 import type { CellView, Output } from "../notebook/session-types.ts";
 import { cellStyles } from "./cell.css.ts";
 import { cellLabel, stateWords } from "./cell-words.ts";
+import type { Command, CommandTarget } from "./commands.ts";
 import "./code.ts";
 import type { CodeEditEvent, CodeKeyEvent, FulguriteCode } from "./code.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
@@ -16,7 +18,8 @@ import type { RecordedRun } from "./recorded.ts";
 import { base, buttons } from "./tokens.css.ts";
 import type { TrainerClient } from "./trainer-client.ts";
 
-export type CellAction = "run" | "run-and-advance" | "stop" | "previous" | "next" | "focus";
+export type CellAction =
+  "run" | "run-and-advance" | "stop" | "previous" | "next" | "focus" | "undo" | "redo" | Command;
 
 /** What a person asks of a cell; the notebook does it. */
 export class CellActionEvent extends Event {
@@ -56,6 +59,9 @@ export class FulguriteCell extends LitElement {
     recorded: { attribute: false },
     usedBy: { attribute: false },
     active: { type: Boolean },
+    target: { attribute: false },
+    appView: { type: Boolean },
+    empty: { type: Boolean, reflect: true },
     editingText: { state: true },
     unfolded: { state: true },
   };
@@ -86,6 +92,12 @@ export class FulguriteCell extends LitElement {
   declare usedBy: readonly string[];
   /** The one cell that Tab reaches. */
   declare active: boolean;
+  /** The notebook, for the cell's menu. */
+  declare target: CommandTarget | null;
+  /** Shows text, outputs and inputs only. */
+  declare appView: boolean;
+  /** Has nothing to show without its code. */
+  declare empty: boolean;
   declare editingText: boolean;
   declare unfolded: boolean;
 
@@ -101,6 +113,9 @@ export class FulguriteCell extends LitElement {
     this.recorded = null;
     this.usedBy = [];
     this.active = false;
+    this.target = null;
+    this.appView = false;
+    this.empty = false;
     this.editingText = false;
     this.unfolded = false;
   }
@@ -112,8 +127,28 @@ export class FulguriteCell extends LitElement {
     section?.scrollIntoView({ block: "nearest" });
   }
 
+  /** Where the caret is in the text, or null while it is still. */
+  get caret(): number | null {
+    return this.#code()?.caret ?? null;
+  }
+
+  /** Whether the text has the focus. */
+  get isEditing(): boolean {
+    return this.#code()?.matches(":focus-within") ?? false;
+  }
+
+  /** Selects a stretch of the text that is being edited. */
+  selectText(from: number, to: number): void {
+    this.#code()?.select(from, to);
+  }
+
+  unfold(): void {
+    this.unfolded = true;
+  }
+
   /** Goes into the text. */
   async edit(): Promise<void> {
+    if (this.cell?.readonly) return;
     this.editingText = true;
     this.unfolded = true;
     await this.updateComplete;
@@ -123,6 +158,17 @@ export class FulguriteCell extends LitElement {
   /** Sends what was typed and not sent yet. */
   flush(): void {
     this.#code()?.flush();
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.get("cell")?.fold === false && this.cell?.fold) this.unfolded = false;
+    this.empty =
+      this.cell?.kind !== "md" &&
+      (this.cell?.outputs.length ?? 0) === 0 &&
+      this.cell?.state.kind !== "error" &&
+      this.storedRun === null &&
+      this.recorded === null &&
+      !this.cell?.lazy;
   }
 
   /** A run that has just begun comes into view: the policy acting is what the person wants to see. */
@@ -152,7 +198,8 @@ export class FulguriteCell extends LitElement {
       this.editingText = false;
       this.focus();
     } else {
-      if (this.cell?.kind === "md" && event.action !== "run") this.editingText = false;
+      const leaves = event.action !== "run" && event.action !== "undo" && event.action !== "redo";
+      if (this.cell?.kind === "md" && leaves) this.editingText = false;
       this.#act(event.action);
     }
   }
@@ -162,13 +209,14 @@ export class FulguriteCell extends LitElement {
     if (this.cell) this.dispatchEvent(new CellEditEvent(this.cell.id, event.source));
   }
 
-  #onKeydown(event: KeyboardEvent): void {
-    const section = this.renderRoot.querySelector("section");
-    if (event.composedPath()[0] !== section) return;
-    if (event.key === "Enter" && !event.shiftKey && !event.metaKey && !event.ctrlKey) {
-      event.preventDefault();
-      void this.edit();
-    }
+  #openMenu(event: Event): void {
+    this.#act("focus");
+    const { target, cell } = this;
+    if (!target || !cell) return;
+    const button = event.currentTarget as HTMLElement;
+    void import("./cell-menu.ts").then(({ openCellMenu }) => {
+      openCellMenu(button, cell.kind, target);
+    });
   }
 
   override render(): TemplateResult | typeof nothing {
@@ -178,7 +226,6 @@ export class FulguriteCell extends LitElement {
       tabindex=${this.active ? 0 : -1}
       aria-label=${cellLabel(cell, this.index, this.live)}
       aria-busy=${cell.state.kind === "running" || this.live === "running" ? "true" : "false"}
-      @keydown=${this.#onKeydown}
       @focusin=${() => {
         if (!this.active) this.#act("focus");
       }}
@@ -192,16 +239,32 @@ export class FulguriteCell extends LitElement {
     </section>`;
   }
 
+  #more(cell: CellView): TemplateResult {
+    return html`<button
+      class="bare more"
+      title="More"
+      aria-label=${`More for ${cell.id}`}
+      aria-haspopup="menu"
+      @click=${this.#openMenu}
+    >
+      ${icon("more")}
+    </button>`;
+  }
+
   #text(cell: CellView): TemplateResult {
-    return this.editingText
+    const text = this.editingText
       ? html`<div class="code">
           <fulgurite-code
-            .source=${cell.source}
+            .source=${live(cell.source)}
             language="md"
             label=${`Text of cell ${this.index + 1}`}
           ></fulgurite-code>
         </div>`
-      : html`<div class="text prose" @dblclick=${() => void this.edit()}>${markdown(cell.source)}</div>`;
+      : html`<div class="text prose" @dblclick=${() => void this.edit()}>
+          ${cell.source.trim() === "" ? html`<p class="nothing">Empty text. Press Enter to write.</p>` : markdown(cell.source)}
+        </div>`;
+    return html`<div class="margin silent">${this.#more(cell)}</div>
+      ${text}`;
   }
 
   #program(cell: CellView): TemplateResult {
@@ -244,22 +307,27 @@ export class FulguriteCell extends LitElement {
                 ${icon("run")}
               </button>`
         }
+        ${this.#more(cell)}
         <span class=${`state ${this.live === null ? state.kind : "running"}`}
           >${this.#marginWords(cell, words, invites)}</span
         >
       </div>
       ${
-        cell.fold && !this.unfolded
-          ? html`<button class="bare fold" @click=${() => (this.unfolded = true)}>
-              ${icon("chevron")}Show the code of ${cell.id}
-            </button>`
-          : html`<div class="code">
-              <fulgurite-code
-                .source=${cell.source}
-                language="ts"
-                label=${`Code of cell ${this.index + 1}, ${cell.id}`}
-              ></fulgurite-code>
-            </div>`
+        this.appView
+          ? nothing
+          : (cell.fold || cell.hidden) && !this.unfolded
+            ? html`<button class="bare fold" @click=${() => (this.unfolded = true)}>
+                ${icon("chevron")}Show the code of ${cell.id}
+              </button>`
+            : html`<div class="code">
+                <fulgurite-code
+                  .source=${live(cell.source)}
+                  language="ts"
+                  cell=${cell.id}
+                  ?readonly=${cell.readonly}
+                  label=${`Code of cell ${this.index + 1}, ${cell.id}`}
+                ></fulgurite-code>
+              </div>`
       }
       ${state.kind === "error" ? errorNote(state.error, state.lineText) : nothing}
       ${this.refusal ? errorNote(this.refusal) : nothing}

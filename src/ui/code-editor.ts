@@ -6,7 +6,7 @@ import {
   completionKeymap,
   completionStatus,
 } from "@codemirror/autocomplete";
-import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { defaultKeymap, indentWithTab } from "@codemirror/commands";
 import { javascript } from "@codemirror/lang-javascript";
 import { bracketMatching, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { EditorState, Prec, type Extension } from "@codemirror/state";
@@ -18,11 +18,13 @@ export interface EditorOptions {
   readonly root: ShadowRoot;
   readonly source: string;
   readonly language: "ts" | "md";
-  /** Accessible name. */
-  readonly label: string;
+  /** Accessible name; asked for again with every update of the view. */
+  readonly label: () => string;
   readonly onChange: (source: string) => void;
   /** Mod+Enter runs, Shift+Enter runs and goes on. */
   readonly onRun: (advance: boolean) => void;
+  /** The notebook has one history, over text and structure. */
+  readonly onTravel: (action: "undo" | "redo") => void;
   readonly onEscape: () => void;
   /** The caret left by an arrow key: up from the first line or down from the last. */
   readonly onLeave: (direction: -1 | 1) => void;
@@ -65,6 +67,10 @@ export function openEditor(options: EditorOptions): EditorView {
     options.onRun(advance);
     return true;
   };
+  const travel = (action: "undo" | "redo") => (): boolean => {
+    options.onTravel(action);
+    return true;
+  };
   const leave =
     (direction: -1 | 1) =>
     (view: EditorView): boolean => {
@@ -94,11 +100,13 @@ export function openEditor(options: EditorOptions): EditorView {
                 return true;
               },
             },
+            { key: "Mod-z", run: travel("undo") },
+            { key: "Mod-Shift-z", run: travel("redo") },
+            { key: "Mod-y", run: travel("redo") },
             { key: "Alt-ArrowUp", run: leave(-1) },
             { key: "Alt-ArrowDown", run: leave(1) },
           ]),
         ),
-        history(),
         drawSelection(),
         indentOnInput(),
         indentUnit.of("  "),
@@ -109,25 +117,29 @@ export function openEditor(options: EditorOptions): EditorView {
         syntaxHighlighting(classHighlighter),
         EditorView.lineWrapping,
         looks,
-        EditorView.contentAttributes.of({ "aria-label": options.label, spellcheck: "false" }),
+        EditorView.contentAttributes.of(() => ({ "aria-label": options.label(), spellcheck: "false" })),
         EditorView.updateListener.of((update) => {
           if (update.docChanged) options.onChange(update.state.doc.toString());
         }),
-        keymap.of([
-          ...closeBracketsKeymap,
-          ...completionKeymap,
-          ...defaultKeymap,
-          ...historyKeymap,
-          indentWithTab,
-        ]),
+        keymap.of([...closeBracketsKeymap, ...completionKeymap, ...defaultKeymap, indentWithTab]),
       ],
     }),
   });
 }
 
-/** Puts another text into the view, as one undoable change; nothing where it is there already. */
+/** Puts another text into the view by changing what differs; the caret follows the change. Nothing where it is there already. */
 export function replaceText(view: EditorView, source: string): void {
-  const { doc } = view.state;
-  if (doc.toString() === source) return;
-  view.dispatch({ changes: { from: 0, to: doc.length, insert: source } });
+  const old = view.state.doc.toString();
+  if (old === source) return;
+  let from = 0;
+  while (from < old.length && from < source.length && old[from] === source[from]) from++;
+  let behind = 0;
+  const most = Math.min(old.length, source.length) - from;
+  while (behind < most && old[old.length - 1 - behind] === source[source.length - 1 - behind]) behind++;
+  const insert = source.slice(from, source.length - behind);
+  view.dispatch({
+    changes: { from, to: old.length - behind, insert },
+    selection: { anchor: from + insert.length },
+    scrollIntoView: view.hasFocus,
+  });
 }

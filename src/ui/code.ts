@@ -17,7 +17,7 @@ export class CodeEditEvent extends Event {
 
 /** What a key in the editor asks of the cell. */
 export class CodeKeyEvent extends Event {
-  readonly action: "run" | "run-and-advance" | "leave" | "previous" | "next";
+  readonly action: "run" | "run-and-advance" | "leave" | "previous" | "next" | "undo" | "redo";
   constructor(action: CodeKeyEvent["action"]) {
     super("fulgurite-code-key", { bubbles: true, composed: true });
     this.action = action;
@@ -29,7 +29,14 @@ export class CodeKeyEvent extends Event {
  * CodeMirror editor, loaded on first use, takes its place without moving anything.
  */
 export class FulguriteCode extends LitElement {
-  static override properties = { source: {}, language: {}, label: {}, state: { state: true } };
+  static override properties = {
+    source: {},
+    language: {},
+    label: {},
+    cell: {},
+    readonly: { type: Boolean },
+    state: { state: true },
+  };
 
   static override styles = [
     base,
@@ -48,6 +55,9 @@ export class FulguriteCode extends LitElement {
   declare source: string;
   declare language: "ts" | "md";
   declare label: string;
+  /** Id of the cell whose code this is, for the language service; "" for text that it does not know. */
+  declare cell: string;
+  declare readonly: boolean;
   declare state: "still" | "loading" | "editing" | "broken";
 
   #view: EditorView | null = null;
@@ -59,6 +69,8 @@ export class FulguriteCode extends LitElement {
     this.source = "";
     this.language = "ts";
     this.label = "Code";
+    this.cell = "";
+    this.readonly = false;
     this.state = "still";
   }
 
@@ -70,13 +82,18 @@ export class FulguriteCode extends LitElement {
     this.state = "still";
   }
 
+  /** Characters before the caret; null while the text is still. */
+  get caret(): number | null {
+    return this.#view?.hasFocus ? this.#view.state.selection.main.head : null;
+  }
+
   /** Turns into an editor and takes the focus; the caret goes to the point where it was clicked. */
   async edit(at?: { readonly x: number; readonly y: number }): Promise<void> {
     if (this.#view) {
       this.#view.focus();
       return;
     }
-    if (this.state === "loading") return;
+    if (this.state === "loading" || this.readonly) return;
     this.state = "loading";
     try {
       const { openEditor } = await import("./code-editor.ts");
@@ -87,12 +104,15 @@ export class FulguriteCode extends LitElement {
         root: this.renderRoot as ShadowRoot,
         source: this.source,
         language: this.language,
-        label: this.label,
+        label: () => this.label,
         onChange: (source) => {
           this.#changed(source);
         },
         onRun: (advance) => {
           this.#key(advance ? "run-and-advance" : "run");
+        },
+        onTravel: (action) => {
+          this.#key(action);
         },
         onEscape: () => {
           this.#key("leave");
@@ -111,12 +131,23 @@ export class FulguriteCode extends LitElement {
     }
   }
 
+  /** Selects a stretch of the text, where it is being edited. */
+  select(from: number, to: number): void {
+    const length = this.#view?.state.doc.length ?? 0;
+    this.#view?.dispatch({
+      selection: { anchor: Math.min(from, length), head: Math.min(to, length) },
+      scrollIntoView: true,
+    });
+  }
+
   /** Sends what was typed and not sent yet. */
   flush(): void {
     clearTimeout(this.#timer);
     const source = this.#unsent;
     this.#unsent = null;
-    if (source !== null) this.dispatchEvent(new CodeEditEvent(source));
+    if (source === null) return;
+    this.source = source;
+    this.dispatchEvent(new CodeEditEvent(source));
   }
 
   #changed(source: string): void {
@@ -134,6 +165,7 @@ export class FulguriteCode extends LitElement {
   }
 
   protected override updated(changed: PropertyValues<this>): void {
+    if (changed.has("label")) this.#view?.dispatch({});
     // The session's text changed under the editor (undo, reset): take it, unless newer keys are on their way.
     if (changed.has("source") && this.#view && this.#unsent === null) void this.#accept();
   }

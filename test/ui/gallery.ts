@@ -4,6 +4,7 @@ import { TrainerClient } from "../../src/ui/trainer-client.ts";
 import { recordedRuns } from "../../src/ui/recorded.ts";
 import { agenticJob } from "./fake-agentic.ts";
 import { agenticCells, demoCells, FakeSession } from "./fake-session.ts";
+import { realSession } from "./real-session.ts";
 import { demoJob, FakeTrainer, random } from "./fake-trainer.ts";
 
 /** The page in each of its states, on a fake session and trainer: `gallery.html?scenario=finished`. */
@@ -13,6 +14,7 @@ const scenario = new URLSearchParams(location.search).get("scenario") ?? "fresh"
 const trainer = new FakeTrainer();
 const isAgentic = scenario.startsWith("agentic");
 const session = new FakeSession(trainer, isAgentic ? agenticCells() : demoCells());
+const real = scenario.startsWith("real") ? realSession() : null;
 const notebook = document.createElement("fulgurite-notebook");
 
 const earlier = (): void => {
@@ -101,11 +103,8 @@ switch (scenario) {
 }
 
 notebook.trainer = new TrainerClient(trainer);
-if (scenario !== "loading") notebook.session = session;
+if (scenario !== "loading") notebook.session = real ?? session;
+if (real) void real.runEager();
 if (scenario === "stale") notebook.edited = true;
-notebook.shelf = [
-  { id: isAgentic ? "cartpole" : "gallery", title: "CartPole" },
-  { id: isAgentic ? "gallery" : "strings", title: "Strings" },
-];
 document.body.append(notebook);
-Object.assign(globalThis, { fake: { trainer, session } });
+Object.assign(globalThis, { fake: { trainer, session: real ?? session } });

@@ -1,0 +1,229 @@
+import { css, html, LitElement, type TemplateResult } from "lit";
+import { icon } from "./icons.ts";
+import type { FulguriteNotebook } from "./notebook.ts";
+import { base, buttons } from "./tokens.css.ts";
+
+export interface Match {
+  readonly cell: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Every place where `query` stands in the cells, in reading order. Case matters only where the query has a capital. */
+export function findAll(
+  cells: readonly { readonly id: string; readonly source: string }[],
+  query: string,
+): Match[] {
+  if (query === "") return [];
+  const exact = /\p{Lu}/u.test(query);
+  const wanted = exact ? query : query.toLowerCase();
+  const found: Match[] = [];
+  for (const { id, source } of cells) {
+    const text = exact ? source : source.toLowerCase();
+    for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + wanted.length)) {
+      found.push({ cell: id, from: at, to: at + query.length });
+    }
+  }
+  return found;
+}
+
+/** The cells' sources with every match replaced. */
+export function replaceAll(
+  cells: readonly { readonly id: string; readonly source: string }[],
+  matches: readonly Match[],
+  replacement: string,
+): Record<string, string> {
+  const sources: Record<string, string> = {};
+  for (const { id, source } of cells) {
+    const own = matches.filter(({ cell }) => cell === id);
+    if (own.length === 0) continue;
+    let text = "";
+    let end = 0;
+    for (const { from, to } of own) {
+      text += source.slice(end, from) + replacement;
+      end = to;
+    }
+    sources[id] = text + source.slice(end);
+  }
+  return sources;
+}
+
+/** `<fulgurite-find>`: finds a text in all cells, also in folded ones, and replaces it. One step of undo. */
+export class FulguriteFind extends LitElement {
+  static override properties = {
+    notebook: { attribute: false },
+    query: { state: true },
+    replacement: { state: true },
+    at: { state: true },
+  };
+
+  static override styles = [
+    base,
+    buttons,
+    css`
+      :host {
+        position: fixed;
+        z-index: 3;
+        inset-block-start: 56px;
+        inset-inline-end: max(8px, (100vw - var(--wide)) / 2);
+      }
+      form {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 4px;
+        max-inline-size: calc(100vw - 16px);
+        padding: 8px;
+        border: 1px solid var(--hairline);
+        border-radius: 8px;
+        background: var(--raised);
+        box-shadow: 0 8px 24px rgb(0 0 0 / 0.12);
+        font-size: var(--size-small);
+      }
+      input {
+        inline-size: 160px;
+        min-block-size: 32px;
+        padding: 4px 8px;
+        border: 1px solid var(--hairline);
+        border-radius: var(--radius);
+        background: var(--paper);
+        color: var(--ink);
+        font: inherit;
+      }
+      output {
+        min-inline-size: 64px;
+        text-align: center;
+        color: var(--ink-quiet);
+        font-variant-numeric: tabular-nums;
+      }
+    `,
+  ];
+
+  declare notebook: FulguriteNotebook;
+  declare query: string;
+  declare replacement: string;
+  declare at: number;
+
+  constructor() {
+    super();
+    this.query = "";
+    this.replacement = "";
+    this.at = -1;
+  }
+
+  override focus(): void {
+    const input = this.renderRoot.querySelector("input");
+    input?.focus();
+    input?.select();
+  }
+
+  #matches(): Match[] {
+    return findAll(this.notebook.cells, this.query);
+  }
+
+  async #go(by: number): Promise<void> {
+    const matches = this.#matches();
+    if (matches.length === 0) return;
+    this.at = (this.at + by + matches.length) % matches.length;
+    const match = matches[this.at]!;
+    await this.notebook.reveal(match.cell, match.from, match.to);
+    this.renderRoot.querySelector("input")?.focus({ preventScroll: true });
+  }
+
+  #replace(matches: readonly Match[]): void {
+    const { cells } = this.notebook;
+    const readonly = new Set(cells.filter((cell) => cell.readonly).map(({ id }) => id));
+    const own = matches.filter(({ cell }) => !readonly.has(cell));
+    if (own.length === 0) return;
+    this.notebook.applyQuietly({ kind: "sources", sources: replaceAll(cells, own, this.replacement) });
+    this.at = Math.max(-1, this.at - own.length);
+    this.requestUpdate();
+  }
+
+  #onKeydown(event: KeyboardEvent): void {
+    if (event.key === "Escape") this.remove();
+    else if (event.key === "Enter") void this.#go(event.shiftKey ? -1 : 1);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  override render(): TemplateResult {
+    const matches = this.#matches();
+    const words =
+      this.query === ""
+        ? ""
+        : matches.length === 0
+          ? "nothing"
+          : this.at < 0
+            ? `${matches.length} found`
+            : `${Math.min(this.at + 1, matches.length)} of ${matches.length}`;
+    const current = matches[this.at];
+    return html`<form
+      role="search"
+      aria-label="Find in the cells"
+      @keydown=${this.#onKeydown}
+      @submit=${(event: Event) => {
+        event.preventDefault();
+      }}
+    >
+      <input
+        type="search"
+        aria-label="Find"
+        placeholder="Find"
+        .value=${this.query}
+        @input=${(event: Event) => {
+          this.query = (event.target as HTMLInputElement).value;
+          this.at = -1;
+        }}
+      />
+      <output aria-live="polite">${words}</output>
+      <button type="button" class="bare" aria-label="Next" title="Next (Enter)" @click=${() => this.#go(1)}>
+        ${icon("down")}
+      </button>
+      <input
+        type="text"
+        aria-label="Replace with"
+        placeholder="Replace with"
+        .value=${this.replacement}
+        @input=${(event: Event) => (this.replacement = (event.target as HTMLInputElement).value)}
+      />
+      <button
+        type="button"
+        ?disabled=${!current}
+        @click=${() => {
+          if (current) this.#replace([current]);
+        }}
+      >
+        Replace
+      </button>
+      <button
+        type="button"
+        ?disabled=${matches.length === 0}
+        @click=${() => {
+          this.#replace(matches);
+        }}
+      >
+        All
+      </button>
+      <button
+        type="button"
+        class="bare"
+        aria-label="Close"
+        @click=${() => {
+          this.remove();
+        }}
+      >
+        ${icon("close")}
+      </button>
+    </form>`;
+  }
+}
+
+customElements.define("fulgurite-find", FulguriteFind);
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "fulgurite-find": FulguriteFind;
+  }
+}

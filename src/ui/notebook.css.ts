@@ -1,0 +1,35 @@
+import { css } from "lit";
+
+/** The page around the cells. */
+export const notebookStyles = css`
+  :host {
+    display: block;
+    min-block-size: 100vh;
+  }
+  main {
+    display: grid;
+    grid-template-columns: minmax(0, 1fr);
+    padding-block: 12px 0;
+  }
+  .place {
+    min-inline-size: 0;
+  }
+  .notice {
+    inline-size: min(var(--column), 100% - 32px);
+    margin-inline: auto;
+  }
+  .loading {
+    inline-size: min(var(--column), 100% - 32px);
+    margin: 64px auto;
+    color: var(--ink-quiet);
+  }
+  :host([app-view]) fulgurite-inserter {
+    display: none;
+  }
+  :host([app-view]) .place {
+    margin-block-end: 24px;
+  }
+  :host([app-view]) .place:not(:has(fulgurite-cell:not([empty]))) {
+    display: none;
+  }
+`;

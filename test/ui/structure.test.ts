@@ -1,0 +1,160 @@
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { axeViolations, galleryPages, isFocused } from "./gallery-pages.ts";
+
+const withPage = galleryPages("A notebook to change");
+
+const section = (page: Page, name: string) =>
+  page.getByRole("region", { name: new RegExp(`^Cell \\d+, ${name},`) });
+
+/** The ids of the cells, from top to bottom. */
+const ids = (page: Page): Promise<string[]> =>
+  page.evaluate(() => {
+    const { fake } = globalThis as unknown as { fake: { session: { cells: { id: string }[] } } };
+    return fake.session.cells.map(({ id }) => id);
+  });
+
+const source = (page: Page, id: string): Promise<string | undefined> =>
+  page.evaluate((wanted) => {
+    type Cell = { id: string; source: string };
+    const { fake } = globalThis as unknown as { fake: { session: { cells: Cell[] } } };
+    return fake.session.cells.find((cell) => cell.id === wanted)?.source;
+  }, id);
+
+test("by keyboard: add, write, duplicate, move, split, merge, change kind, delete, and undo all of it", async () => {
+  await withPage("real", {}, async (page) => {
+    const first = ["intro", "one", "two", "show"];
+    await section(page, "one").focus();
+    await page.keyboard.press("b");
+    const editor = page.getByRole("textbox", { name: /Code of cell 3, cell-1/ });
+    await expect.poll(() => editor.evaluate(isFocused)).toBe(true);
+    await page.keyboard.insertText("const left = 1;\n\nconst right = 2;");
+    await page.keyboard.press("Escape");
+    await expect.poll(() => section(page, "cell-1").evaluate(isFocused)).toBe(true);
+    await page.keyboard.press("Shift+D");
+    await expect.poll(() => ids(page)).toEqual(["intro", "one", "cell-1", "cell-2", "two", "show"]);
+    await page.keyboard.press("d");
+    await page.keyboard.press("d");
+    await expect.poll(() => ids(page)).toEqual(["intro", "one", "cell-1", "two", "show"]);
+    await expect.poll(() => section(page, "two").evaluate(isFocused)).toBe(true);
+    await page.keyboard.press("ArrowUp");
+    await page.keyboard.press("Alt+ArrowUp");
+    await expect.poll(() => ids(page)).toEqual(["intro", "cell-1", "one", "two", "show"]);
+    await expect.poll(() => section(page, "cell-1").evaluate(isFocused)).toBe(true);
+
+    await page.keyboard.press("Enter");
+    await expect
+      .poll(() => page.getByRole("textbox", { name: /Code of cell 2/ }).evaluate(isFocused))
+      .toBe(true);
+    await page.keyboard.press("Control+Home");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Control+Alt+s");
+    await expect.poll(() => ids(page)).toEqual(["intro", "cell-1", "cell-2", "one", "two", "show"]);
+    expect(await source(page, "cell-1")).toBe("const left = 1;");
+    expect(await source(page, "cell-2")).toBe("const right = 2;");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("ArrowUp");
+    await page.keyboard.press("Shift+M");
+    await expect.poll(() => source(page, "cell-1")).toBe("const left = 1;\nconst right = 2;");
+    await page.keyboard.press("m");
+    await section(page, "cell-1").getByText("const left = 1;").waitFor();
+    await expect.poll(() => section(page, "cell-1").getAttribute("aria-label")).toMatch(/text$/);
+
+    for (let step = 0; step < 12; step++) await page.keyboard.press("Control+z");
+    await expect.poll(() => ids(page)).toEqual(first);
+    await page.keyboard.press("Control+Shift+Z");
+    await expect.poll(async () => (await ids(page)).length).toBe(5);
+  });
+});
+
+test("one history over text and structure, also from inside the text", async () => {
+  await withPage("real", {}, async (page) => {
+    await section(page, "two").focus();
+    await page.keyboard.press("Enter");
+    const editor = page.getByRole("textbox", { name: /Code of cell 3, two/ });
+    await expect.poll(() => editor.evaluate(isFocused)).toBe(true);
+    await page.keyboard.press("Control+End");
+    await page.keyboard.type(" // typed");
+    await page.keyboard.press("Control+z");
+    await expect.poll(() => source(page, "two")).toBe("export const two = one + 1;");
+    await expect.poll(() => editor.textContent()).toBe("export const two = one + 1;");
+    await expect.poll(() => editor.evaluate(isFocused)).toBe(true);
+    await page.keyboard.press("Control+Shift+Z");
+    await expect.poll(() => source(page, "two")).toBe("export const two = one + 1; // typed");
+  });
+});
+
+test("by mouse: a cell from the gap, and everything else from its menu", async () => {
+  await withPage("real", {}, async (page) => {
+    await page.locator("fulgurite-inserter").nth(2).hover();
+    await page.getByRole("button", { name: "Add a text cell at place 3" }).click();
+    await page.getByRole("textbox", { name: "Text of cell 3" }).waitFor();
+    await page.keyboard.insertText("## Words");
+    await page.keyboard.press("Escape");
+    await page.getByRole("heading", { name: "Words" }).waitFor();
+    const choose = async (cell: string, item: string): Promise<void> => {
+      await section(page, cell).hover();
+      await page.getByRole("button", { name: `More for ${cell}`, exact: true }).click();
+      await page.getByRole("menuitem", { name: item }).click();
+    };
+    await choose("cell-1", "Move the cell up");
+    await expect.poll(() => ids(page)).toEqual(["intro", "cell-1", "one", "two", "show"]);
+    await choose("one", "Merge with the cell below");
+    await expect.poll(() => source(page, "one")).toBe("export const one = 1;\nexport const two = one + 1;");
+    await choose("one", "Fold or unfold the code");
+    await page.getByRole("button", { name: "Show the code of one" }).waitFor();
+    await choose("one", "Rename the cell");
+    await page.getByRole("textbox", { name: "Name" }).fill("numbers");
+    await page.keyboard.press("Enter");
+    await expect.poll(() => ids(page)).toEqual(["intro", "cell-1", "numbers", "show"]);
+    await choose("show", "Delete the cell");
+    await expect.poll(() => ids(page)).toEqual(["intro", "cell-1", "numbers"]);
+  });
+});
+
+test("palette, outline, variables and find lead to the cell", async () => {
+  await withPage("real", {}, async (page) => {
+    await section(page, "intro").focus();
+    await page.keyboard.press("Control+k");
+    await page.getByRole("combobox", { name: "Command or cell" }).fill("show");
+    await page.getByRole("option", { name: /^show/ }).waitFor();
+    expect(await axeViolations(page)).toEqual([]);
+    await page.keyboard.press("Enter");
+    await expect.poll(() => section(page, "show").evaluate(isFocused)).toBe(true);
+
+    await page.keyboard.press("v");
+    const variables = page.getByRole("complementary", { name: "Variables" });
+    await variables.getByText("used by").first().waitFor();
+    expect(await axeViolations(page)).toEqual([]);
+    await variables.getByRole("button", { name: "two" }).first().click();
+    await expect.poll(() => section(page, "two").evaluate(isFocused)).toBe(true);
+    await page.getByRole("tab", { name: "Outline" }).click();
+    await page.getByRole("complementary", { name: "Outline" }).getByText("A notebook to change").waitFor();
+    await page.keyboard.press("Escape");
+
+    await section(page, "intro").focus();
+    await page.keyboard.press("Control+f");
+    await page.getByRole("searchbox", { name: "Find" }).fill("one");
+    await page.getByText("2 found").waitFor();
+    await page.keyboard.press("Enter");
+    await page.getByText("1 of 2").waitFor();
+    await page.getByRole("textbox", { name: "Replace with" }).fill("uno");
+    await page.getByRole("button", { name: "All", exact: true }).click();
+    await expect.poll(() => source(page, "two")).toBe("export const two = uno + 1;");
+    await page.keyboard.press("Escape");
+    await section(page, "intro").focus();
+    await page.keyboard.press("Control+z");
+    await expect.poll(() => source(page, "two")).toBe("export const two = one + 1;");
+  });
+});
+
+test("only what cells show, without code; and the code again", async () => {
+  await withPage("real", {}, async (page) => {
+    await section(page, "show").focus();
+    await page.keyboard.press("p");
+    await expect.poll(() => page.locator("fulgurite-code:visible").count()).toBe(0);
+    await page.getByText("the sum is 3").waitFor();
+    await page.getByRole("button", { name: "Show the code" }).click();
+    await expect.poll(() => page.locator("fulgurite-code:visible").count()).toBe(3);
+  });
+});
