@@ -24,7 +24,8 @@ export function formatText(value: unknown): string {
   return formatNode(inspect(value, { depth: 3, entries: 20, characters: 1_000, nodes: 200 }));
 }
 
-function formatNode(node: ValueNode): string {
+/** A value tree as one line. */
+export function formatNode(node: ValueNode): string {
   if (node.kind === "primitive") return node.text;
   const isList = node.type.endsWith(")");
   const parts = node.entries.map(([key, child]) =>
