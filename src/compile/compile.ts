@@ -29,8 +29,11 @@ export interface CompiledStepReward extends CompiledReward {
  * |---|---|
  * | function | one arrow or `function` expression of at most the parameters `s`, `a`, `next`, under any names |
  * | statements | `const`, `let` (with a value), `if` / `else`, blocks, `return`; to a `let`: `=` `+=` `-=` `*=` `/=` `%=` `**=` `++` `--` |
+ * | loops | `for (let i = 0; i < 8; i++)` with constants, at most 65,536 rounds in all; `break`, `continue` |
  * | numbers | literals, captured constants, `Math.E LN10 LN2 LOG10E LOG2E PI SQRT1_2 SQRT2`; finite in f32 |
- * | state | `s.x`, `s["x"]`, `s[0]` (a constant index) |
+ * | lists | `[0, 1]`, `new Array(8).fill(0)`, captured lists, fields such as `board[36]`; `l[i]` (truncated, held within the list), `l.length` |
+ * | state | `s.x`, `s["x"]`, `s[0]` (a constant index), `s.board[i]` |
+ * | calls | captured functions that compile themselves, with numbers, conditions, states and lists; no recursion |
  * | arithmetic | `+ - * / % **`, unary `-` and `+`; `%` has the sign of its left side |
  * | conditions | `< <= > >= === !== == != && || !`, `true`, `false`, `? :`; never a number as a condition |
  * | `Math` | `abs acos asin atan atan2 cbrt ceil cos cosh exp expm1 floor hypot log log10 log1p log2 max min pow round sign sin sinh sqrt tan tanh trunc` |
@@ -49,14 +52,14 @@ export function compileStepReward(source: string, options: StepRewardOptions): C
   const { stateFields, actionCount } = options;
   const size = stateFields.length;
   const { written, folded } = compileForms(source, options);
-  const array = `array<f32, ${size}>`;
-  const wgsl = emitWgsl(folded, ["s", "a", "next"], `s: ${array}, a: f32, next: ${array}`);
+  const entry = { source: folded, name: "step_reward", names: ["s", "a", "next"], byValue: true };
+  const wgsl = emitWgsl([entry], "reward");
   const reference = interpretReference(written);
   const referenceWithBound: CompiledStepReward["referenceWithBound"] = (s, sAt, a, next, nextAt) => {
-    reference.arrays[0] = s;
+    reference.arrays[0] = { values: s, errors: null };
     reference.offsets[0] = sAt;
     reference.scalars[1] = a;
-    reference.arrays[2] = next;
+    reference.arrays[2] = { values: next, errors: null };
     reference.offsets[2] = nextAt;
     return reference.run();
   };

@@ -10,26 +10,24 @@ export function dottedName(node: AnyNode): string | null {
   return null;
 }
 
-const noLoops = "Write the terms out one by one.";
+const noLoops = "Write `for (let i = 0; i < 8; i++)` with constants, and leave it early by `break`.";
 const numbersOnly = "Only numbers and conditions can be computed here; remove it.";
-const onlyMath = "Only Math functions can be called here; compute the value outside and use the number.";
+const onlyMath =
+  "Only `Math` and functions of your own that compile can be called; or compute the value outside and use the number.";
 
 const names: Readonly<Record<string, readonly [construct: string, fix: string]>> = {
-  ArrayExpression: ["array literal", numbersOnly],
-  ArrowFunctionExpression: ["nested function", "Write its expression where it is needed."],
+  ArrayExpression: ["array literal", "Give it a name first: `const list = [0, 0, 0]`."],
+  ArrowFunctionExpression: ["nested function", "Define it outside, as a function of its own."],
   AwaitExpression: ["`await`", "The function must compute its result at once; remove it."],
-  BreakStatement: ["`break`", noLoops],
   ChainExpression: ["optional chaining `?.`", "State fields always exist: write `.` instead."],
   ClassDeclaration: ["class", numbersOnly],
   ClassExpression: ["class", numbersOnly],
-  ContinueStatement: ["`continue`", noLoops],
   DebuggerStatement: ["`debugger` statement", "Remove it."],
   DoWhileStatement: ["`do...while` loop", noLoops],
   ForInStatement: ["`for...in` loop", noLoops],
   ForOfStatement: ["`for...of` loop", noLoops],
-  ForStatement: ["`for` loop", noLoops],
-  FunctionDeclaration: ["nested function", "Write its expression where it is needed."],
-  FunctionExpression: ["nested function", "Write its expression where it is needed."],
+  FunctionDeclaration: ["nested function", "Define it outside, as a function of its own."],
+  FunctionExpression: ["nested function", "Define it outside, as a function of its own."],
   ImportExpression: ["`import()`", numbersOnly],
   LabeledStatement: ["label", "Remove it."],
   MetaProperty: ["`import.meta` or `new.target`", numbersOnly],

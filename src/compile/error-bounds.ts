@@ -220,6 +220,11 @@ const functions: Readonly<Record<string, (x: Bounded, y: Bounded) => Bounded>> =
           }
         : { value: Math.cbrt(x.value), error: Infinity },
   round: step(Math.round),
+  normal: (u, v) =>
+    multiply(
+      squareRoot(multiply(literal(-2), logarithm(subtract(one, u)))),
+      wave(Math.cos)(multiply(literal(2 * Math.PI), v)),
+    ),
   remainder,
   pow: power,
 };

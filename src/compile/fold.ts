@@ -1,12 +1,12 @@
 import { binaryF32, unaryF32 } from "./arithmetic.ts";
-import { interpretF32 } from "./interpret.ts";
-import type { Expression, IrFunction, Statement } from "./ir.ts";
+import { heldIndex, interpretF32 } from "./interpret.ts";
+import type { Call, Expression, IrFunction, Statement } from "./ir.ts";
 import type { Source } from "./source.ts";
 
 /**
  * Rounds literals to f32 and computes what is constant, in f32 and operation by operation as it would run.
  * WGSL refuses constant expressions that overflow or give NaN, so they become errors here, with their place
- * in the source: `compile/non-finite`.
+ * in the source: `compile/non-finite`. A division by a constant becomes a product.
  */
 export function fold(body: IrFunction, source: Source): IrFunction {
   const number = (value: number, at: number): Expression => {
@@ -52,6 +52,14 @@ export function fold(body: IrFunction, source: Source): IrFunction {
           );
         }
         if (x !== null && y !== null) return known(node, binaryF32[node.operator](x, y));
+        if (node.operator === "/" && y !== null) {
+          const reciprocal = Math.fround(1 / y);
+          // Shader compilers do the same, and so both engines get the same bits.
+          if (isNormal(y) && isNormal(reciprocal)) {
+            const right: Expression = { kind: "number", type: "f32", value: reciprocal, at: node.right.at };
+            return { ...node, operator: "*", left, right };
+          }
+        }
         // Only a constant on the left decides alone, as in JavaScript.
         if (node.operator === "&&" && x !== null) return x === 0 ? known(node, 0) : right;
         if (node.operator === "||" && x !== null) return x === 0 ? right : known(node, 1);
@@ -63,40 +71,74 @@ export function fold(body: IrFunction, source: Source): IrFunction {
         if (decided !== null) return expression(decided !== 0 ? node.then : node.otherwise);
         return { ...node, condition, then: expression(node.then), otherwise: expression(node.otherwise) };
       }
-      case "call": {
-        const values = node.arguments.map(expression);
-        if (values.length > 0 && values.every((value) => value.kind === "number")) {
-          const call: Expression = { ...node, arguments: values };
-          const result = interpretF32({
-            name: "constant",
-            locals: [],
-            parameterCount: 0,
-            result: "f32",
-            body: [{ kind: "return", value: call }],
-          }).run();
-          return number(result, node.at);
-        }
-        return { ...node, arguments: values };
+      case "item": {
+        const index = expression(node.index);
+        if (index.kind !== "number") return { ...node, index };
+        const { local, offset, length, at } = node;
+        return { kind: "element", type: "f32", local, index: offset + heldIndex(index.value, length), at };
       }
+      case "call":
+        return call(node);
       default:
         return node;
     }
   };
 
+  const call = (node: Call): Expression => {
+    const values = node.arguments.map((value) => (value.kind === "reference" ? value : expression(value)));
+    const known = values.every((value) => value.kind === "number");
+    // WGSL computes constant calls of its own functions alone beforehand.
+    if (values.length === 0 || !known || body.functions.has(node.callee))
+      return { ...node, arguments: values };
+    const result = interpretF32({
+      name: "constant",
+      locals: [],
+      parameterCount: 0,
+      result: "f32",
+      body: [{ kind: "return", value: { ...node, arguments: values } }],
+      draws: false,
+      writes: new Set(),
+      functions: new Map(),
+    }).run();
+    return number(result, node.at);
+  };
+
   const statement = (node: Statement): Statement[] => {
-    if (node.kind !== "if") return [{ ...node, value: expression(node.value) }];
-    const condition = expression(node.condition);
-    const decided = constant(condition);
-    // What a constant condition leaves out is not code: it may hold anything.
-    if (decided !== null) return (decided !== 0 ? node.then : node.otherwise).flatMap(statement);
-    return [
-      {
-        kind: "if",
-        condition,
-        then: node.then.flatMap(statement),
-        otherwise: node.otherwise.flatMap(statement),
-      },
-    ];
+    switch (node.kind) {
+      case "if": {
+        const condition = expression(node.condition);
+        const decided = constant(condition);
+        // What a constant condition leaves out is not code: it may hold anything.
+        if (decided !== null) return (decided !== 0 ? node.then : node.otherwise).flatMap(statement);
+        const then = node.then.flatMap(statement);
+        return [{ kind: "if", condition, then, otherwise: node.otherwise.flatMap(statement) }];
+      }
+      case "loop":
+        return [
+          {
+            ...node,
+            start: expression(node.start),
+            condition: expression(node.condition),
+            update: expression(node.update),
+            body: node.body.flatMap(statement),
+          },
+        ];
+      case "array":
+        return [{ ...node, values: node.values.map(expression) }];
+      case "store":
+        return [{ ...node, index: expression(node.index), value: expression(node.value) }];
+      case "run":
+        return [{ kind: "run", call: call(node.call) as Call }];
+      case "return":
+        return [{ kind: "return", value: node.value && expression(node.value) }];
+      case "declare":
+      case "assign":
+        return [{ ...node, value: expression(node.value) }];
+      default:
+        return [node];
+    }
   };
   return { ...body, body: body.body.flatMap(statement) };
 }
+
+const isNormal = (value: number): boolean => Math.abs(value) >= 2 ** -126 && Number.isFinite(value);

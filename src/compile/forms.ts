@@ -1,12 +1,15 @@
 import { fold } from "./fold.ts";
 import type { IrFunction } from "./ir.ts";
-import { lower } from "./lower.ts";
-import { Source } from "./source.ts";
+import { layoutOfElements } from "./layout.ts";
+import type { Source } from "./source.ts";
+import { type Constants, type FunctionTexts, Program } from "./program.ts";
 
 export interface StepRewardOptions {
-  /** Numbers that the source captured from outside, by name. */
-  readonly constants?: Readonly<Record<string, number>>;
-  /** Names of the state's fields in order, as in `Environment.stateFields`. */
+  /** Numbers and lists of numbers that the source captured from outside, by name. */
+  readonly constants?: Constants;
+  /** Functions that the source calls, and that they call, by name. */
+  readonly functions?: FunctionTexts;
+  /** Names of the state's elements in order, as in `Environment.stateFields`: "x", "board[0]", ... */
   readonly stateFields: readonly string[];
   /** Number of discrete actions; `a` is 0 ... actionCount - 1. */
   readonly actionCount: number;
@@ -31,26 +34,41 @@ export const compileForms = (source: string, options: StepRewardOptions): Forms 
  */
 export function checkStepSource(
   source: string,
-  options: Pick<StepRewardOptions, "constants" | "line"> = {},
+  options: Pick<StepRewardOptions, "constants" | "functions" | "line"> = {},
 ): void {
   forms(source, options, null);
 }
 
 function forms(
   source: string,
-  options: Pick<StepRewardOptions, "constants" | "line">,
+  options: Pick<StepRewardOptions, "constants" | "functions" | "line">,
   fields: readonly string[] | null,
 ): Forms {
-  const text = new Source(source, options.line ?? 1);
-  const state = { kind: "array", length: fields?.length ?? 1 } as const;
-  const written = lower(text, {
-    name: "step_reward",
-    parameters: [state, "f32", state],
-    fields,
-    signature: "three parameters, `(s, a, next)`",
-    constants: options.constants ?? {},
-    functions: [],
-    result: "f32",
-  });
-  return { written, folded: fold(written, text) };
+  const program = new Program(options.constants, options.functions);
+  const state = { kind: "state", layout: fields && layoutOfElements(fields), writable: false } as const;
+  const entry = program.entry(
+    { source, line: options.line ?? 1 },
+    {
+      name: "step_reward",
+      parameters: [state, "f32", state],
+      signature: "three parameters, `(s, a, next)`",
+      result: "f32",
+    },
+  );
+  const [folded] = foldProgram(program, [entry]);
+  return { written: entry.lowered, folded: folded! };
+}
+
+interface Lowered {
+  readonly lowered: IrFunction;
+  readonly source: Source;
+}
+
+/** Folds entries and all that they call. */
+export function foldProgram(program: Program, entries: readonly Lowered[]): IrFunction[] {
+  const functions = new Map<string, IrFunction>();
+  for (const [key, lowered] of program.functions) {
+    functions.set(key, { ...fold(lowered, program.sourceOf(key)!), functions });
+  }
+  return entries.map(({ lowered, source }) => ({ ...fold(lowered, source), functions }));
 }

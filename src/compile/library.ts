@@ -1,6 +1,5 @@
 import type { IrFunction } from "./ir.ts";
-import { lower } from "./lower.ts";
-import { Source } from "./source.ts";
+import { Program } from "./program.ts";
 
 /**
  * Functions that every back end has itself, bit for bit alike: `src/kernels/math.ts` and
@@ -63,6 +62,8 @@ const sources: Readonly<Record<string, readonly [parameters: number, source: str
   ],
   asin: [1, "(x) => atan2(x, Math.sqrt((1 - x) * (1 + x)))"],
   acos: [1, "(x) => atan2(Math.sqrt((1 - x) * (1 + x)), x)"],
+  // Box and Muller (1958), of two uniform numbers in [0, 1).
+  normal: [2, "(u, v) => Math.sqrt(-2 * logPositive(1 - u)) * cos(6.283185307179586 * v)"],
   cbrt: [1, "(x) => x === 0 ? 0 : Math.sign(x) * exp(logPositive(Math.abs(x)) / 3)"],
   pow: [
     2,
@@ -108,15 +109,16 @@ export function libraryFunction(name: string): IrFunction {
   }
   if (!entry) throw new Error(`no library function ${name}`);
   const [parameters, source] = entry;
-  const result = lower(new Source(source, 1), {
-    name,
-    parameters: Array.from({ length: parameters }, () => "f32" as const),
-    fields: [],
-    signature: "numbers",
-    constants: {},
-    functions: [...primitives, ...Object.keys(sources)],
-    result: "f32",
-  });
-  compiled.set(name, result);
-  return result;
+  const program = new Program({}, {}, [...primitives, ...Object.keys(sources)]);
+  const { lowered } = program.entry(
+    { source },
+    {
+      name,
+      parameters: Array.from({ length: parameters }, () => "f32" as const),
+      signature: "numbers",
+      result: "f32",
+    },
+  );
+  compiled.set(name, lowered);
+  return lowered;
 }

@@ -5,71 +5,140 @@ import type {
   Statement as StatementNode,
   VariableDeclaration,
 } from "acorn";
-import { type IrFunction, returnsAlways, type Statement } from "./ir.ts";
-import { ExpressionLowering, type LowerOptions } from "./lower-expression.ts";
-import { Scope } from "./scope.ts";
+import { constantValue } from "./constant-value.ts";
+import {
+  type IrFunction,
+  leaves,
+  returnsAlways,
+  type Expression,
+  type Statement,
+  visitStatements,
+} from "./ir.ts";
+import { lowerAssignment } from "./lower-assignment.ts";
+import { bare, LowerContext } from "./lower-context.ts";
+import { ExpressionLowering } from "./lower-expression.ts";
+import { lowerLoop } from "./lower-loop.ts";
+import { ReturnLowering } from "./lower-return.ts";
+import type { EntryOptions, Parameter, Program } from "./program.ts";
 import type { Source } from "./source.ts";
 
 /** Tint stops at 127 nested statements and counts an `if` and its block apart. */
 const MAX_STATEMENT_DEPTH = 48;
+const MAX_LIST = 1024;
 
 /** One function of the numeric subset -> intermediate form. Throws `FulguriteError` for all that is outside. */
-export function lower(source: Source, options: LowerOptions): IrFunction {
-  return new FunctionLowering(source, options).run();
+export function lower(
+  source: Source,
+  program: Program,
+  options: EntryOptions,
+): { readonly lowered: IrFunction; readonly rounds: number } {
+  return new FunctionLowering(source, program, options).run();
 }
 
 class FunctionLowering {
-  readonly #source: Source;
-  readonly #options: LowerOptions;
-  readonly #scope = new Scope();
+  readonly #program: Program;
+  readonly #options: EntryOptions;
+  readonly #context: LowerContext;
   readonly #expressions: ExpressionLowering;
+  readonly #returns: ReturnLowering;
   #depth = 0;
 
-  constructor(source: Source, options: LowerOptions) {
-    this.#source = source;
+  constructor(source: Source, program: Program, options: EntryOptions) {
+    this.#program = program;
     this.#options = options;
-    this.#expressions = new ExpressionLowering(source, options, this.#scope);
+    this.#context = new LowerContext(source, program);
+    this.#expressions = new ExpressionLowering(this.#context);
+    this.#returns = new ReturnLowering(this.#context, this.#expressions, options.result);
   }
 
-  run(): IrFunction {
-    const { name, parameters, result, signature } = this.#options;
-    const node = this.#source.parse();
+  run(): { readonly lowered: IrFunction; readonly rounds: number } {
+    const { name, parameters, result } = this.#options;
+    const context = this.#context;
+    const { scope } = context;
+    const node = context.source.parse();
+    if (node.async) throw context.unsupported(node, "async function", "Remove `async`.");
+    if (node.generator) throw context.unsupported(node, "generator function", "Remove the `*`.");
+    scope.enter([]);
+    this.#parameters(parameters, node.params);
+    let parameterCount = scope.locals.length;
+    context.parameterCount = parameterCount;
+    if (result === "list") {
+      scope.add("list", { kind: "array", length: 0 }, true);
+      parameterCount++;
+    }
+    const body =
+      node.body.type === "BlockStatement"
+        ? this.#block(node.body)
+        : this.#returns.lower(node.body, node.body);
+    const type = this.#returns.finish(body);
+    if (type !== null || result === "list") {
+      if (!returnsAlways(body)) {
+        throw context.type(
+          Math.max(node.body.end - 1, 0),
+          `the function can end without returning ${result === "list" ? "a list" : type === "bool" ? "true or false" : "a number"}`,
+          "End it with a `return`.",
+        );
+      }
+    }
+    visitStatements(body, (statement) => {
+      if (statement.kind === "store") context.writes.add(statement.local);
+    });
+    const writes = [...context.writes].filter((local) => local < parameterCount);
+    return {
+      lowered: {
+        name,
+        locals: scope.locals,
+        parameterCount,
+        result: type,
+        body,
+        draws: context.draws,
+        writes: new Set(writes),
+        functions: this.#program.functions,
+      },
+      rounds: context.mostRounds,
+    };
+  }
+
+  #parameters(parameters: readonly Parameter[], patterns: readonly AnyNode[]): void {
+    const { scope } = this.#context;
     const unsupported = (at: AnyNode, what: string, fix: string): Error =>
-      this.#expressions.unsupported(at, what, fix);
-    if (node.async) throw unsupported(node, "async function", "Remove `async`.");
-    if (node.generator) throw unsupported(node, "generator function", "Remove the `*`.");
-    const extra = node.params[parameters.length];
+      this.#context.unsupported(at, what, fix);
+    const extra = patterns[parameters.length];
     if (extra) {
+      const { signature } = this.#options;
       throw unsupported(extra, `parameter ${parameters.length + 1}`, `The function receives ${signature}.`);
     }
-    this.#scope.enter([]);
-    parameters.forEach((type, i) => {
-      const pattern = node.params[i];
-      if (!pattern || pattern.type === "Identifier") {
-        // No source can name a parameter that it leaves out.
-        this.#scope.declare(pattern?.name ?? `#${i}`, type, false);
-      } else if (pattern.type === "AssignmentPattern") {
-        throw unsupported(pattern, "default value of a parameter", "Remove the default.");
-      } else if (pattern.type === "RestElement") {
-        throw unsupported(pattern, "rest parameter `...`", "Name the parameters one by one.");
-      } else {
+    parameters.forEach((parameter, i) => {
+      const pattern = patterns[i];
+      if (pattern && pattern.type !== "Identifier") {
+        if (pattern.type === "AssignmentPattern") {
+          throw unsupported(pattern, "default value of a parameter", "Remove the default.");
+        }
+        if (pattern.type === "RestElement") {
+          throw unsupported(pattern, "rest parameter `...`", "Name the parameters one by one.");
+        }
         throw unsupported(
           pattern,
           "destructured parameter",
           "Name the parameter and read its fields: `(s, a, next) => next.x`.",
         );
       }
+      // No source can name a parameter that it leaves out.
+      const name = pattern?.name ?? `#${i}`;
+      if (parameter === "random") scope.bind(name, { kind: "random" });
+      else if (typeof parameter === "string") {
+        scope.bind(name, { kind: "scalar", local: scope.add(name, parameter, false), constant: null });
+      } else if (parameter.kind === "state") {
+        const { layout, writable } = parameter;
+        const local = scope.add(name, { kind: "array", length: layout?.size ?? 1 }, writable);
+        if (writable && layout) this.#context.state ??= { local, layout };
+        scope.bind(name, { kind: "array", local, shape: { kind: "state", layout }, writable });
+      } else {
+        const { size, offset, length, writable } = parameter;
+        const local = scope.add(name, { kind: "array", length: size }, writable);
+        scope.bind(name, { kind: "array", local, shape: { kind: "list", offset, length }, writable });
+      }
     });
-    const body =
-      node.body.type === "BlockStatement" ? this.#block(node.body) : [this.#return(node.body, node.body)];
-    if (!returnsAlways(body)) {
-      throw this.#expressions.type(
-        Math.max(node.body.end - 1, 0),
-        "the function can end without returning a number",
-        "End it with a `return`.",
-      );
-    }
-    return { name, locals: this.#scope.locals, parameterCount: parameters.length, result, body };
   }
 
   #block(node: BlockStatement): Statement[] {
@@ -77,35 +146,49 @@ class FunctionLowering {
   }
 
   #statements(nodes: readonly StatementNode[]): Statement[] {
-    if (++this.#depth > MAX_STATEMENT_DEPTH) throw this.#source.tooDeep(nodes[0]?.start ?? 0);
+    const context = this.#context;
+    if (++this.#depth > MAX_STATEMENT_DEPTH) throw context.source.tooDeep(nodes[0]?.start ?? 0);
     const later = nodes.flatMap((node) =>
       node.type === "VariableDeclaration"
         ? node.declarations.flatMap(({ id }) => (id.type === "Identifier" ? [id.name] : []))
         : [],
     );
-    this.#scope.enter(later);
-    const body = nodes.flatMap((node) => this.#statement(node));
-    this.#scope.leave();
+    context.scope.enter(later);
+    const body: Statement[] = [];
+    for (const node of nodes) {
+      const statements = this.#statement(node);
+      // What follows a `return` is checked, and left out.
+      if (!body.some(leaves)) body.push(...context.pending, ...statements);
+      context.pending = [];
+    }
+    context.scope.leave();
     this.#depth--;
     return body;
   }
 
-  /** Body of an `if`: a block, or one statement that is a scope of its own. */
+  /** Body of an `if` or a loop: a block, or one statement that is a scope of its own. */
   #branch(node: StatementNode): Statement[] {
-    return node.type === "BlockStatement" ? this.#block(node) : this.#statements([node]);
+    const { pending } = this.#context;
+    this.#context.pending = [];
+    const body = node.type === "BlockStatement" ? this.#block(node) : this.#statements([node]);
+    this.#context.pending = pending;
+    return body;
   }
 
   #statement(node: StatementNode): Statement[] {
-    this.#expressions.count(node);
+    const context = this.#context;
+    context.count(node);
     switch (node.type) {
       case "BlockStatement":
-        return this.#block(node);
+        return this.#branch(node);
       case "EmptyStatement":
         return [];
       case "VariableDeclaration":
         return this.#declarations(node);
       case "ExpressionStatement":
-        return node.directive === undefined ? [this.#effect(node.expression)] : [];
+        return node.directive === undefined
+          ? lowerAssignment(context, this.#expressions, node.expression)
+          : [];
       case "IfStatement":
         return [
           {
@@ -115,118 +198,99 @@ class FunctionLowering {
             otherwise: node.alternate ? this.#branch(node.alternate) : [],
           },
         ];
+      case "ForStatement":
+        return [lowerLoop(context, this.#expressions, node, (body) => this.#branch(body))];
+      case "BreakStatement":
+      case "ContinueStatement":
+        // Acorn has checked that there is a loop around it.
+        if (node.label) throw context.unsupported(node.label, "label", "Remove it.");
+        return [{ kind: node.type === "BreakStatement" ? "break" : "continue" }];
       case "ReturnStatement":
-        if (!node.argument) {
-          throw this.#expressions.type(node.start, "`return` without a value", "Return a number.");
-        }
-        return [this.#return(node.argument, node.argument)];
+        return this.#returns.lower(node.argument ?? null, node);
       default:
-        throw this.#expressions.unsupported(node);
+        throw context.unsupported(node);
     }
-  }
-
-  #return(node: ExpressionNode, at: AnyNode): Statement {
-    const value = this.#expressions.expression(node);
-    this.#expressions.expect(value, this.#options.result, at, "the function returns");
-    return { kind: "return", value };
   }
 
   #declarations(node: VariableDeclaration): Statement[] {
+    const context = this.#context;
     if (node.kind !== "const" && node.kind !== "let") {
-      throw this.#expressions.unsupported(node, `\`${node.kind}\` declaration`, "Use `const` or `let`.");
+      throw context.unsupported(node, `\`${node.kind}\` declaration`, "Use `const` or `let`.");
     }
-    return node.declarations.map(({ id, init }): Statement => {
+    return node.declarations.flatMap(({ id, init }): Statement[] => {
       if (id.type !== "Identifier") {
-        throw this.#expressions.unsupported(
-          id,
-          "destructuring",
-          "Read the fields one by one: `const x = next.x`.",
-        );
+        throw context.unsupported(id, "destructuring", "Read the fields one by one: `const x = next.x`.");
       }
       if (!init) {
-        throw this.#expressions.unsupported(
-          id,
-          `\`${id.name}\` declared without a value`,
-          "Give it a first value.",
-        );
+        throw context.unsupported(id, `\`${id.name}\` declared without a value`, "Give it a first value.");
       }
-      const value = this.#expressions.expression(init);
-      return {
-        kind: "declare",
-        local: this.#scope.declare(id.name, value.type, node.kind === "let"),
-        value,
-      };
+      const before = context.pending;
+      context.pending = [];
+      const list = this.#list(id.name, init);
+      if (list) return [...before, ...list];
+      const value = this.#expressions.value(init);
+      const mutable = node.kind === "let";
+      const local = context.scope.add(id.name, value.type, mutable);
+      const constant = mutable || value.type !== "f32" ? null : constantValue(value);
+      context.scope.bind(id.name, {
+        kind: "scalar",
+        local,
+        constant: constant !== null && Number.isFinite(constant) ? constant : null,
+      });
+      const drawn = context.pending;
+      context.pending = [];
+      return [...before, ...drawn, { kind: "declare", local, value }];
     });
   }
 
-  /** An expression as a statement: only assignments mean anything. */
-  #effect(node: ExpressionNode): Statement {
-    const lowering = this.#expressions;
-    const at = node.start;
-    if (node.type === "UpdateExpression") {
-      const local = this.#target(node.argument);
-      const old = lowering.local(local, at);
-      lowering.expect(old, "f32", node, `\`${node.operator}\` takes`);
-      const one = { kind: "number", type: "f32", value: 1, at } as const;
-      const value = lowering.arithmetic(node.operator === "++" ? "+" : "-", old, one, at);
-      return { kind: "assign", local, value };
-    }
-    if (node.type === "AssignmentExpression") {
-      const local = this.#target(node.left);
-      const old = lowering.local(local, at);
-      const right = lowering.expression(node.right);
-      lowering.expect(right, old.type, node.right, "the variable holds");
-      switch (node.operator) {
-        case "=":
-          return { kind: "assign", local, value: right };
-        case "+=":
-        case "-=":
-        case "*=":
-        case "/=":
-        case "%=":
-        case "**=": {
-          lowering.expect(old, "f32", node, `\`${node.operator}\` takes`);
-          const operator = node.operator.slice(0, -1) as "+" | "-" | "*" | "/" | "%" | "**";
-          return { kind: "assign", local, value: lowering.arithmetic(operator, old, right, at) };
-        }
-        default:
-          throw lowering.unsupported(node, `operator \`${node.operator}\``);
+  /** A declaration of a list: a new one, or another name for one that is there; null for any other value. */
+  #list(name: string, init: ExpressionNode): Statement[] | null {
+    const context = this.#context;
+    const values = this.#elements(bare(init));
+    if (values) {
+      if (values.length === 0 || values.length > MAX_LIST) {
+        throw context.unsupported(init, `list of ${values.length} numbers`, `Use 1 to ${MAX_LIST}.`);
       }
+      const local = context.scope.add(name, { kind: "array", length: values.length }, true);
+      const shape = { kind: "list", offset: 0, length: values.length } as const;
+      const { pending } = context;
+      context.pending = [];
+      context.scope.bind(name, { kind: "array", local, shape, writable: true });
+      return [...pending, { kind: "array", local, values }];
     }
-    // Calls and the like have better names than "without effect".
-    lowering.expression(node);
-    throw lowering.unsupported(node, "expression without effect", "Remove it, or return its value.");
+    const list = this.#expressions.access.list(init);
+    if (!list || list.length === Infinity) return null;
+    const { local, offset, length, writable } = list;
+    context.scope.bind(name, { kind: "array", local, shape: { kind: "list", offset, length }, writable });
+    return [];
   }
 
-  /** The mutable local that an assignment names. */
-  #target(node: AnyNode): number {
-    const lowering = this.#expressions;
-    if (node.type === "MemberExpression") {
-      throw lowering.unsupported(node, "assignment to a field", "States are read only; use a `let`.");
+  /** `[1, x, 2]`, `new Array(9).fill(0)`, `Array(9).fill(0)`. */
+  #elements(node: ExpressionNode): Expression[] | null {
+    const context = this.#context;
+    if (node.type === "ArrayExpression") {
+      return node.elements.map((element) => {
+        if (!element || element.type === "SpreadElement") throw context.unsupported(element ?? node);
+        return this.#expressions.numeric(element, "[...]");
+      });
     }
-    if (node.type !== "Identifier") {
-      throw lowering.unsupported(node, "destructuring assignment", "Assign one variable at a time.");
+    if (node.type !== "CallExpression" || node.callee.type !== "MemberExpression") return null;
+    const { object, property } = node.callee;
+    if (property.type !== "Identifier" || property.name !== "fill") return null;
+    if (object.type !== "NewExpression" && object.type !== "CallExpression") return null;
+    const [count, ...more] = object.arguments;
+    const [fill] = node.arguments;
+    if (object.callee.type !== "Identifier" || object.callee.name !== "Array" || !count || more.length > 0)
+      return null;
+    if (count.type === "SpreadElement" || !fill || fill.type === "SpreadElement") return null;
+    const length = constantValue(this.#expressions.expression(count));
+    if (length === null || !Number.isInteger(length) || length < 1 || length > MAX_LIST) {
+      throw context.unsupported(count, "list whose length is not a constant", `Use 1 to ${MAX_LIST}.`);
     }
-    const binding = this.#scope.lookup(node.name);
-    if (typeof binding !== "number") {
-      // Unknown names have errors of their own.
-      lowering.identifier(node);
-      throw lowering.unsupported(
-        node,
-        `assignment to \`${node.name}\`, which is outside the function,`,
-        "Copy it into a `let` first.",
-      );
+    const value = this.#expressions.numeric(fill, "fill");
+    if (constantValue(value) === null) {
+      throw context.unsupported(fill, "`fill` with what is not a constant", "Fill it in a `for` loop.");
     }
-    if (binding < this.#options.parameters.length) {
-      throw lowering.unsupported(
-        node,
-        `assignment to parameter \`${node.name}\``,
-        "Copy it into a `let` first.",
-      );
-    }
-    if (!this.#scope.locals[binding]!.mutable) {
-      throw lowering.type(node.start, `\`${node.name}\` is a constant`, "Declare it with `let`.");
-    }
-    return binding;
+    return Array.from({ length }, () => value);
   }
 }

@@ -1,7 +1,7 @@
 import {
   add,
   type Bounded,
-  call,
+  call as libraryCall,
   divide,
   larger,
   literal,
@@ -11,17 +11,35 @@ import {
   tooClose,
   unary,
 } from "./error-bounds.ts";
-import { type BinaryOperator, type Expression, type IrFunction, isComparison, type Statement } from "./ir.ts";
+import { type Draw, heldIndex } from "./interpret.ts";
+import {
+  type BinaryOperator,
+  type Call,
+  type Expression,
+  type IrFunction,
+  isComparison,
+  type Statement,
+} from "./ir.ts";
+
+/** An array in f64, with the error of its f32 counterpart; null: exact. */
+export interface BoundedArray {
+  readonly values: ArrayLike<number>;
+  readonly errors: Float64Array | null;
+}
 
 /** A function ready to run in f64: scalars go to `scalars`, arrays to `arrays` and `offsets`, by parameter. */
 export interface ReferenceFunction {
   readonly scalars: Float64Array;
-  readonly arrays: ArrayLike<number>[];
+  /** Errors of the scalars; 0 for what is given exactly. */
+  readonly errors: Float64Array;
+  /** What the function writes must be a Float64Array with errors. */
+  readonly arrays: BoundedArray[];
   readonly offsets: Int32Array;
   /**
    * The value, and the largest difference to it that rounding in f32 explains, on any engine (running error
    * analysis: Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, section 3.3). Infinity
-   * where there is none: a comparison or a step too close to call, a pole, an overflow.
+   * where there is none: a comparison or a step too close to call, a pole, an overflow. Truth values are 1 and
+   * 0. Without a result the value is 0, and the error says only whether something was too close to call.
    */
   run(): Bounded;
 }
@@ -47,14 +65,96 @@ function compare(operator: BinaryOperator, x: number, y: number): boolean {
   }
 }
 
+/** Shared by a function and those that it calls. */
+interface Run {
+  readonly draw: Draw;
+  readonly frames: Map<string, ReferenceFunction>;
+  undecided: boolean;
+}
+
+const noRandomness: Draw = () => {
+  throw new Error("this function draws no random numbers");
+};
+
 /** Intermediate form -> an f64 evaluator with JavaScript's own Math, for tests and checks. Expects unfolded input. */
-export function interpretReference(source: IrFunction): ReferenceFunction {
+export function interpretReference(source: IrFunction, draw: Draw = noRandomness): ReferenceFunction {
+  const run: Run = { draw, frames: new Map(), undecided: false };
+  const frame = build(source, run);
+  return {
+    ...frame,
+    run: () => {
+      run.undecided = false;
+      const result = frame.run();
+      return run.undecided || !Number.isFinite(result.value)
+        ? { value: result.value, error: Infinity }
+        : result;
+    },
+  };
+}
+
+const NEXT = 0;
+const BREAK = 1;
+const CONTINUE = 2;
+const RETURN = 3;
+type Outcome = 0 | 1 | 2 | 3;
+
+function build(source: IrFunction, context: Run): ReferenceFunction {
   const scalars = new Float64Array(source.locals.length);
   const errors = new Float64Array(source.locals.length);
-  const arrays: ArrayLike<number>[] = source.locals.map(() => []);
+  const arrays: BoundedArray[] = source.locals.map(({ type, constant }, i) =>
+    constant
+      ? { values: constant, errors: null }
+      : typeof type === "string" || i < source.parameterCount
+        ? { values: [], errors: null }
+        : { values: new Float64Array(type.length), errors: new Float64Array(type.length) },
+  );
   const offsets = new Int32Array(source.locals.length);
-  let undecided = false;
   let result: Bounded = { value: NaN, error: Infinity };
+
+  const own = (name: string): ReferenceFunction => {
+    const known = context.frames.get(name);
+    if (known) return known;
+    const frame = build(source.functions.get(name)!, context);
+    context.frames.set(name, frame);
+    return frame;
+  };
+
+  /** A call of one of the program's own functions. */
+  const call = (node: Call): (() => Bounded) => {
+    const target = own(node.callee);
+    const values = node.arguments.map((argument): (() => Bounded) => {
+      if (argument.kind === "reference") return () => ({ value: 0, error: 0 });
+      if (argument.type === "f32") return number(argument);
+      const value = truth(argument);
+      return () => ({ value: value() ? 1 : 0, error: 0 });
+    });
+    return () => {
+      const ready = values.map((value) => value());
+      node.arguments.forEach((argument, i) => {
+        if (argument.kind === "reference") {
+          target.arrays[i] = arrays[argument.local]!;
+          target.offsets[i] = offsets[argument.local]!;
+        } else {
+          target.scalars[i] = ready[i]!.value;
+          target.errors[i] = ready[i]!.error;
+        }
+      });
+      return target.run();
+    };
+  };
+
+  const read = (local: number, at: number): Bounded => {
+    const { values, errors: bounds } = arrays[local]!;
+    return { value: values[offsets[local]! + at]!, error: bounds ? bounds[offsets[local]! + at]! : 0 };
+  };
+  /** Where an index leads; too close to call where rounding could lead elsewhere. */
+  const place = ({ value, error }: Bounded, length: number): number => {
+    const at = heldIndex(value, length);
+    if (error > 0 && (heldIndex(value - error, length) !== at || heldIndex(value + error, length) !== at)) {
+      context.undecided = true;
+    }
+    return at;
+  };
 
   const number = (node: Expression): (() => Bounded) => {
     switch (node.kind) {
@@ -68,7 +168,12 @@ export function interpretReference(source: IrFunction): ReferenceFunction {
       }
       case "element": {
         const { local, index } = node;
-        return () => ({ value: arrays[local]![offsets[local]! + index]!, error: 0 });
+        return () => read(local, index);
+      }
+      case "item": {
+        const { local, offset, length } = node;
+        const index = number(node.index);
+        return () => read(local, offset + place(index(), length));
       }
       case "unary": {
         if (node.operator === "not") break;
@@ -91,8 +196,9 @@ export function interpretReference(source: IrFunction): ReferenceFunction {
         return () => (condition() ? then() : otherwise());
       }
       case "call": {
-        const values = node.arguments.map(number);
-        const operate = call(node.callee);
+        if (source.functions.has(node.callee)) return call(node);
+        const values = node.arguments.map((argument) => number(argument as Expression));
+        const operate = libraryCall(node.callee);
         return () => operate(values.map((value) => value()));
       }
       case "boolean":
@@ -135,63 +241,145 @@ export function interpretReference(source: IrFunction): ReferenceFunction {
         return () => {
           const x = left();
           const y = right();
-          if (tooClose(x, y)) undecided = true;
+          if (tooClose(x, y)) context.undecided = true;
           return compare(operator, x.value, y.value);
         };
+      }
+      case "call": {
+        const value = call(node);
+        return () => value().value !== 0;
       }
       default:
         throw new Error(`${node.kind} is not a condition`);
     }
   };
 
-  const statement = (node: Statement): (() => boolean) => {
-    if (node.kind === "if") {
-      const condition = truth(node.condition);
-      const then = sequence(node.then);
-      const otherwise = sequence(node.otherwise);
-      return () => (condition() ? then() : otherwise());
-    }
-    if (node.kind !== "return" && node.value.type === "bool") {
-      const { local } = node;
-      const value = truth(node.value);
+  /** Gives a local its value. */
+  const set = (local: number, node: Expression): (() => Outcome) => {
+    if (node.type === "bool") {
+      const value = truth(node);
       return () => {
         scalars[local] = value() ? 1 : 0;
-        return false;
+        return NEXT;
       };
     }
-    const value = number(node.value);
-    if (node.kind === "return") {
-      return () => {
-        result = value();
-        return true;
-      };
-    }
-    const { local } = node;
+    const value = number(node);
     return () => {
       const bounded = value();
       scalars[local] = bounded.value;
       errors[local] = bounded.error;
-      return false;
+      return NEXT;
     };
   };
+  const write = (local: number, at: number, { value, error }: Bounded): void => {
+    const { values, errors: bounds } = arrays[local]!;
+    (values as Float64Array)[offsets[local]! + at] = value;
+    bounds![offsets[local]! + at] = error;
+  };
 
-  const sequence = (nodes: readonly Statement[]): (() => boolean) => {
+  const statement = (node: Statement): (() => Outcome) => {
+    switch (node.kind) {
+      case "if": {
+        const condition = truth(node.condition);
+        const then = sequence(node.then);
+        const otherwise = sequence(node.otherwise);
+        return () => (condition() ? then() : otherwise());
+      }
+      case "loop": {
+        const start = set(node.local, node.start);
+        const condition = truth(node.condition);
+        const update = set(node.local, node.update);
+        const body = sequence(node.body);
+        return () => {
+          for (start(); condition(); update()) {
+            // The counter is what f32 makes of it: that is how the rounds were counted.
+            scalars[node.local] = Math.fround(scalars[node.local]!);
+            errors[node.local] = 0;
+            const outcome = body();
+            if (outcome === RETURN) return RETURN;
+            if (outcome === BREAK) break;
+          }
+          return NEXT;
+        };
+      }
+      case "break":
+        return () => BREAK;
+      case "continue":
+        return () => CONTINUE;
+      case "return": {
+        if (!node.value) {
+          return () => {
+            result = { value: 0, error: 0 };
+            return RETURN;
+          };
+        }
+        const bool = node.value.type === "bool" ? truth(node.value) : null;
+        const value = bool ? () => ({ value: bool() ? 1 : 0, error: 0 }) : number(node.value);
+        return () => {
+          result = value();
+          return RETURN;
+        };
+      }
+      case "draw":
+        return () => {
+          scalars[node.local] = context.draw();
+          errors[node.local] = 0;
+          return NEXT;
+        };
+      case "run": {
+        const run = call(node.call);
+        return () => {
+          run();
+          return NEXT;
+        };
+      }
+      case "array": {
+        const values = node.values.map(number);
+        return () => {
+          values
+            .map((value) => value())
+            .forEach((value, i) => {
+              write(node.local, i, value);
+            });
+          return NEXT;
+        };
+      }
+      case "store": {
+        const { local, offset, length } = node;
+        const index = number(node.index);
+        const value = number(node.value);
+        return () => {
+          const at = offset + place(index(), length);
+          write(local, at, value());
+          return NEXT;
+        };
+      }
+      case "declare":
+      case "assign":
+        return set(node.local, node.value);
+    }
+  };
+
+  const sequence = (nodes: readonly Statement[]): (() => Outcome) => {
     const steps = nodes.map(statement);
     return () => {
-      for (const step of steps) if (step()) return true;
-      return false;
+      for (const step of steps) {
+        const outcome = step();
+        if (outcome !== NEXT) return outcome;
+      }
+      return NEXT;
     };
   };
 
   const body = sequence(source.body);
   return {
     scalars,
+    errors,
     arrays,
     offsets,
     run: () => {
-      undecided = false;
       body();
-      return undecided || !Number.isFinite(result.value) ? { value: result.value, error: Infinity } : result;
+      return result;
     },
   };
 }
