@@ -161,7 +161,13 @@ describe("what cannot be compiled", () => {
   const cases = [
     ["(s) => fetch('x')", "unsupported", "call to `fetch`", 1, 8],
     ["(s) => {\n  for (const x of s) {}\n  return 1 }", "unsupported", "`for...of` loop", 2, 3],
-    ["(s, a) => {\n  for (let i = 0; i < a; i++) {}\n  return 1 }", "unsupported", "whose end is not a constant", 2, 23],
+    [
+      "(s, a) => {\n  for (let i = 0; i < a; i++) {}\n  return 1 }",
+      "unsupported",
+      "whose end is not a constant",
+      2,
+      23,
+    ],
     ["(s) => { while (true) {} }", "unsupported", "`while` loop", 1, 10],
     ["(s) => 'fast'", "unsupported", "string literal", 1, 8],
     ["(s) => `fast`", "unsupported", "template string", 1, 8],

@@ -1,10 +1,13 @@
-import type { AnyNode, CallExpression, Expression as ExpressionNode } from "acorn";
+import type { AnyNode, CallExpression, Expression as ExpressionNode, Literal } from "acorn";
 import { dottedName } from "./constructs.ts";
 import type { Argument, Call, Expression, IrFunction, Statement } from "./ir.ts";
 import type { LowerContext } from "./lower-context.ts";
 import { type ExpressionLowering, MAX_DEPTH, power } from "./lower-expression.ts";
 import { MAX_HYPOT, type MathFunction, mathFunctions } from "./math-functions.ts";
 import type { Parameter } from "./program.ts";
+import { SCENE_SIZE, sceneRoles } from "./scene-list.ts";
+
+const scene: Parameter = { kind: "list", size: SCENE_SIZE, offset: 0, length: SCENE_SIZE, writable: true };
 
 /** Calls: `Math`, random numbers, the program's own functions. */
 export class CallLowering {
@@ -56,15 +59,24 @@ export class CallLowering {
   #own(node: CallExpression, effect = false): { readonly call: Call; readonly lowered: IrFunction } | null {
     const { callee, start: at } = node;
     const context = this.#context;
-    if (callee.type !== "Identifier" || context.scope.lookup(callee.name) !== undefined) return null;
-    const { name } = callee;
-    if (!context.program.has(name)) return null;
     const parameters: Parameter[] = [];
     const values: Argument[] = [];
     const references = new Set<number>();
+    let name: string;
+    const paint = this.#paint(callee);
+    if (paint) {
+      name = paint.name;
+      parameters.push(scene);
+      values.push({ kind: "reference", local: paint.local });
+    } else {
+      if (callee.type !== "Identifier" || context.scope.lookup(callee.name) !== undefined) return null;
+      ({ name } = callee);
+      if (!context.program.has(name)) return null;
+    }
     for (const argument of node.arguments) {
       if (argument.type === "SpreadElement") throw context.unsupported(argument);
-      const [parameter, value] = this.#argument(argument);
+      const [parameter, value] =
+        paint && argument.type === "Literal" ? this.#role(argument) : this.#argument(argument);
       parameters.push(parameter);
       if (!value) continue;
       values.push(value);
@@ -101,12 +113,40 @@ export class CallLowering {
     };
   }
 
+  /** The method of `paint` that a callee names; null for any other. */
+  #paint(callee: CallExpression["callee"]): { readonly name: string; readonly local: number } | null {
+    const context = this.#context;
+    if (callee.type !== "MemberExpression" || callee.object.type !== "Identifier") return null;
+    const binding = context.scope.lookup(callee.object.name);
+    if (binding?.kind !== "paint") return null;
+    const name = callee.property.type === "Identifier" ? `paint.${callee.property.name}` : "";
+    if (context.program.has(name)) return { name, local: binding.local };
+    throw context.unsupported(
+      callee,
+      `\`${dottedName(callee) ?? "paint[...]"}\``,
+      "Use `line(x0, y0, x1, y1, width, role)`, `rect(x, y, width, height, role)` or `circle(x, y, radius, role)`.",
+    );
+  }
+
+  /** A role by its name, as the number that the scene keeps. */
+  #role(node: Literal): readonly [Parameter, Argument] {
+    if (typeof node.value !== "string") return this.#argument(node) as readonly [Parameter, Argument];
+    const value = sceneRoles.indexOf(node.value);
+    if (value >= 0) return ["f32", { kind: "number", type: "f32", value, at: node.start }];
+    throw this.#context.type(
+      node.start,
+      `"${node.value}" is no role`,
+      `Use one of ${sceneRoles.map((role) => `"${role}"`).join(", ")}.`,
+    );
+  }
+
   /** What the function called sees of an argument; random numbers need no value. */
   #argument(node: ExpressionNode): readonly [Parameter, Argument | null] {
     const { scope } = this.#context;
     if (node.type === "Identifier") {
       const binding = scope.lookup(node.name);
       if (binding?.kind === "random") return ["random", null];
+      if (binding?.kind === "paint") return ["paint", { kind: "reference", local: binding.local }];
       if (binding?.kind === "array" && binding.shape.kind === "state") {
         const { local, writable } = binding;
         const { layout } = binding.shape;

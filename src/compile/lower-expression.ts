@@ -104,6 +104,8 @@ export class ExpressionLowering {
     switch (binding?.kind) {
       case "later":
         throw context.type(start, `\`${name}\` is used before its declaration`, "Move the declaration up.");
+      case "paint":
+        throw context.type(start, `\`${name}\` is not a number`, `Paint: \`${name}.circle(...)\`.`);
       case "random":
         throw context.type(
           start,

@@ -20,6 +20,7 @@ import { ExpressionLowering } from "./lower-expression.ts";
 import { lowerLoop } from "./lower-loop.ts";
 import { ReturnLowering } from "./lower-return.ts";
 import type { EntryOptions, Parameter, Program } from "./program.ts";
+import { SCENE_SIZE } from "./scene-list.ts";
 import type { Source } from "./source.ts";
 
 /** Tint stops at 127 nested statements and counts an `if` and its block apart. */
@@ -126,7 +127,10 @@ class FunctionLowering {
       // No source can name a parameter that it leaves out.
       const name = pattern?.name ?? `#${i}`;
       if (parameter === "random") scope.bind(name, { kind: "random" });
-      else if (typeof parameter === "string") {
+      else if (parameter === "paint") {
+        const local = scope.add(name, { kind: "array", length: SCENE_SIZE }, true);
+        scope.bind(name, { kind: "paint", local });
+      } else if (typeof parameter === "string") {
         scope.bind(name, { kind: "scalar", local: scope.add(name, parameter, false), constant: null });
       } else if (parameter.kind === "state") {
         const { layout, writable } = parameter;

@@ -3,10 +3,11 @@ import type { Layout } from "./layout.ts";
 import { lower } from "./lower.ts";
 import { Source } from "./source.ts";
 
-/** What a function takes: a number, a truth value, random numbers, a state or a list by reference. */
+/** What a function takes: a number, a truth value, random numbers, a scene, a state or a list by reference. */
 export type Parameter =
   | ScalarType
   | "random"
+  | "paint"
   | { readonly kind: "state"; readonly layout: Layout | null; readonly writable: boolean }
   | {
       readonly kind: "list";

@@ -18,6 +18,8 @@ export type Binding =
   /** `constant`: its value where the source says it outright; loops and indices may use it. */
   | { readonly kind: "scalar"; readonly local: number; readonly constant: number | null }
   | ArrayBinding
+  /** A scene to paint on. */
+  | { readonly kind: "paint"; readonly local: number }
   /** The source of random numbers. */
   | { readonly kind: "random" }
   /** A declaration not reached yet. */

@@ -65,7 +65,7 @@ export interface Scene {
   readonly shapes: readonly Shape[];
 }
 
-/** `role` picks the colour: "ground" hairline, "body" text colour, "accent" the agent's moving part. */
+/** `role` picks the colour: "ground" hairline, "body" text colour, "accent" the agent's moving part, "good" and "bad" what to reach and to avoid. */
 export type Shape =
   | {
       readonly kind: "line";
@@ -77,4 +77,4 @@ export type Shape =
   | { readonly kind: "rect"; readonly center: Point; readonly size: Point; readonly role: Role }
   | { readonly kind: "circle"; readonly center: Point; readonly radius: number; readonly role: Role };
 export type Point = readonly [number, number];
-export type Role = "ground" | "body" | "accent" | "muted";
+export type Role = "ground" | "body" | "accent" | "muted" | "good" | "bad";

@@ -1,16 +1,48 @@
 import { FulguriteError } from "../gpu/error.ts";
+import {
+  acrobot,
+  banditSource,
+  catchBall,
+  frozenLake,
+  gridWorldSource,
+  mountainCar,
+  mountainCarContinuous,
+  pendulum,
+  snake,
+} from "./built-in/index.ts";
 import { cartPole } from "./cartpole.ts";
+import { compileEnvironment } from "./compile-environment.ts";
 import type { Environment } from "./environment.ts";
+import { environmentFrom } from "./environment-from.ts";
+import type { EnvironmentSource } from "./environment-source.ts";
 
-const environments: readonly Environment[] = [cartPole()];
+const sources: readonly EnvironmentSource[] = [
+  acrobot,
+  mountainCar,
+  mountainCarContinuous,
+  pendulum,
+  frozenLake,
+  environmentFrom(gridWorldSource({})),
+  catchBall,
+  snake,
+  environmentFrom(banditSource({})),
+];
+/** Made when first asked for. */
+const made = new Map<string, Environment>([[cartPole().name, cartPole()]]);
 
 /** Names that `environmentByName` knows. */
-export const environmentNames: readonly string[] = environments.map((environment) => environment.name);
+export const environmentNames: readonly string[] = [cartPole().name, ...sources.map(({ name }) => name)];
 
 /** The built-in environment of that name; throws `env/unknown` where there is none. */
 export function environmentByName(name: string): Environment {
-  const found = environments.find((environment) => environment.name === name);
-  if (found) return found;
+  const known = made.get(name);
+  if (known) return known;
+  const source = sources.find((candidate) => candidate.name === name);
+  if (source) {
+    const environment = compileEnvironment(source);
+    made.set(name, environment);
+    return environment;
+  }
   throw new FulguriteError(
     "env/unknown",
     `There is no environment named "${name}".`,

@@ -105,6 +105,12 @@ export class FulguriteStage extends LitElement {
       .muted {
         color: var(--surface);
       }
+      .good {
+        color: var(--series-2);
+      }
+      .bad {
+        color: var(--series-1);
+      }
     `,
   ];
 
@@ -173,7 +179,8 @@ export class FulguriteStage extends LitElement {
       >
         <canvas></canvas>
         ${playback ? nothing : html`<p class="empty">The agent appears here with its first evaluation.</p>`}
-        <i class="ground"></i><i class="body"></i><i class="accent"></i><i class="muted"></i>
+        <i class="ground"></i><i class="body"></i><i class="accent"></i><i class="muted"></i
+        ><i class="good"></i><i class="bad"></i>
       </div>
       <div class="caption" ?hidden=${!playback}>
         <button
@@ -305,7 +312,7 @@ export class FulguriteStage extends LitElement {
     paintShapes(context, scene, camera, palette, 1, () => true);
   }
 
-  /** Canvas knows no custom properties: hidden elements carry the colours of the four roles. */
+  /** Canvas knows no custom properties: hidden elements carry the colours of the roles. */
   #colours(): Palette {
     const now = performance.now();
     if (this.#palette && now - this.#paletteAt < PALETTE_AGE_MS) return this.#palette;
@@ -317,6 +324,8 @@ export class FulguriteStage extends LitElement {
       body: colour("body"),
       accent: colour("accent"),
       muted: colour("muted"),
+      good: colour("good"),
+      bad: colour("bad"),
     };
     return this.#palette;
   }
