@@ -1,4 +1,5 @@
 import type { GatewayRequest, GatewayResponse } from "../gateway/gateway-types.ts";
+import type { RecordedEmission } from "../trace/emission-spans.ts";
 import type { RunIdentity } from "./protocol.ts";
 
 /**
@@ -27,13 +28,7 @@ export type FailureReason =
   | "cancelled";
 
 /** Something an agent said while it ran, at a time of the trainer's clock. */
-export interface Emission {
-  readonly kind: "emit" | "log";
-  /** Name of an emission, level of a log line. */
-  readonly name: string;
-  readonly value: unknown;
-  readonly time: number;
-}
+export type Emission = RecordedEmission;
 
 /** One attempt to run, and whom to ask and tell meanwhile. */
 export interface AttemptRequest {

@@ -1,3 +1,4 @@
+import type { createEmit } from "../trace/emit.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./protocol.ts";
 
 /** The agent as its code defines it. */
@@ -12,6 +13,7 @@ type AgentFunction = (task: unknown, context: unknown) => unknown;
 export function agentWorker(
   prepare: () => (...values: readonly unknown[]) => unknown,
   measure: (value: unknown, limit: number) => number,
+  makeEmit: typeof createEmit,
 ): void {
   interface PendingFetch {
     resolve(response: Response): void;
@@ -153,8 +155,20 @@ export function agentWorker(
     };
   }
 
-  const emit = (name: string, value: unknown = null): void => {
-    send({ kind: "emit", run, name: String(name).slice(0, 200), value });
+  /** What an earlier rollout left running can no longer speak. */
+  const emitters = () => {
+    const of = run;
+    const post = (message: FromWorker): void => {
+      if (running && run === of) send(message);
+    };
+    return makeEmit(
+      (span) => {
+        post({ kind: "span", run: of, span });
+      },
+      (name, value) => {
+        post({ kind: "emit", run: of, name, value });
+      },
+    );
   };
 
   const log = (level: string) => {
@@ -227,7 +241,7 @@ export function agentWorker(
       const agent = evaluate(...structuredClone(values)) as AgentFunction;
       if (typeof agent !== "function") throw new TypeError("The agent is not a function.");
       const llm = { baseURL: baseUrl, apiKey: "fulgurite", model: "policy", fetch: policyFetch, chat };
-      const context = { ...message.identity, llm, emit, signal: abort.signal };
+      const context = { ...message.identity, llm, emit: emitters(), signal: abort.signal };
       const value = await Promise.race([agent(message.task, context), failed]);
       outcome = { kind: "result", run, value, clean: false };
     } catch (error) {

@@ -1,5 +1,6 @@
 import type { AgentHost, AttemptEnd, AttemptRequest, FailureReason, RunnerClock } from "./agent-host.ts";
 import { workerScript, type AgentSource, type WorkerScript } from "./agent-source.ts";
+import { createEmit } from "../trace/emit.ts";
 import { agentWorker } from "./agent-worker.ts";
 import { deniedMessage, fetchRoute } from "./fetch-route.ts";
 import type { FrameWorker, WorkerLoss } from "./frame.ts";
@@ -56,7 +57,7 @@ class FrameAgentHost implements AgentHost {
     this.#options = options;
     this.slots = options.workers ?? (options.source.library === undefined ? 32 : 8);
     this.#script = workerScript(
-      `(prepare) => (${agentWorker.toString()})(prepare, ${measure.toString()})`,
+      `(prepare) => (${agentWorker.toString()})(prepare, ${measure.toString()}, ${createEmit.toString()})`,
       options.source,
     );
     this.#lanes = Array.from({ length: this.slots }, () => ({ worker: null, runs: 0 }));
@@ -148,6 +149,9 @@ class FrameAgentHost implements AgentHost {
             break;
           case "emit":
             request.onEmission({ kind: "emit", name: message.name, value: message.value });
+            break;
+          case "span":
+            request.onEmission({ kind: "span", name: message.span.type, value: message.span });
             break;
           case "log":
             request.onEmission({ kind: "log", name: message.level, value: message.text });

@@ -1,5 +1,6 @@
 import type { GatewayResponse } from "../gateway/gateway-types.ts";
-import type { AgentHost, AttemptEnd, AttemptRequest } from "./agent-host.ts";
+import { createEmit } from "../trace/emit.ts";
+import type { AgentHost, AttemptEnd, AttemptRequest, Emission } from "./agent-host.ts";
 import type { AgentSource } from "./agent-source.ts";
 import { deniedMessage, fetchRoute } from "./fetch-route.ts";
 import { measure } from "./measure.ts";
@@ -71,11 +72,17 @@ async function attempt(
     if (!within) flooded();
     return within;
   };
-  const emit = (name: string, value: unknown = null): void => {
-    if (!abort.signal.aborted && spend(value)) {
-      request.onEmission({ kind: "emit", name: String(name), value: structuredClone(value) });
-    }
+  const emitted = (emission: Omit<Emission, "time">): void => {
+    if (!abort.signal.aborted && spend(emission.value)) request.onEmission(structuredClone(emission));
   };
+  const emit = createEmit(
+    (span) => {
+      emitted({ kind: "span", name: span.type, value: span });
+    },
+    (name, value) => {
+      emitted({ kind: "emit", name, value });
+    },
+  );
   const fetch = policyFetch(request, abort.signal, spend);
   let agent: InProcessAgent;
   try {

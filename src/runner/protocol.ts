@@ -1,3 +1,5 @@
+import type { EmittedSpan } from "../trace/emitted-span.ts";
+
 /** What goes over the ports between trainer, page, frames and workers. All of it is plain, cloneable data. */
 
 /** Trainer to page: which frames there should be. */
@@ -113,6 +115,8 @@ export type FromWorker =
     }
   | { readonly kind: "abort"; readonly run: number; readonly fetch: number }
   | { readonly kind: "emit"; readonly run: number; readonly name: string; readonly value: unknown }
+  /** What the other emitters send. */
+  | { readonly kind: "span"; readonly run: number; readonly span: EmittedSpan }
   | { readonly kind: "log"; readonly run: number; readonly level: string; readonly text: string }
   /** The runtime itself stopped the agent from sending more than its allowance. */
   | { readonly kind: "flooded"; readonly run: number; readonly message: string }

@@ -1,3 +1,4 @@
+import { isEmittedSpan } from "../trace/emitted-span.ts";
 import type { FromFrame, FromWorker, Score, ThrownData } from "./protocol.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -33,6 +34,7 @@ const shapes: {
   },
   abort: { run: isCount, fetch: isCount },
   emit: { run: isCount, name: isText, value: () => true },
+  span: { run: isCount, span: isEmittedSpan },
   log: { run: isCount, level: isText, text: isText },
   flooded: { run: isCount, message: isText },
   result: { run: isCount, value: () => true, clean: (value) => typeof value === "boolean" },

@@ -3,7 +3,8 @@ import { createSpan } from "./create-span.ts";
 import { numbersOf, pick, sequenceOfEvaluation, sequenceOfUpdate } from "./metric-attributes.ts";
 import { agenticEvaluationAttributes, agenticUpdateAttributes, names } from "./semantic-conventions.ts";
 
-export { agentEmissionSpan, modelCallSpan, rewardSpan, rolloutSpan } from "./rollout-spans.ts";
+export { emissionSpans } from "./emission-spans.ts";
+export { modelCallSpan, rewardSpan, rolloutSpan } from "./rollout-spans.ts";
 
 /** One optimizer step over the rows of one batch of rollouts; NaN where nothing was measured. */
 export interface AgenticUpdate {

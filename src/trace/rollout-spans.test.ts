@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { ModelCall } from "../gateway/model-call.ts";
-import type { Emission } from "../runner/agent-host.ts";
 import { checkSpan } from "../store/span.ts";
+import { agentEmissionSpan } from "./emission-spans.ts";
 import {
   agenticEvaluationFromSpan,
   agenticEvaluationSpan,
@@ -9,14 +9,7 @@ import {
   agenticUpdateSpan,
   type AgenticUpdate,
 } from "./agentic-spans.ts";
-import {
-  agentEmissionSpan,
-  isModelCall,
-  modelCallSpan,
-  rewardsFromSpan,
-  rewardSpan,
-  rolloutSpan,
-} from "./rollout-spans.ts";
+import { isModelCall, modelCallSpan, rewardsFromSpan, rewardSpan, rolloutSpan } from "./rollout-spans.ts";
 import { RolloutTrace } from "./rollout-trace.ts";
 import { agenticUpdateAttributes } from "./semantic-conventions.ts";
 
@@ -213,8 +206,8 @@ test("an attempt's root says what became of it", () => {
 test("whatever an agent says can be kept", () => {
   const cycle: Record<string, unknown> = {};
   cycle["self"] = cycle;
-  const said = (value: unknown, kind: Emission["kind"] = "emit") => {
-    const emission: Emission = { kind, name: "note", value, time: 5 };
+  const said = (value: unknown, kind: "emit" | "log" = "emit") => {
+    const emission = { kind, name: "note", value, time: 5 };
     const span = agentEmissionSpan(new RolloutTrace("01R", 7).attempt(1), emission);
     checkSpan(span);
     expect(span.attributes["agentlightning.tag.0"]).toBe("note");

@@ -188,29 +188,3 @@ export const rolloutSpan = (place: SpanPlace, attempt: RecordedAttempt): Span =>
       [fulgurite.attempt]: place.attempt,
     },
   });
-
-export interface RecordedEmission {
-  readonly kind: "emit" | "log";
-  /** Name of an emission, level of a log line. */
-  readonly name: string;
-  readonly value: unknown;
-  readonly time: number;
-}
-
-/** The span of something that the agent said: an object, tagged with its name, or a line of its log, with its level. */
-export function agentEmissionSpan(place: SpanPlace, { kind, name, value, time }: RecordedEmission): Span {
-  const times = { status: "ok", startTime: time, endTime: time } as const;
-  const tag = { [agentLightning.tag(0)]: name };
-  if (kind === "log") {
-    const body = typeof value === "string" ? value : json(value);
-    const attributes = { ...tag, [agentLightning.messageBody]: body };
-    return spanAt(place, { ...times, name: agentLightning.message, attributes });
-  }
-  const literal = ["string", "number", "boolean"].includes(typeof value);
-  const content = literal
-    ? { [agentLightning.objectLiteral]: value as AttributeValue }
-    : { [agentLightning.objectJson]: json(value) };
-  const type = value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
-  const attributes = { ...tag, [agentLightning.objectType]: type, ...content };
-  return spanAt(place, { ...times, name: agentLightning.object, attributes });
-}

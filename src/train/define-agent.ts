@@ -1,6 +1,7 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { sourceOfFunction, type ClosureOptions } from "../reward/function-source.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
+import type { Emit } from "../trace/emit.ts";
 
 /** What an agent gets beside its task. The worker also has a `fetch` that reaches the policy at "/v1/...". */
 export interface AgentContext {
@@ -16,8 +17,8 @@ export interface AgentContext {
       options?: Readonly<Record<string, unknown>>,
     ): Promise<string>;
   };
-  /** Writes something cloneable into the trace. */
-  emit(name: string, value?: unknown): void;
+  /** Writes into the trace: `emit("plan", plan)`, `emit.reward(0.5)`, `emit.operation("search", () => ...)`. */
+  readonly emit: Emit;
   /** Aborts when the attempt's time is over. */
   readonly signal: AbortSignal;
   readonly rolloutId: string;

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Span } from "../store/records.ts";
-import { agentEmissionSpan, modelCallSpan, rewardSpan, rolloutSpan } from "../trace/rollout-spans.ts";
+import { agentEmissionSpan } from "../trace/emission-spans.ts";
+import { modelCallSpan, rewardSpan, rolloutSpan } from "../trace/rollout-spans.ts";
 import { RolloutTrace } from "../trace/rollout-trace.ts";
 import { emissionOf, messagesOf, rewardWords, traceRows } from "./trace-tree.ts";
 

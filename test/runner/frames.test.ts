@@ -113,6 +113,9 @@ test("agents reach the policy by fetch, streams included, and nothing else", asy
     emissions: [
       { kind: "emit", name: "asked", value: { word: "w1" } },
       { kind: "log", name: "log", value: "asking w1" },
+      { kind: "span", name: "operation", value: { name: "think", number: 1, parent: 0 } },
+      { kind: "span", name: "reward", value: { value: 0.5, parent: 1 } },
+      { kind: "span", name: "end", value: { parent: 1 } },
     ],
   });
   expect(stream![0]!.result).toMatchObject({ said: "2w", type: "text/event-stream; charset=utf-8" });
@@ -129,7 +132,7 @@ test("agents reach the policy by fetch, streams included, and nothing else", asy
     { status: "failed", reason: "threw", denied: ["https://example.com/steal"], final: true },
   ]);
   expect(flaky).toMatchObject([
-    { attemptId: "flaky-5.1", status: "failed", final: false, message: "Error: the first time", line: 74 },
+    { attemptId: "flaky-5.1", status: "failed", final: false, message: "Error: the first time", line: 75 },
     { attemptId: "flaky-5.2", status: "succeeded", result: "the second time" },
   ]);
   expect(fresh!.map(({ result }) => result)).toEqual([

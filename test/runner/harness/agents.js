@@ -13,6 +13,7 @@ const kinds = {
   chat: async ({ word }, { llm, emit }) => {
     emit("asked", { word });
     console.log("asking", word);
+    emit.operation("think", (think) => think.reward(0.5));
     return llm.chat(word);
   },
   stream: async ({ word }) => {
