@@ -15,12 +15,12 @@ test("CartPole with the zoo preset reaches 475 by 80,000 steps in 4 of 5 seeds",
   for (const seed of [1, 2, 3, 4, 5]) {
     const engine = await createCpuEngine({ environment, reward: null, algorithm, seed });
     const curve = await learn(engine, { threshold: 475, maxSteps: algorithm.totalSteps, stopThere: false });
-    const { parameters } = await engine.save();
+    const state = await engine.save();
     const evaluation = evaluateGreedy({
       environment,
       reward: null,
       algorithm,
-      parameters,
+      state,
       seed,
       episodes: 100,
     });

@@ -18,12 +18,12 @@ test(
     expect(curve.stepsToThreshold).not.toBeNull();
     // A working implementation is at about 128 by here (five seeds); an untrained policy stays near 20.
     expect(curve.points[0]![1]).toBeGreaterThan(60);
-    const { parameters } = await engine.save();
+    const state = await engine.save();
     const { environmentReturns } = evaluateGreedy({
       environment,
       reward: null,
       algorithm,
-      parameters,
+      state,
       seed,
       episodes: 20,
     });

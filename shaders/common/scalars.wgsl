@@ -27,6 +27,12 @@ struct Scalars {
   // 1 - beta^step of AdamW's bias correction.
   correction1: f32,
   correction2: f32,
+  // Clip range above 1; bound of the dual clip, 0 for none; KL at which this minibatch is the last.
+  clip_high: f32,
+  dual_clip: f32,
+  kl_limit: f32,
+  // Lagrangian multiplier of the cost.
+  multiplier: f32,
 }
 
 @group(0) @binding(0) var<uniform> scalars: Scalars;

@@ -1,7 +1,8 @@
 // What one rollout leaves for training: sections of STEPS x ENVS 32-bit elements, row t x ENVS + env; f32 where
 // nothing else is said.
 const TRANSITIONS: u32 = STEPS * ENVS;
-// u32: the action taken, and the mask of allowed ones (bit a; only where MASKED).
+// The action taken (u32, of a Gaussian policy f32 and before it is kept within bounds), and u32 the mask of allowed
+// ones (bit a; only where MASKED).
 const ACTION: u32 = 0u;
 const MASK: u32 = TRANSITIONS;
 const LOG_PROBABILITY: u32 = 2u * TRANSITIONS;
@@ -14,6 +15,13 @@ const ADVANTAGE: u32 = 6u * TRANSITIONS;
 const RETURN: u32 = 7u * TRANSITIONS;
 // STEPS + 1 rows: the last one is the value of the observation after the rollout.
 const VALUE: u32 = 8u * TRANSITIONS;
+// Only of whole episodes: a step's weight in a mean, 0 behind the end.
+const SHARE: u32 = 9u * TRANSITIONS + ENVS;
+// Only with a cost: what REWARD, FINAL_VALUE, RETURN and VALUE are of the reward.
+const COST: u32 = SHARE + TRANSITIONS;
+const FINAL_COST_VALUE: u32 = SHARE + 2u * TRANSITIONS;
+const COST_RETURN: u32 = SHARE + 3u * TRANSITIONS;
+const COST_VALUE: u32 = SHARE + 4u * TRANSITIONS;
 
 // Held as u32: small integers would be subnormal floats, which an adapter may flush to zero.
 fn transition_bits(section: u32, rows: vec4u) -> vec4u {

@@ -1,76 +1,125 @@
 #include "common/math.wgsl"
 #include "common/transitions.wgsl"
 
-// PPO's clipped surrogate, entropy bonus and value loss (Schulman et al. 2017, equations 7 and 9), forward and
-// backward for four samples at once. Outputs come in head_output, gradients of the mean loss leave in
-// head_gradient; `live` is 0 where a block reaches beyond the minibatch.
+// The policy-gradient loss, forward and backward for four samples at once: PPO's clipped surrogate (Schulman et al.
+// 2017, equation 7) or the plain -A log pi (SCORE), entropy bonus and value loss (equation 9). Outputs come in
+// head_output, gradients of the mean loss leave in head_gradient; `inside` is 0 where a block reaches beyond
+// the minibatch. Twin: src/kernels/reference/ppo-loss.ts.
 
-// Sums over the live samples of: surrogate loss, entropy, k3 KL, clipped fraction.
-fn policy_loss(rows: vec4u, live: vec4f) -> vec4f {
-  let action = transition_bits(ACTION, rows);
+// Sums over the samples, by their weights, of: surrogate loss, entropy, k3 KL, clipped fraction.
+fn policy_loss(rows: vec4u, inside: vec4f) -> vec4f {
+#if WHOLE
+  let live = inside * transition(SHARE, rows);
+#else
+  let live = inside;
+#end
   let old = transition(LOG_PROBABILITY, rows);
   let statistic = statistics[scalars.statistics_row];
   let advantage = (transition(ADVANTAGE, rows) - statistic.x) * statistic.y;
+#if GAUSSIAN
+  let log_std = head_output[1];
+  let inverse_std = math_exp4(-log_std);
+  let deviation = (transition(ACTION, rows) - head_output[0]) * inverse_std;
+  let log_probability = -0.5 * (deviation * deviation) - log_std - 0.91893853;
+  let entropy = log_std + 1.4189385;
+#else
+  var choices = transition_bits(ACTION, rows);
+  var log_probability = vec4f();
+  var entropy = vec4f();
 #if MASKED
   let mask = transition_bits(MASK, rows);
-#for a in 0..ACTIONS
+#end
+#for f in 0..FACTORS
+#if FACTORED
+  let choice{f} = choices % vec4u(END_{f} - FIRST_{f}) + FIRST_{f};
+  choices /= vec4u(END_{f} - FIRST_{f});
+#else
+  let choice{f} = choices;
+#end
+#for a in FIRST_{f}..END_{f}
+#if MASKED
   let allowed{a} = ((mask >> vec4u({a}u)) & vec4u(1u)) == vec4u(1u);
   let logit{a} = select(vec4f(-1e8), head_output[{a}], allowed{a});
-#end
 #else
-#for a in 0..ACTIONS
   let logit{a} = head_output[{a}];
 #end
 #end
-  var largest = logit0;
-#for a in 1..ACTIONS
-  largest = max(largest, logit{a});
+  var largest{f} = vec4f(-1e9);
+#for a in FIRST_{f}..END_{f}
+  largest{f} = max(largest{f}, logit{a});
 #end
-  var total = vec4f();
-#for a in 0..ACTIONS
-  let exponential{a} = math_exp4(logit{a} - largest);
-  total += exponential{a};
+  var total{f} = vec4f();
+#for a in FIRST_{f}..END_{f}
+  let exponential{a} = math_exp4(logit{a} - largest{f});
+  total{f} += exponential{a};
 #end
-  let log_total = math_log4(total) + largest;
-  var log_probability = vec4f();
-  var entropy = vec4f();
-#for a in 0..ACTIONS
-  let log_p{a} = logit{a} - log_total;
+  let log_total{f} = math_log4(total{f}) + largest{f};
+  var entropy{f} = vec4f();
+#for a in FIRST_{f}..END_{f}
+  let log_p{a} = logit{a} - log_total{f};
 #if MASKED
-  let p{a} = select(vec4f(), exponential{a} / total, allowed{a});
+  let p{a} = select(vec4f(), exponential{a} / total{f}, allowed{a});
 #else
-  let p{a} = exponential{a} / total;
+  let p{a} = exponential{a} / total{f};
 #end
-  log_probability = select(log_probability, log_p{a}, action == vec4u({a}u));
-  entropy -= p{a} * log_p{a};
+  log_probability += select(vec4f(), log_p{a}, choice{f} == vec4u({a}u));
+  entropy{f} -= p{a} * log_p{a};
+#end
+  entropy += entropy{f};
+#end
 #end
 
   let log_ratio = log_probability - old;
   let ratio = math_exp4(log_ratio);
-  let unclipped = -advantage * ratio;
-  let clipped = -advantage * clamp(ratio, vec4f(1.0 - scalars.clip), vec4f(1.0 + scalars.clip));
-  let slope = select(vec4f(), unclipped, unclipped >= clipped);
-  let weight = live / f32(BATCH);
-#for a in 0..ACTIONS
-  let chosen{a} = select(vec4f(), vec4f(1.0), action == vec4u({a}u));
-  let surrogate{a} = slope * (chosen{a} - p{a});
-  let bonus{a} = scalars.entropy_coefficient * p{a} * (log_p{a} + entropy);
-#if MASKED
-  head_gradient[{a}] = select(vec4f(), weight * (surrogate{a} + bonus{a}), allowed{a});
+#if SCORE
+  let surrogate = -advantage * log_probability;
+  let slope = -advantage;
 #else
-  head_gradient[{a}] = weight * (surrogate{a} + bonus{a});
+  let unclipped = -advantage * ratio;
+  let clipped = -advantage * clamp(ratio, vec4f(1.0 - scalars.clip), vec4f(1.0 + scalars.clip_high));
+  var surrogate = max(unclipped, clipped);
+  var slope = select(vec4f(), unclipped, unclipped >= clipped);
+  if (scalars.dual_clip > 0.0) {
+    let bound = -advantage * scalars.dual_clip;
+    let bounded = (advantage < vec4f()) & (surrogate > bound);
+    surrogate = select(surrogate, bound, bounded);
+    slope = select(slope, vec4f(), bounded);
+  }
+#end
+  let weight = live / f32(BATCH);
+#if GAUSSIAN
+  head_gradient[0] = weight * slope * deviation * inverse_std;
+  head_gradient[1] = weight * (slope * (deviation * deviation - 1.0) - scalars.entropy_coefficient);
+#else
+#for f in 0..FACTORS
+#for a in FIRST_{f}..END_{f}
+  let chosen{a} = select(vec4f(), vec4f(1.0), choice{f} == vec4u({a}u));
+  let towards{a} = slope * (chosen{a} - p{a});
+  let bonus{a} = scalars.entropy_coefficient * p{a} * (log_p{a} + entropy{f});
+#if MASKED
+  head_gradient[{a}] = select(vec4f(), weight * (towards{a} + bonus{a}), allowed{a});
+#else
+  head_gradient[{a}] = weight * (towards{a} + bonus{a});
 #end
 #end
+#end
+#end
+  let outside = (ratio - 1.0 > vec4f(scalars.clip_high)) | (1.0 - ratio > vec4f(scalars.clip));
   return vec4f(
-    dot(max(unclipped, clipped), live),
+    dot(surrogate, live),
     dot(entropy, live),
     dot((ratio - 1.0) - log_ratio, live),
-    dot(select(vec4f(), vec4f(1.0), abs(ratio - 1.0) > vec4f(scalars.clip)), live),
+    dot(select(vec4f(), vec4f(1.0), outside), live),
   );
 }
 
-// Sum over the live samples of half the squared error, or of the larger one where the value's change is clipped.
-fn value_loss(rows: vec4u, live: vec4f) -> f32 {
+// Sum over the samples of half the squared error, or of the larger one where the value's change is clipped.
+fn value_loss(rows: vec4u, inside: vec4f) -> f32 {
+#if WHOLE
+  let live = inside * transition(SHARE, rows);
+#else
+  let live = inside;
+#end
   let value = head_output[VALUE_ROW];
   let target_value = transition(RETURN, rows);
   let error = value - target_value;
@@ -86,5 +135,10 @@ fn value_loss(rows: vec4u, live: vec4f) -> f32 {
     loss = max(loss, clipped_loss);
   }
   head_gradient[VALUE_ROW] = slope * live * (scalars.value_coefficient / f32(BATCH));
+#if COSTED
+  let cost_error = head_output[VALUE_ROW + 1u] - transition(COST_RETURN, rows);
+  head_gradient[VALUE_ROW + 1u] = cost_error * live * (scalars.value_coefficient / f32(BATCH));
+  loss += cost_error * cost_error;
+#end
   return 0.5 * dot(loss, live);
 }

@@ -139,8 +139,14 @@ fn main(
 #for n in 0..TOWER_HEADS
   // Columns of t are outputs, of e samples.
 #for i in 0..TILE_SAMPLES
-  let t{i}_{n} = products[{i}u * TOWER_HEADS + {n}u];
+  var t{i}_{n} = products[{i}u * TOWER_HEADS + {n}u];
   let e{i}_{n} = transpose(t{i}_{n});
+#if GAUSSIAN
+  // The logarithm of the deviation has a bias and no weights.
+  if ({n}u == 0u && tower == 0u) {
+    t{i}_{n}[1] = vec4f();
+  }
+#end
 #end
   if ({n}u < heads) {
     var sum = vec4f();

@@ -1,19 +1,23 @@
 #include "common/scalars.wgsl"
 #include "common/math.wgsl"
 #include "common/philox.wgsl"
+#include "common/normal.wgsl"
 #include "common/network.wgsl"
 
 // `step_count` steps of every environment in one dispatch, a thread per environment: observe, policy and value,
 // sample, step, reward, and a new episode where one ended. Exactly, for environment `env` at global step
 // g = update x T + t (the CPU engine does the same):
 //
-// - action: inverse CDF. With u = uniform(random4(seed, STREAM_ACTION, g, env).x) the first k with
-//   e_0 + ... + e_k > u x sum(e), e = exp(logit - largest logit); the last action where rounding leaves none.
+// - action: inverse CDF, of factor f with u = uniform(word f mod 4 of random4(seed, STREAM_ACTION, g, env + 2^20 floor(f / 4))):
+//   the first k with e_0 + ... + e_k > u x sum(e), e = exp(logit - largest logit), 0 where the mask forbids it; the
+//   last likely one where rounding leaves none. Or mean + deviation x the normal number of words 0 and 1.
 // - the reward of a transition is step_reward(s, a, next) with `next` before any reset, or the environment's own.
 // - truncated: not terminated, and the episode has reached MAX_EPISODE_STEPS. FINAL_VALUE is then V(next) where
 //   the run bootstraps, else 0.
 // - a new episode starts from env_reset(random4(seed, STREAM_RESET, g + 1, env)); the first ones of a run from
 //   step 0 of that stream.
+// - whole episodes (WHOLE): everyone starts anew at step 0 of the update from env_reset(random4(seed, STREAM_RESET,
+//   update x T, floor(env / GROUP))) and plays once, at most T steps; the rows behind its end have weight 0.
 // - after the last step of an update, V of the current observation is stored as row T of VALUE.
 
 @group(0) @binding(1) var<storage, read> parameters: array<mat4x4f>;
@@ -21,6 +25,12 @@
 @group(0) @binding(3) var<storage, read_write> episodes: array<u32>;
 @group(0) @binding(4) var<storage, read_write> observations: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> transitions: array<u32>;
+
+#if NORMALIZE_OBSERVATIONS
+@group(0) @binding(6) var<storage, read> normalization: array<f32>;
+@group(0) @binding(7) var<storage, read_write> raw_observations: array<f32>;
+#include "common/normalization.wgsl"
+#end
 
 #include "common/transitions.wgsl"
 #include "common/episodes.wgsl"
@@ -33,6 +43,9 @@ struct EnvStep {
 #include "environment"
 #if CUSTOM_REWARD
 #include "reward"
+#end
+#if COSTED
+#include "cost"
 #end
 
 // One layer's vectors: widest layer or observation, in blocks of four.
@@ -139,6 +152,21 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var environment_return = bitcast<f32>(episodes[episode + EPISODE_ENVIRONMENT_RETURN]);
   var length = episodes[episode + EPISODE_LENGTH];
   let fresh = scalars.first_step == 0u;
+#if WHOLE
+  if (fresh) {
+    state = env_reset(random4(scalars.seed, STREAM_RESET, scalars.base_step, env / GROUP));
+    episode_return = 0.0;
+    environment_return = 0.0;
+    length = 0u;
+  }
+#end
+#if COSTED
+  var episode_cost = bitcast<f32>(episodes[episode + EPISODE_COST]);
+  var ended_cost = select(bitcast<f32>(episodes[episode + ENDED_COST]), 0.0, fresh);
+#if WHOLE
+  episode_cost = select(episode_cost, 0.0, fresh);
+#end
+#end
   var ended_episodes = select(episodes[episode + ENDED_EPISODES], 0u, fresh);
   var ended_return = select(bitcast<f32>(episodes[episode + ENDED_RETURN]), 0.0, fresh);
   var ended_environment_return = select(bitcast<f32>(episodes[episode + ENDED_ENVIRONMENT_RETURN]), 0.0, fresh);
@@ -153,11 +181,48 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     if (last && end != STEPS) {
       break;
     }
-    let observation = env_observe(&state);
+#if WHOLE
+    if (ended_episodes > 0u && !final_state) {
+      for (; t < end; t++) {
+        let row = t * ENVS + env;
+        transitions[ACTION + row] = 0u;
+        transitions[MASK + row] = 0xffffffffu;
+        transitions[LOG_PROBABILITY + row] = 0u;
+        transitions[VALUE + row] = 0u;
+        transitions[REWARD + row] = 0u;
+        transitions[ENDED + row] = 1u;
+        transitions[FINAL_VALUE + row] = 0u;
+        transitions[SHARE + row] = 0u;
+#if COSTED
+        transitions[COST + row] = 0u;
+        transitions[COST_VALUE + row] = 0u;
+        transitions[FINAL_COST_VALUE + row] = 0u;
+#end
+      }
+      break;
+    }
+#end
+    var observation = env_observe(&state);
+#if NORMALIZE_OBSERVATIONS
+    if (!last && !final_state) {
+      for (var i = 0u; i < OBSERVATION_SIZE; i++) {
+        raw_observations[(t * ENVS + env) * OBSERVATION_SIZE + i] = observation[i];
+      }
+    }
+    for (var i = 0u; i < OBSERVATION_SIZE; i++) {
+      observation[i] = normalize(observation[i], normalization[NORMAL_MEAN + i], normalization[NORMAL_VARIANCE + i]);
+    }
+#end
     let outputs = network(observation);
     let value = outputs[VALUE_ROW / 4u][VALUE_ROW % 4u];
+#if COSTED
+    let cost_value = outputs[(VALUE_ROW + 1u) / 4u][(VALUE_ROW + 1u) % 4u];
+#end
     if (last) {
       transitions[VALUE + TRANSITIONS + env] = bitcast<u32>(value);
+#if COSTED
+      transitions[COST_VALUE + TRANSITIONS + env] = bitcast<u32>(cost_value);
+#end
       break;
     }
     let step = scalars.base_step + t;
@@ -165,28 +230,69 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     var reset = final_state;
     if (final_state) {
       transitions[FINAL_VALUE + (t - 1u) * ENVS + env] = bitcast<u32>(value);
+#if COSTED
+      transitions[FINAL_COST_VALUE + (t - 1u) * ENVS + env] = bitcast<u32>(cost_value);
+#end
       final_state = false;
     } else {
       let row = t * ENVS + env;
       store_observation(observation, row);
-      var largest = outputs[0][0];
-      for (var k = 1u; k < ACTIONS; k++) {
-        largest = max(largest, outputs[k / 4u][k % 4u]);
-      }
-      var total = 0.0;
-      for (var k = 0u; k < ACTIONS; k++) {
-        total += math_exp(outputs[k / 4u][k % 4u] - largest);
-      }
-      let threshold = random_uniform(random4(scalars.seed, STREAM_ACTION, step, env).x) * total;
+#if MASKED
+      let mask = env_mask(&state);
+      transitions[MASK + row] = mask;
+#end
+#if GAUSSIAN
+      let words = random4(scalars.seed, STREAM_ACTION, step, env);
+      let noise = random_normal(words.x, words.y);
+      let sampled = outputs[0][0] + math_exp(outputs[0][1]) * noise;
+      let log_probability = -0.5 * (noise * noise) - outputs[0][1] - 0.91893853;
+      let action = clamp(sampled, LOW, HIGH);
+      transitions[ACTION + row] = bitcast<u32>(sampled);
+#else
       var action = 0u;
-      var cumulative = math_exp(outputs[0][0] - largest);
-      while (action < ACTIONS - 1u && cumulative <= threshold) {
-        action++;
-        cumulative += math_exp(outputs[action / 4u][action % 4u] - largest);
+      var log_probability = 0.0;
+      var radix = 1u;
+#for f in 0..FACTORS
+      {
+        var e: array<f32, END_{f} - FIRST_{f}>;
+        var largest = -1e9;
+        for (var k = FIRST_{f}; k < END_{f}; k++) {
+          var z = outputs[k / 4u][k % 4u];
+#if MASKED
+          z = select(-1e8, z, ((mask >> k) & 1u) == 1u);
+#end
+          e[k - FIRST_{f}] = z;
+          largest = max(largest, z);
+        }
+        var total = 0.0;
+        for (var k = 0u; k < END_{f} - FIRST_{f}; k++) {
+#if MASKED
+          e[k] = select(0.0, math_exp(e[k] - largest), e[k] > -1e7);
+#else
+          e[k] = math_exp(e[k] - largest);
+#end
+          total += e[k];
+        }
+        let words = random4(scalars.seed, STREAM_ACTION, step, env + ({f/4}u << 20u));
+        let threshold = random_uniform(words[{f%4}]) * total;
+        var choice = 0u;
+        var cumulative = 0.0;
+        for (var k = 0u; k < END_{f} - FIRST_{f}; k++) {
+          if (e[k] > 0.0 && cumulative <= threshold) {
+            choice = k;
+            cumulative += e[k];
+          }
+        }
+        let at = FIRST_{f} + choice;
+        log_probability += outputs[at / 4u][at % 4u] - (math_log(total) + largest);
+        action += radix * choice;
+        radix *= END_{f} - FIRST_{f};
       }
-      let log_probability = outputs[action / 4u][action % 4u] - (math_log(total) + largest);
+#end
+      transitions[ACTION + row] = action;
+#end
 
-#if CUSTOM_REWARD
+#if KEEPS_PREVIOUS
       let previous = state;
 #end
       let outcome = env_step(&state, action);
@@ -200,7 +306,16 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       length += 1u;
       let terminated = outcome.terminated != 0u;
       let truncated = !terminated && length >= MAX_EPISODE_STEPS;
-      transitions[ACTION + row] = action;
+#if COSTED
+      let cost = step_cost(previous, f32(action), state);
+      episode_cost += cost;
+      transitions[COST + row] = bitcast<u32>(cost);
+      transitions[COST_VALUE + row] = bitcast<u32>(cost_value);
+      transitions[FINAL_COST_VALUE + row] = 0u;
+#end
+#if WHOLE
+      transitions[SHARE + row] = bitcast<u32>(1.0);
+#end
       transitions[LOG_PROBABILITY + row] = bitcast<u32>(log_probability);
       transitions[VALUE + row] = bitcast<u32>(value);
       transitions[REWARD + row] = bitcast<u32>(reward);
@@ -211,6 +326,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         ended_return += episode_return;
         ended_environment_return += environment_return;
         ended_length += length;
+#if COSTED
+        ended_cost += episode_cost;
+        episode_cost = 0.0;
+#end
         episode_return = 0.0;
         environment_return = 0.0;
         length = 0u;
@@ -220,7 +339,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       reset_step = step + 1u;
       t++;
     }
-    if (reset) {
+    if (reset && !WHOLE) {
       state = env_reset(random4(scalars.seed, STREAM_RESET, reset_step, env));
     }
   }
@@ -235,4 +354,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   episodes[episode + ENDED_RETURN] = bitcast<u32>(ended_return);
   episodes[episode + ENDED_ENVIRONMENT_RETURN] = bitcast<u32>(ended_environment_return);
   episodes[episode + ENDED_LENGTH] = ended_length;
+#if COSTED
+  episodes[episode + EPISODE_COST] = bitcast<u32>(episode_cost);
+  episodes[episode + ENDED_COST] = bitcast<u32>(ended_cost);
+#end
 }

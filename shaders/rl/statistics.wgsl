@@ -1,7 +1,7 @@
 #include "common/workgroup.wgsl"
 
-// One workgroup per minibatch of all epochs: mean of its advantages and 1 / (unbiased deviation + 1e-8); (0, 1)
-// where advantages are not normalised. The last workgroup sums up the rollout: episodes, rewards, and the two
+// One workgroup per minibatch of all epochs: mean of its advantages and 1 / (unbiased deviation + 1e-8), over the rows
+// that count; (0, 1) where advantages are not normalised. The last workgroup sums up the rollout: episodes, rewards, and the two
 // variances behind the explained variance. Sums run in fixed order.
 
 @group(0) @binding(0) var<storage, read> transitions: array<u32>;
@@ -31,6 +31,21 @@ fn workgroup_sum(lane: u32, value: vec4f) -> vec4f {
   return shared_sums[0];
 }
 
+// 1 for a row that counts, 0 behind the end of a whole episode.
+fn live(row: u32) -> f32 {
+#if WHOLE
+  return select(0.0, 1.0, bitcast<f32>(transitions[SHARE + row]) > 0.0);
+#else
+  return 1.0;
+#end
+}
+
+// x: return, y: what the critic left of it.
+fn residual(row: u32) -> vec2f {
+  let target_value = bitcast<f32>(transitions[RETURN + row]);
+  return vec2f(target_value, target_value - bitcast<f32>(transitions[VALUE + row]));
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -42,30 +57,33 @@ fn main(
   let count = select(BATCH, TRANSITIONS, summary);
   let first = min(minibatch, MINIBATCHES) * BATCH;
 
-  // x: advantage, or return in the summary; y: its residual return - value, which is the advantage.
+  // x: advantage, or return in the summary, y: its residual, z: reward; w: rows that count.
   var sum = vec4f();
   for (var i = lane; i < count; i += LANES) {
     if (summary) {
-      let advantage = bitcast<f32>(transitions[ADVANTAGE + i]);
-      sum += vec4f(bitcast<f32>(transitions[RETURN + i]), advantage, bitcast<f32>(transitions[REWARD + i]), 0.0);
+      sum += live(i) * vec4f(residual(i), bitcast<f32>(transitions[REWARD + i]), 1.0);
     } else {
-      sum.x += bitcast<f32>(transitions[ADVANTAGE + indices[first + i]]);
+      let row = indices[first + i];
+      sum += live(row) * vec4f(bitcast<f32>(transitions[ADVANTAGE + row]), 0.0, 0.0, 1.0);
     }
   }
   let total = workgroup_sum(lane, sum);
-  let mean = total / f32(count);
+  let counted = total.w;
+  let mean = total / max(counted, 1.0);
   var squares = vec4f();
   for (var i = lane; i < count; i += LANES) {
     if (summary) {
-      let x = vec2f(bitcast<f32>(transitions[RETURN + i]), bitcast<f32>(transitions[ADVANTAGE + i])) - mean.xy;
-      squares += vec4f(x * x, 0.0, 0.0);
+      let x = residual(i) - mean.xy;
+      squares += live(i) * vec4f(x * x, 0.0, 0.0);
     } else {
-      let x = bitcast<f32>(transitions[ADVANTAGE + indices[first + i]]) - mean.x;
-      squares.x += x * x;
+      let row = indices[first + i];
+      let x = bitcast<f32>(transitions[ADVANTAGE + row]) - mean.x;
+      squares.x += live(row) * x * x;
     }
   }
   let deviation = workgroup_sum(lane, squares);
   var ended = vec4f();
+  var ended_cost = vec4f();
   if (summary) {
     for (var env = lane; env < ENVS; env += LANES) {
       let at = env * EPISODE_WORDS;
@@ -75,12 +93,14 @@ fn main(
         bitcast<f32>(episodes[at + ENDED_ENVIRONMENT_RETURN]),
         f32(episodes[at + ENDED_LENGTH]),
       );
+      ended_cost.x += bitcast<f32>(episodes[at + ENDED_COST]);
     }
   }
   let episode_sums = workgroup_sum(lane, ended);
+  let cost_sum = workgroup_sum(lane, ended_cost).x;
   if (lane == 0u) {
     if (!summary) {
-      let unbiased = sqrt(deviation.x / f32(max(count, 2u) - 1u));
+      let unbiased = sqrt(deviation.x / (max(counted, 2.0) - 1.0));
       statistics[minibatch] = select(vec2f(0.0, 1.0), vec2f(mean.x, 1.0 / (unbiased + 1e-8)), NORMALIZE);
     } else if (minibatch == MINIBATCHES) {
       metrics[METRIC_EPISODES] = episode_sums.x;
@@ -88,8 +108,10 @@ fn main(
       metrics[METRIC_ENVIRONMENT_RETURN] = episode_sums.z;
       metrics[METRIC_LENGTH] = episode_sums.w;
       metrics[METRIC_REWARD] = mean.z;
-      metrics[METRIC_RETURN_VARIANCE] = deviation.x / f32(count);
-      metrics[METRIC_RESIDUAL_VARIANCE] = deviation.y / f32(count);
+      metrics[METRIC_RETURN_VARIANCE] = deviation.x / max(counted, 1.0);
+      metrics[METRIC_RESIDUAL_VARIANCE] = deviation.y / max(counted, 1.0);
+      metrics[METRIC_STEPS] = 0.0;
+      metrics[METRIC_COST] = cost_sum;
       for (var i = 0u; i < METRIC_SUMS; i++) {
         metrics[i] = 0.0;
       }

@@ -1,14 +1,6 @@
-/** What an agent may do in one step. */
-export type ActionSpace =
-  /** One of `count` actions; the action is its number. */
-  | { readonly kind: "discrete"; readonly count: number }
-  /**
-   * Several choices at once, each of its own count (multi-discrete); the action is one number,
-   * a0 + counts[0] x (a1 + counts[1] x (a2 + ...)).
-   */
-  | { readonly kind: "factored"; readonly counts: readonly number[] }
-  /** A real number; engines keep it within [low, high] before the step. */
-  | { readonly kind: "continuous"; readonly low: number; readonly high: number };
+import type { ActionSpace } from "../kernels/action-space.ts";
+
+export { actionSpace, type ActionSpace } from "../kernels/action-space.ts";
 
 /**
  * A vectorisable environment: the same dynamics twice, as WGSL for the GPU and as an f32 bit twin in
@@ -53,10 +45,6 @@ export interface Environment {
   /** A picture of one state as plain data; whoever shows it decides on pixels and colours. */
   scene(state: ArrayLike<number>, offset: number): Scene;
 }
-
-/** What an environment lets its agent do. */
-export const actionSpace = (environment: Pick<Environment, "actions" | "actionCount">): ActionSpace =>
-  environment.actions ?? { kind: "discrete", count: environment.actionCount };
 
 /** World-coordinate shapes, y upwards. */
 export interface Scene {

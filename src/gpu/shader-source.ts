@@ -4,7 +4,8 @@ import { FulguriteError } from "./error.ts";
  * WGSL with four directives, each on a line of its own, expanded before the compiler sees it:
  *
  *     #include "common/philox.wgsl"   a file of shaders/common or shaders/loss, or a named part; once per shader
- *     #for i in 0..TILE ... #end      the lines repeated; `{i}`, `{i/4}`, `{i%4}`, `{i*2}`, `{i+1}` become numbers
+ *     #for i in 0..TILE ... #end      the lines repeated; `{i}`, `{i/4}`, `{i%4}`, `{i*2}`, `{i+1}` become numbers,
+ *                                     in directives too
  *     #if NAME ... #else ... #end     by a boolean constant, or whether a part of that name is given
  *
  * Numbers become `const NAME: u32`, booleans `const NAME: bool`, strings `const NAME = <text>`.
@@ -55,7 +56,7 @@ class Assembler {
   expand(lines: readonly string[], variables: ReadonlyMap<string, number>): string[] {
     const out: string[] = [];
     for (let at = 0; at < lines.length; at++) {
-      const line = lines[at]!;
+      const line = variables.size === 0 ? lines[at]! : substitute(lines[at]!, variables);
       const [directive, ...words] = line.trim().split(/\s+/);
       if (directive === "#include") {
         out.push(...this.#include(words.join(" ").replaceAll('"', "")));
@@ -77,7 +78,7 @@ class Assembler {
       } else if (directive === "#end" || directive === "#else") {
         fail(`"${directive}" without a beginning.`);
       } else {
-        out.push(variables.size === 0 ? line : substitute(line, variables));
+        out.push(line);
       }
     }
     return out;

@@ -1,7 +1,7 @@
 /** Floats of the metrics struct in shaders/common/metrics.wgsl. */
-export const METRICS_LENGTH = 16;
+export const METRICS_LENGTH = 20;
 
-/** Word of each figure; the first six are sums over the update's minibatches. */
+/** Word of each figure; the first six are sums over the optimizer steps. */
 export const metricWord = {
   policyLoss: 0,
   entropy: 1,
@@ -16,4 +16,6 @@ export const metricWord = {
   rewardMean: 10,
   returnVariance: 11,
   residualVariance: 12,
+  optimizerSteps: 13,
+  episodeCost: 14,
 } as const;

@@ -28,6 +28,10 @@ const floats = [
   "weightDecay",
   "correction1",
   "correction2",
+  "clipHigh",
+  "dualClip",
+  "klLimit",
+  "multiplier",
 ] as const;
 
 export type Scalar = (typeof integers)[number] | (typeof floats)[number];

@@ -1,5 +1,5 @@
 import { compileKernel, type CompiledKernel } from "../gpu/kernel.ts";
-import { adamwKernel } from "../kernels/adamw.ts";
+import { adamwKernel, optimizerConstants } from "../kernels/adamw.ts";
 import {
   attentionKernel,
   attentionKeyGradientKernel,
@@ -158,6 +158,7 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
   const adamw = await compileKernel(gpu, adamwKernel, {
     constants: {
       ...{ LENGTH: layout.length, SQUARES: sizes.squares, VECTORS: vectors },
+      ...optimizerConstants(),
       WORKGROUP: 64,
     },
   });

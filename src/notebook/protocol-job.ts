@@ -1,5 +1,5 @@
 import type { TokenLossConfig } from "../lm/language-engine.ts";
-import type { AlgorithmConfig, LinearSchedule, PpoConfig } from "../rl/config.ts";
+import type { AlgorithmConfig, CostLimit, EpisodeGroups, LinearSchedule } from "../rl/config.ts";
 import type { FilteredCloningConfig, GrpoConfig, LanguageAlgorithm, RolloutPlan } from "../rl/grpo.ts";
 import type { GroupAdvantage } from "../rl/group-advantages.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
@@ -26,26 +26,59 @@ const reward = read.object<RewardSource>({
 
 const schedule = read.object<LinearSchedule>({ start: read.finite, end: read.finite });
 
+type KlStop = NonNullable<AlgorithmConfig["klStop"]>;
+type Control = CostLimit["control"];
+
+const control = read.union<"kind", Control>("kind", {
+  ascent: read.object<Extract<Control, { kind: "ascent" }>>({
+    kind: read.oneOf("ascent"),
+    rate: read.finite,
+  }),
+  pid: read.object<Extract<Control, { kind: "pid" }>>({
+    kind: read.oneOf("pid"),
+    proportional: read.finite,
+    integral: read.finite,
+    derivative: read.finite,
+  }),
+});
+
 // Shape only, here and below: the trainer validates the values, and it is the one that refuses.
-const simulatedAlgorithm: read.Reader<AlgorithmConfig> = read.object<PpoConfig>({
-  kind: read.oneOf("ppo"),
+const simulatedAlgorithm: read.Reader<AlgorithmConfig> = read.object<AlgorithmConfig>({
+  kind: read.oneOf("ppo", "a2c", "reinforce", "ppo-lagrangian", "episode-grpo", "behaviour-cloning"),
   envs: counter,
   steps: counter,
   minibatchSize: counter,
   epochs: counter,
   totalSteps: counter,
+  episodes: read.oneOf("continued", "whole"),
   learningRate: schedule,
   gamma: read.finite,
   lambda: read.finite,
+  surrogate: read.oneOf("clip", "score"),
   clip: schedule,
+  clipHigh: read.nullable(read.finite),
+  dualClip: read.nullable(read.finite),
+  klStop: read.nullable(read.object<KlStop>({ limit: read.finite, when: read.oneOf("epoch", "step") })),
   valueClip: read.nullable(read.finite),
   entropyCoefficient: read.finite,
   valueCoefficient: read.finite,
   maxGradientNorm: read.finite,
   normalizeAdvantages: read.boolean,
+  normalizeObservations: read.boolean,
+  normalizeRewards: read.boolean,
+  optimizer: read.oneOf("adamw", "rmsprop", "rmsprop-tensorflow"),
   adamEpsilon: read.finite,
+  rmspropDecay: read.finite,
   weightDecay: read.finite,
   truncationBootstrap: read.boolean,
+  groups: read.nullable(
+    read.object<EpisodeGroups>({
+      size: counter,
+      advantage: read.oneOf("standardized", "mean", "leave-one-out"),
+      aggregation: read.oneOf("episode-mean", "step-mean", "constant-length"),
+    }),
+  ),
+  costLimit: read.nullable(read.object<CostLimit>({ limit: read.finite, initial: read.finite, control })),
   hidden: read.list(counter, 16),
   separateTowers: read.boolean,
 });

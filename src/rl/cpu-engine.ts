@@ -1,11 +1,16 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { initializeParameters } from "../nn/initialize.ts";
-import { actorCriticLayout, type ParameterLayout } from "../nn/parameter-layout.ts";
+import { policyHead } from "../kernels/action-space.ts";
+import type { ParameterLayout } from "../nn/parameter-layout.ts";
+import { CpuCredit } from "./cpu-credit.ts";
 import { createCpuKernels, type CpuKernels } from "./cpu-kernels.ts";
 import { CpuRollout } from "./cpu-rollout.ts";
 import { CpuUpdate } from "./cpu-update.ts";
 import type { EngineRequest, TrainingEngine, TrainingState, UpdateMetrics } from "./engine.ts";
-import { computeAdvantages, explainedVariance } from "./gae.ts";
+import { explainedVariance } from "./gae.ts";
+import { CostMultiplier } from "./lagrangian.ts";
+import { networkLayout } from "./network.ts";
+import { normalizes, RunningNormalization } from "./normalization.ts";
 import { scheduleValue, updateCount } from "./schedule.ts";
 
 /** Multiply-adds between two pauses for the event loop: 10 to 20 ms on one core. */
@@ -17,22 +22,21 @@ const WORK_BETWEEN_PAUSES = 5e7;
  */
 export async function createCpuEngine(request: EngineRequest): Promise<TrainingEngine> {
   const { environment, algorithm } = request;
-  const { observationSize, actionCount } = environment;
-  const layout = actorCriticLayout({
-    observationSize,
-    actionCount,
-    hidden: algorithm.hidden,
-    separateTowers: algorithm.separateTowers,
-  });
+  const { observationSize } = environment;
+  const layout = networkLayout(environment, algorithm);
   let kernels: CpuKernels;
   try {
     kernels = await createCpuKernels({
       layout,
       observationSize,
-      actionCount,
+      head: policyHead(environment),
       envs: algorithm.envs,
       minibatchSize: algorithm.minibatchSize,
       clipsValue: algorithm.valueClip !== null,
+      masked: environment.mask !== undefined,
+      surrogate: algorithm.surrogate,
+      dualClip: algorithm.dualClip !== null,
+      optimizer: algorithm.optimizer,
     });
   } catch (cause) {
     throw new FulguriteError(
@@ -43,6 +47,9 @@ export async function createCpuEngine(request: EngineRequest): Promise<TrainingE
     );
   }
   kernels.parameters.set(initializeParameters(layout, request.seed));
+  if (algorithm.optimizer === "rmsprop-tensorflow") {
+    for (const { offset, length } of layout.tensors) kernels.secondMoment.fill(1, offset, offset + length);
+  }
   return new CpuEngine(request, layout, kernels);
 }
 
@@ -57,8 +64,9 @@ class CpuEngine implements TrainingEngine {
   readonly #kernels: CpuKernels;
   readonly #rollout: CpuRollout;
   readonly #epochs: CpuUpdate;
-  readonly #advantages: Float32Array;
-  readonly #returns: Float32Array;
+  readonly #credit: CpuCredit;
+  readonly #normalization: RunningNormalization | null;
+  readonly #multiplier: CostMultiplier | null;
   #submitted = 0;
   #done = 0;
   #optimizerStep = 0;
@@ -71,10 +79,14 @@ class CpuEngine implements TrainingEngine {
     this.#request = request;
     this.#layout = layout;
     this.#kernels = kernels;
-    this.#rollout = new CpuRollout(request, kernels);
-    this.#epochs = new CpuUpdate(algorithm, environment.observationSize, kernels);
-    this.#advantages = new Float32Array(algorithm.envs * algorithm.steps);
-    this.#returns = new Float32Array(algorithm.envs * algorithm.steps);
+    this.#normalization = normalizes(algorithm)
+      ? new RunningNormalization(environment.observationSize, algorithm.envs)
+      : null;
+    this.#multiplier = algorithm.costLimit && new CostMultiplier(algorithm.costLimit);
+    const logStd = layout.tensors.find((tensor) => tensor.name === "actor.logStd")?.offset ?? 0;
+    this.#rollout = new CpuRollout(request, kernels, { logStd, normalization: this.#normalization });
+    this.#credit = new CpuCredit(algorithm, this.#rollout, this.#normalization);
+    this.#epochs = new CpuUpdate(algorithm, environment.observationSize, policyHead(environment), kernels);
   }
 
   get update(): number {
@@ -94,7 +106,7 @@ class CpuEngine implements TrainingEngine {
   async save(): Promise<TrainingState> {
     await this.#queue;
     const { parameters, firstMoment, secondMoment } = this.#kernels;
-    const { environmentState, episodeReturn, environmentReturn, episodeLength } = this.#rollout;
+    const { environmentState, episodeReturn, environmentReturn, episodeLength, episodeCost } = this.#rollout;
     return {
       version: 1,
       update: this.#done,
@@ -106,6 +118,11 @@ class CpuEngine implements TrainingEngine {
       episodeReturn: episodeReturn.slice(),
       environmentReturn: environmentReturn.slice(),
       episodeLength: episodeLength.slice(),
+      ...(this.#normalization && { normalization: this.#normalization.state.slice() }),
+      ...(this.#multiplier && {
+        episodeCost: episodeCost.slice(),
+        multiplier: this.#multiplier.state.slice(),
+      }),
     };
   }
 
@@ -125,18 +142,25 @@ class CpuEngine implements TrainingEngine {
       episodeReturn: this.#rollout.episodeReturn,
       environmentReturn: this.#rollout.environmentReturn,
       episodeLength: this.#rollout.episodeLength,
-    } as const;
+      ...(this.#normalization && { normalization: this.#normalization.state }),
+      ...(this.#multiplier && {
+        episodeCost: this.#rollout.episodeCost,
+        multiplier: this.#multiplier.state,
+      }),
+    };
     const names = Object.keys(places) as (keyof typeof places)[];
     for (const name of names) {
-      if (state[name].length !== places[name].length) {
+      const length = state[name]?.length ?? 0;
+      const wanted = places[name]!.length;
+      if (length !== wanted) {
         throw new FulguriteError(
           "rl/state-mismatch",
-          `The saved ${name} has ${state[name].length} numbers, this run needs ${places[name].length}.`,
+          `The saved ${name} has ${length} numbers, this run needs ${wanted}.`,
           "Resume with the environment and algorithm that the run was started with.",
         );
       }
     }
-    for (const name of names) places[name].set(state[name]);
+    for (const name of names) places[name]!.set(state[name]!);
     this.#submitted = state.update;
     this.#done = state.update;
     this.#optimizerStep = state.optimizerStep;
@@ -149,7 +173,7 @@ class CpuEngine implements TrainingEngine {
 
   async #runUpdate(): Promise<void> {
     const { algorithm, seed } = this.#request;
-    const { envs, steps, gamma, lambda } = algorithm;
+    const { envs, steps } = algorithm;
     const { rollout: block, training } = this.#kernels;
     const update = this.#done;
     const updates = updateCount(algorithm);
@@ -160,14 +184,15 @@ class CpuEngine implements TrainingEngine {
     const stepWork = this.#layout.length * Math.ceil(envs / block.columns) * block.columns;
     const ended = await this.#drive(rollout.collect(update), stepWork);
     if (ended === null) return;
-    const { rewards, values, ended: ends, lastValues } = rollout;
-    const batch = { steps, envs, gamma, lambda, rewards, values, ended: ends, lastValues };
-    computeAdvantages(batch, this.#advantages, this.#returns);
+    const multiplier = this.#multiplier?.value ?? NaN;
+    const credit = this.#credit;
+    credit.assign(multiplier);
     const means = await this.#drive(
       this.#epochs.run({
         rollout,
-        advantages: this.#advantages,
-        returns: this.#returns,
+        advantages: credit.advantages,
+        returns: credit.returns,
+        costReturns: credit.costReturns,
         seed,
         update,
         learningRate,
@@ -177,21 +202,28 @@ class CpuEngine implements TrainingEngine {
       3 * this.#layout.length * training.columns,
     );
     if (means === null) return;
-    const minibatches = (envs * steps) / algorithm.minibatchSize;
-    this.#optimizerStep += algorithm.epochs * minibatches;
+    this.#optimizerStep += means.optimizerSteps;
     this.#done++;
     const perEpisode = (sum: number): number => (ended.episodes === 0 ? NaN : sum / ended.episodes);
+    const episodeCost = this.#multiplier ? perEpisode(ended.episodeCost) : NaN;
+    this.#multiplier?.take(episodeCost);
     this.onMetrics?.({
       update: this.#done,
       step: this.#done * envs * steps,
       ...means,
-      explainedVariance: explainedVariance(this.#returns, rollout.values),
+      explainedVariance: explainedVariance(
+        credit.returns,
+        rollout.values,
+        (row) => rollout.weights[row] !== 0,
+      ),
       learningRate,
       episodes: ended.episodes,
       episodeReturn: perEpisode(ended.episodeReturn),
       environmentReturn: perEpisode(ended.environmentReturn),
       episodeLength: perEpisode(ended.episodeLength),
-      rewardMean: ended.reward / (envs * steps),
+      rewardMean: ended.reward / credit.rows,
+      episodeCost,
+      multiplier,
     });
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { expectClose } from "../../test/support/goldens.ts";
 import { importMutated } from "../../test/support/mutation.ts";
+import { policyHead } from "../kernels/action-space.ts";
 import { ReferenceActorCritic } from "../kernels/reference/actor-critic.ts";
 import { categorical } from "../kernels/reference/categorical.ts";
 import { ppoLoss } from "../kernels/reference/ppo-loss.ts";
@@ -21,16 +22,18 @@ interface Shape {
 
 /** One minibatch of odd size through the generated kernels and through the f64 reference. */
 async function check(module: typeof engine, shape: Shape): Promise<void> {
-  const { size, actionCount, clipsValue } = shape;
+  const { size, actionCount, clipsValue, ...loss } = shape;
   const observationSize = 3;
+  const head = policyHead(shape);
   const layout = actorCriticLayout({ observationSize, ...shape });
   const kernels = await module.createCpuKernels({
     layout,
     observationSize,
-    actionCount,
+    head,
     envs: 5,
     minibatchSize: size,
     clipsValue,
+    ...loss,
   });
   for (const { offset, length } of layout.tensors) kernels.parameters.set(wave(length, 0.5, offset), offset);
   const batch = {
@@ -47,7 +50,7 @@ async function check(module: typeof engine, shape: Shape): Promise<void> {
     entropyCoefficient: 0.05,
     valueCoefficient: 0.7,
   };
-  kernels.scalars.set([0.2, 0.25, 0.05, 0.7]);
+  kernels.scalars.set([0.2, 0.2, 0, 0.25, 0.05, 0.7]);
 
   const { training } = kernels;
   const { columns } = training;
@@ -108,7 +111,7 @@ describe("the CPU engine's gradient and metrics are those of the f64 reference",
     [
       "the clip does not stop the gradient",
       "policy.ts",
-      "and(greaterOrEqual(unclipped, clipped), unclipped)",
+      "keep(body, and(greaterOrEqual(unclipped, clipped), unclipped))",
       "unclipped",
     ],
     ["tanh is not differentiated", "dense.ts", "subtract(constant(1), multiply(y, y))", "constant(1)"],
@@ -127,6 +130,7 @@ test("rollout blocks: probabilities, log-probabilities and values", async () => 
   const layout = actorCriticLayout(shape);
   const { rollout, parameters } = await engine.createCpuKernels({
     ...shape,
+    head: policyHead(shape),
     layout,
     envs: 6,
     minibatchSize: 8,

@@ -1,6 +1,7 @@
+import type { PolicyHead } from "../kernels/action-space.ts";
 import { actorCriticTowers } from "../kernels/towers.ts";
 import { WasmModule } from "../kernels/wasm/module.ts";
-import { defineAdamW, defineSumOfSquares } from "../kernels/wasm/optimizer.ts";
+import { defineAdamW, defineRmsProp, defineSumOfSquares } from "../kernels/wasm/optimizer.ts";
 import { policyHead, ppoMetrics, ppoRows, ppoScalars } from "../kernels/wasm/policy.ts";
 import type { ParameterLayout } from "../nn/parameter-layout.ts";
 import { Arena, backward, blockColumns, forward, networkBuffers } from "./cpu-network.ts";
@@ -8,20 +9,32 @@ import { Arena, backward, blockColumns, forward, networkBuffers } from "./cpu-ne
 export interface CpuKernelShape {
   readonly layout: ParameterLayout;
   readonly observationSize: number;
-  readonly actionCount: number;
+  readonly head: PolicyHead;
   readonly envs: number;
   readonly minibatchSize: number;
   readonly clipsValue: boolean;
+  /** Default: nothing is forbidden. */
+  readonly masked?: boolean;
+  /** Default "clip". */
+  readonly surrogate?: "clip" | "score";
+  /** Default false. */
+  readonly dualClip?: boolean;
+  /** Default "adamw". */
+  readonly optimizer?: "adamw" | "rmsprop" | "rmsprop-tensorflow";
 }
 
 /** Forward passes while collecting: blocks of `columns` environments, [features x columns]. */
 export interface RolloutBlock {
   readonly columns: number;
   readonly observations: Float32Array;
-  /** [actions x columns], after `forward`. */
+  /** [columns], bit k allows output k; only where masked. */
+  readonly masks: Uint32Array;
+  /** [outputs x columns], after `forward`: logits or mean. */
+  readonly outputs: Float32Array;
+  /** [outputs x columns], after `forward`; nothing of a normal distribution. */
   readonly probabilities: Float32Array;
   readonly logProbabilities: Float32Array;
-  /** [columns], after `forward` or `forwardValue`. */
+  /** [values x columns], after `forward` or `forwardValue`. */
   readonly values: Float32Array;
   forward(): void;
   forwardValue(): void;
@@ -32,12 +45,16 @@ export interface TrainingBlock {
   readonly columns: number;
   /** [observationSize x columns] */
   readonly observations: Float32Array;
-  /** [columns] each. */
+  /** [factors x columns], the choices' numbers; of a normal distribution [columns], the action. */
   readonly actions: Float32Array;
+  /** [columns] each; masks only where masked. */
+  readonly masks: Uint32Array;
   readonly oldLogProbabilities: Float32Array;
   readonly advantages: Float32Array;
   readonly returns: Float32Array;
   readonly oldValues: Float32Array;
+  /** Empty where there is one value. */
+  readonly costReturns: Float32Array;
   /** 1 / minibatch size, 0 for columns without a sample. */
   readonly weights: Float32Array;
   accumulate(): void;
@@ -57,12 +74,25 @@ export interface CpuKernels {
   readonly metrics: Float32Array;
   sumOfSquares(): number;
   adamW(scale: number, decay: number, stepSize: number, rootCorrection: number, epsilon: number): void;
+  /** In place of `adamW` where the optimizer is one of the other two. */
+  rmsProp(
+    scale: number,
+    decay: number,
+    stepSize: number,
+    alpha: number,
+    complement: number,
+    epsilon: number,
+  ): void;
 }
 
 /** Generates, compiles and instantiates the kernels; resolves when they can run. */
 export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernels> {
-  const { layout, observationSize, actionCount, envs, minibatchSize } = shape;
+  const { layout, observationSize, head, envs, minibatchSize } = shape;
+  const { masked = false, surrogate = "clip", dualClip = false, optimizer = "adamw" } = shape;
+  const factors = head.kind === "gaussian" ? [] : head.factors;
   const towers = actorCriticTowers(layout);
+  const values = towers.critic.at(-1)!.outputs;
+  const logStd = layout.tensors.find((tensor) => tensor.name === "actor.logStd")?.offset ?? 0;
   const arena = new Arena();
   const allocate = (count: number): number => arena.allocate(count);
   const parameters = allocate(layout.length);
@@ -73,17 +103,18 @@ export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernel
   const metrics = allocate(ppoMetrics.length * 4);
   const rollout = networkBuffers(towers, blockColumns(envs), allocate);
   const training = networkBuffers(towers, blockColumns(minibatchSize), allocate);
-  const probabilities = allocate(actionCount * rollout.columns);
-  const logProbabilities = allocate(actionCount * rollout.columns);
+  const probabilities = allocate(head.outputs * rollout.columns);
+  const logProbabilities = allocate(head.outputs * rollout.columns);
+  const rolloutMask = masked ? allocate(rollout.columns) : null;
   const column = (): number => allocate(training.columns);
-  const [action, oldLogProbability, advantage, returns, oldValue, weight] = [
-    column(),
-    column(),
-    column(),
-    column(),
-    column(),
-    column(),
-  ];
+  const action = allocate(Math.max(1, factors.length) * training.columns);
+  const mask = masked ? column() : null;
+  const costReturn = values === 2 ? column() : null;
+  const oldLogProbability = column();
+  const advantage = column();
+  const returns = column();
+  const oldValue = column();
+  const weight = column();
 
   const wasm = new WasmModule();
   const pages = arena.pages;
@@ -91,7 +122,8 @@ export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernel
   wasm.define("rolloutForward", [], [], (body) => {
     forward(body, towers, parameters, rollout, "both");
     policyHead(body, {
-      actions: actionCount,
+      factors,
+      mask: rolloutMask,
       columns: rollout.columns,
       logits: rollout.actor.outputs.at(-1)!,
       probabilities,
@@ -104,7 +136,10 @@ export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernel
   wasm.define("accumulate", [], [], (body) => {
     forward(body, towers, parameters, training, "both");
     ppoRows(body, {
-      actions: actionCount,
+      factors,
+      mask,
+      surrogate,
+      dualClip,
       columns: training.columns,
       clipsValue: shape.clipsValue,
       scalars,
@@ -113,6 +148,9 @@ export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernel
       value: training.critic.outputs.at(-1)!,
       logitsGradient: training.actor.gradients.at(-1)!,
       valueGradient: training.critic.gradients.at(-1)!,
+      logStd: parameters + logStd * 4,
+      logStdGradient: gradient + logStd * 4,
+      costReturn,
       action,
       oldLogProbability,
       advantage,
@@ -123,7 +161,9 @@ export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernel
     backward(body, towers, parameters, gradient, training);
   });
   defineSumOfSquares(wasm, "sumOfSquares", gradient, layout.length);
-  defineAdamW(wasm, "adamW", { parameters, gradient, firstMoment, secondMoment, length: layout.length });
+  const arenas = { parameters, gradient, firstMoment, secondMoment, length: layout.length };
+  if (optimizer === "adamw") defineAdamW(wasm, "adamW", arenas);
+  else defineRmsProp(wasm, "rmsProp", arenas, optimizer === "rmsprop-tensorflow");
 
   const memory = new WebAssembly.Memory({ initial: pages });
   const { instance } = await WebAssembly.instantiate(wasm.encode(), { engine: { memory } });
@@ -131,6 +171,8 @@ export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernel
   const view = (address: number, count: number): Float32Array =>
     new Float32Array(memory.buffer, address, count);
   const trainingColumn = (address: number): Float32Array => view(address, training.columns);
+  const words = (address: number | null, count: number): Uint32Array =>
+    new Uint32Array(memory.buffer, address ?? 0, address === null ? 0 : count);
   return {
     parameters: view(parameters, layout.length),
     gradient: view(gradient, layout.length),
@@ -141,16 +183,20 @@ export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernel
     rollout: {
       columns: rollout.columns,
       observations: view(rollout.observations, observationSize * rollout.columns),
-      probabilities: view(probabilities, actionCount * rollout.columns),
-      logProbabilities: view(logProbabilities, actionCount * rollout.columns),
-      values: view(rollout.critic.outputs.at(-1)!, rollout.columns),
+      masks: words(rolloutMask, rollout.columns),
+      outputs: view(rollout.actor.outputs.at(-1)!, head.outputs * rollout.columns),
+      probabilities: view(probabilities, head.outputs * rollout.columns),
+      logProbabilities: view(logProbabilities, head.outputs * rollout.columns),
+      values: view(rollout.critic.outputs.at(-1)!, values * rollout.columns),
       forward: exported("rolloutForward"),
       forwardValue: exported("rolloutValue"),
     },
     training: {
       columns: training.columns,
       observations: view(training.observations, observationSize * training.columns),
-      actions: trainingColumn(action),
+      actions: view(action, Math.max(1, factors.length) * training.columns),
+      masks: words(mask, training.columns),
+      costReturns: view(costReturn ?? 0, costReturn === null ? 0 : training.columns),
       oldLogProbabilities: trainingColumn(oldLogProbability),
       advantages: trainingColumn(advantage),
       returns: trainingColumn(returns),
@@ -160,5 +206,6 @@ export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernel
     },
     sumOfSquares: exported("sumOfSquares"),
     adamW: exported("adamW"),
+    rmsProp: exported("rmsProp"),
   };
 }

@@ -10,7 +10,7 @@ export interface CpuPolicy {
   readonly parameters: Float32Array;
   /** [observationSize x columns] */
   readonly observations: Float32Array;
-  /** [actions x columns], after `forward`. */
+  /** [outputs x columns], after `forward`: logits, or means. */
   readonly logits: Float32Array;
   forward(): void;
 }
@@ -22,11 +22,11 @@ let last: { readonly key: string; readonly policy: CpuPolicy } | null = null;
  * used last is kept and lent again if it is wide enough. A sample's logits have the same bits in any block.
  */
 export function cpuPolicy(shape: ActorCriticShape, samples: number): CpuPolicy {
-  const { observationSize, actionCount, hidden, separateTowers } = shape;
+  const { observationSize } = shape;
   const columns = blockColumns(samples);
-  const key = JSON.stringify([observationSize, actionCount, hidden, separateTowers]);
+  const key = JSON.stringify(shape);
   if (last?.key === key && last.policy.columns >= columns) return last.policy;
-  const layout = actorCriticLayout({ observationSize, actionCount, hidden, separateTowers });
+  const layout = actorCriticLayout(shape);
   const towers = actorCriticTowers(layout);
   const arena = new Arena();
   const parameters = arena.allocate(layout.length);
@@ -44,7 +44,7 @@ export function cpuPolicy(shape: ActorCriticShape, samples: number): CpuPolicy {
     columns,
     parameters: view(parameters, layout.length),
     observations: view(buffers.observations, observationSize * columns),
-    logits: view(buffers.actor.outputs.at(-1)!, actionCount * columns),
+    logits: view(buffers.actor.outputs.at(-1)!, towers.actor.at(-1)!.outputs * columns),
     forward: instance.exports["forward"] as () => void,
   };
   last = { key, policy };

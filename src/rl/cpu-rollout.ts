@@ -1,15 +1,24 @@
+import { policyHead, type PolicyHead } from "../kernels/action-space.ts";
+import { exp } from "../kernels/math.ts";
+import { normal } from "../kernels/normal.ts";
 import { random4, stream, uniform } from "../kernels/philox.ts";
 import type { CpuKernels } from "./cpu-kernels.ts";
 import type { EngineRequest } from "./engine.ts";
+import type { RunningNormalization } from "./normalization.ts";
 
 /** What ended while collecting: sums over episodes, and over all steps the trained reward. */
 export interface EpisodeSums {
   readonly episodes: number;
   readonly episodeReturn: number;
   readonly environmentReturn: number;
+  readonly episodeCost: number;
   readonly episodeLength: number;
   readonly reward: number;
 }
+
+const f = Math.fround;
+/** log sqrt(2 pi) */
+const LOG_ROOT_TWO_PI = f(0.91893853);
 
 /**
  * Steps N environments with the current policy and keeps the T x N transitions of one update, row t x N + n.
@@ -19,66 +28,127 @@ export class CpuRollout {
   readonly environmentState: Float32Array;
   readonly episodeReturn: Float32Array;
   readonly environmentReturn: Float32Array;
+  readonly episodeCost: Float32Array;
   readonly episodeLength: Uint32Array;
 
-  /** [T x N x observationSize] */
+  /** [T x N x observationSize], normalised where the run does that. */
   readonly observations: Float32Array;
-  /** [T x N] each. */
+  /** The same before; only where the run normalises. */
+  readonly rawObservations: Float32Array | null;
+  /** [T x N]: numbers; bits of an f32, the sampled one, where the policy is a normal distribution. */
   readonly actions: Uint32Array;
+  readonly sampled: Float32Array;
+  /** [T x N] each. Masks, costs and their values are zero where there are none. */
+  readonly masks: Uint32Array;
   readonly logProbabilities: Float32Array;
   readonly values: Float32Array;
-  /** gamma V(terminal observation) is added where the time limit ended the episode. */
+  readonly costValues: Float32Array;
   readonly rewards: Float32Array;
+  readonly costs: Float32Array;
   readonly ended: Uint8Array;
+  /** V(terminal observation) where the time limit ended the episode and is bootstrapped through, else 0. */
+  readonly finalValues: Float32Array;
+  readonly finalCostValues: Float32Array;
+  /** 1 for a step that counts, 0 behind the end of a whole episode. */
+  readonly weights: Float32Array;
   /** [N], of the observation after the last step. */
   readonly lastValues: Float32Array;
+  readonly lastCostValues: Float32Array;
+  /** [N], of the last episode that ended. */
+  readonly endedReturns: Float32Array;
+  readonly endedLengths: Uint32Array;
 
   readonly #request: EngineRequest;
   readonly #kernels: CpuKernels;
+  readonly #head: PolicyHead;
+  readonly #normalization: RunningNormalization | null;
+  /** Address of the logarithm of a normal distribution's deviation. */
+  readonly #logStd: number;
+  readonly #limit: number;
   readonly #words = new Uint32Array(4);
   readonly #outcome = new Float32Array(2);
   readonly #before: Float32Array;
   readonly #observation: Float32Array;
   /** Environments of the block whose time limit ended the episode. */
   readonly #truncated: number[] = [];
+  /** Whole episodes only: which environments still play. */
+  readonly #alive: Uint8Array;
 
-  constructor(request: EngineRequest, kernels: CpuKernels) {
+  constructor(
+    request: EngineRequest,
+    kernels: CpuKernels,
+    options: { readonly logStd: number; readonly normalization: RunningNormalization | null },
+  ) {
     const { environment, algorithm } = request;
-    const { envs, steps } = algorithm;
+    const { envs, steps, episodes } = algorithm;
     const stateSize = environment.stateFields.length;
+    const rows = envs * steps;
     this.#request = request;
     this.#kernels = kernels;
+    this.#head = policyHead(environment);
+    this.#normalization = algorithm.normalizeObservations ? options.normalization : null;
+    this.#logStd = options.logStd;
+    this.#limit =
+      episodes === "whole" ? Math.min(environment.maxEpisodeSteps, steps) : environment.maxEpisodeSteps;
     this.environmentState = new Float32Array(envs * stateSize);
     this.episodeReturn = new Float32Array(envs);
     this.environmentReturn = new Float32Array(envs);
+    this.episodeCost = new Float32Array(envs);
     this.episodeLength = new Uint32Array(envs);
-    this.observations = new Float32Array(envs * steps * environment.observationSize);
-    this.actions = new Uint32Array(envs * steps);
-    this.logProbabilities = new Float32Array(envs * steps);
-    this.values = new Float32Array(envs * steps);
-    this.rewards = new Float32Array(envs * steps);
-    this.ended = new Uint8Array(envs * steps);
+    this.observations = new Float32Array(rows * environment.observationSize);
+    this.rawObservations = this.#normalization ? new Float32Array(this.observations.length) : null;
+    this.actions = new Uint32Array(rows);
+    this.sampled = new Float32Array(this.actions.buffer);
+    this.masks = new Uint32Array(rows);
+    this.logProbabilities = new Float32Array(rows);
+    this.values = new Float32Array(rows);
+    this.costValues = new Float32Array(rows);
+    this.rewards = new Float32Array(rows);
+    this.costs = new Float32Array(rows);
+    this.ended = new Uint8Array(rows);
+    this.finalValues = new Float32Array(rows);
+    this.finalCostValues = new Float32Array(rows);
+    this.weights = new Float32Array(rows).fill(1);
     this.lastValues = new Float32Array(envs);
+    this.lastCostValues = new Float32Array(envs);
+    this.endedReturns = new Float32Array(envs);
+    this.endedLengths = new Uint32Array(envs);
     this.#before = new Float32Array(stateSize);
     this.#observation = new Float32Array(environment.observationSize);
+    this.#alive = new Uint8Array(envs).fill(1);
     for (let n = 0; n < envs; n++) this.#reset(n, 0);
   }
 
   /** Collects update `update` (from 0), one step per turn of the generator; returns what ended. */
   *collect(update: number): Generator<void, EpisodeSums> {
-    const { envs, steps } = this.#request.algorithm;
+    const { envs, steps, episodes } = this.#request.algorithm;
     const { columns } = this.#kernels.rollout;
-    const sums = { episodes: 0, episodeReturn: 0, environmentReturn: 0, episodeLength: 0, reward: 0 };
+    const sums = {
+      episodes: 0,
+      episodeReturn: 0,
+      environmentReturn: 0,
+      episodeCost: 0,
+      episodeLength: 0,
+      reward: 0,
+    };
+    const whole = episodes === "whole";
+    if (whole) this.#startAll(update * steps);
+    this.finalValues.fill(0);
+    this.finalCostValues.fill(0);
     for (let t = 0; t < steps; t++) {
       const globalStep = update * steps + t;
       for (let first = 0; first < envs; first += columns) {
         const count = Math.min(columns, envs - first);
         const row = t * envs + first;
         this.#decide(first, count, row, globalStep);
-        for (let c = 0; c < count; c++) this.#advance(first + c, row + c, sums);
+        for (let c = 0; c < count; c++) {
+          if (this.#alive[first + c] === 1) this.#advance(first + c, row + c, sums);
+        }
         this.#bootstrap(first, row);
         for (let c = 0; c < count; c++) {
-          if (this.ended[row + c] === 1) this.#reset(first + c, globalStep + 1);
+          if (this.ended[row + c] === 0) continue;
+          if (whole) this.#alive[first + c] = 0;
+          else this.#reset(first + c, globalStep + 1);
         }
       }
       yield;
@@ -86,94 +156,167 @@ export class CpuRollout {
     for (let first = 0; first < envs; first += columns) {
       const count = Math.min(columns, envs - first);
       for (let c = 0; c < count; c++) this.#observe(first + c, c);
-      this.#kernels.rollout.forwardValue();
-      this.lastValues.set(this.#kernels.rollout.values.subarray(0, count), first);
+      const { values, forwardValue } = this.#kernels.rollout;
+      forwardValue();
+      this.lastValues.set(values.subarray(0, count), first);
+      if (values.length > columns) this.lastCostValues.set(values.subarray(columns, columns + count), first);
     }
     return sums;
   }
 
+  /** New whole episodes for all; siblings of a group start alike. */
+  #startAll(step: number): void {
+    const { envs, groups } = this.#request.algorithm;
+    this.#alive.fill(1);
+    this.weights.fill(0);
+    this.ended.fill(1);
+    for (const column of [this.rewards, this.costs, this.values, this.costValues, this.logProbabilities]) {
+      column.fill(0);
+    }
+    this.actions.fill(0);
+    for (let n = 0; n < envs; n++) this.#reset(n, step, groups ? Math.floor(n / groups.size) : n);
+  }
+
   /** Start state of the episode that begins at `step` (0: the very first). */
-  #reset(n: number, step: number): void {
+  #reset(n: number, step: number, index = n): void {
     const { environment, seed } = this.#request;
-    random4(seed, stream.reset, step, n, this.#words);
+    random4(seed, stream.reset, step, index, this.#words);
     environment.reset(this.environmentState, n * environment.stateFields.length, this.#words);
     this.episodeReturn[n] = 0;
     this.environmentReturn[n] = 0;
+    this.episodeCost[n] = 0;
     this.episodeLength[n] = 0;
   }
 
-  /** Writes environment n's observation into a column of the block. */
-  #observe(n: number, column: number): void {
+  /** Writes environment n's observation into a column of the block; at `row` of the raw ones where it is given. */
+  #observe(n: number, column: number, row?: number): void {
     const { environment } = this.#request;
     const { columns, observations } = this.#kernels.rollout;
     const observation = this.#observation;
     environment.observe(this.environmentState, n * environment.stateFields.length, observation, 0);
+    if (this.#normalization) {
+      if (row !== undefined) this.rawObservations!.set(observation, row * observation.length);
+      this.#normalization.observe(observation);
+    }
     for (let o = 0; o < observation.length; o++) observations[o * columns + column] = observation[o]!;
   }
 
-  /** Policy and value of a block, and an action for each: the first k with u < p_0 + ... + p_k. */
+  /** Policy and value of a block, and an action for each that plays. */
   #decide(first: number, count: number, row: number, globalStep: number): void {
-    const { environment, seed } = this.#request;
-    const { columns, probabilities, logProbabilities, values, forward } = this.#kernels.rollout;
-    const words = this.#words;
+    const { environment } = this.#request;
+    const { columns, masks, values, forward } = this.#kernels.rollout;
+    const size = environment.stateFields.length;
     for (let c = 0; c < count; c++) {
-      this.#observe(first + c, c);
+      this.#observe(first + c, c, row + c);
       this.observations.set(this.#observation, (row + c) * environment.observationSize);
+      if (environment.mask) masks[c] = environment.mask(this.environmentState, (first + c) * size);
     }
     forward();
     for (let c = 0; c < count; c++) {
-      random4(seed, stream.action, globalStep, first + c, words);
-      const u = uniform(words[0]!);
-      let action = 0;
-      let cumulative = probabilities[c]!;
-      while (action < environment.actionCount - 1 && !(u < cumulative)) {
-        action++;
-        cumulative = Math.fround(cumulative + probabilities[action * columns + c]!);
-      }
-      this.actions[row + c] = action;
-      this.logProbabilities[row + c] = logProbabilities[action * columns + c]!;
+      if (this.#alive[first + c] === 0) continue;
+      if (environment.mask) this.masks[row + c] = masks[c]!;
+      if (this.#head.kind === "gaussian") this.#sampleNormal(c, first + c, row + c, globalStep);
+      else this.#sampleChoices(this.#head.factors, c, first + c, row + c, globalStep);
       this.values[row + c] = values[c]!;
+      if (values.length > columns) this.costValues[row + c] = values[columns + c]!;
+      this.weights[row + c] = 1;
     }
   }
 
+  /** For each factor the first k with u < p_0 + ... + p_k, the last likely one where rounding leaves none. */
+  #sampleChoices(
+    factors: readonly number[],
+    column: number,
+    n: number,
+    row: number,
+    globalStep: number,
+  ): void {
+    const { columns, probabilities, logProbabilities } = this.#kernels.rollout;
+    const words = this.#words;
+    let first = 0;
+    let radix = 1;
+    let action = 0;
+    let logProbability = 0;
+    factors.forEach((count, factor) => {
+      if (factor % 4 === 0) {
+        random4(this.#request.seed, stream.action, globalStep, n + (factor / 4) * 2 ** 20, words);
+      }
+      const u = uniform(words[factor % 4]!);
+      let choice = 0;
+      let cumulative = 0;
+      for (let k = 0; k < count && (k === 0 || !(u < cumulative)); k++) {
+        const p = probabilities[(first + k) * columns + column]!;
+        if (p > 0) choice = k;
+        cumulative = f(cumulative + p);
+      }
+      logProbability = f(logProbability + logProbabilities[(first + choice) * columns + column]!);
+      action += radix * choice;
+      radix *= count;
+      first += count;
+    });
+    this.actions[row] = action;
+    this.logProbabilities[row] = logProbability;
+  }
+
+  #sampleNormal(column: number, n: number, row: number, globalStep: number): void {
+    const { rollout, parameters } = this.#kernels;
+    random4(this.#request.seed, stream.action, globalStep, n, this.#words);
+    const noise = normal(this.#words[0]!, this.#words[1]!);
+    const logStd = parameters[this.#logStd]!;
+    this.sampled[row] = f(rollout.outputs[column]! + f(exp(logStd) * noise));
+    this.logProbabilities[row] = f(f(f(-0.5 * f(noise * noise)) - logStd) - LOG_ROOT_TWO_PI);
+  }
+
   #advance(n: number, row: number, sums: { -readonly [K in keyof EpisodeSums]: number }): void {
-    const { environment, reward, algorithm } = this.#request;
+    const { environment, reward, cost, algorithm } = this.#request;
     const state = this.environmentState;
     const stateSize = environment.stateFields.length;
     const at = n * stateSize;
     const before = this.#before;
     for (let i = 0; i < stateSize; i++) before[i] = state[at + i]!;
-    const action = this.actions[row]!;
+    const head = this.#head;
+    const action =
+      head.kind === "gaussian"
+        ? f(Math.min(Math.max(this.sampled[row]!, head.low), head.high))
+        : this.actions[row]!;
     environment.step(state, at, action, this.#outcome);
     const own = this.#outcome[0]!;
     const terminated = this.#outcome[1] !== 0;
-    const trained = reward === null ? own : Math.fround(reward.evaluate(before, 0, action, state, at));
+    const trained = reward === null ? own : f(reward.evaluate(before, 0, action, state, at));
     this.rewards[row] = trained;
     this.episodeReturn[n]! += trained;
     this.environmentReturn[n]! += own;
+    if (cost) {
+      this.costs[row] = cost.evaluate(before, 0, action, state, at);
+      this.episodeCost[n]! += this.costs[row]!;
+    }
     const length = (this.episodeLength[n]! += 1);
     sums.reward += trained;
-    const truncated = !terminated && length >= environment.maxEpisodeSteps;
+    const truncated = !terminated && length >= this.#limit;
     this.ended[row] = terminated || truncated ? 1 : 0;
     if (truncated && algorithm.truncationBootstrap) this.#truncated.push(n);
     if (terminated || truncated) {
+      this.endedReturns[n] = this.episodeReturn[n]!;
+      this.endedLengths[n] = length;
       sums.episodes++;
       sums.episodeReturn += this.episodeReturn[n]!;
       sums.environmentReturn += this.environmentReturn[n]!;
+      sums.episodeCost += this.episodeCost[n]!;
       sums.episodeLength += length;
     }
   }
 
-  /** Adds gamma V(terminal observation) to the rewards of the block's truncated episodes. */
+  /** Values of the last observations of the block's truncated episodes. */
   #bootstrap(first: number, row: number): void {
     if (this.#truncated.length === 0) return;
-    const { rollout } = this.#kernels;
+    const { columns, values, forwardValue } = this.#kernels.rollout;
     this.#truncated.forEach((n, c) => {
       this.#observe(n, c);
     });
-    rollout.forwardValue();
+    forwardValue();
     this.#truncated.forEach((n, c) => {
-      this.rewards[row + n - first]! += this.#request.algorithm.gamma * rollout.values[c]!;
+      this.finalValues[row + n - first] = values[c]!;
+      if (values.length > columns) this.finalCostValues[row + n - first] = values[columns + c]!;
     });
     this.#truncated.length = 0;
   }

@@ -27,6 +27,12 @@ export interface UpdateMetrics {
   readonly episodeLength: number;
   /** Mean trained reward a step. */
   readonly rewardMean: number;
+  /** Optimizer steps of this update: fewer than planned where `klStop` ended it. */
+  readonly optimizerSteps: number;
+  /** Mean undiscounted sum of the cost over those episodes; NaN without a cost. */
+  readonly episodeCost: number;
+  /** Lagrangian multiplier that this update was made with; NaN without a cost. */
+  readonly multiplier: number;
 }
 
 /** All that is needed to go on bit for bit: plain typed arrays, structured-cloneable. */
@@ -46,12 +52,19 @@ export interface TrainingState {
   readonly episodeReturn: Float32Array;
   readonly environmentReturn: Float32Array;
   readonly episodeLength: Uint32Array;
+  /** Running statistics, `RunningNormalization.state`; only where the run normalises. */
+  readonly normalization?: Float32Array;
+  /** Per environment the cost of the episode in progress, and the multiplier's state; only with a cost. */
+  readonly episodeCost?: Float32Array;
+  readonly multiplier?: Float32Array;
 }
 
 export interface EngineRequest {
   readonly environment: Environment;
   /** Null trains on the environment's own reward. */
   readonly reward: CompiledReward | null;
+  /** What `costLimit` bounds, a step function like a reward; null or none: no cost is looked at. */
+  readonly cost?: CompiledReward | null;
   readonly algorithm: AlgorithmConfig;
   /** Unsigned 32-bit. */
   readonly seed: number;

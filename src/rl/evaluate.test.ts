@@ -9,7 +9,7 @@ test("a recorded episode is the evaluated one, step by step", () => {
   const environment = cartPole();
   const algorithm = ppo({ hidden: [8] });
   const parameters = initializeParameters(actorCriticLayout({ ...environment, ...algorithm }), 5);
-  const request = { environment, reward: null, algorithm, parameters, seed: 5 };
+  const request = { environment, reward: null, algorithm, state: { parameters }, seed: 5 };
   const evaluation = evaluateGreedy({ ...request, episodes: 3 });
   expect(evaluateGreedy({ ...request, episodes: 3 })).toEqual(evaluation);
   expect(new Set(evaluation.lengths).size).toBeGreaterThan(1);

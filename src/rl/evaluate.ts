@@ -1,16 +1,20 @@
 import type { CompiledReward } from "../compile/compiled-reward.ts";
 import type { Environment } from "../env/environment.ts";
 import { random4, stream } from "../kernels/philox.ts";
+import { policyHead } from "../kernels/action-space.ts";
 import type { AlgorithmConfig } from "./config.ts";
 import { cpuPolicy } from "./cpu-policy.ts";
+import type { TrainingState } from "./engine.ts";
+import { greedyAction } from "./greedy-action.ts";
+import { networkShape } from "./network.ts";
+import { normalizeObservation } from "./normalization.ts";
 
 export interface EvaluationRequest {
   readonly environment: Environment;
   /** Null: the environment's own reward. */
   readonly reward: CompiledReward | null;
   readonly algorithm: AlgorithmConfig;
-  /** Flat arena, as in `TrainingState.parameters`. */
-  readonly parameters: Float32Array;
+  readonly state: Pick<TrainingState, "parameters" | "normalization">;
   readonly seed: number;
 }
 
@@ -25,7 +29,7 @@ export interface Evaluation {
 export interface RecordedEpisode {
   /** [length x stateSize] */
   readonly states: Float32Array;
-  readonly actions: Uint8Array;
+  readonly actions: Float32Array;
   /** Trained rewards. */
   readonly rewards: Float32Array;
   readonly environmentReturn: number;
@@ -43,7 +47,7 @@ export function evaluateGreedy(request: EvaluationRequest & { readonly episodes:
   const episodeReturns = new Float64Array(episodes);
   const lengths = new Uint32Array(episodes);
   const numbers = Array.from({ length: episodes }, (_, k) => k);
-  const { columns } = cpuPolicy({ ...request.environment, ...request.algorithm }, episodes);
+  const { columns } = cpuPolicy(networkShape(request.environment, request.algorithm), episodes);
   for (let first = 0; first < episodes; first += columns) {
     play(request, numbers.slice(first, first + columns), (episode, step) => {
       environmentReturns[episode]! += step.environmentReward;
@@ -58,7 +62,7 @@ export function evaluateGreedy(request: EvaluationRequest & { readonly episodes:
 export function recordEpisode(request: EvaluationRequest & { readonly episode?: number }): RecordedEpisode {
   const { maxEpisodeSteps, stateFields } = request.environment;
   const states = new Float32Array(maxEpisodeSteps * stateFields.length);
-  const actions = new Uint8Array(maxEpisodeSteps);
+  const actions = new Float32Array(maxEpisodeSteps);
   const rewards = new Float32Array(maxEpisodeSteps);
   let length = 0;
   let environmentReturn = 0;
@@ -95,11 +99,12 @@ function play(
   episodes: readonly number[],
   onStep: (episode: number, step: PlayedStep) => void,
 ): void {
-  const { environment, algorithm, reward, parameters, seed } = request;
-  const { stateFields, observationSize, actionCount } = environment;
-  const policy = cpuPolicy({ ...environment, ...algorithm }, episodes.length);
+  const { environment, algorithm, reward, state, seed } = request;
+  const { stateFields, observationSize } = environment;
+  const policy = cpuPolicy(networkShape(environment, algorithm), episodes.length);
   const { columns, logits } = policy;
-  policy.parameters.set(parameters);
+  const statistics = algorithm.normalizeObservations ? state.normalization : undefined;
+  policy.parameters.set(state.parameters);
   const size = stateFields.length;
   const states = new Float32Array(size * episodes.length);
   const before = new Float32Array(size);
@@ -114,14 +119,16 @@ function play(
   for (let t = 0; t < environment.maxEpisodeSteps && playing.length > 0; t++) {
     for (const c of playing) {
       environment.observe(states, c * size, observation, 0);
+      if (statistics) normalizeObservation(statistics, observation);
       for (let o = 0; o < observationSize; o++) policy.observations[o * columns + c] = observation[o]!;
     }
     policy.forward();
     playing = playing.filter((c) => {
-      let action = 0;
-      for (let k = 1; k < actionCount; k++) {
-        if (logits[k * columns + c]! > logits[action * columns + c]!) action = k;
-      }
+      const action = greedyAction(
+        policyHead(environment),
+        (k) => logits[k * columns + c]!,
+        environment.mask?.(states, c * size),
+      );
       for (let i = 0; i < size; i++) before[i] = states[c * size + i]!;
       environment.step(states, c * size, action, outcome);
       const environmentReward = outcome[0]!;

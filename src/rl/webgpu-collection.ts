@@ -1,19 +1,24 @@
 import type { Stage } from "../gpu/plan.ts";
 import { gaeKernel } from "../kernels/gae.ts";
+import { normalizationKernel } from "../kernels/normalization.ts";
 import { permutationHalfBits } from "../kernels/permutation.ts";
 import { rolloutKernel } from "../kernels/rollout.ts";
 import { shuffleKernel } from "../kernels/shuffle.ts";
 import { statisticsKernel } from "../kernels/statistics.ts";
+import { wholeEpisodesKernel } from "../kernels/whole-episodes.ts";
+import { headConstants } from "./webgpu-head.ts";
 import type { PpoPlan } from "./webgpu-plan.ts";
 
-/** What runs before an update's minibatches: steps, advantages, order, statistics. */
+/** What runs before an update's minibatches: steps, running statistics, advantages, order, statistics. */
 export function collectionStages({ request, layout, sizes, buffers }: PpoPlan): {
   readonly rollout: Stage;
-  readonly gae: Stage;
-  readonly shuffle: Stage;
-  readonly statistics: Stage;
+  /** Once an update each, in this order, those that the algorithm needs. */
+  readonly credit: readonly Stage[];
 } {
-  const { environment, reward, envs, steps, epochs } = request;
+  const { environment, reward, cost = null, envs, steps, epochs, groups = null } = request;
+  const { normalizeObservations = false, normalizeRewards = false } = request;
+  const whole = request.episodes === "whole";
+  const running = buffers.normalization ? [buffers.normalization, buffers.rawObservations!] : [];
   const { layers, observationBlocks } = layout;
   const { scalars, parameters, environments, episodes, observations, transitions } = buffers;
   const data = { STEPS: steps, ENVS: envs };
@@ -24,9 +29,77 @@ export function collectionStages({ request, layout, sizes, buffers }: PpoPlan): 
     [`INPUTS_${l}`, layer.inputs],
     [`OUTPUTS_${l}`, layer.outputs],
   ]);
+  const shuffle: Stage = {
+    kernel: shuffleKernel,
+    constants: { ...data, EPOCHS: epochs, HALF_BITS: permutationHalfBits(steps * envs) },
+    buffers: [scalars, buffers.indices],
+    invocations: epochs * steps * envs,
+    workgroup: 64,
+  };
+  const statistics: Stage = {
+    kernel: statisticsKernel,
+    constants: {
+      ...data,
+      BATCH: request.minibatchSize,
+      MINIBATCHES: sizes.minibatches,
+      NORMALIZE: request.normalizeAdvantages,
+      WHOLE: whole,
+    },
+    buffers: [transitions, buffers.indices, episodes, buffers.statistics, buffers.metrics],
+    invocations: (sizes.minibatches + 1) * 64,
+    workgroup: 64,
+  };
+  const credit = (): Stage[] => {
+    const perEnvironment = { invocations: envs, workgroup: sizes.rolloutWorkgroup };
+    const stages: Stage[] = [];
+    if (buffers.normalization) {
+      const size = environment.observationSize;
+      stages.push({
+        kernel: normalizationKernel,
+        constants: {
+          ...data,
+          WHOLE: whole,
+          OBSERVATION_SIZE: size,
+          FIRST_QUANTITY: normalizeObservations ? 0 : size,
+        },
+        buffers: [scalars, transitions, buffers.rawObservations!, buffers.normalization],
+        invocations: ((normalizeObservations ? size : 0) + (normalizeRewards ? 1 : 0)) * 64,
+        workgroup: 64,
+      });
+    }
+    stages.push({
+      kernel: gaeKernel(normalizeRewards),
+      constants: {
+        ...data,
+        COSTED: cost !== null,
+        NORMALIZE_REWARDS: normalizeRewards,
+        OBSERVATION_SIZE: environment.observationSize,
+      },
+      buffers: [scalars, transitions, ...(normalizeRewards ? [buffers.normalization!] : [])],
+      ...perEnvironment,
+    });
+    if (whole) {
+      const aggregation = groups?.aggregation ?? "step-mean";
+      stages.push({
+        kernel: wholeEpisodesKernel,
+        constants: {
+          ...data,
+          EPISODE_MEAN: aggregation === "episode-mean",
+          STEP_MEAN: aggregation === "step-mean",
+          GROUPED: groups !== null,
+          GROUP: groups?.size ?? 1,
+          STANDARDIZED: groups?.advantage === "standardized",
+          LEAVE_ONE_OUT: groups?.advantage === "leave-one-out",
+        },
+        buffers: [episodes, transitions],
+        ...perEnvironment,
+      });
+    }
+    return stages;
+  };
   return {
     rollout: {
-      kernel: rolloutKernel,
+      kernel: rolloutKernel(normalizeObservations),
       constants: {
         ...data,
         ...(Object.fromEntries(perLayer) as Record<string, number>),
@@ -42,41 +115,32 @@ export function collectionStages({ request, layout, sizes, buffers }: PpoPlan): 
         OBSERVATION_SIZE: environment.observationSize,
         OBSERVATION_BLOCKS: observationBlocks,
         STATE_SIZE: environment.stateFields.length,
-        ACTIONS: environment.actionCount,
-        MAX_EPISODE_STEPS: environment.maxEpisodeSteps,
+        ...headConstants(environment),
+        MAX_EPISODE_STEPS: whole ? Math.min(environment.maxEpisodeSteps, steps) : environment.maxEpisodeSteps,
         BOOTSTRAP: request.truncationBootstrap,
         CUSTOM_REWARD: reward !== null,
+        COSTED: cost !== null,
+        KEEPS_PREVIOUS: reward !== null || cost !== null,
+        WHOLE: whole,
+        GROUP: groups?.size ?? 1,
+        NORMALIZE_OBSERVATIONS: normalizeObservations,
       },
-      parts: { environment: environment.wgsl, ...(reward === null ? {} : { reward: reward.wgsl }) },
-      buffers: [scalars, parameters, environments, episodes, observations, transitions],
+      parts: {
+        environment: environment.wgsl,
+        ...(reward === null ? {} : { reward: reward.wgsl }),
+        ...(cost === null ? {} : { cost: costSource(cost.wgsl) }),
+      },
+      buffers: [
+        ...[scalars, parameters, environments, episodes, observations, transitions],
+        ...(normalizeObservations ? running : []),
+      ],
       invocations: envs,
       workgroup: sizes.rolloutWorkgroup,
     },
-    gae: {
-      kernel: gaeKernel,
-      constants: data,
-      buffers: [scalars, transitions],
-      invocations: envs,
-      workgroup: sizes.rolloutWorkgroup,
-    },
-    shuffle: {
-      kernel: shuffleKernel,
-      constants: { ...data, EPOCHS: epochs, HALF_BITS: permutationHalfBits(steps * envs) },
-      buffers: [scalars, buffers.indices],
-      invocations: epochs * steps * envs,
-      workgroup: 64,
-    },
-    statistics: {
-      kernel: statisticsKernel,
-      constants: {
-        ...data,
-        BATCH: request.minibatchSize,
-        MINIBATCHES: sizes.minibatches,
-        NORMALIZE: request.normalizeAdvantages,
-      },
-      buffers: [transitions, buffers.indices, episodes, buffers.statistics, buffers.metrics],
-      invocations: (sizes.minibatches + 1) * 64,
-      workgroup: 64,
-    },
+    credit: [...credit(), shuffle, statistics],
   };
 }
+
+/** A cost is compiled as a reward is, under names of its own. */
+const costSource = (wgsl: string): string =>
+  wgsl.replaceAll("step_reward", "step_cost").replaceAll("reward_", "cost_");

@@ -5,8 +5,10 @@ import { METRICS_LENGTH, metricWord } from "../kernels/metrics.ts";
 import { random4, stream } from "../kernels/philox.ts";
 import { ScalarSlots } from "../kernels/scalars.ts";
 import { initializeParameters } from "../nn/initialize.ts";
-import { actorCriticLayout } from "../nn/parameter-layout.ts";
 import type { EngineRequest, TrainingEngine, TrainingState, UpdateMetrics } from "./engine.ts";
+import { CostMultiplier } from "./lagrangian.ts";
+import { networkLayout } from "./network.ts";
+import { initialNormalization, normalizationLength } from "./normalization.ts";
 import { scheduleValue, updateCount } from "./schedule.ts";
 import {
   createPpoDispatches,
@@ -16,9 +18,13 @@ import {
   type PpoPlan,
 } from "./webgpu-plan.ts";
 
+/** Word of an episode's cost, as in shaders/common/episodes.wgsl. */
+const COST_WORD = 7;
+/** A KL that nothing reaches. */
+const FAR = 3e38;
 const BETA1 = 0.9;
 const BETA2 = 0.999;
-/** Updates submitted and not yet finished. */
+/** Updates submitted and not yet finished; one where an update needs what the one before it measured. */
 const IN_FLIGHT = 2;
 
 /**
@@ -26,8 +32,8 @@ const IN_FLIGHT = 2;
  * `gpu/shader` where a kernel does not compile and `gpu/network-size` where the network does not fit.
  */
 export async function createWebGpuEngine(request: EngineRequest, device: GpuDevice): Promise<TrainingEngine> {
-  const { algorithm, environment, reward } = request;
-  const plan = createPpoPlan(device, { ...algorithm, environment, reward });
+  const { algorithm, environment, reward, cost = null } = request;
+  const plan = createPpoPlan(device, { ...algorithm, environment, reward, cost });
   return new WebGpuEngine(request, device, plan, await createPpoDispatches(plan));
 }
 
@@ -44,10 +50,12 @@ class WebGpuEngine implements TrainingEngine {
   readonly #scalars: ScalarSlots;
   readonly #metrics: ReadbackRing;
   readonly #state: ReadbackRing;
-  readonly #stateParts: readonly { readonly buffer: GPUBuffer; readonly length: number }[];
+  readonly #stateParts: { readonly buffer: GPUBuffer; readonly length: number }[];
   readonly #pending: Promise<void>[] = [];
   readonly #stateLength: number;
   readonly #saves = new Set<Promise<void>>();
+  readonly #inFlight: number;
+  readonly #multiplier: CostMultiplier | null;
   #update = 0;
   #optimizerStep = 0;
   #disposed = false;
@@ -70,10 +78,18 @@ class WebGpuEngine implements TrainingEngine {
       { buffer: buffers.environments, length: stateSize },
       { buffer: buffers.episodes, length: algorithm.envs * EPISODE_WORDS },
     ];
+    if (buffers.normalization) {
+      const length = normalizationLength(environment.observationSize, algorithm.envs);
+      this.#stateParts.push({ buffer: buffers.normalization, length });
+      const initial = initialNormalization(environment.observationSize, algorithm.envs);
+      gpu.device.queue.writeBuffer(buffers.normalization, 0, initial);
+    }
+    this.#multiplier = algorithm.costLimit && new CostMultiplier(algorithm.costLimit);
+    this.#inFlight = algorithm.costLimit || algorithm.klStop ? 1 : IN_FLIGHT;
     this.#stateLength = this.#stateParts.reduce((sum, part) => sum + part.length, 0);
     this.#state = new ReadbackRing(gpu, "state readback", this.#stateLength, 1);
 
-    const plain = actorCriticLayout({ ...algorithm, ...environment });
+    const plain = networkLayout(environment, algorithm);
     const states = new Float32Array(stateSize);
     const words = new Uint32Array(4);
     for (let n = 0; n < algorithm.envs; n++) {
@@ -82,6 +98,10 @@ class WebGpuEngine implements TrainingEngine {
     }
     gpu.device.queue.writeBuffer(buffers.parameters, 0, layout.pack(initializeParameters(plain, seed)));
     gpu.device.queue.writeBuffer(buffers.environments, 0, states);
+    if (algorithm.optimizer === "rmsprop-tensorflow") {
+      const ones = layout.pack(new Float32Array(layout.plainLength).fill(1));
+      gpu.device.queue.writeBuffer(buffers.moments, layout.length * 4, ones);
+    }
     this.#writeConstants();
   }
 
@@ -92,19 +112,17 @@ class WebGpuEngine implements TrainingEngine {
   async submit(): Promise<void> {
     this.#assertAlive();
     // Another submit may be waiting as well.
-    while (this.#pending.length >= IN_FLIGHT) await this.#pending[0];
+    while (this.#pending.length >= this.#inFlight) await this.#pending[0];
     this.#assertAlive();
     const { device } = this.#gpu;
     const { plan, sizes, buffers } = this.#ppo;
-    const { rollout, gae, shuffle, statistics, minibatch } = this.#dispatches;
+    const { rollout, credit, minibatch } = this.#dispatches;
     const learningRate = this.#writeScalars();
     device.queue.writeBuffer(buffers.scalars, 0, this.#scalars.bytes);
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     for (let chunk = 0; chunk < sizes.chunks; chunk++) plan.encode(pass, rollout, 1 + chunk);
-    plan.encode(pass, gae, 0);
-    plan.encode(pass, shuffle, 0);
-    plan.encode(pass, statistics, 0);
+    for (const dispatch of credit) plan.encode(pass, dispatch, 0);
     for (let n = 0; n < sizes.minibatches; n++) {
       for (const dispatch of minibatch) plan.encode(pass, dispatch, 1 + sizes.chunks + n);
     }
@@ -112,18 +130,23 @@ class WebGpuEngine implements TrainingEngine {
     const read = this.#metrics.copy(encoder, [{ buffer: buffers.metrics, length: METRICS_LENGTH }]);
     this.#gpu.submit(encoder);
     this.#update++;
-    this.#optimizerStep += sizes.minibatches;
+    if (!this.#request.algorithm.klStop) this.#optimizerStep += sizes.minibatches;
     const update = this.#update;
+    const multiplier = this.#multiplier?.value ?? NaN;
     const before = this.#pending.at(-1) ?? Promise.resolve();
     const done = this.#guard(read()).then(async (data) => {
       await before;
       void this.#pending.shift();
-      if (data !== null) this.onMetrics?.(this.#describe(data, update, learningRate));
+      if (data === null) return;
+      const metrics = this.#describe(data, update, learningRate, multiplier);
+      if (this.#request.algorithm.klStop) this.#optimizerStep += metrics.optimizerSteps;
+      this.#multiplier?.take(metrics.episodeCost);
+      this.onMetrics?.(metrics);
     });
     this.#pending.push(done);
     // A failure reaches whoever awaits the next submit or flush.
     done.catch(() => undefined);
-    if (this.#pending.length >= IN_FLIGHT) await this.#pending[0];
+    if (this.#pending.length >= this.#inFlight) await this.#pending[0];
   }
 
   async flush(): Promise<void> {
@@ -145,10 +168,13 @@ class WebGpuEngine implements TrainingEngine {
     const encoder = this.#gpu.device.createCommandEncoder();
     const read = (spare ?? this.#state).copy(encoder, this.#stateParts);
     this.#gpu.submit(encoder);
-    const [update, optimizerStep] = [this.#update, this.#optimizerStep];
-    const saved = this.#guard(read()).then((data) => {
+    const update = this.#update;
+    const measured = Promise.all(this.#pending);
+    const saved = this.#guard(read()).then(async (data) => {
       spare?.dispose();
-      return this.#unpackState(data ?? this.#gone(), update, optimizerStep);
+      // How many steps were taken, and the multiplier, are known with the metrics.
+      if (this.#inFlight === 1) await measured;
+      return this.#unpackState(data ?? this.#gone(), update);
     });
     const settled = saved.then(
       () => undefined,
@@ -163,7 +189,7 @@ class WebGpuEngine implements TrainingEngine {
     this.#assertAlive();
     const { envs } = this.#request.algorithm;
     const { layout, buffers } = this.#ppo;
-    const expected: readonly [string, ArrayLike<number>, number][] = [
+    const expected: [string, ArrayLike<number>, number][] = [
       ["parameters", state.parameters, layout.plainLength],
       ["firstMoment", state.firstMoment, layout.plainLength],
       ["secondMoment", state.secondMoment, layout.plainLength],
@@ -172,6 +198,12 @@ class WebGpuEngine implements TrainingEngine {
       ["environmentReturn", state.environmentReturn, envs],
       ["episodeLength", state.episodeLength, envs],
     ];
+    const running = this.#ppo.buffers.normalization;
+    if (running) expected.push(["normalization", state.normalization ?? [], this.#stateParts[4]!.length]);
+    if (this.#multiplier) {
+      expected.push(["episodeCost", state.episodeCost ?? [], envs]);
+      expected.push(["multiplier", state.multiplier ?? [], this.#multiplier.state.length]);
+    }
     for (const [name, array, length] of expected) {
       if (array.length === length) continue;
       throw new FulguriteError(
@@ -187,12 +219,15 @@ class WebGpuEngine implements TrainingEngine {
       floats[n * EPISODE_WORDS] = state.episodeReturn[n]!;
       floats[n * EPISODE_WORDS + 1] = state.environmentReturn[n]!;
       episodes[n * EPISODE_WORDS + 2] = state.episodeLength[n]!;
+      floats[n * EPISODE_WORDS + COST_WORD] = state.episodeCost?.[n] ?? 0;
     }
     queue.writeBuffer(buffers.parameters, 0, layout.pack(state.parameters));
     queue.writeBuffer(buffers.moments, 0, layout.pack(state.firstMoment));
     queue.writeBuffer(buffers.moments, layout.length * 4, layout.pack(state.secondMoment));
     queue.writeBuffer(buffers.environments, 0, state.environmentState.slice());
     queue.writeBuffer(buffers.episodes, 0, episodes);
+    if (running) queue.writeBuffer(running, 0, state.normalization!.slice());
+    this.#multiplier?.state.set(state.multiplier!);
     this.#update = state.update;
     this.#optimizerStep = state.optimizerStep;
   }
@@ -208,6 +243,7 @@ class WebGpuEngine implements TrainingEngine {
   /** Fields that never change. */
   #writeConstants(): void {
     const { algorithm, seed } = this.#request;
+    const beta2 = algorithm.optimizer === "adamw" ? BETA2 : algorithm.rmspropDecay;
     for (let slot = 0; slot < this.#ppo.sizes.slots; slot++) {
       const set = this.#scalars.set.bind(this.#scalars, slot);
       set("seed", seed);
@@ -218,9 +254,10 @@ class WebGpuEngine implements TrainingEngine {
       set("valueCoefficient", algorithm.valueCoefficient);
       set("maxGradientNorm", algorithm.maxGradientNorm);
       set("beta1", BETA1);
-      set("beta2", BETA2);
+      set("beta2", beta2);
       set("beta1Complement", 1 - BETA1);
-      set("beta2Complement", 1 - BETA2);
+      set("beta2Complement", 1 - beta2);
+      set("dualClip", algorithm.dualClip ?? 0);
       set("epsilon", algorithm.adamEpsilon);
       set("weightDecay", algorithm.weightDecay);
     }
@@ -235,6 +272,9 @@ class WebGpuEngine implements TrainingEngine {
     const learningRate = scheduleValue(algorithm.learningRate, this.#update, updates);
     const clip = scheduleValue(algorithm.clip, this.#update, updates);
     scalars.set(0, "baseEpoch", this.#update * algorithm.epochs);
+    scalars.set(0, "multiplier", this.#multiplier?.value ?? 0);
+    const { klStop } = algorithm;
+    const perEpoch = sizes.minibatches / algorithm.epochs;
     for (let chunk = 0; chunk < sizes.chunks; chunk++) {
       const first = chunk * sizes.chunkSteps;
       scalars.set(1 + chunk, "baseStep", this.#update * algorithm.steps);
@@ -248,17 +288,20 @@ class WebGpuEngine implements TrainingEngine {
       scalars.set(slot, "statisticsRow", n);
       scalars.set(slot, "learningRate", learningRate);
       scalars.set(slot, "clip", clip);
+      scalars.set(slot, "clipHigh", algorithm.clipHigh ?? clip);
+      const looks = klStop?.when === "step" || (n + 1) % perEpoch === 0;
+      scalars.set(slot, "klLimit", klStop && looks ? klStop.limit : FAR);
       scalars.set(slot, "correction1", 1 - BETA1 ** step);
       scalars.set(slot, "correction2", 1 - BETA2 ** step);
     }
     return learningRate;
   }
 
-  #describe(data: Float32Array, update: number, learningRate: number): UpdateMetrics {
+  #describe(data: Float32Array, update: number, learningRate: number, multiplier: number): UpdateMetrics {
     const { algorithm } = this.#request;
-    const { minibatches } = this.#ppo.sizes;
     const of = (name: keyof typeof metricWord): number => data[metricWord[name]]!;
-    const samples = minibatches * algorithm.minibatchSize;
+    const optimizerSteps = algorithm.klStop ? of("optimizerSteps") : this.#ppo.sizes.minibatches;
+    const samples = optimizerSteps * algorithm.minibatchSize;
     const episodes = of("episodes");
     const perEpisode = (sum: number): number => (episodes === 0 ? NaN : sum / episodes);
     const variance = of("returnVariance");
@@ -271,17 +314,20 @@ class WebGpuEngine implements TrainingEngine {
       approximateKl: of("kl") / samples,
       clipFraction: of("clipped") / samples,
       explainedVariance: variance === 0 ? NaN : 1 - of("residualVariance") / variance,
-      gradientNorm: of("gradientNorm") / minibatches,
+      gradientNorm: of("gradientNorm") / optimizerSteps,
       learningRate,
       episodes,
       episodeReturn: perEpisode(of("episodeReturn")),
       environmentReturn: perEpisode(of("environmentReturn")),
       episodeLength: perEpisode(of("episodeLength")),
       rewardMean: of("rewardMean"),
+      optimizerSteps,
+      episodeCost: this.#multiplier ? perEpisode(of("episodeCost")) : NaN,
+      multiplier,
     };
   }
 
-  #unpackState(data: Float32Array<ArrayBuffer>, update: number, optimizerStep: number): TrainingState {
+  #unpackState(data: Float32Array<ArrayBuffer>, update: number): TrainingState {
     const { envs } = this.#request.algorithm;
     const { layout } = this.#ppo;
     let at = 0;
@@ -292,6 +338,12 @@ class WebGpuEngine implements TrainingEngine {
     const environmentState = take(this.#stateParts[2]!.length).slice();
     const episodes = take(envs * EPISODE_WORDS);
     const words = new Uint32Array(data.buffer, episodes.byteOffset, episodes.length);
+    const perEpisode = (word: number): Float32Array =>
+      Float32Array.from({ length: envs }, (_, n) => episodes[n * EPISODE_WORDS + word]!);
+    const normalization = this.#stateParts[4] && take(this.#stateParts[4].length).slice();
+    const { minibatches } = this.#ppo.sizes;
+    // With a KL stop nothing is submitted before the steps of the update before it are known.
+    const optimizerStep = this.#request.algorithm.klStop ? this.#optimizerStep : update * minibatches;
     return {
       version: 1,
       update,
@@ -300,9 +352,14 @@ class WebGpuEngine implements TrainingEngine {
       secondMoment,
       optimizerStep,
       environmentState,
-      episodeReturn: Float32Array.from({ length: envs }, (_, n) => episodes[n * EPISODE_WORDS]!),
-      environmentReturn: Float32Array.from({ length: envs }, (_, n) => episodes[n * EPISODE_WORDS + 1]!),
+      episodeReturn: perEpisode(0),
+      environmentReturn: perEpisode(1),
       episodeLength: Uint32Array.from({ length: envs }, (_, n) => words[n * EPISODE_WORDS + 2]!),
+      ...(normalization && { normalization }),
+      ...(this.#multiplier && {
+        episodeCost: perEpisode(COST_WORD),
+        multiplier: this.#multiplier.state.slice(),
+      }),
     };
   }
 

@@ -30,7 +30,7 @@ export class BlockedLayout {
   readonly actorBlocks: number;
   /** Blocks of both heads. */
   readonly headBlocks: number;
-  /** The value's row among the heads' outputs. */
+  /** The value's row among the heads' outputs; a cost's value is in the next. */
   readonly valueRow: number;
   readonly headWeight: number;
   readonly headBias: number;
@@ -49,10 +49,14 @@ export class BlockedLayout {
     this.plainLength = plain.length;
     this.towers = hidden.length;
     this.observationBlocks = blocks(shape.observationSize);
-    this.actorBlocks = blocks(shape.actionCount);
-    // On one trunk the value fills up the actor's last block.
-    this.headBlocks = shape.separateTowers ? this.actorBlocks + 1 : blocks(shape.actionCount + 1);
-    this.valueRow = shape.separateTowers ? this.actorBlocks * 4 : shape.actionCount;
+    // A Gaussian's logarithm of the deviation is the bias of a row behind the mean's, without weights.
+    const logStd = plain.tensors.find((tensor) => tensor.name === "actor.logStd");
+    const actorRows = actor.at(-1)!.outputs + (logStd?.length ?? 0);
+    const values = critic.at(-1)!.outputs;
+    this.actorBlocks = blocks(actorRows);
+    // On one trunk the values fill up the actor's last block.
+    this.headBlocks = shape.separateTowers ? this.actorBlocks + 1 : blocks(actorRows + values);
+    this.valueRow = shape.separateTowers ? this.actorBlocks * 4 : actorRows;
 
     let offset = 0;
     const addLayer = (index: number): BlockedLayer => {
@@ -93,6 +97,11 @@ export class BlockedLayout {
     });
     map(actor.at(-1)!, this.headWeight, this.headBias, width, 0);
     map(critic.at(-1)!, this.headWeight, this.headBias, width, this.valueRow);
+    if (logStd) {
+      for (let d = 0; d < logStd.length; d++) {
+        places.push([logStd.offset + d, this.headBias + actor.at(-1)!.outputs + d]);
+      }
+    }
     this.#places = places;
   }
 

@@ -1,11 +1,12 @@
 import type { Stage } from "../gpu/plan.ts";
-import { adamwKernel } from "../kernels/adamw.ts";
+import { adamwKernel, optimizerConstants } from "../kernels/adamw.ts";
 import { backwardDataKernel } from "../kernels/backward-data.ts";
 import { forwardLossKernel } from "../kernels/forward-loss.ts";
 import { forwardKernel } from "../kernels/forward.ts";
 import { reduceGradientKernel } from "../kernels/reduce-gradient.ts";
 import { weightGradientKernel } from "../kernels/weight-gradient.ts";
 import type { BlockedLayer } from "./webgpu-layout.ts";
+import { headConstants } from "./webgpu-head.ts";
 import type { PpoPlan } from "./webgpu-plan.ts";
 
 /**
@@ -14,7 +15,7 @@ import type { PpoPlan } from "./webgpu-plan.ts";
  * Activations and partial sums are buffers of this function's own, kept by the plan.
  */
 export function minibatchStages({ request, plan, layout, sizes, buffers }: PpoPlan): Stage[] {
-  const { environment, envs, steps, minibatchSize, masked = false } = request;
+  const { environment, envs, steps, minibatchSize } = request;
   const { tile, wide, sampleBlocks, smallPartials, splits, squares, vectors, statisticsBase } = sizes;
   const { towers, layers, actorBlocks, smallLength, largeLength } = layout;
   const { scalars, parameters, moments, gradients, observations, indices } = buffers;
@@ -75,8 +76,10 @@ export function minibatchStages({ request, plan, layout, sizes, buffers }: PpoPl
       VALUE_ROW: towers === 2 ? 0 : layout.valueRow,
       TOWER_HEADS: sizes.towerHeads,
       STATISTICS_BASE: statisticsBase,
-      ACTIONS: environment.actionCount,
-      MASKED: masked,
+      ...headConstants(environment, request.masked),
+      SCORE: request.surrogate === "score",
+      WHOLE: request.episodes === "whole",
+      COSTED: (request.cost ?? null) !== null,
     },
     buffers: [
       ...[scalars, parameters, indices, buffers.transitions, buffers.statistics, partials, delta[last]!],
@@ -141,7 +144,16 @@ export function minibatchStages({ request, plan, layout, sizes, buffers }: PpoPl
     },
     {
       kernel: adamwKernel,
-      constants: { LENGTH: layout.length, SQUARES: squares, VECTORS: vectors },
+      constants: {
+        LENGTH: layout.length,
+        SQUARES: squares,
+        VECTORS: vectors,
+        ...optimizerConstants({
+          optimizer: request.optimizer ?? "adamw",
+          klStop: request.klStop?.when ?? null,
+          batch: minibatchSize,
+        }),
+      },
       buffers: [scalars, gradients, squaresBuffer, parameters, moments, buffers.metrics],
       ...threads(squares),
     },

@@ -4,6 +4,8 @@ import type { GpuDevice } from "../gpu/device.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { StaticPlan, type Dispatch } from "../gpu/plan.ts";
 import { METRICS_LENGTH } from "../kernels/metrics.ts";
+import type { PolicyGradientConfig } from "./config.ts";
+import { normalizationLength } from "./normalization.ts";
 import { collectionStages } from "./webgpu-collection.ts";
 import { BlockedLayout } from "./webgpu-layout.ts";
 import { minibatchStages } from "./webgpu-minibatch.ts";
@@ -21,8 +23,18 @@ export interface PpoPlanRequest {
   readonly separateTowers: boolean;
   readonly normalizeAdvantages: boolean;
   readonly truncationBootstrap: boolean;
-  /** Reads action masks from the transitions; default false. */
+  /** Default "clip". */
+  readonly surrogate?: "clip" | "score";
+  /** Reads action masks from the transitions; default: where the environment has one. */
   readonly masked?: boolean;
+  /** As in `PolicyGradientConfig`; what is not given is off. */
+  readonly cost?: CompiledReward | null;
+  readonly episodes?: PolicyGradientConfig["episodes"];
+  readonly groups?: PolicyGradientConfig["groups"];
+  readonly normalizeObservations?: boolean;
+  readonly normalizeRewards?: boolean;
+  readonly optimizer?: PolicyGradientConfig["optimizer"];
+  readonly klStop?: PolicyGradientConfig["klStop"];
   /** Register tiles in blocks of four samples or features, 1, 2 or 4; default 2. */
   readonly tile?: number;
 }
@@ -45,12 +57,15 @@ export interface PpoBuffers {
   readonly gradients: GPUBuffer;
   /** [envs x stateSize] */
   readonly environments: GPUBuffer;
-  /** [envs x 8], shaders/common/episodes.wgsl. */
+  /** [envs x 10], shaders/common/episodes.wgsl. */
   readonly episodes: GPUBuffer;
   /** [steps x envs x padded observation] */
   readonly observations: GPUBuffer;
   /** Sections, shaders/common/transitions.wgsl. */
   readonly transitions: GPUBuffer;
+  /** Running statistics (`RunningNormalization.state`) and [steps x envs x observation]; null where nothing is normalised. */
+  readonly normalization: GPUBuffer | null;
+  readonly rawObservations: GPUBuffer | null;
   /** [epochs x steps x envs] */
   readonly indices: GPUBuffer;
   /** [minibatches of all epochs x 2] */
@@ -62,15 +77,14 @@ export interface PpoBuffers {
 export interface PpoDispatches {
   /** Once per chunk of steps, each with a slot of its own. */
   readonly rollout: Dispatch;
-  readonly gae: Dispatch;
-  readonly shuffle: Dispatch;
-  readonly statistics: Dispatch;
+  /** Once an update, in order: running statistics, GAE, whole episodes, shuffle, statistics. */
+  readonly credit: readonly Dispatch[];
   /** In order for every minibatch: 2 + 2 x hidden layers. */
   readonly minibatch: readonly Dispatch[];
 }
 
 /** Words of an environment's row in `episodes`. */
-export const EPISODE_WORDS = 8;
+export const EPISODE_WORDS = 10;
 
 /** Makes the buffers of a job; throws `gpu/no-hidden-layer` and `gpu/buffer-size`. */
 export function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest): PpoPlan {
@@ -82,10 +96,15 @@ export function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest): PpoPlan 
       "Give `hidden` a width, for example [64], or train on the CPU engine.",
     );
   }
-  const layout = new BlockedLayout({ ...environment, ...request });
+  const costed = (request.cost ?? null) !== null;
+  const layout = new BlockedLayout({ ...environment, ...request, values: costed ? 2 : 1 });
   const sizes = planSizes(gpu.software, request, layout);
   const plan = new StaticPlan(gpu);
   const transitions = steps * envs;
+  // Sections of shaders/common/transitions.wgsl.
+  const more = costed ? 5 * transitions + envs : request.episodes === "whole" ? transitions : 0;
+  const normalized = (request.normalizeObservations ?? false) || (request.normalizeRewards ?? false);
+  const size = environment.observationSize;
   const buffers: PpoBuffers = {
     scalars: plan.slots(sizes.slots),
     parameters: plan.storage("parameters", layout.length),
@@ -94,7 +113,11 @@ export function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest): PpoPlan 
     environments: plan.storage("environments", envs * environment.stateFields.length),
     episodes: plan.storage("episodes", envs * EPISODE_WORDS),
     observations: plan.storage("observations", transitions * layout.observationBlocks * 4),
-    transitions: plan.storage("transitions", transitions * 9 + envs),
+    transitions: plan.storage("transitions", transitions * 9 + envs + more),
+    normalization: normalized ? plan.storage("normalization", normalizationLength(size, envs)) : null,
+    rawObservations: normalized
+      ? plan.storage("raw observations", request.normalizeObservations ? transitions * size : 1)
+      : null,
     indices: plan.storage("indices", epochs * transitions),
     statistics: plan.storage("statistics", sizes.minibatches * 2),
     metrics: plan.storage("metrics", METRICS_LENGTH),
@@ -107,14 +130,12 @@ export async function createPpoDispatches(ppo: PpoPlan): Promise<PpoDispatches> 
   const { plan } = ppo;
   try {
     const collection = collectionStages(ppo);
-    const [rollout, gae, shuffle, statistics, ...minibatch] = await Promise.all([
+    const [rollout, credit, minibatch] = await Promise.all([
       plan.stage(collection.rollout),
-      plan.stage(collection.gae),
-      plan.stage(collection.shuffle),
-      plan.stage(collection.statistics),
-      ...minibatchStages(ppo).map((stage) => plan.stage(stage)),
+      Promise.all(collection.credit.map((stage) => plan.stage(stage))),
+      Promise.all(minibatchStages(ppo).map((stage) => plan.stage(stage))),
     ]);
-    return { rollout, gae, shuffle, statistics, minibatch };
+    return { rollout, credit, minibatch };
   } catch (error) {
     plan.dispose();
     throw error;

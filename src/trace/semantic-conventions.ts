@@ -23,6 +23,9 @@ export const updateAttributes = [
   "environmentReturn",
   "episodeLength",
   "rewardMean",
+  "optimizerSteps",
+  "episodeCost",
+  "multiplier",
 ] as const;
 
 /** Attributes of an evaluation span: the fields of `Evaluation`. */

@@ -18,6 +18,9 @@ const metrics: UpdateMetrics = {
   environmentReturn: Number.NaN,
   episodeLength: Number.NaN,
   rewardMean: 1,
+  optimizerSteps: 80,
+  episodeCost: 0.5,
+  multiplier: 0.25,
 };
 const evaluation = { update: 7, step: 448, episodes: 10, mean: 20, low: 9, high: 31, lengthMean: 20 };
 

@@ -25,7 +25,8 @@ export interface EpisodeReplay {
   readonly step: number;
   /** [length x stateSize] */
   readonly states: Float32Array;
-  readonly actions: Uint8Array;
+  /** As the environment takes them. */
+  readonly actions: Float32Array | Uint8Array;
   readonly rewards: Float32Array;
   readonly environmentReturn: number;
   readonly terminated: boolean;

@@ -58,8 +58,7 @@ export async function storedEvents(run: Run, store: LightningStore): Promise<rea
   const checkpoint = await store.checkpoint(id);
   if (checkpoint) {
     const { update, step } = checkpoint;
-    const { parameters } = checkpoint.state as TrainingState;
-    const episode = recordEpisode({ ...engineRequest(job), parameters });
+    const episode = recordEpisode({ ...engineRequest(job), state: checkpoint.state as TrainingState });
     events.push({
       kind: "episode",
       episode: { runId: id, environment: job.environment, update, step, ...episode },

@@ -2,6 +2,7 @@ import { compileStepReward, type CompiledStepReward } from "../compile/compile.t
 import { environmentByName } from "../env/registry.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { EngineRequest, TrainingEngine, TrainingState, UpdateMetrics } from "../rl/engine.ts";
+import { completeConfig } from "../rl/resolve-config.ts";
 import { evaluateGreedy, recordEpisode } from "../rl/evaluate.ts";
 import type { Run, Span } from "../store/records.ts";
 import { evaluationFromSpan, evaluationSpan, metricsFromSpan, updateSpan } from "../trace/training-spans.ts";
@@ -31,7 +32,7 @@ export function engineRequest(
           actionCount: environment.actionCount,
           line: job.reward.line,
         });
-  return { environment, reward, algorithm: job.algorithm, seed: job.seed };
+  return { environment, reward, algorithm: completeConfig(job.algorithm), seed: job.seed };
 }
 
 /** Fills a curve from stored spans, in their order. */
@@ -165,7 +166,7 @@ export class SimulatedRun extends RunController {
     const state = await engine.save();
     if (this.#fault) throw this.#fault;
     const started = this.options.now();
-    const evaluation = { ...this.#request, parameters: state.parameters };
+    const evaluation = { ...this.#request, state };
     const { environmentReturns, lengths } = evaluateGreedy({ ...evaluation, episodes: EVALUATION_EPISODES });
     const point = {
       update: state.update,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Environment } from "../../src/env/environment.ts";
 import { StaticPlan } from "../../src/gpu/plan.ts";
-import { adamwKernel } from "../../src/kernels/adamw.ts";
+import { adamwKernel, optimizerConstants } from "../../src/kernels/adamw.ts";
 import { gaeKernel } from "../../src/kernels/gae.ts";
 import { METRICS_LENGTH, metricWord } from "../../src/kernels/metrics.ts";
 import { random4, uniform } from "../../src/kernels/philox.ts";
@@ -14,7 +14,7 @@ import { ScalarSlots, type Scalar } from "../../src/kernels/scalars.ts";
 import { statisticsKernel } from "../../src/kernels/statistics.ts";
 import { actorCriticLayout, type ActorCriticShape } from "../../src/nn/parameter-layout.ts";
 import { minibatchStages } from "../../src/rl/webgpu-minibatch.ts";
-import { createPpoPlan } from "../../src/rl/webgpu-plan.ts";
+import { createPpoPlan, EPISODE_WORDS } from "../../src/rl/webgpu-plan.ts";
 import { golden, worstDifference } from "../support/goldens.ts";
 import { gpu, read, withFault, type ShaderFault } from "./support.ts";
 
@@ -68,8 +68,8 @@ async function runGae(c: GaeCase): Promise<[Float32Array, Float32Array]> {
   const scalars = plan.slots(1);
   const transitions = plan.storage("transitions", 9 * n + envs);
   const dispatch = await plan.stage({
-    kernel: gaeKernel,
-    constants: { STEPS: steps, ENVS: envs },
+    kernel: gaeKernel(),
+    constants: { STEPS: steps, ENVS: envs, COSTED: false, NORMALIZE_REWARDS: false },
     buffers: [scalars, transitions],
     invocations: envs,
     workgroup: 32,
@@ -199,6 +199,8 @@ async function runMinibatch(
     const scalars = scalarSlot({
       learningRate: adam.learningRate,
       clip: options.clip,
+      clipHigh: options.clipHigh ?? options.clip,
+      dualClip: options.dualClip ?? 0,
       valueClip: options.valueClip ?? -1,
       entropyCoefficient: options.entropyCoefficient,
       valueCoefficient: options.valueCoefficient,
@@ -303,7 +305,7 @@ async function adamwDisagreement(): Promise<unknown> {
   try {
     const dispatch = await plan.stage({
       kernel: adamwKernel,
-      constants: { LENGTH: length, SQUARES: squares, VECTORS: 1 },
+      constants: { LENGTH: length, SQUARES: squares, VECTORS: 1, ...optimizerConstants() },
       buffers: [scalars, gradients, squaresBuffer, parameters, moments, metrics],
       invocations: squares,
       workgroup: 16,
@@ -407,12 +409,19 @@ describe.skipIf(!gpu)("update kernels on the GPU", () => {
     const plan = new StaticPlan(gpu!);
     const transitions = plan.storage("transitions", 9 * n + envs);
     const indices = plan.storage("indices", epochs * n);
-    const episodes = plan.storage("episodes", 8 * envs);
+    const episodes = plan.storage("episodes", EPISODE_WORDS * envs);
     const statistics = plan.storage("statistics", 2 * minibatches);
     const metrics = plan.storage("metrics", METRICS_LENGTH);
     const dispatch = await plan.stage({
       kernel: statisticsKernel,
-      constants: { STEPS: steps, ENVS: envs, BATCH: size, MINIBATCHES: minibatches, NORMALIZE: true },
+      constants: {
+        STEPS: steps,
+        ENVS: envs,
+        BATCH: size,
+        MINIBATCHES: minibatches,
+        NORMALIZE: true,
+        WHOLE: false,
+      },
       buffers: [transitions, indices, episodes, statistics, metrics],
       invocations: (minibatches + 1) * 64,
       workgroup: 64,
@@ -425,13 +434,13 @@ describe.skipIf(!gpu)("update kernels on the GPU", () => {
     write(transitions, returns, 7 * n);
     write(transitions, values, 8 * n);
     write(indices, order);
-    const words = new Uint32Array(8 * envs);
+    const words = new Uint32Array(EPISODE_WORDS * envs);
     const floats = new Float32Array(words.buffer);
     for (let e = 0; e < envs; e++) {
-      words[e * 8 + 3] = e;
-      floats[e * 8 + 4] = 10 * e;
-      floats[e * 8 + 5] = 11 * e;
-      words[e * 8 + 6] = 12 * e;
+      words[e * EPISODE_WORDS + 3] = e;
+      floats[e * EPISODE_WORDS + 4] = 10 * e;
+      floats[e * EPISODE_WORDS + 5] = 11 * e;
+      words[e * EPISODE_WORDS + 6] = 12 * e;
     }
     write(episodes, words);
     submit(plan, [dispatch]);

@@ -77,6 +77,9 @@ const metrics = (update: number) => ({
   environmentReturn: update % 3 === 0 ? Number.NaN : update,
   episodeLength: update,
   rewardMean: 1,
+  optimizerSteps: 3,
+  episodeCost: Number.NaN,
+  multiplier: Number.NaN,
 });
 
 export const updates = (runId: string, from: number, to: number): Span[] =>

@@ -1,13 +1,16 @@
-import type { EngineRequest, TrainingState } from "../../src/rl/engine.ts";
-import { ReferenceActorCritic } from "../../src/kernels/reference/actor-critic.ts";
+import { policyHead } from "../../src/kernels/action-space.ts";
 import { categorical, sampleCategorical } from "../../src/kernels/reference/categorical.ts";
 import { gae } from "../../src/kernels/reference/gae.ts";
-import { adamW, clipCoefficient, globalNorm } from "../../src/kernels/reference/optimizer.ts";
+import { adamW, clipCoefficient, globalNorm, rmsProp } from "../../src/kernels/reference/optimizer.ts";
+import { actionTerms } from "../../src/kernels/reference/policy-distribution.ts";
 import { ppoLoss } from "../../src/kernels/reference/ppo-loss.ts";
+import { normalize, RunningStatistics } from "../../src/kernels/reference/statistics.ts";
 import { epochPermutation } from "../../src/kernels/permutation.ts";
 import { random4, stream, uniform } from "../../src/kernels/philox.ts";
+import { ReferenceActorCritic } from "../../src/kernels/reference/actor-critic.ts";
 import { initializeParameters } from "../../src/nn/initialize.ts";
 import { actorCriticLayout } from "../../src/nn/parameter-layout.ts";
+import type { EngineRequest, TrainingState } from "../../src/rl/engine.ts";
 import { scheduleValue, updateCount } from "../../src/rl/schedule.ts";
 
 /** What `updates` updates of an engine should come to, in f64 and from the golden-tested references alone. */
@@ -17,138 +20,272 @@ export interface ReferenceRun {
   readonly episodeLength: Uint32Array;
   /** Of the last update. */
   readonly metrics: Readonly<
-    Record<"policyLoss" | "valueLoss" | "entropy" | "approximateKl" | "gradientNorm", number>
+    Record<
+      | "policyLoss"
+      | "valueLoss"
+      | "entropy"
+      | "approximateKl"
+      | "gradientNorm"
+      | "optimizerSteps"
+      | "episodeCost",
+      number
+    >
   >;
+  /** Lagrangian multiplier after the last update. */
+  readonly multiplier: number;
   /** Over all updates: episodes that ended, and how many of them by the time limit. */
   readonly episodes: number;
   readonly truncations: number;
 }
 
-/** Runs `request` from its start. Slow: for small networks and few steps. */
+/** Runs `request` from its start, read off the equations, whatever the algorithm. Slow: for small networks and few steps. */
 export function referenceRun(request: EngineRequest, updates: number): ReferenceRun {
-  const { environment, reward, algorithm, seed } = request;
-  const { envs, steps, epochs, minibatchSize, gamma, lambda } = algorithm;
-  const layout = actorCriticLayout({ ...environment, ...algorithm });
+  const { environment, reward, cost = null, algorithm, seed } = request;
+  const { envs, steps, epochs, minibatchSize, gamma, lambda, groups, costLimit } = algorithm;
+  const whole = algorithm.episodes === "whole";
+  const limit = whole ? Math.min(steps, environment.maxEpisodeSteps) : environment.maxEpisodeSteps;
+  const head = policyHead(environment);
+  const layout = actorCriticLayout({ ...environment, ...algorithm, values: costLimit ? 2 : 1 });
   const network = new ReferenceActorCritic(layout);
   const parameters = Float64Array.from(initializeParameters(layout, seed));
   const first = new Float64Array(layout.length);
   const second = new Float64Array(layout.length);
+  if (algorithm.optimizer === "rmsprop-tensorflow") {
+    for (const { offset, length } of layout.tensors) second.fill(1, offset, offset + length);
+  }
   const fields = environment.stateFields.length;
   const size = environment.observationSize;
   const state = new Float32Array(envs * fields);
   const lengths = new Uint32Array(envs);
+  const episodeCosts = new Float64Array(envs);
   const words = new Uint32Array(4);
-  const reset = (n: number, step: number): void => {
-    random4(seed, stream.reset, step, n, words);
+  const observed = Array.from({ length: size }, () => new RunningStatistics());
+  const returned = new RunningStatistics();
+  const discounted = new Float64Array(envs);
+  const reset = (n: number, step: number, index = n): void => {
+    random4(seed, stream.reset, step, index, words);
     environment.reset(state, n * fields, words);
     lengths[n] = 0;
+    episodeCosts[n] = 0;
   };
-  const observe = (n: number): Float32Array => {
+  const raw = (n: number): Float64Array => {
     const observation = new Float32Array(size);
     environment.observe(state, n * fields, observation, 0);
-    return observation;
+    return Float64Array.from(observation);
   };
+  const seen = (observation: Float64Array): Float64Array =>
+    algorithm.normalizeObservations ? observation.map((x, i) => observed[i]!.normalize(x)) : observation;
   for (let n = 0; n < envs; n++) reset(n, 0);
   const total = envs * steps;
   const column = (): Float64Array => new Float64Array(total);
   let metrics: Record<string, number> = {};
+  let multiplier = costLimit?.initial ?? NaN;
   let episodes = 0;
   let truncations = 0;
   let optimizerStep = 0;
 
   for (let update = 0; update < updates; update++) {
-    const [rewards, values, nextValues, terminated, truncated] = [
+    const [rewards, costs, terminated, truncated, weights] = [
       column(),
       column(),
       column(),
       column(),
       column(),
     ];
-    const [actions, oldLogProbabilities] = [column(), column()];
+    const [values, nextValues, costValues, nextCostValues] = [column(), column(), column(), column()];
+    const [actions, oldLogProbabilities, advantages] = [column(), column(), column()];
     const observations = new Float64Array(total * size);
+    const rawObservations = new Float64Array(total * size);
+    const masks = new Float64Array(total * head.outputs).fill(1);
+    const scores = new Float64Array(envs);
+    const ended: number[] = [];
+    const alive = new Uint8Array(envs).fill(1);
+    if (whole) {
+      for (let n = 0; n < envs; n++) reset(n, update * steps, groups ? Math.floor(n / groups.size) : n);
+    }
     for (let t = 0; t < steps; t++) {
       for (let n = 0; n < envs; n++) {
         const row = t * envs + n;
-        const observation = observe(n);
+        if (alive[n] === 0) {
+          terminated[row] = 1;
+          continue;
+        }
+        const observation = seen(raw(n));
+        rawObservations.set(raw(n), row * size);
         observations.set(observation, row * size);
-        const { logits, value } = network.forward(parameters, observation);
-        const policy = categorical(logits);
+        const allowed = environment.mask?.(state, n * fields) ?? 0xffffffff;
+        const mask = Array.from({ length: head.outputs }, (_, k) => (allowed >>> k) & 1);
+        masks.set(mask, row * head.outputs);
+        const { logits, values: estimates } = network.forward(parameters, observation);
         random4(seed, stream.action, update * steps + t, n, words);
-        const action = sampleCategorical(policy.probabilities, uniform(words[0]!));
+        let action = 0;
+        if (head.kind === "gaussian") {
+          const u = (2 ** 24 - (words[0]! >>> 8)) / 2 ** 24;
+          const noise = Math.sqrt(-2 * Math.log(u)) * Math.cos(2 * Math.PI * uniform(words[1]!));
+          action = logits[0]! + Math.exp(parameters[network.logStd!]!) * noise;
+        } else {
+          let at = 0;
+          let radix = 1;
+          head.factors.forEach((count, f) => {
+            const { probabilities } = categorical(logits.slice(at, at + count), mask.slice(at, at + count));
+            action += radix * sampleCategorical(probabilities, uniform(words[f]!));
+            radix *= count;
+            at += count;
+          });
+        }
+        const logStd = network.logStd === null ? 0 : parameters[network.logStd]!;
         actions[row] = action;
-        oldLogProbabilities[row] = policy.logProbabilities[action]!;
-        values[row] = value;
+        oldLogProbabilities[row] = actionTerms(head, logits, logStd, action, mask).logProbability;
+        values[row] = estimates[0]!;
+        costValues[row] = estimates[1] ?? 0;
+        weights[row] = 1;
         const before = state.slice(n * fields, (n + 1) * fields);
         const outcome = new Float32Array(2);
-        environment.step(state, n * fields, action, outcome);
-        rewards[row] = reward === null ? outcome[0]! : reward.evaluate(before, 0, action, state, n * fields);
+        const taken =
+          head.kind === "gaussian" ? Math.fround(Math.min(Math.max(action, head.low), head.high)) : action;
+        environment.step(state, n * fields, taken, outcome);
+        rewards[row] = reward === null ? outcome[0]! : reward.evaluate(before, 0, taken, state, n * fields);
+        scores[n]! += rewards[row]!;
+        costs[row] = cost === null ? 0 : cost.evaluate(before, 0, taken, state, n * fields);
+        episodeCosts[n]! += costs[row]!;
         lengths[n]! += 1;
-        const limit = outcome[1] === 0 && lengths[n] === environment.maxEpisodeSteps;
-        if (outcome[1] !== 0 || (limit && !algorithm.truncationBootstrap)) terminated[row] = 1;
-        else if (limit) truncated[row] = 1;
-        nextValues[row] = network.forward(parameters, observe(n)).value;
-        if (outcome[1] !== 0 || limit) {
+        const cut = outcome[1] === 0 && lengths[n] === limit;
+        if (outcome[1] !== 0 || (cut && !algorithm.truncationBootstrap)) terminated[row] = 1;
+        else if (cut) truncated[row] = 1;
+        const after = network.forward(parameters, seen(raw(n))).values;
+        nextValues[row] = after[0]!;
+        nextCostValues[row] = after[1] ?? 0;
+        if (outcome[1] !== 0 || cut) {
           episodes++;
-          if (limit) truncations++;
-          reset(n, update * steps + t + 1);
+          ended.push(episodeCosts[n]!);
+          if (cut) truncations++;
+          if (whole) alive[n] = 0;
+          else reset(n, update * steps + t + 1);
         }
       }
     }
-    const { advantages, returns } = gae(
-      { steps, envs, gamma, lambda },
-      rewards,
-      values,
-      nextValues,
-      terminated,
-      truncated,
-    );
+
+    const live = [...weights.keys()].filter((row) => weights[row] !== 0);
+    if (algorithm.normalizeObservations) {
+      observed.forEach((statistics, o) => {
+        statistics.merge(live.map((row) => rawObservations[row * size + o]!));
+      });
+    }
+    if (algorithm.normalizeRewards) {
+      const sums = live.map((row) => {
+        const n = row % envs;
+        const sum = gamma * discounted[n]! + rewards[row]!;
+        discounted[n] = terminated[row] !== 0 || truncated[row] !== 0 ? 0 : sum;
+        return sum;
+      });
+      returned.merge(sums);
+      for (const row of live) {
+        const scaled = rewards[row]! / Math.sqrt(returned.variance + 1e-8);
+        rewards[row] = Math.min(Math.max(scaled, -10), 10);
+      }
+    }
+    const shape = { steps, envs, gamma, lambda };
+    const estimate = gae(shape, rewards, values, nextValues, terminated, truncated);
+    advantages.set(estimate.advantages);
+    const costEstimate = gae(shape, costs, costValues, nextCostValues, terminated, truncated);
+    if (costLimit) {
+      advantages.forEach((a, i) => {
+        advantages[i] = (a - multiplier * costEstimate.advantages[i]!) / (1 + multiplier);
+      });
+    }
+    if (whole) {
+      const counts = Array.from({ length: envs }, (_, n) => live.filter((row) => row % envs === n).length);
+      for (const row of live) {
+        const n = row % envs;
+        const aggregation = groups?.aggregation ?? "step-mean";
+        if (aggregation === "episode-mean") weights[row] = steps / counts[n]!;
+        if (aggregation === "step-mean") weights[row] = total / live.length;
+        if (!groups) continue;
+        const from = Math.floor(n / groups.size) * groups.size;
+        const siblings = scores.slice(from, from + groups.size);
+        const mean = siblings.reduce((a, b) => a + b, 0) / groups.size;
+        const variance = siblings.reduce((sum, r) => sum + (r - mean) ** 2, 0) / (groups.size - 1);
+        let advantage = scores[n]! - mean;
+        if (groups.advantage === "standardized") advantage /= Math.sqrt(variance) + 1e-4;
+        if (groups.advantage === "leave-one-out") advantage *= groups.size / (groups.size - 1);
+        advantages[row] = advantage;
+      }
+    }
+
     const count = updateCount(algorithm);
     const learningRate = scheduleValue(algorithm.learningRate, update, count);
     const clip = scheduleValue(algorithm.clip, update, count);
     const order = new Uint32Array(total);
     const sums: Record<string, number> = {};
     const add = (name: string, value: number): void => {
-      sums[name] = (sums[name] ?? 0) + (value * minibatchSize) / (total * epochs);
+      sums[name] = (sums[name] ?? 0) + value;
     };
-    for (let epoch = 0; epoch < epochs; epoch++) {
+    const { klStop } = algorithm;
+    let taken = 0;
+    epochs: for (let epoch = 0; epoch < epochs; epoch++) {
       epochPermutation(seed, update * epochs + epoch, order);
       for (let start = 0; start < total; start += minibatchSize) {
         const rows = [...order.subarray(start, start + minibatchSize)];
         const pick = (data: Float64Array): number[] => rows.map((row) => data[row]!);
+        const counted = rows.filter((row) => weights[row] !== 0);
+        const normalized = normalize(counted.map((row) => advantages[row]!));
         const batch = {
           observations: rows.flatMap((row) => [...observations.subarray(row * size, (row + 1) * size)]),
+          mask: rows.flatMap((row) => [...masks.subarray(row * head.outputs, (row + 1) * head.outputs)]),
           actions: pick(actions),
           oldLogProbabilities: pick(oldLogProbabilities),
-          advantages: pick(advantages),
-          returns: pick(returns),
+          advantages: algorithm.normalizeAdvantages
+            ? rows.map((row) => normalized[counted.indexOf(row)] ?? 0)
+            : pick(advantages),
+          returns: pick(estimate.returns),
           oldValues: pick(values),
+          weights: pick(weights),
+          ...(costLimit && { costReturns: pick(costEstimate.returns) }),
         };
-        const loss = ppoLoss(network, parameters, batch, { ...algorithm, clip });
+        const loss = ppoLoss(network, parameters, batch, {
+          ...algorithm,
+          head,
+          clip,
+          clipHigh: algorithm.clipHigh ?? clip,
+          normalizeAdvantages: false,
+        });
+        if (klStop?.when === "step" && loss.klK3 > klStop.limit) break epochs;
         const norm = globalNorm(loss.gradient);
         const coefficient = clipCoefficient(norm, algorithm.maxGradientNorm);
         optimizerStep++;
-        adamW(
-          parameters,
-          loss.gradient.map((g) => g * coefficient),
-          first,
-          second,
-          optimizerStep,
-          { learningRate, epsilon: algorithm.adamEpsilon, weightDecay: algorithm.weightDecay },
-        );
+        taken++;
+        const clipped = loss.gradient.map((g) => g * coefficient);
+        const { adamEpsilon: epsilon, weightDecay, rmspropDecay: alpha, optimizer } = algorithm;
+        if (optimizer === "adamw") {
+          adamW(parameters, clipped, first, second, optimizerStep, { learningRate, epsilon, weightDecay });
+        } else {
+          const insideRoot = optimizer === "rmsprop-tensorflow";
+          rmsProp(parameters, clipped, second, { learningRate, alpha, epsilon, insideRoot });
+        }
         add("policyLoss", loss.policyLoss);
         add("valueLoss", loss.valueLoss);
         add("entropy", loss.entropy);
         add("approximateKl", loss.klK3);
         add("gradientNorm", norm);
+        const last = start + minibatchSize >= total;
+        if (klStop?.when === "epoch" && last && loss.klK3 > klStop.limit) break epochs;
       }
     }
-    metrics = sums;
+    metrics = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / taken]));
+    metrics["optimizerSteps"] = taken;
+    const episodeCost = ended.length === 0 ? NaN : ended.reduce((a, b) => a + b, 0) / ended.length;
+    metrics["episodeCost"] = costLimit ? episodeCost : NaN;
+    if (costLimit?.control.kind === "ascent" && ended.length > 0) {
+      const { rate } = costLimit.control;
+      multiplier = Math.max(0, multiplier + rate * (episodeCost - costLimit.limit));
+    }
   }
   return {
     parameters,
     environmentState: state,
     episodeLength: lengths,
     metrics: metrics as ReferenceRun["metrics"],
+    multiplier,
     episodes,
     truncations,
   };
@@ -160,6 +297,7 @@ export function sameBits(a: TrainingState, b: TrainingState): boolean {
     new Uint32Array(array.buffer, array.byteOffset, array.length).join();
   return (Object.keys(a) as (keyof TrainingState)[]).every((key) => {
     const [x, y] = [a[key], b[key]];
+    if (x === undefined || y === undefined) return x === y;
     return typeof x === "number" || typeof y === "number" ? x === y : words(x) === words(y);
   });
 }

@@ -1,3 +1,4 @@
+import { ppo } from "../../src/rl/ppo.ts";
 import { cartPole } from "../../src/env/cartpole.ts";
 import type { Rollout, RolloutQuery, Run, RunStatus, Span, SpanQuery } from "../../src/store/records.ts";
 import { agenticCurve, simulatedCurve } from "../../src/train/curve-buffer.ts";
@@ -49,28 +50,7 @@ export const demoJob = (seed = 1, source = "(s, a, next) => 1 - 0.1 * Math.abs(n
   kind: "simulated",
   environment: "CartPole-v1",
   reward: { source, constants: {}, line: 1 },
-  algorithm: {
-    kind: "ppo",
-    envs: 8,
-    steps: 32,
-    minibatchSize: 256,
-    epochs: 20,
-    totalSteps: 80_000,
-    learningRate: { start: 1e-3, end: 0 },
-    gamma: 0.98,
-    lambda: 0.8,
-    clip: { start: 0.2, end: 0 },
-    valueClip: null,
-    entropyCoefficient: 0,
-    valueCoefficient: 0.5,
-    maxGradientNorm: 0.5,
-    normalizeAdvantages: true,
-    adamEpsilon: 1e-5,
-    weightDecay: 0,
-    truncationBootstrap: true,
-    hidden: [64, 64],
-    separateTowers: true,
-  },
+  algorithm: ppo({ totalSteps: 80_000 }),
   seed,
   name: "CartPole-v1",
   engine: "auto",
@@ -193,6 +173,9 @@ class SimulatedRun extends FakeRun {
       environmentReturn: update % 3 === 0 ? NaN : mean,
       episodeLength: update % 3 === 0 ? NaN : mean,
       rewardMean: 0.96,
+      optimizerSteps: 20,
+      episodeCost: NaN,
+      multiplier: NaN,
     });
     this.run = { ...this.run, update, step, metrics: this.curve.summary() };
     if (update % 16 === 0 || update === this.run.updates) this.#evaluate(noise * 0.7);

@@ -4,6 +4,8 @@ import { actorCriticTowers, type ActorCriticTowers, type DenseLayer, type Tensor
 export interface ActorCriticTape {
   readonly logits: Float64Array;
   readonly value: number;
+  /** All the critic's outputs, `value` first. */
+  readonly values: Float64Array;
   /** Per tower the input of every layer, then the tower's output. */
   readonly trunk: readonly Float64Array[];
   readonly actor: readonly Float64Array[];
@@ -15,10 +17,13 @@ export class ReferenceActorCritic {
   readonly towers: ActorCriticTowers;
   /** Elements of the arena. */
   readonly length: number;
+  /** Where the logarithm of a Gaussian policy's deviation is, else null. */
+  readonly logStd: number | null;
 
   constructor(layout: { readonly tensors: readonly TensorPlace[]; readonly length: number }) {
     this.towers = actorCriticTowers(layout);
     this.length = layout.length;
+    this.logStd = layout.tensors.find((tensor) => tensor.name === "actor.logStd")?.offset ?? null;
   }
 
   forward(parameters: ArrayLike<number>, observation: ArrayLike<number>): ActorCriticTape {
@@ -30,18 +35,19 @@ export class ReferenceActorCritic {
     return {
       logits: actorTape.at(-1)!,
       value: criticTape.at(-1)![0]!,
+      values: criticTape.at(-1)!,
       trunk: trunkTape,
       actor: actorTape,
       critic: criticTape,
     };
   }
 
-  /** Adds d loss / d parameters to `gradient`, given d loss / d logits and d loss / d value of one sample. */
+  /** Adds d loss / d parameters to `gradient`, given d loss / d logits and d loss / d values of one sample. */
   backward(
     parameters: ArrayLike<number>,
     tape: ActorCriticTape,
     logitsGradient: ArrayLike<number>,
-    valueGradient: number,
+    valuesGradient: ArrayLike<number>,
     gradient: Float64Array,
   ): void {
     const { trunk, actor, critic } = this.towers;
@@ -58,7 +64,7 @@ export class ReferenceActorCritic {
       critic.length - 1,
       parameters,
       tape.critic,
-      Float64Array.of(valueGradient),
+      Float64Array.from(valuesGradient),
       gradient,
     );
     const features = fromActor.map((g, i) => g + fromCritic[i]!);

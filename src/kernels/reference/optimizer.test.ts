@@ -41,3 +41,23 @@ test.each([
     check(faulty, "adamw");
   }).toThrow(/expected/);
 });
+
+test.each([
+  ["rmsprop_torch", false, 0],
+  ["rmsprop_tf_like", true, 1],
+] as const)("%s", (name, insideRoot, start) => {
+  const g = golden(name);
+  const parameters = Float64Array.from(g.input("p0"));
+  const squares = new Float64Array(parameters.length).fill(start);
+  const history: number[] = [];
+  for (let step = 1; step <= 5; step++) {
+    reference.rmsProp(parameters, g.input("grads").slice((step - 1) * 5, step * 5), squares, {
+      learningRate: g.params["lr"] as number,
+      alpha: g.params["alpha"] as number,
+      epsilon: g.params["eps"] as number,
+      insideRoot,
+    });
+    history.push(...parameters);
+  }
+  expectClose(history, g.output("params"), undefined, name);
+});

@@ -46,3 +46,27 @@ export function adamW(
     parameters[i] = decayed - (learningRate * (m / correction1)) / (Math.sqrt(v / correction2) + epsilon);
   }
 }
+
+export interface RmsPropOptions {
+  readonly learningRate: number;
+  readonly alpha: number;
+  readonly epsilon: number;
+  /** TensorFlow's: epsilon inside the root. Its accumulator starts at 1, PyTorch's at 0. */
+  readonly insideRoot: boolean;
+}
+
+/** One RMSprop step in place, f64: v <- alpha v + (1 - alpha) g^2; p <- p - lr g / (sqrt(v) + epsilon). */
+export function rmsProp(
+  parameters: Float64Array,
+  gradient: ArrayLike<number>,
+  squares: Float64Array,
+  { learningRate, alpha, epsilon, insideRoot }: RmsPropOptions,
+): void {
+  for (let i = 0; i < parameters.length; i++) {
+    const g = gradient[i]!;
+    const v = alpha * squares[i]! + (1 - alpha) * g * g;
+    squares[i] = v;
+    const root = insideRoot ? Math.sqrt(v + epsilon) : Math.sqrt(v) + epsilon;
+    parameters[i]! -= (learningRate * g) / root;
+  }
+}

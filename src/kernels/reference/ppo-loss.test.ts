@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { expectClose, golden } from "../../../test/support/goldens.ts";
 import { importMutated } from "../../../test/support/mutation.ts";
-import { actorCriticLayout, type ParameterLayout } from "../../nn/parameter-layout.ts";
+import { policyHead } from "../action-space.ts";
+import { actorCriticLayout, type ActorCriticShape, type ParameterLayout } from "../../nn/parameter-layout.ts";
 import { ReferenceActorCritic } from "./actor-critic.ts";
 import { adamW, clipCoefficient, globalNorm } from "./optimizer.ts";
 import * as reference from "./ppo-loss.ts";
@@ -97,14 +98,14 @@ describe("PPO loss", () => {
   });
 
   test.each([
-    ["a sign in the clip", "1 - clip), 1 + clip)", "1 + clip), 1 + clip)"],
+    ["a sign in the clip", "1 - clip), 1 + clipHigh)", "1 + clip), 1 + clipHigh)"],
     [
       "clip to the smaller loss",
       "Math.max(unclippedLoss, clippedLoss)",
       "Math.min(unclippedLoss, clippedLoss)",
     ],
     ["the gradient ignores the clip", "unclippedLoss >= clippedLoss ? ", "unclippedLoss >= -Infinity ? "],
-    ["entropy is punished", "- entropyCoefficient * towardsEntropy", "+ entropyCoefficient * towardsEntropy"],
+    ["entropy is punished", "- entropyCoefficient * policy.", "+ entropyCoefficient * policy."],
     ["the value clip's sign", "Math.max(change, -valueClip)", "Math.max(change, valueClip)"],
   ])("a seeded fault is caught: %s", async (_, find, replace) => {
     const faulty = await importMutated<typeof reference>(import.meta.url, "./ppo-loss.ts", { find, replace });
@@ -113,13 +114,71 @@ describe("PPO loss", () => {
     }).toThrow(/expected/);
   });
 
-  test.each([true, false])("the gradient is that of central differences, separate towers: %s", (separate) => {
-    const layout = actorCriticLayout({
-      observationSize: 3,
-      actionCount: 3,
-      hidden: [7, 5],
-      separateTowers: separate,
-    });
+  test.each(["reinforce_baseline", "a2c"])("%s: the score surrogate", (name) => {
+    const g = golden(name);
+    const network = new ReferenceActorCritic(layout);
+    const parameters = arena(layout, (tensor) => g.input(`weights/${goldenNames[tensor]!}`));
+    const size = 8;
+    const result = reference.ppoLoss(
+      network,
+      parameters,
+      {
+        observations: g.input("obs"),
+        actions: g.input("actions"),
+        oldLogProbabilities: new Float64Array(size),
+        advantages: g.output("advantages"),
+        returns: g.input("returns"),
+        oldValues: new Float64Array(size),
+        mask: g.input("mask"),
+      },
+      {
+        surrogate: "score",
+        clip: 0.2,
+        valueClip: null,
+        entropyCoefficient: 0,
+        // The golden's coefficient is on the mean square, ours on half of it.
+        valueCoefficient: 2 * (g.params["vf_coef"] as number),
+        normalizeAdvantages: false,
+      },
+    );
+    expectClose(
+      result.values.map((v, b) => g.input("returns")[b]! - v),
+      g.output("advantages"),
+    );
+    expectClose(result.loss, g.scalar("loss"), undefined, "loss");
+    expectClose(
+      result.gradient,
+      arena(layout, (tensor) => g.output(`grads/${goldenNames[tensor]!}`)),
+    );
+  });
+
+  const variants: readonly [
+    string,
+    Partial<ActorCriticShape>,
+    Partial<reference.PpoLossOptions>,
+    number[],
+  ][] = [
+    ["two towers", {}, {}, [0, 1, 2, 2, 1, 0]],
+    ["one trunk", { separateTowers: false }, {}, [0, 1, 2, 2, 1, 0]],
+    ["asymmetric and dual clip", {}, { clip: 0.1, clipHigh: 0.3, dualClip: 1.2 }, [0, 1, 2, 2, 1, 0]],
+    ["score", { separateTowers: false }, { surrogate: "score" }, [0, 1, 2, 2, 1, 0]],
+    [
+      "two factors and a cost's value",
+      { actionCount: 6, actions: { kind: "factored", counts: [2, 3] }, values: 2 },
+      {},
+      [0, 1, 2, 3, 4, 5],
+    ],
+    [
+      "a normal distribution",
+      { actionCount: 0, actions: { kind: "continuous", low: -1, high: 1 } },
+      {},
+      [0.3, -0.2, 1.4, -0.9, 0.1, 0.6],
+    ],
+  ];
+  test.each(variants)("the gradient is that of central differences: %s", (_, shape, choices, actions) => {
+    const full = { observationSize: 3, actionCount: 3, hidden: [7, 5], separateTowers: true, ...shape };
+    const head = policyHead(full);
+    const layout = actorCriticLayout(full);
     const network = new ReferenceActorCritic(layout);
     // Any smooth, aperiodic numbers do.
     const wave = (length: number, scale: number, phase: number): Float64Array =>
@@ -131,19 +190,23 @@ describe("PPO loss", () => {
     const size = 6;
     const batch: reference.PpoMinibatch = {
       observations: wave(size * 3, 1, 0.3),
-      actions: [0, 1, 2, 2, 1, 0],
+      actions,
       oldLogProbabilities: wave(size, 0.3, 0.2).map((x) => x - 1.1),
       advantages: wave(size, 1, 2),
       returns: wave(size, 1, 3),
       oldValues: wave(size, 1, 4),
-      mask: [1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1],
+      weights: [1, 0.5, 2, 0, 1, 1.5],
+      ...(full.actionCount === 3 ? { mask: [1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1] } : {}),
+      ...(full.values === 2 ? { costReturns: wave(size, 1, 5) } : {}),
     };
     const options: reference.PpoLossOptions = {
+      head,
       clip: 0.2,
       valueClip: 0.3,
       entropyCoefficient: 0.05,
       valueCoefficient: 0.7,
       normalizeAdvantages: true,
+      ...choices,
     };
     const { gradient } = reference.ppoLoss(network, parameters, batch, options);
     const step = 1e-5;

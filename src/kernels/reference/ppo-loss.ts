@@ -1,5 +1,6 @@
 import type { ReferenceActorCritic } from "./actor-critic.ts";
-import { categorical, entropyGradient, logProbabilityGradient } from "./categorical.ts";
+import type { PolicyHead } from "../action-space.ts";
+import { actionTerms } from "./policy-distribution.ts";
 import { normalize } from "./statistics.ts";
 
 /** B transitions; observations [B x O], mask [B x A] (0 forbids an action), the rest [B]. */
@@ -11,11 +12,23 @@ export interface PpoMinibatch {
   readonly returns: ArrayLike<number>;
   readonly oldValues: ArrayLike<number>;
   readonly mask?: ArrayLike<number>;
+  /** Factor on a transition's share of every term, default 1. */
+  readonly weights?: ArrayLike<number>;
+  /** Targets of the second value, where there is one. */
+  readonly costReturns?: ArrayLike<number>;
 }
 
 export interface PpoLossOptions {
+  /** Default: one categorical choice. */
+  readonly head?: PolicyHead;
+  /** "clip" (default) is PPO's; "score" is -A log pi, of which REINFORCE and A2C are made. */
+  readonly surrogate?: "clip" | "score";
   /** epsilon of the probability ratio. */
   readonly clip: number;
+  /** epsilon above 1, default `clip` (DAPO's clip-higher, arXiv 2503.14476). */
+  readonly clipHigh?: number;
+  /** Bounds the loss of A < 0 by -c A (dual clip, Ye et al. 2020, arXiv 1912.09729); default none. */
+  readonly dualClip?: number | null;
   /** epsilon of the value change; null for a plain 0.5 x mean squared error. */
   readonly valueClip: number | null;
   readonly entropyCoefficient: number;
@@ -34,7 +47,7 @@ export interface PpoLoss {
   readonly klK1: number;
   /** mean((ratio - 1) - log ratio); Schulman, "Approximating KL divergence". */
   readonly klK3: number;
-  /** Fraction of |ratio - 1| > clip. */
+  /** Fraction of the ratios outside of the clip range. */
   readonly clipFraction: number;
   readonly ratios: Float64Array;
   readonly logProbabilities: Float64Array;
@@ -55,7 +68,8 @@ export function ppoLoss(
   batch: PpoMinibatch,
   options: PpoLossOptions,
 ): PpoLoss {
-  const { clip, valueClip, entropyCoefficient, valueCoefficient } = options;
+  const { clip, clipHigh = clip, dualClip = null, surrogate = "clip" } = options;
+  const { valueClip, entropyCoefficient, valueCoefficient } = options;
   const size = batch.actions.length;
   const observationSize = batch.observations.length / size;
   const advantages = options.normalizeAdvantages
@@ -75,18 +89,30 @@ export function ppoLoss(
     const observation = slice(batch.observations, b, observationSize);
     const tape = network.forward(parameters, observation);
     const mask = batch.mask && slice(batch.mask, b, tape.logits.length);
-    const policy = categorical(tape.logits, mask);
-    const action = batch.actions[b]!;
+    const logStd = network.logStd === null ? 0 : parameters[network.logStd]!;
+    const count = tape.logits.length;
+    const head = options.head ?? { kind: "categorical", factors: [count], outputs: count };
+    const policy = actionTerms(head, tape.logits, logStd, batch.actions[b]!, mask);
     const advantage = advantages[b]!;
+    const share = (batch.weights?.[b] ?? 1) / size;
 
-    const logRatio = policy.logProbabilities[action]! - batch.oldLogProbabilities[b]!;
+    const logRatio = policy.logProbability - batch.oldLogProbabilities[b]!;
     const ratio = Math.exp(logRatio);
-    const clippedRatio = Math.min(Math.max(ratio, 1 - clip), 1 + clip);
+    const clippedRatio = Math.min(Math.max(ratio, 1 - clip), 1 + clipHigh);
     const unclippedLoss = -advantage * ratio;
     const clippedLoss = -advantage * clippedRatio;
-    policyLoss += Math.max(unclippedLoss, clippedLoss) / size;
+    let surrogateLoss = Math.max(unclippedLoss, clippedLoss);
     // Where the clipped branch is the larger one its derivative is 0, the clamp being active.
-    const logProbabilityWeight = unclippedLoss >= clippedLoss ? -advantage * ratio : 0;
+    let logProbabilityWeight = unclippedLoss >= clippedLoss ? -advantage * ratio : 0;
+    if (dualClip !== null && advantage < 0 && surrogateLoss > -advantage * dualClip) {
+      surrogateLoss = -advantage * dualClip;
+      logProbabilityWeight = 0;
+    }
+    if (surrogate === "score") {
+      surrogateLoss = -advantage * policy.logProbability;
+      logProbabilityWeight = -advantage;
+    }
+    policyLoss += surrogateLoss * share;
 
     const target = batch.returns[b]!;
     const error = tape.value - target;
@@ -101,20 +127,29 @@ export function ppoLoss(
         valueGradient = Math.abs(change) < valueClip ? clippedError : 0;
       }
     }
-    valueLoss += (0.5 * squared) / size;
-    entropy += policy.entropy / size;
-    klK1 -= logRatio / size;
-    klK3 += (ratio - 1 - logRatio) / size;
-    if (Math.abs(ratio - 1) > clip) clipFraction += 1 / size;
+    valueLoss += 0.5 * squared * share;
+    const valuesGradient = [valueCoefficient * valueGradient * share];
+    if (batch.costReturns) {
+      const costError = tape.values[1]! - batch.costReturns[b]!;
+      valueLoss += 0.5 * costError * costError * share;
+      valuesGradient.push(valueCoefficient * costError * share);
+    }
+    entropy += policy.entropy * share;
+    klK1 -= logRatio * share;
+    klK3 += (ratio - 1 - logRatio) * share;
+    if (ratio - 1 > clipHigh || 1 - ratio > clip) clipFraction += share;
 
-    const towardsAction = logProbabilityGradient(policy, action, mask);
-    const towardsEntropy = entropyGradient(policy, mask);
-    const logitsGradient = towardsAction.map(
-      (g, k) => (logProbabilityWeight * g - entropyCoefficient * towardsEntropy[k]!) / size,
+    const logitsGradient = policy.logProbabilityGradient.map(
+      (g, k) => (logProbabilityWeight * g - entropyCoefficient * policy.entropyGradient[k]!) * share,
     );
-    network.backward(parameters, tape, logitsGradient, (valueCoefficient * valueGradient) / size, gradient);
+    network.backward(parameters, tape, logitsGradient, valuesGradient, gradient);
+    if (network.logStd !== null) {
+      const { logProbability, entropy: towardsEntropy } = policy.logStdGradient;
+      gradient[network.logStd]! +=
+        (logProbabilityWeight * logProbability - entropyCoefficient * towardsEntropy) * share;
+    }
     ratios[b] = ratio;
-    logProbabilities[b] = policy.logProbabilities[action]!;
+    logProbabilities[b] = policy.logProbability;
     values[b] = tape.value;
   }
   const loss = policyLoss - entropyCoefficient * entropy + valueCoefficient * valueLoss;

@@ -34,6 +34,7 @@ export const greaterOrEqual = binary("f32x4.ge");
 export const less = binary("f32x4.lt");
 export const equal = binary("f32x4.eq");
 export const and = binary("v128.and");
+export const equalIntegers = binary("i32x4.eq");
 export const addIntegers = binary("i32x4.add");
 export const subtractIntegers = binary("i32x4.sub");
 export const squareRoot = unary("f32x4.sqrt");

@@ -70,3 +70,28 @@ export function defineAdamW(wasm: WasmModule, name: string, arenas: AdamArenas):
     });
   });
 }
+
+/**
+ * Exports `name(scale, decay, stepSize, alpha, complement, epsilon)`: one RMSprop step (Tieleman and Hinton 2012), the
+ * gradient multiplied by `scale` first, v <- alpha v + complement g^2, p <- p decay - stepSize g / (sqrt(v) + epsilon);
+ * epsilon inside the root where `inside` (TensorFlow's). The first moment stays as it is.
+ */
+export function defineRmsProp(wasm: WasmModule, name: string, arenas: AdamArenas, inside: boolean): void {
+  wasm.define(name, ["f32", "f32", "f32", "f32", "f32", "f32"], [], (body) => {
+    const [scale, decay, stepSize, alpha, complement, epsilon] = body.parameters.map((p) =>
+      keep(body, splat(read(p))),
+    );
+    forRange(body, 0, arenas.length * 4, 16, (local) => {
+      const at = read(local);
+      const g = keep(body, multiply(load(at, arenas.gradient), scale!));
+      const v = keep(
+        body,
+        add(multiply(load(at, arenas.secondMoment), alpha!), multiply(multiply(g, g), complement!)),
+      );
+      store(body, at, arenas.secondMoment, v);
+      const root = inside ? squareRoot(add(v, epsilon!)) : add(squareRoot(v), epsilon!);
+      const step = divide(multiply(g, stepSize!), root);
+      store(body, at, arenas.parameters, subtract(multiply(load(at, arenas.parameters), decay!), step));
+    });
+  });
+}

@@ -1,4 +1,4 @@
-/** Categorical policy and PPO loss on blocks of `columns` samples, [rows x columns] feature-major. Addresses are bytes. */
+/** Policy and its loss on blocks of `columns` samples, [rows x columns] feature-major. Addresses are bytes. */
 import {
   absolute,
   add,
@@ -9,10 +9,13 @@ import {
   constant,
   divide,
   equal,
+  equalIntegers,
   forRange,
   greater,
   greaterOrEqual,
+  integer,
   keep,
+  laneSums,
   less,
   load,
   loadSplat,
@@ -24,6 +27,7 @@ import {
   subtract,
   type Expression,
 } from "./expression.ts";
+import { factorOffsets } from "../action-space.ts";
 import { exponential, logarithm } from "./elementary.ts";
 import type { FunctionBody } from "./function-body.ts";
 
@@ -32,75 +36,128 @@ interface Policy {
   readonly logProbabilities: readonly Expression[];
 }
 
-/** Softmax and its logarithm of four samples, the largest logit subtracted first. */
-function softmax(body: FunctionBody, logits: readonly Expression[]): Policy {
-  const largest = keep(body, logits.reduce(maximum));
-  const shifted = logits.map((logit) => keep(body, subtract(logit, largest)));
+/** Logit of a forbidden action. */
+const FORBIDDEN = -1e8;
+
+/**
+ * Softmax and its logarithm of four samples, the largest logit subtracted first. `allowed` are masks of lanes; a
+ * forbidden action has probability 0.
+ */
+function softmax(
+  body: FunctionBody,
+  logits: readonly Expression[],
+  allowed: readonly Expression[] | null,
+): Policy {
+  const open = allowed
+    ? logits.map((logit, k) => keep(body, choose(allowed[k]!, logit, constant(FORBIDDEN))))
+    : logits;
+  const largest = keep(body, open.reduce(maximum));
+  const shifted = open.map((logit) => keep(body, subtract(logit, largest)));
   const exponentials = shifted.map((x) => exponential(body, x));
   const sum = keep(body, exponentials.reduce(add));
   const logSum = logarithm(body, sum);
   return {
-    probabilities: exponentials.map((e) => keep(body, divide(e, sum))),
+    probabilities: exponentials.map((e, k) => {
+      const p = divide(e, sum);
+      return keep(body, allowed ? and(allowed[k]!, p) : p);
+    }),
     logProbabilities: shifted.map((x) => keep(body, subtract(x, logSum))),
   };
 }
 
-export interface PolicyHead {
-  readonly actions: number;
+/** The lanes that allow output k, from four bit masks. */
+const allows = (body: FunctionBody, mask: Expression, output: number): Expression =>
+  keep(body, equalIntegers(and(mask, integer(1 << output)), integer(1 << output)));
+
+/** What both kernels need to know of the distribution: outputs of each factor, none for a normal distribution. */
+export interface PolicyShape {
+  /** Counts of the factors; their outputs lie one after the other. Empty: a normal distribution. */
+  readonly factors: readonly number[];
   readonly columns: number;
-  /** [actions x columns] each. */
+  /** [columns] u32, bit k allows output k; null allows everything. */
+  readonly mask: number | null;
+}
+
+export interface PolicyHead extends PolicyShape {
+  /** [outputs x columns] each. */
   readonly logits: number;
   readonly probabilities: number;
   readonly logProbabilities: number;
 }
 
-/** Writes probabilities and log-probabilities of a block. */
+/** Writes probabilities and log-probabilities of a block, factor by factor. */
 export function policyHead(body: FunctionBody, head: PolicyHead): void {
   const rowBytes = head.columns * 4;
+  if (head.factors.length === 0) return;
   forRange(body, 0, rowBytes, 16, (local) => {
     const at = read(local);
-    const rows = Array.from({ length: head.actions }, (_, k) => k * rowBytes);
-    const policy = softmax(
-      body,
-      rows.map((row) => keep(body, load(at, head.logits + row))),
-    );
-    rows.forEach((row, k) => {
-      store(body, at, head.probabilities + row, policy.probabilities[k]!);
-      store(body, at, head.logProbabilities + row, policy.logProbabilities[k]!);
-    });
+    const mask = head.mask === null ? null : keep(body, load(at, head.mask));
+    for (const outputs of outputsOf(head.factors)) {
+      const logits = outputs.map((k) => keep(body, load(at, head.logits + k * rowBytes)));
+      const policy = softmax(body, logits, mask && outputs.map((k) => allows(body, mask, k)));
+      outputs.forEach((k, i) => {
+        store(body, at, head.probabilities + k * rowBytes, policy.probabilities[i]!);
+        store(body, at, head.logProbabilities + k * rowBytes, policy.logProbabilities[i]!);
+      });
+    }
   });
 }
 
-/** Scalars of the loss, consecutive f32 at `PpoRows.scalars`. */
-export const ppoScalars = ["clip", "valueClip", "entropyCoefficient", "valueCoefficient"] as const;
+/** Numbers of the outputs of each factor. */
+const outputsOf = (factors: readonly number[]): readonly (readonly number[])[] =>
+  factorOffsets(factors).map((first, f) => Array.from({ length: factors[f]! }, (_, k) => first + k));
+
+/** Scalars of the loss, consecutive f32 at `PpoRows.scalars`; a dual clip of 0 is none. */
+export const ppoScalars = [
+  "clip",
+  "clipHigh",
+  "dualClip",
+  "valueClip",
+  "entropyCoefficient",
+  "valueCoefficient",
+] as const;
 
 /** Sums over the minibatch that the loss adds to, four lanes each, at `PpoRows.metrics`. */
 export const ppoMetrics = ["policyLoss", "valueLoss", "entropy", "approximateKl", "clipFraction"] as const;
 
-export interface PpoRows {
-  readonly actions: number;
-  readonly columns: number;
+export interface PpoRows extends PolicyShape {
+  readonly surrogate: "clip" | "score";
+  readonly dualClip: boolean;
   readonly clipsValue: boolean;
   readonly scalars: number;
   readonly metrics: number;
-  /** [actions x columns]; the value [columns]. */
+  /** [outputs x columns]; the values [values x columns]. */
   readonly logits: number;
   readonly value: number;
   readonly logitsGradient: number;
   readonly valueGradient: number;
-  /** [columns] each: the action's number as f32, and what the rollout left. */
+  /** One f32 and its gradient: the logarithm of a normal distribution's deviation. */
+  readonly logStd: number;
+  readonly logStdGradient: number;
+  /** [factors x columns]: the choices' numbers as f32; of a normal distribution [columns], the action. */
   readonly action: number;
+  /** [columns] each: what the rollout left. */
   readonly oldLogProbability: number;
   readonly advantage: number;
   readonly return: number;
   readonly oldValue: number;
-  /** [columns]: 1 / minibatch size, or 0 where a block is not full. */
+  /** Targets of the second value [columns]; null where there is none. */
+  readonly costReturn: number | null;
+  /** [columns]: a sample's share of the mean, 0 where a block is not full. */
   readonly weight: number;
 }
 
+/** Log-probability and entropy of four samples, and how to hand their gradients back. */
+interface Distribution {
+  readonly logProbability: Expression;
+  readonly entropy: Expression;
+  /** Stores the outputs' gradients, given d loss / d log-probability; the entropy's is -`entropyCoefficient`. */
+  readonly backward: (slope: Expression) => void;
+}
+
 /**
- * PPO's loss of one block: the gradients of logits and value, and the metrics added up. The formula is that of
- * `kernels/reference/ppo-loss.ts`.
+ * The policy-gradient loss of one block: the gradients of outputs and values, and the metrics added up. The formula
+ * is that of `kernels/reference/ppo-loss.ts`.
  */
 export function ppoRows(body: FunctionBody, rows: PpoRows): void {
   const rowBytes = rows.columns * 4;
@@ -110,16 +167,22 @@ export function ppoRows(body: FunctionBody, rows: PpoRows): void {
   const scalar = (name: (typeof ppoScalars)[number]): Expression =>
     keep(body, loadSplat(nowhere, rows.scalars + ppoScalars.indexOf(name) * 4));
   const clip = scalar("clip");
+  const clipHigh = scalar("clipHigh");
   const valueClip = scalar("valueClip");
   const entropyCoefficient = scalar("entropyCoefficient");
   const valueCoefficient = scalar("valueCoefficient");
+  const dualClip = scalar("dualClip");
   const low = keep(body, subtract(constant(1), clip));
-  const high = keep(body, add(constant(1), clip));
+  const high = keep(body, add(constant(1), clipHigh));
   const totals = ppoMetrics.map((_, i) => {
     const total = body.local("v128");
     assign(body, total, load(nowhere, rows.metrics + i * 16));
     return total;
   });
+  const gaussian = rows.factors.length === 0;
+  const logStd = gaussian ? keep(body, loadSplat(nowhere, rows.logStd)) : null;
+  const inverseStd = logStd && exponential(body, negate(logStd));
+  const logStdTotal = body.local("v128");
 
   forRange(body, 0, rowBytes, 16, (local) => {
     const at = read(local);
@@ -129,37 +192,91 @@ export function ppoRows(body: FunctionBody, rows: PpoRows): void {
       const total = totals[ppoMetrics.indexOf(metric)]!;
       assign(body, total, add(read(total), multiply(weight, value)));
     };
-    const { probabilities, logProbabilities } = softmax(
-      body,
-      Array.from({ length: rows.actions }, (_, k) => column(rows.logits + k * rowBytes)),
-    );
-    const action = column(rows.action);
-    const chosen = probabilities.map((_, k) => keep(body, equal(action, constant(k))));
-    const entropy = keep(
-      body,
-      negate(probabilities.map((p, k) => multiply(p, logProbabilities[k]!)).reduce(add)),
-    );
-    const logProbability = keep(body, chosen.map((mask, k) => and(mask, logProbabilities[k]!)).reduce(add));
 
-    const logRatio = keep(body, subtract(logProbability, column(rows.oldLogProbability)));
+    const normal = (): Distribution => {
+      const deviation = keep(body, multiply(subtract(column(rows.action), column(rows.logits)), inverseStd!));
+      const squared = keep(body, multiply(deviation, deviation));
+      return {
+        logProbability: keep(
+          body,
+          subtract(subtract(multiply(constant(-0.5), squared), logStd!), constant(0.91893853)),
+        ),
+        entropy: keep(body, add(logStd!, constant(1.4189385))),
+        backward: (slope) => {
+          const towards = multiply(slope, multiply(deviation, inverseStd!));
+          store(body, at, rows.logitsGradient, multiply(weight, towards));
+          const change = subtract(multiply(slope, subtract(squared, constant(1))), entropyCoefficient);
+          assign(body, logStdTotal, add(read(logStdTotal), multiply(weight, change)));
+        },
+      };
+    };
+
+    const choices = (): Distribution => {
+      const mask = rows.mask === null ? null : column(rows.mask);
+      const factors = outputsOf(rows.factors).map((outputs, f) => {
+        const allowed = mask && outputs.map((k) => allows(body, mask, k));
+        const { probabilities, logProbabilities } = softmax(
+          body,
+          outputs.map((k) => column(rows.logits + k * rowBytes)),
+          allowed,
+        );
+        const action = column(rows.action + f * rowBytes);
+        const chosen = outputs.map((_, i) => keep(body, equal(action, constant(i))));
+        const entropy = keep(
+          body,
+          negate(probabilities.map((p, i) => multiply(p, logProbabilities[i]!)).reduce(add)),
+        );
+        const logProbability = keep(body, chosen.map((is, i) => and(is, logProbabilities[i]!)).reduce(add));
+        return { outputs, allowed, probabilities, logProbabilities, chosen, entropy, logProbability };
+      });
+      return {
+        logProbability: keep(body, factors.map((factor) => factor.logProbability).reduce(add)),
+        entropy: keep(body, factors.map((factor) => factor.entropy).reduce(add)),
+        backward: (slope) => {
+          for (const factor of factors) {
+            factor.outputs.forEach((k, i) => {
+              const p = factor.probabilities[i]!;
+              const oneHot = and(factor.chosen[i]!, constant(1));
+              const towardsEntropy = multiply(p, add(factor.logProbabilities[i]!, factor.entropy));
+              const gradient = add(
+                multiply(slope, subtract(oneHot, p)),
+                multiply(entropyCoefficient, towardsEntropy),
+              );
+              const open = factor.allowed ? and(factor.allowed[i]!, gradient) : gradient;
+              store(body, at, rows.logitsGradient + k * rowBytes, multiply(weight, open));
+            });
+          }
+        },
+      };
+    };
+
+    const policy = gaussian ? normal() : choices();
+    const logRatio = keep(body, subtract(policy.logProbability, column(rows.oldLogProbability)));
     const ratio = exponential(body, logRatio);
     const loss = keep(body, negate(column(rows.advantage)));
-    const unclipped = keep(body, multiply(loss, ratio));
-    const clipped = keep(body, multiply(loss, clamp(ratio, low, high)));
-    count("policyLoss", maximum(unclipped, clipped));
-    const towardsAction = keep(body, and(greaterOrEqual(unclipped, clipped), unclipped));
-    count("entropy", entropy);
+    if (rows.surrogate === "score") {
+      count("policyLoss", multiply(loss, policy.logProbability));
+      policy.backward(loss);
+    } else {
+      const unclipped = keep(body, multiply(loss, ratio));
+      const clipped = keep(body, multiply(loss, clamp(ratio, low, high)));
+      let surrogate = keep(body, maximum(unclipped, clipped));
+      let slope = keep(body, and(greaterOrEqual(unclipped, clipped), unclipped));
+      if (rows.dualClip) {
+        // -A > 0, and more is lost than its `dualClip`-fold.
+        const bound = keep(body, multiply(loss, dualClip));
+        const bounded = keep(body, and(greater(loss, constant(0)), greater(surrogate, bound)));
+        surrogate = choose(bounded, bound, surrogate);
+        slope = keep(body, choose(bounded, constant(0), slope));
+      }
+      count("policyLoss", surrogate);
+      policy.backward(slope);
+    }
+    count("entropy", policy.entropy);
     count("approximateKl", subtract(subtract(ratio, constant(1)), logRatio));
-    count("clipFraction", and(greater(absolute(subtract(ratio, constant(1))), clip), constant(1)));
-    probabilities.forEach((p, k) => {
-      const oneHot = and(chosen[k]!, constant(1));
-      const towardsEntropy = multiply(p, add(logProbabilities[k]!, entropy));
-      const gradient = add(
-        multiply(towardsAction, subtract(oneHot, p)),
-        multiply(entropyCoefficient, towardsEntropy),
-      );
-      store(body, at, rows.logitsGradient + k * rowBytes, multiply(weight, gradient));
-    });
+    const above = and(greater(subtract(ratio, constant(1)), clipHigh), constant(1));
+    const below = and(greater(subtract(constant(1), ratio), clip), constant(1));
+    count("clipFraction", add(above, below));
 
     const value = column(rows.value);
     const target = column(rows.return);
@@ -179,8 +296,20 @@ export function ppoRows(body: FunctionBody, rows: PpoRows): void {
     }
     count("valueLoss", multiply(constant(0.5), squared));
     store(body, at, rows.valueGradient, multiply(weight, multiply(valueCoefficient, gradient)));
+    if (rows.costReturn !== null) {
+      const costError = keep(body, subtract(column(rows.value + rowBytes), column(rows.costReturn)));
+      count("valueLoss", multiply(constant(0.5), multiply(costError, costError)));
+      store(body, at, rows.valueGradient + rowBytes, multiply(weight, multiply(valueCoefficient, costError)));
+    }
   });
   totals.forEach((total, i) => {
     store(body, nowhere, rows.metrics + i * 16, read(total));
   });
+  if (gaussian) {
+    const zero = constant(0);
+    const sum = laneSums(body, [read(logStdTotal), zero, zero, zero]);
+    body.i32(0).i32(0).memory("f32.load", rows.logStdGradient);
+    sum(body);
+    body.extractLane(0).op("f32.add").memory("f32.store", rows.logStdGradient);
+  }
 }

@@ -1,0 +1,109 @@
+import type { PolicyGradientConfig } from "./config.ts";
+import type { CpuRollout } from "./cpu-rollout.ts";
+import { episodeShares } from "./episode-credit.ts";
+import { computeAdvantages } from "./gae.ts";
+import { constrainedAdvantage } from "./lagrangian.ts";
+import { cutReward, meanAndVariance, type RunningNormalization } from "./normalization.ts";
+
+/** From one update's transitions to what its minibatches train on: normalised rewards, advantages, targets, weights. */
+export class CpuCredit {
+  /** [T x N] each. */
+  readonly advantages: Float32Array;
+  readonly returns: Float32Array;
+  readonly costReturns: Float32Array;
+  readonly #costAdvantages: Float32Array;
+  readonly #config: PolicyGradientConfig;
+  readonly #rollout: CpuRollout;
+  readonly #normalization: RunningNormalization | null;
+  #rows: number;
+
+  constructor(config: PolicyGradientConfig, rollout: CpuRollout, normalization: RunningNormalization | null) {
+    const rows = config.envs * config.steps;
+    const costed = config.costLimit ? rows : 0;
+    this.#config = config;
+    this.#rollout = rollout;
+    this.#normalization = normalization;
+    this.#rows = rows;
+    this.advantages = new Float32Array(rows);
+    this.returns = new Float32Array(rows);
+    this.costReturns = new Float32Array(costed);
+    this.#costAdvantages = new Float32Array(costed);
+  }
+
+  /** Steps of the last update that count. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** `multiplier` is read only where there is a cost limit. */
+  assign(multiplier: number): void {
+    const { episodes, costLimit } = this.#config;
+    const rollout = this.#rollout;
+    const whole = episodes === "whole";
+    if (whole) this.#rows = rollout.endedLengths.reduce((sum, length) => sum + length, 0);
+    if (this.#normalization) this.#normalize(this.#normalization);
+    const { advantages, returns } = this;
+    const { envs, steps, gamma, lambda } = this.#config;
+    const shape = { envs, steps, gamma, lambda, ended: rollout.ended };
+    const { rewards, values, finalValues, lastValues } = rollout;
+    computeAdvantages({ ...shape, rewards, values, finalValues, lastValues }, advantages, returns);
+    if (costLimit) {
+      computeAdvantages(
+        {
+          ...shape,
+          rewards: rollout.costs,
+          values: rollout.costValues,
+          finalValues: rollout.finalCostValues,
+          lastValues: rollout.lastCostValues,
+        },
+        this.#costAdvantages,
+        this.costReturns,
+      );
+      for (let i = 0; i < advantages.length; i++) {
+        advantages[i] = constrainedAdvantage(advantages[i]!, this.#costAdvantages[i]!, multiplier);
+      }
+    }
+    if (whole) this.#share();
+  }
+
+  /** Advantages and weights by whole episodes. */
+  #share(): void {
+    const { envs, steps, groups } = this.#config;
+    const { endedReturns, endedLengths, weights } = this.#rollout;
+    const shares = episodeShares({ returns: endedReturns, lengths: endedLengths, steps, groups });
+    for (let row = 0; row < weights.length; row++) {
+      if (weights[row] === 0) continue;
+      const n = row % envs;
+      weights[row] = shares.weights[n]!;
+      if (shares.advantages) this.advantages[row] = shares.advantages[n]!;
+    }
+  }
+
+  #normalize(running: RunningNormalization): void {
+    const { envs, steps, gamma, normalizeObservations, normalizeRewards } = this.#config;
+    const { rewards, ended, weights, rawObservations } = this.#rollout;
+    const live: number[] = [];
+    for (let row = 0; row < weights.length; row++) if (weights[row] !== 0) live.push(row);
+    const size = this.#rollout.observations.length / (envs * steps);
+    if (normalizeObservations) {
+      for (let o = 0; o < size; o++) {
+        const [mean, variance] = meanAndVariance(live.length, (i) => rawObservations![live[i]! * size + o]!);
+        running.merge(o, mean, variance, live.length);
+      }
+    }
+    if (normalizeRewards) {
+      const discounted = running.discountedReturns;
+      const seen = new Float32Array(rewards.length);
+      for (let row = 0; row < rewards.length; row++) {
+        if (weights[row] === 0) continue;
+        const n = row % envs;
+        seen[row] = discounted[n]! * gamma + rewards[row]!;
+        discounted[n] = ended[row] === 1 ? 0 : seen[row]!;
+      }
+      const [mean, variance] = meanAndVariance(live.length, (i) => seen[live[i]!]!);
+      running.merge(size, mean, variance, live.length);
+      const scale = running.rewardScale;
+      for (const row of live) rewards[row] = cutReward(Math.fround(rewards[row]! * scale));
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { cartPole } from "../../src/env/cartpole.ts";
+import type { EngineRequest } from "../../src/rl/engine.ts";
+import { ppo } from "../../src/rl/ppo.ts";
+import { algorithmVariants } from "../support/algorithm-variants.ts";
+import { compareEngines } from "./compare-engines.ts";
+import { gpu } from "./support.ts";
+
+const cleanrl: EngineRequest = {
+  environment: cartPole(),
+  reward: null,
+  algorithm: ppo({ preset: "cleanrl" }),
+  seed: 1,
+};
+
+/** 50 teacher-forced updates of every algorithm: the GPU starts each from the CPU engine's state. */
+describe.skipIf(!gpu)("the WebGPU engine follows the CPU engine over 50 updates", () => {
+  const rows: object[] = [];
+  test.each([["CleanRL's settings on CartPole", cleanrl] as const, ...algorithmVariants])(
+    "%s",
+    async (name, request) => {
+      const worst = await compareEngines(request, 50);
+      rows.push({ variant: name, updates: 50, ...worst });
+      console.log(name, worst);
+      expect(worst.parameter).toBeLessThan(5e-5);
+      const folder = new URL("../../bench/results/", import.meta.url);
+      mkdirSync(folder, { recursive: true });
+      const result = {
+        adapter: gpu!.adapter,
+        date: new Date().toISOString().slice(0, 10),
+        unit: "largest difference over max(1, size)",
+        rows,
+      };
+      writeFileSync(new URL("engine-parity.json", folder), `${JSON.stringify(result, null, 2)}\n`);
+    },
+  );
+});

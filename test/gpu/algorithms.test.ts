@@ -1,0 +1,26 @@
+import { describe, test } from "vitest";
+import { algorithmVariants } from "../support/algorithm-variants.ts";
+import { compareEngines } from "./compare-engines.ts";
+import { gpu } from "./support.ts";
+
+/** Those that between them have every kernel's every branch; `algorithms.proof.ts` has all, over 50 updates. */
+const short = [
+  "asymmetric and dual clip",
+  "a KL stop before a step",
+  "a KL stop after an epoch",
+  "A2C",
+  "TensorFlow's RMSprop",
+  "REINFORCE over whole episodes",
+  "GRPO over whole episodes",
+  "RLOO over whole episodes",
+  "a cost limit on one trunk, with normalised rewards",
+  "a cost limit",
+  "two factors with a mask",
+  "a normal distribution",
+];
+
+describe.skipIf(!gpu)("every algorithm on both engines", () => {
+  test.each(algorithmVariants.filter(([name]) => short.includes(name)))("%s", async (_, request) => {
+    await compareEngines(request, 2);
+  });
+});

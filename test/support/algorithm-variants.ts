@@ -1,0 +1,151 @@
+import type { CompiledReward } from "../../src/compile/compiled-reward.ts";
+import { cartPole } from "../../src/env/cartpole.ts";
+import type { Environment } from "../../src/env/environment.ts";
+import { a2c } from "../../src/rl/a2c.ts";
+import type { PolicyGradientConfig } from "../../src/rl/config.ts";
+import type { EngineRequest } from "../../src/rl/engine.ts";
+import { episodeGrpo } from "../../src/rl/episode-grpo.ts";
+import { ppo } from "../../src/rl/ppo.ts";
+import { reinforce } from "../../src/rl/reinforce.ts";
+
+const f = Math.fround;
+
+/** Compiled by hand, as the compiler would. */
+const upright: CompiledReward = {
+  source: "(s, a, next) => 1 - Math.abs(next.theta) + 0.125 * a",
+  wgsl: `fn step_reward(s: array<f32, 4>, a: f32, next: array<f32, 4>) -> f32 {
+  return (1.0 - abs(next[2])) + 0.125 * a;
+}`,
+  evaluate: (_s, _at, a, next, at) => f(f(1 - Math.abs(next[at + 2]!)) + f(0.125 * a)),
+};
+
+const far: CompiledReward = {
+  source: "(s, a, next) => 8 * Math.abs(next.x)",
+  wgsl: `fn reward_eight() -> f32 { return 8.0; }
+fn step_reward(s: array<f32, 4>, a: f32, next: array<f32, 4>) -> f32 {
+  return reward_eight() * abs(next[0]);
+}`,
+  evaluate: (_s, _at, _a, next, at) => f(8 * Math.abs(next[at]!)),
+};
+
+/** Short episodes: both kinds of ending happen. */
+const pole: Environment = { ...cartPole(), maxEpisodeSteps: 12 };
+
+const masked: Environment = {
+  ...pole,
+  mask: (s, at) => (s[at]! > 0.02 ? 1 : s[at]! < -0.02 ? 2 : 3),
+  wgsl: `${pole.wgsl}
+fn env_mask(state: ptr<function, array<f32, 4>>) -> u32 {
+  return select(select(3u, 2u, (*state)[0] < -0.02), 1u, (*state)[0] > 0.02);
+}`,
+};
+
+const steps = (body: string, action: string): string => `${pole.wgsl.replace("fn env_step(", "fn pole_step(")}
+fn env_step(state: ptr<function, array<f32, 4>>, action: ${action}) -> EnvStep {
+  ${body}
+}`;
+
+const factored: Environment = {
+  ...pole,
+  actionCount: 6,
+  actions: { kind: "factored", counts: [2, 3] },
+  mask: (s, at) => (s[at]! > 0 ? 0b01111 : 0b11011),
+  step: (state, at, action, out) => {
+    pole.step(state, at, action % 2, out);
+    state[at + 1] = state[at + 1]! + f(0.015625 * Math.floor(action / 2));
+  },
+  wgsl: `${steps(
+    `let outcome = pole_step(state, action % 2u);
+  (*state)[1] += 0.015625 * f32(action / 2u);
+  return outcome;`,
+    "u32",
+  )}
+fn env_mask(state: ptr<function, array<f32, 4>>) -> u32 {
+  return select(27u, 15u, (*state)[0] > 0.0);
+}`,
+};
+
+const continuous: Environment = {
+  ...pole,
+  actionCount: 0,
+  actions: { kind: "continuous", low: -0.75, high: 0.5 },
+  step: (state, at, action, out) => {
+    pole.step(state, at, action > 0 ? 1 : 0, out);
+    state[at + 1] = state[at + 1]! + f(0.125 * action);
+  },
+  wgsl: steps(
+    `let outcome = pole_step(state, select(0u, 1u, action > 0.0));
+  (*state)[1] += 0.125 * action;
+  return outcome;`,
+    "f32",
+  ),
+};
+
+/** Odd sizes, so that blocks are not full. */
+const small = { envs: 5, steps: 12, hidden: [9, 6], totalSteps: 600 } as const;
+const base = ppo({
+  ...small,
+  minibatchSize: 20,
+  epochs: 3,
+  entropyCoefficient: 0.01,
+  valueClip: 0.2,
+  weightDecay: 0.01,
+});
+
+const variant = (
+  name: string,
+  changes: Partial<EngineRequest>,
+  options: Partial<PolicyGradientConfig> = {},
+): readonly [string, EngineRequest] => [
+  name,
+  { environment: pole, reward: upright, seed: 3, ...changes, algorithm: { ...base, ...options } },
+];
+
+const ascent = { limit: 0.1, initial: 0.5, control: { kind: "ascent", rate: 0.1 } } as const;
+const grouped = (name: "grpo" | "dr-grpo" | "rloo"): PolicyGradientConfig =>
+  episodeGrpo({
+    variant: name,
+    groupSize: 3,
+    groupCount: 2,
+    ...{ steps: 14, minibatchSize: 21, epochs: 2, hidden: [9], totalSteps: 840 },
+    normalizeObservations: true,
+    entropyCoefficient: 0.01,
+  });
+
+/** Every switch of the algorithms, every kind of action: what engines are held to. */
+export const algorithmVariants: readonly (readonly [string, EngineRequest])[] = [
+  variant("truncation bootstraps", {}),
+  variant(
+    "a shared trunk, the environment's reward, truncation ends",
+    { reward: null },
+    { separateTowers: false, truncationBootstrap: false, valueClip: null },
+  ),
+  variant(
+    "asymmetric and dual clip",
+    {},
+    { clip: { start: 0.005, end: 0.005 }, clipHigh: 0.01, dualClip: 1.01 },
+  ),
+  variant("a KL stop before a step", {}, { klStop: { limit: 2e-5, when: "step" } }),
+  variant("a KL stop after an epoch", {}, { klStop: { limit: 2e-6, when: "epoch" } }),
+  variant("A2C", {}, a2c(small)),
+  variant("TensorFlow's RMSprop", {}, { optimizer: "rmsprop-tensorflow", weightDecay: 0 }),
+  variant("normalised observations and rewards", {}, { normalizeObservations: true, normalizeRewards: true }),
+  variant(
+    "REINFORCE over whole episodes",
+    {},
+    reinforce({ envs: 5, steps: 9, hidden: [9, 6], totalSteps: 450 }),
+  ),
+  variant("GRPO over whole episodes", {}, grouped("grpo")),
+  variant("Dr.GRPO over whole episodes", {}, grouped("dr-grpo")),
+  variant("RLOO over whole episodes", {}, grouped("rloo")),
+  variant("a cost limit", { cost: far }, { costLimit: ascent }),
+  variant(
+    "a cost limit on one trunk, with normalised rewards",
+    { cost: far, reward: null },
+    { costLimit: ascent, separateTowers: false, normalizeRewards: true },
+  ),
+  variant("a mask", { environment: masked }),
+  variant("two factors with a mask", { environment: factored }, { separateTowers: false }),
+  variant("a normal distribution", { environment: continuous }),
+  variant("a normal distribution on one trunk", { environment: continuous }, { separateTowers: false }),
+];
