@@ -1,5 +1,6 @@
 import type { Environment } from "../../src/env/environment.ts";
 import type { GpuDevice } from "../../src/gpu/device.ts";
+import { policyHead } from "../../src/kernels/action-space.ts";
 import { METRICS_LENGTH, metricWord } from "../../src/kernels/metrics.ts";
 import { ScalarSlots, type Scalar } from "../../src/kernels/scalars.ts";
 import { ppoScalars } from "../../src/kernels/wasm/policy.ts";
@@ -18,7 +19,10 @@ const totalLoss = (work: MinibatchWork, surrogate: number, value: number, entrop
 export async function createOurMinibatch(gpu: GpuDevice, work: MinibatchWork): Promise<Contestant> {
   const began = performance.now();
   const { size } = work;
-  const environment = { ...work, stateFields: ["x"], wgsl: "" } as unknown as Environment;
+  const { observationSize, actionCount } = work;
+  const environment = {
+    ...{ observationSize, actionCount, stateFields: ["x"], wgsl: "" },
+  } as unknown as Environment;
   const ppo = createPpoPlan(gpu, {
     ...{ environment, reward: null, envs: size, steps: 1, minibatchSize: size, epochs: 1 },
     ...{ hidden: work.hidden, separateTowers: false, normalizeAdvantages: false, truncationBootstrap: false },
@@ -41,7 +45,7 @@ export async function createOurMinibatch(gpu: GpuDevice, work: MinibatchWork): P
   write(buffers.statistics, Float32Array.of(0, 1));
   const slots = new ScalarSlots(1);
   const constants: Partial<Record<Scalar, number>> = {
-    ...{ learningRate: work.learningRate, clip: work.clip, valueClip: -1 },
+    ...{ learningRate: work.learningRate, clip: work.clip, clipHigh: work.clip, valueClip: -1 },
     ...{ entropyCoefficient: work.entropyCoefficient, valueCoefficient: work.valueCoefficient },
     ...{ maxGradientNorm: work.maxGradientNorm, beta1, beta2, epsilon: work.epsilon, weightDecay: 0 },
     ...{ beta1Complement: 1 - beta1, beta2Complement: 1 - beta2 },
@@ -75,14 +79,15 @@ export async function createOurMinibatch(gpu: GpuDevice, work: MinibatchWork): P
 /** The CPU engine's kernels in the same order as `CpuUpdate` runs them, one thread. */
 export async function createOurCpuMinibatch(work: MinibatchWork): Promise<Contestant> {
   const began = performance.now();
-  const { size, observationSize, actionCount } = work;
+  const { size, observationSize, actionCount, hidden } = work;
   const kernels = await createCpuKernels({
-    layout: actorCriticLayout({ ...work, separateTowers: false }),
-    ...{ observationSize, actionCount, envs: 4, minibatchSize: size, clipsValue: false },
+    layout: actorCriticLayout({ observationSize, actionCount, hidden, separateTowers: false }),
+    head: policyHead({ actionCount }),
+    ...{ observationSize, envs: 4, minibatchSize: size, clipsValue: false },
   });
   kernels.parameters.set(work.parameters);
   const values: Record<(typeof ppoScalars)[number], number> = {
-    ...{ clip: work.clip, valueClip: 0 },
+    ...{ clip: work.clip, clipHigh: work.clip, dualClip: 0, valueClip: 0 },
     ...{ entropyCoefficient: work.entropyCoefficient, valueCoefficient: work.valueCoefficient },
   };
   ppoScalars.forEach((name, i) => (kernels.scalars[i] = values[name]));
