@@ -64,11 +64,11 @@ interface Lowered {
   readonly source: Source;
 }
 
-/** Folds entries and all that they call. */
-export function foldProgram(program: Program, entries: readonly Lowered[]): IrFunction[] {
+/** Folds entries and all that they call; what has no source of its own blames `made`. */
+export function foldProgram(program: Program, entries: readonly Lowered[], made?: Source): IrFunction[] {
   const functions = new Map<string, IrFunction>();
   for (const [key, lowered] of program.functions) {
-    functions.set(key, { ...fold(lowered, program.sourceOf(key)!), functions });
+    functions.set(key, { ...fold(lowered, program.sourceOf(key) ?? made!), functions });
   }
   return entries.map(({ lowered, source }) => ({ ...fold(lowered, source), functions }));
 }

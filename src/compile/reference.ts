@@ -193,7 +193,19 @@ function build(source: IrFunction, context: Run): ReferenceFunction {
         const condition = truth(node.condition);
         const then = number(node.then);
         const otherwise = number(node.otherwise);
-        return () => (condition() ? then() : otherwise());
+        return () => {
+          const before = context.undecided;
+          context.undecided = false;
+          const holds = condition();
+          const close = context.undecided;
+          context.undecided = before;
+          const value = (holds ? then : otherwise)();
+          if (!close) return value;
+          // Too close to call: either branch may be taken, and often they agree.
+          const other = (holds ? otherwise : then)();
+          const error = Math.abs(value.value - other.value) + Math.max(value.error, other.error);
+          return { value: value.value, error: Number.isNaN(error) ? Infinity : error };
+        };
       }
       case "call": {
         if (source.functions.has(node.callee)) return call(node);

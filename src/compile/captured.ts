@@ -1,0 +1,25 @@
+import type { Constants, FunctionText, FunctionTexts } from "./program.ts";
+
+// Parameters of a person's function are theirs to name and to type.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyFunction = (...values: any[]) => unknown;
+
+/** What a numeric function uses from around it, where nobody can look: outside notebooks. */
+export interface CapturedOptions {
+  /** Numbers and lists of numbers, by name. */
+  readonly constants?: Constants;
+  /** Functions of the numeric subset, or their texts, by name. */
+  readonly functions?: Readonly<Record<string, AnyFunction | string | FunctionText>>;
+  /** Line of the cell on which the source begins, 1-based; default 1. */
+  readonly line?: number;
+}
+
+/** A function's text; where a minifier would rewrite the function, text is given as it is. */
+export function functionText(given: AnyFunction | string | FunctionText, line?: number): FunctionText {
+  if (typeof given === "object") return given;
+  const source = typeof given === "string" ? given : Function.prototype.toString.call(given);
+  return line === undefined ? { source } : { source, line };
+}
+
+export const functionTexts = (given: CapturedOptions["functions"] = {}): FunctionTexts =>
+  Object.fromEntries(Object.entries(given).map(([name, value]) => [name, functionText(value)]));
