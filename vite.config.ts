@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { kernelBundle } from "./src/notebook/kernel-bundle.vite.ts";
+import { languageDeclarations } from "./src/ui/language/declarations.vite.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -10,7 +11,7 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
  */
 export default defineConfig(({ mode }) => ({
   base: "./",
-  plugins: mode === "lib" ? [] : [kernelBundle()],
+  plugins: mode === "lib" ? [] : [kernelBundle(), languageDeclarations()],
   publicDir: mode === "lib" ? false : "public",
   resolve: { alias: { fulgurite: here("src/index.ts") } },
   worker: { format: "es" as const },

@@ -1,5 +1,3 @@
-import type { NotebookRequests } from "./requests.ts";
-
 /** What a person has allowed one notebook. */
 export interface Consent {
   /** "sha256:..." of a foreign notebook's text, "own:<id>" of one's own or of one that ships with the page. */
@@ -28,7 +26,6 @@ export interface NotebookPermissions {
   /** "asking": it came from elsewhere and nothing of it runs; "allowed": its cells may run, in the sandbox. */
   readonly state: "asking" | "allowed";
   readonly from: string | null;
-  readonly requests: NotebookRequests;
   /** Hosts that its cells may reach, sorted. */
   readonly hosts: readonly string[];
   /** Hosts that a cell tried to reach in this session without leave, sorted. */

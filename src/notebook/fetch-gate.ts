@@ -1,6 +1,6 @@
 import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
 import type { HostMessage, KernelMessage } from "./protocol.ts";
-import { hostOf } from "./requests.ts";
+import { hostOf } from "./host-of.ts";
 
 type FetchMessage = Extract<KernelMessage, { kind: "fetch" }>;
 type FetchAnswer = Extract<HostMessage, { kind: "response" | "refused" }>;

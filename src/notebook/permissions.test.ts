@@ -45,10 +45,10 @@ describe("a notebook from elsewhere", () => {
     expect(opened.permissions).toEqual({
       state: "asking",
       from: "a link",
-      requests: { hosts: ["api.example.com"], imports: [], trains: [] },
       hosts: [],
       refused: [],
     });
+    expect(await opened.requests()).toEqual({ hosts: ["api.example.com"], imports: [], trains: [] });
     await opened.ready;
     await opened.runEager();
     await opened.run("a");

@@ -5,7 +5,6 @@ import {
   type ConsentStore,
   type NotebookPermissions,
 } from "./consent.ts";
-import type { NotebookRequests } from "./requests.ts";
 
 export interface ForeignNotebook {
   /** Where it came from, as a person would say it: an address, a file's name, "a link". */
@@ -18,7 +17,6 @@ export interface PermissionOptions {
   readonly id: string;
   readonly text: string;
   readonly title: () => string;
-  readonly requests: () => NotebookRequests;
   readonly foreign: ForeignNotebook | null;
   readonly consents: ConsentStore | undefined;
   readonly onChange: () => void;
@@ -52,7 +50,6 @@ export class Permissions {
     return {
       state: this.#allowed ? "allowed" : "asking",
       from: this.#options.foreign?.from ?? null,
-      requests: this.#options.requests(),
       hosts: [...this.#hosts].sort(),
       refused: [...this.#refused].sort(),
     };

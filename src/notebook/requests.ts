@@ -2,6 +2,7 @@ import { full } from "acorn-walk";
 import { parse, type Literal, type TemplateElement } from "acorn";
 import { stripTypes } from "./analyze.ts";
 import type { NotebookDocument } from "./document.ts";
+import { hostOf } from "./host-of.ts";
 
 /** What a notebook's text says that it will reach for; found by reading it, without running anything. */
 export interface NotebookRequests {
@@ -32,16 +33,6 @@ export function notebookRequests({ cells }: NotebookDocument): NotebookRequests 
     if (/\btrain\s*\(/.test(source)) trains.push(id);
   }
   return { hosts: [...hosts].sort(), imports: [...imports].sort(), trains };
-}
-
-/** The host of an absolute http(s) address at the beginning of a text, or null. */
-export function hostOf(text: string): string | null {
-  if (!/^(?:https?|wss?):\/\//i.test(text)) return null;
-  try {
-    return new URL(text).host.toLowerCase() || null;
-  } catch {
-    return null;
-  }
 }
 
 function* texts(source: string): Generator<{ readonly text: string; readonly imported: boolean }> {

@@ -2,6 +2,7 @@ import type { ErrorData } from "../gpu/error.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
 import type { Job, PolicyConfig, TrainResult } from "../train/job.ts";
 import type { NotebookPermissions } from "./consent.ts";
+import type { NotebookRequests } from "./requests.ts";
 import type { StructureEdit } from "./structure.ts";
 
 export type CellKind = "code" | "md" | "test";
@@ -126,6 +127,8 @@ export interface NotebookSession extends EventTarget {
   readonly canRedo: boolean;
   /** What the notebook may do. While it says "asking", nothing of it runs: `run` and `runEager` do nothing. */
   readonly permissions: NotebookPermissions;
+  /** What the text as it now is says that it will reach for. */
+  requests(): Promise<NotebookRequests>;
   /** Resolves once what was allowed before is known; until then a foreign notebook is "asking". */
   readonly ready: Promise<void>;
   /** The person lets the notebook run and its cells reach `hosts`; kept for this very text. */

@@ -9,7 +9,7 @@ import type { KernelFactory } from "./kernel-link.ts";
 import { Permissions, type ForeignNotebook } from "./permissions.ts";
 import type { HostMessage, KernelCellSource, KernelMessage } from "./protocol.ts";
 import { RequestDesk } from "./request-desk.ts";
-import { notebookRequests, type NotebookRequests } from "./requests.ts";
+import type { NotebookRequests } from "./requests.ts";
 import type { CellState, CellView, NotebookServices, NotebookSession, Output } from "./session-types.ts";
 import { applyStructure, firstDifference, type StructureEdit } from "./structure.ts";
 import { trainedWith, type TrainedWith } from "./trained-with.ts";
@@ -66,7 +66,6 @@ class Session extends EventTarget implements OpenNotebook {
   /** Errors that outlive a restart: the fresh kernel knows these cells as cancelled. */
   readonly #keptErrors = new Map<string, CellState>();
   #views: readonly CellView[] | null = null;
-  #requests: NotebookRequests | null = null;
   #auto = false;
   #restarting: Promise<void> | null = null;
   #editTimer: ReturnType<typeof setTimeout> | null = null;
@@ -86,7 +85,6 @@ class Session extends EventTarget implements OpenNotebook {
       id: options.id,
       text: options.text,
       title: () => this.title,
-      requests: () => (this.#requests ??= notebookRequests(this.#document)),
       foreign: options.foreign ?? null,
       consents: options.consents,
       onChange: () => {
@@ -233,6 +231,12 @@ class Session extends EventTarget implements OpenNotebook {
     this.#edited();
   }
 
+  async requests(): Promise<NotebookRequests> {
+    // Reading code takes two parsers, and a page that shows one's own notebook does without them.
+    const { notebookRequests } = await import("./requests.ts");
+    return notebookRequests(this.#document);
+  }
+
   apply(edit: StructureEdit): string | null {
     const { document, cell } = applyStructure(this.#document, edit);
     this.#history.push(document, null, Date.now());
@@ -289,7 +293,6 @@ class Session extends EventTarget implements OpenNotebook {
   }
 
   #edited(): void {
-    this.#requests = null;
     this.#reconcile();
     if (this.#editTimer !== null) clearTimeout(this.#editTimer);
     this.#editTimer = setTimeout(() => {

@@ -142,6 +142,11 @@ export class FulguriteCell extends LitElement {
     this.#code()?.select(from, to);
   }
 
+  /** Types a text where the caret is. */
+  insertText(text: string): void {
+    this.#code()?.insertText(text);
+  }
+
   unfold(): void {
     this.unfolded = true;
   }

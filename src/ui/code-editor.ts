@@ -9,7 +9,7 @@ import {
 import { defaultKeymap, indentWithTab } from "@codemirror/commands";
 import { javascript } from "@codemirror/lang-javascript";
 import { bracketMatching, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
-import { EditorState, Prec, type Extension } from "@codemirror/state";
+import { Compartment, EditorState, Prec, type Extension } from "@codemirror/state";
 import { drawSelection, EditorView, keymap } from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
 
@@ -60,6 +60,14 @@ const looks = EditorView.theme({
     color: "var(--on-accent)",
   },
 });
+
+/** Where the language service takes its place once it has loaded. */
+const support = new Compartment();
+
+/** Puts the language service into a view that was opened without it. */
+export function addSupport(view: EditorView, extension: Extension): void {
+  view.dispatch({ effects: support.reconfigure(extension) });
+}
 
 /** A CodeMirror view of one cell. The caller owns it and calls `destroy`. */
 export function openEditor(options: EditorOptions): EditorView {
@@ -112,7 +120,7 @@ export function openEditor(options: EditorOptions): EditorView {
         indentUnit.of("  "),
         bracketMatching(),
         closeBrackets(),
-        autocompletion(),
+        support.of(options.language === "ts" ? autocompletion() : []),
         language,
         syntaxHighlighting(classHighlighter),
         EditorView.lineWrapping,

@@ -1,6 +1,7 @@
 import type { EditorView } from "@codemirror/view";
 import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import "./code-text.ts";
+import { LanguageHostEvent } from "./language/language-host.ts";
 import { base, codeColours } from "./tokens.css.ts";
 
 /** Text goes to the session this long after the last key; at once when the editor is left or runs. */
@@ -82,6 +83,28 @@ export class FulguriteCode extends LitElement {
     this.state = "still";
   }
 
+  /** Types and completion come a moment after the editor; without a notebook around the text they do not come. */
+  async #addLanguage(): Promise<void> {
+    if (this.cell === "") return;
+    const ask = new LanguageHostEvent();
+    this.dispatchEvent(ask);
+    const { host } = ask;
+    if (!host) return;
+    try {
+      const [{ addSupport }, { languageSupport }] = await Promise.all([
+        import("./code-editor.ts"),
+        import("./language/language-editor.ts"),
+      ]);
+      if (this.#view)
+        addSupport(
+          this.#view,
+          languageSupport(() => this.cell, host),
+        );
+    } catch {
+      // Offline before it was ever loaded: the editor does without.
+    }
+  }
+
   /** Characters before the caret; null while the text is still. */
   get caret(): number | null {
     return this.#view?.hasFocus ? this.#view.state.selection.main.head : null;
@@ -122,6 +145,7 @@ export class FulguriteCode extends LitElement {
         },
       });
       this.state = "editing";
+      void this.#addLanguage();
       await this.updateComplete;
       const position = at ? this.#view.posAtCoords(at) : null;
       this.#view.dispatch({ selection: { anchor: position ?? this.#view.state.doc.length } });
@@ -129,6 +153,11 @@ export class FulguriteCode extends LitElement {
     } catch {
       this.state = "broken";
     }
+  }
+
+  /** Types a text where the caret is. */
+  insertText(text: string): void {
+    this.#view?.dispatch(this.#view.state.replaceSelection(text));
   }
 
   /** Selects a stretch of the text, where it is being edited. */
@@ -214,6 +243,7 @@ declare global {
     "fulgurite-code": FulguriteCode;
   }
   interface HTMLElementEventMap {
+    "fulgurite-language-host": LanguageHostEvent;
     "fulgurite-edit": CodeEditEvent;
     "fulgurite-code-key": CodeKeyEvent;
   }

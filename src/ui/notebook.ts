@@ -12,10 +12,12 @@ import "./footer.ts";
 import "./header.ts";
 import "./inserter.ts";
 import type { InsertEvent } from "./inserter.ts";
+import type { LanguageHostEvent } from "./language/language-host.ts";
 import { KeySequence, keyOf } from "./keys.ts";
 import type { Library } from "./library.ts";
 import { NotebookRuns } from "./notebook-runs.ts";
 import { notebookStyles } from "./notebook.css.ts";
+import { replaceAll } from "./replace.ts";
 import type { RecordedRun } from "./recorded.ts";
 import type { RunStatusEvent } from "./run.ts";
 import { base } from "./tokens.css.ts";
@@ -74,6 +76,8 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
   readonly #runs = new NotebookRuns(this);
   readonly #usedBy = new UsedBy();
   readonly #keys = new KeySequence();
+  /** Collects keys while an editor is on its way. */
+  #typed: string[] | null = null;
   #heard: NotebookSession | null = null;
   readonly #onChange = (): void => {
     this.revision++;
@@ -203,7 +207,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     await this.updateComplete;
     const cell = this.#goTo(index < 0 ? this.index : index);
     await cell?.updateComplete;
-    if (then === "edit") await cell?.edit();
+    if (then === "edit") await this.#edit(cell);
     else if (!cell?.isEditing) cell?.focus();
   }
 
@@ -211,7 +215,20 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     this.#goTo(index)?.focus();
   }
   editText(): void {
-    void this.#element(this.index)?.edit();
+    void this.#edit(this.#element(this.index));
+  }
+
+  /** What is typed while an editor is being loaded is meant for it, and no command. */
+  async #edit(cell: FulguriteCell | null): Promise<void> {
+    if (!cell) return;
+    const typed: string[] = [];
+    this.#typed = typed;
+    try {
+      await cell.edit();
+    } finally {
+      if (this.#typed === typed) this.#typed = null;
+    }
+    if (typed.length > 0) cell.insertText(typed.join(""));
   }
   run(): void {
     if (this.cell && this.cell.kind !== "md") void this.#run(this.cell.id);
@@ -337,10 +354,10 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
         void this.#stop(id);
         break;
       case "previous":
-        void this.#goTo(index - 1)?.edit();
+        void this.#edit(this.#goTo(index - 1));
         break;
       case "next":
-        void this.#goTo(index + 1)?.edit();
+        void this.#edit(this.#goTo(index + 1));
         break;
       default:
         action.run(this);
@@ -353,6 +370,20 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  #onLanguageHost(event: LanguageHostEvent): void {
+    const cells = (): readonly CellView[] => this.cells;
+    event.host ??= {
+      get cells() {
+        return cells().filter(({ kind }) => kind !== "md");
+      },
+      rename: (places, name) => {
+        const sources = replaceAll(this.cells, places, name);
+        this.applyQuietly({ kind: "sources", sources });
+      },
+      reveal: ({ cell, from, to }) => void this.reveal(cell, from, to),
+    };
   }
 
   #onInsert({ at, cell }: InsertEvent): void {
@@ -368,6 +399,12 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     if (path.some((element) => element instanceof HTMLDialogElement)) return;
     const inText = target instanceof Element && target.closest(TEXTS) !== null;
     const inCell = target instanceof Element && target.localName === "section" && path.includes(this);
+    if (this.#typed && !inText) {
+      if (event.key.length === 1 && !event.ctrlKey && !event.metaKey) this.#typed.push(event.key);
+      else if (event.key === "Enter") this.#typed.push("\n");
+      event.preventDefault();
+      return;
+    }
     const pressed = inText ? [key] : this.#keys.press(key, event.timeStamp);
     const command = commandFor(pressed, inText ? "text" : inCell ? "cell" : "page", this);
     if (!command) return;
@@ -394,6 +431,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
           void this.#runs.told(runId, status).catch(this.#fail)}
         @fulgurite-cell-edit=${this.#onEdit}
         @fulgurite-insert=${this.#onInsert}
+        @fulgurite-language-host=${this.#onLanguageHost}
       >
         ${this.notice ? html`<div class="notice">${errorNote(this.notice)}</div>` : nothing}
         ${

@@ -1,11 +1,12 @@
 import type {} from "trusted-types";
 import trainerUrl from "../worker/trainer.worker.ts?worker&url";
+import languageUrl from "./language/language.worker.ts?worker&url";
 
 /**
  * The page's one Trusted Types policy of its own. It makes worker URLs and nothing else: no HTML, no script
  * text, and no URL but those below.
  */
-const allowed = new Set<string>([trainerUrl]);
+const allowed = new Set<string>([trainerUrl, languageUrl]);
 
 const policy = window.trustedTypes?.createPolicy("fulgurite", {
   createScriptURL(url: string): string {
@@ -15,7 +16,12 @@ const policy = window.trustedTypes?.createPolicy("fulgurite", {
 });
 
 /** Starts the trainer worker under `require-trusted-types-for 'script'`. */
-export function startTrainerWorker(): Worker {
-  const url = (policy?.createScriptURL(trainerUrl) ?? trainerUrl) as string;
-  return new Worker(url, { type: "module", name: "trainer" });
+export const startTrainerWorker = (): Worker => start(trainerUrl, "trainer");
+
+/** Starts the worker that knows TypeScript. */
+export const startLanguageWorker = (): Worker => start(languageUrl, "language");
+
+function start(address: string, name: string): Worker {
+  const url = (policy?.createScriptURL(address) ?? address) as string;
+  return new Worker(url, { type: "module", name });
 }

@@ -1,4 +1,5 @@
 import type { CellState, CellView, NotebookSession, Output } from "../../src/notebook/session-types.ts";
+import type { NotebookRequests } from "../../src/notebook/requests.ts";
 import type { StructureEdit } from "../../src/notebook/structure.ts";
 import { agenticJob, rewardSource } from "./fake-agentic.ts";
 import { demoJob, random, type FakeTrainer } from "./fake-trainer.ts";
@@ -256,6 +257,10 @@ export class FakeSession extends EventTarget implements NotebookSession {
     this.set(id, { source });
     if (id === "score") this.state("learn", { kind: "stale", because: ["score"] });
     if (id === "reward") this.state("train", { kind: "stale", because: ["reward"] });
+  }
+
+  requests(): Promise<NotebookRequests> {
+    return Promise.resolve({ hosts: [], imports: [], trains: [] });
   }
 
   apply(edit: StructureEdit): string | null {
