@@ -34,10 +34,11 @@ export function textOfFile(bytes: Uint8Array): {
   }
 }
 
+/** Where the first character that is none begins. */
 function firstBadByte(bytes: Uint8Array): number {
-  const reads = (length: number): boolean => {
+  const reads = (length: number, stream: boolean): boolean => {
     try {
-      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, length), { stream: true });
+      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, length), { stream });
       return true;
     } catch {
       return false;
@@ -47,9 +48,10 @@ function firstBadByte(bytes: Uint8Array): number {
   let bad = bytes.length;
   while (good + 1 < bad) {
     const middle = (good + bad) >> 1;
-    if (reads(middle)) good = middle;
+    if (reads(middle, true)) good = middle;
     else bad = middle;
   }
+  while (good > 0 && !reads(good, false)) good--;
   return good;
 }
 

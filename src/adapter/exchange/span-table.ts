@@ -1,0 +1,211 @@
+import {
+  Dictionary,
+  Field,
+  Float32,
+  Float64,
+  Int32,
+  List,
+  makeData,
+  makeVector,
+  RecordBatch,
+  Schema,
+  Struct,
+  Table,
+  tableFromIPC,
+  tableToIPC,
+  Utf8,
+  Vector,
+  type Data,
+} from "apache-arrow";
+import type { Span, TokenColumns } from "../../store/records.ts";
+import { importProblem, messageOf, type Imported, type ImportProblem } from "../../trace/import-problem.ts";
+import { isFields, wrongSpan } from "./checks.ts";
+import { decodeCloneable, encodeCloneable } from "./cloneable-json.ts";
+
+// apache-arrow's builders make code from strings, which the page's policy forbids; so columns are made from buffers.
+
+const formatKey = "fulgurite.spans";
+const format = "1";
+const repeated = ["traceId", "runId", "rolloutId", "attemptId", "name", "status"] as const;
+const tokenColumns = [
+  ["promptIds", Int32Array],
+  ["responseIds", Int32Array],
+  ["samplerLogProbabilities", Float32Array],
+  ["logProbabilities", Float32Array],
+] as const;
+
+const encoder = new TextEncoder();
+
+interface Validity {
+  readonly nullCount: number;
+  readonly nullBitmap?: Uint8Array;
+}
+
+function validity(rows: readonly unknown[]): Validity {
+  const nullCount = rows.filter((row) => row === null).length;
+  if (nullCount === 0) return { nullCount };
+  const nullBitmap = new Uint8Array(Math.ceil(rows.length / 8));
+  rows.forEach((row, i) => {
+    if (row !== null) nullBitmap[i >> 3]! |= 1 << (i & 7);
+  });
+  return { nullCount, nullBitmap };
+}
+
+function texts(rows: readonly (string | null)[]): Data<Utf8> {
+  const encoded = rows.map((row) => encoder.encode(row ?? ""));
+  const valueOffsets = new Int32Array(rows.length + 1);
+  encoded.forEach((bytes, i) => (valueOffsets[i + 1] = valueOffsets[i]! + bytes.length));
+  const data = new Uint8Array(valueOffsets[rows.length]!);
+  encoded.forEach((bytes, i) => {
+    data.set(bytes, valueOffsets[i]);
+  });
+  return makeData({ type: new Utf8(), length: rows.length, ...validity(rows), valueOffsets, data });
+}
+
+function dictionary(id: number, rows: readonly (string | null)[]): Data<Dictionary<Utf8, Int32>> {
+  const distinct = [...new Set(rows.filter((row) => row !== null))];
+  const places = new Map(distinct.map((text, i) => [text, i]));
+  const data = Int32Array.from(rows, (row) => (row === null ? 0 : places.get(row)!));
+  const type = new Dictionary(new Utf8(), new Int32(), id);
+  return makeData({
+    type,
+    length: rows.length,
+    ...validity(rows),
+    data,
+    dictionary: makeVector(texts(distinct)),
+  });
+}
+
+function lists(rows: readonly (Int32Array | Float32Array | null)[], floats: boolean): Data<List> {
+  const valueOffsets = new Int32Array(rows.length + 1);
+  rows.forEach((row, i) => (valueOffsets[i + 1] = valueOffsets[i]! + (row?.length ?? 0)));
+  const data = new (floats ? Float32Array : Int32Array)(valueOffsets[rows.length]!);
+  rows.forEach((row, i) => {
+    if (row) data.set(row, valueOffsets[i]);
+  });
+  const child =
+    data instanceof Float32Array
+      ? makeData({ type: new Float32(), data })
+      : makeData({ type: new Int32(), data });
+  const type = new List<Int32 | Float32>(Field.new({ name: "item", type: child.type, nullable: false }));
+  return makeData({ type, length: rows.length, ...validity(rows), valueOffsets, child });
+}
+
+const textFields = ["spanId", "parentId", ...repeated] as const;
+
+/** Texts that UTF-8 cannot hold (lone surrogates), by field: JSON can. */
+function illFormed(span: Span): string | null {
+  const wrong = textFields.filter((key) => span[key]?.isWellFormed() === false);
+  return wrong.length === 0 ? null : JSON.stringify(Object.fromEntries(wrong.map((key) => [key, span[key]])));
+}
+
+/**
+ * Spans as one Arrow file (IPC, random access), which pandas, Polars, DuckDB and others read: a column a field,
+ * attributes as JSON, token ids and log-probabilities as lists that are null for spans without tokens.
+ */
+export function encodeSpanTable(spans: readonly Span[]): Uint8Array<ArrayBuffer> {
+  const text = (value: string | null): string | null => value && value.toWellFormed();
+  const columns: [string, Data][] = [
+    ["spanId", texts(spans.map(({ spanId }) => text(spanId)))],
+    ["parentId", texts(spans.map(({ parentId }) => text(parentId)))],
+    ...repeated.map((key, id): [string, Data] => [
+      key,
+      dictionary(
+        id,
+        spans.map((span) => text(span[key])),
+      ),
+    ]),
+    ["sequence", makeData({ type: new Int32(), data: Int32Array.from(spans, ({ sequence }) => sequence) })],
+    [
+      "startTime",
+      makeData({ type: new Float64(), data: Float64Array.from(spans, ({ startTime }) => startTime) }),
+    ],
+    ["endTime", makeData({ type: new Float64(), data: Float64Array.from(spans, ({ endTime }) => endTime) })],
+    ["attributes", texts(spans.map(({ attributes }) => JSON.stringify(encodeCloneable(attributes).json)))],
+    ...tokenColumns.map(([key, Type]): [string, Data] => [
+      key,
+      lists(
+        spans.map(({ tokens }) => tokens?.[key] ?? null),
+        Type === Float32Array,
+      ),
+    ]),
+    ["illFormed", texts(spans.map(illFormed))],
+  ];
+  const fields = columns.map(([name, data]) =>
+    Field.new({ name, type: data.type, nullable: name === "illFormed" || data.nullCount > 0 }),
+  );
+  const schema = new Schema(fields, new Map([[formatKey, format]]));
+  const data = makeData({
+    type: new Struct(fields),
+    length: spans.length,
+    nullCount: 0,
+    children: columns.map(([, column]) => column),
+  });
+  return new Uint8Array(tableToIPC(new Table(schema, [new RecordBatch(schema, data)]), "file"));
+}
+
+const asArray = (value: unknown): Int32Array | Float32Array | null => {
+  const array = value instanceof Vector ? (value.toArray() as unknown) : value;
+  return array instanceof Int32Array || array instanceof Float32Array ? array.slice() : null;
+};
+
+function tokensAt(row: Readonly<Record<string, unknown>>): TokenColumns | null {
+  const columns = tokenColumns.map(([key]) => [key, asArray(row[key])] as const);
+  return columns.every(([, array]) => array !== null)
+    ? (Object.fromEntries(columns) as unknown as TokenColumns)
+    : null;
+}
+
+function spanAt(row: Readonly<Record<string, unknown>>): unknown {
+  const { attributes, illFormed: fixes } = row;
+  const tokens = tokensAt(row);
+  const correct = typeof fixes === "string" ? (JSON.parse(fixes) as unknown) : {};
+  return {
+    ...Object.fromEntries(textFields.map((key) => [key, row[key] ?? null])),
+    sequence: row["sequence"],
+    startTime: row["startTime"],
+    endTime: row["endTime"],
+    attributes: typeof attributes === "string" ? decodeCloneable(JSON.parse(attributes)) : attributes,
+    ...(isFields(correct)
+      ? Object.fromEntries(Object.entries(correct).filter(([key]) => textFields.includes(key as never)))
+      : {}),
+    ...(tokens ? { tokens } : {}),
+  };
+}
+
+/** Reads such a file, or a stream of the same columns. A row that is no span is a problem with its number. */
+export function decodeSpanTable(bytes: Uint8Array): Imported<Span> {
+  const items: Span[] = [];
+  const problems: ImportProblem[] = [];
+  let row = 0;
+  try {
+    const table = tableFromIPC(bytes);
+    const columns = table.schema.fields.map(({ name }, i) => [name, table.getChildAt(i)] as const);
+    const missing = [...textFields, "sequence", "startTime", "endTime", "attributes"].filter(
+      (name) => !columns.some(([known]) => known === name),
+    );
+    if (missing.length > 0) throw new Error(`there is no column ${missing.join(", ")}`);
+    const rows = Math.min(table.numRows, ...columns.map(([, column]) => column?.length ?? 0));
+    if (rows < table.numRows) throw new Error(`it says ${table.numRows} rows and has ${rows}`);
+    while (row < rows) {
+      const at = row++;
+      try {
+        const span = spanAt(
+          Object.fromEntries(columns.map(([name, column]) => [name, column?.get(at) as unknown])),
+        );
+        const wrong = wrongSpan(span);
+        if (wrong !== null) throw new Error(wrong);
+        items.push(span as Span);
+      } catch (error) {
+        const message = `Row ${row} is no span: ${messageOf(error)}.`;
+        problems.push(
+          importProblem("arrow", message, "Export the row again; the others were read.", { row }),
+        );
+      }
+    }
+  } catch (error) {
+    const message = `This is no Arrow file of spans: ${messageOf(error)}.`;
+    problems.push(importProblem("arrow", message, "Export it again, as an Arrow IPC file.", { byte: 0 }));
+  }
+  return { items, problems };
+}
