@@ -4,7 +4,11 @@ import type { StepFunction } from "../compile/index.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { RewardDefinition } from "../reward/index.ts";
 import { filteredCloning, grpo } from "../rl/grpo.ts";
+import { a2c } from "../rl/a2c.ts";
+import { episodeGrpo } from "../rl/episode-grpo.ts";
 import { ppo } from "../rl/ppo.ts";
+import { ppoLagrangian } from "../rl/ppo-lagrangian.ts";
+import { reinforce } from "../rl/reinforce.ts";
 import { agenticJob, type AgenticJobOptions } from "../train/agentic-job.ts";
 import { characterPolicy } from "../train/character-policy.ts";
 import type { Job, TrainResult } from "../train/job.ts";
@@ -31,6 +35,10 @@ export interface CellHost {
 export const cellApiNames = [
   "cartPole",
   "ppo",
+  "a2c",
+  "reinforce",
+  "episodeGrpo",
+  "ppoLagrangian",
   "grpo",
   "filteredCloning",
   "characterPolicy",
@@ -57,6 +65,10 @@ export function createCellApi(host: CellHost): CellApi {
   return {
     cartPole,
     ppo,
+    a2c,
+    reinforce,
+    episodeGrpo,
+    ppoLagrangian,
     grpo,
     filteredCloning,
     characterPolicy,

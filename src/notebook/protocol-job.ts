@@ -194,6 +194,7 @@ export const job = read.union<"kind", Job>("kind", {
     kind: read.oneOf("simulated"),
     environment: read.text(100),
     reward: read.nullable(reward),
+    cost: read.nullable(reward),
     algorithm: simulatedAlgorithm,
     seed: read.whole(0xffffffff),
     name: read.text(200),

@@ -103,5 +103,3 @@ export interface PolicyGradientConfig {
 }
 
 export type AlgorithmConfig = PolicyGradientConfig;
-/** `ppo()` makes these (Schulman et al. 2017, arXiv 1707.06347). */
-export type PpoConfig = PolicyGradientConfig;

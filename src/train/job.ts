@@ -20,6 +20,8 @@ export interface SimulatedJob {
   readonly environment: string;
   /** Null trains on the environment's own reward. */
   readonly reward: RewardSource | null;
+  /** What the algorithm's cost limit bounds; null or absent: no cost. */
+  readonly cost?: RewardSource | null;
   readonly algorithm: AlgorithmConfig;
   /** Unsigned 32-bit; default 1. */
   readonly seed: number;

@@ -20,8 +20,8 @@ export function checkJob(job: Job): void {
     checkAgenticJob(job);
     return;
   }
-  const { reward } = engineRequest(job);
-  if (reward) checkReward(reward, null, { states: 256, seed: job.seed });
+  const { reward, cost } = engineRequest(job);
+  for (const step of [reward, cost]) if (step) checkReward(step, null, { states: 256, seed: job.seed });
 }
 
 /** Updates, and environment steps or rollouts, of a whole run. */

@@ -3,13 +3,15 @@ import { FulguriteError } from "../gpu/error.ts";
 import type { StepReward } from "../reward/define-reward.ts";
 import type { AlgorithmConfig } from "../rl/config.ts";
 import { ppo } from "../rl/ppo.ts";
-import type { SimulatedJob } from "./job.ts";
+import type { RewardSource, SimulatedJob } from "./job.ts";
 
 export interface JobOptions {
   /** What the agent acts in, for example `cartPole()`. */
   readonly env: Environment;
   /** A compiled step reward (`defineReward.step`); default the environment's own. */
   readonly reward?: StepReward;
+  /** What `ppoLagrangian({ costLimit })` bounds, a step function as a reward is: `defineReward.step((s, a, next) => ...)`. */
+  readonly cost?: StepReward;
   /** Default `ppo()`. */
   readonly algorithm?: AlgorithmConfig;
   /** Unsigned 32-bit; default 1. The same seed, engine and adapter give the same bits. */
@@ -22,7 +24,7 @@ export interface JobOptions {
 
 /** The job `train` would send to a trainer, validated. Throws `FulguriteError` "train/invalid". */
 export function simulatedJob(options: JobOptions): SimulatedJob {
-  const { env, reward, algorithm = ppo(), seed = 1, engine = "auto" } = options;
+  const { env, reward, cost, algorithm = ppo(), seed = 1, engine = "auto" } = options;
   if (typeof env?.name !== "string") {
     throw new FulguriteError(
       "train/invalid",
@@ -44,6 +46,20 @@ export function simulatedJob(options: JobOptions): SimulatedJob {
       "Define it: `defineReward.step((s, a, next) => ...)`.",
     );
   }
+  if (cost && typeof cost.source !== "string") {
+    throw new FulguriteError(
+      "train/invalid",
+      "`cost` is not a step function.",
+      "Define it as a reward is: `defineReward.step((s, a, next) => ...)`.",
+    );
+  }
+  if ((cost !== undefined) !== ((algorithm.costLimit ?? null) !== null)) {
+    throw new FulguriteError(
+      "train/invalid",
+      cost ? "Nothing limits the cost." : "There is a cost limit and no cost.",
+      "Pass both: `cost: defineReward.step(...)` and `algorithm: ppoLagrangian({ costLimit: 25 })`.",
+    );
+  }
   if (!["auto", "webgpu", "cpu"].includes(engine)) {
     throw new FulguriteError(
       "train/invalid",
@@ -54,10 +70,13 @@ export function simulatedJob(options: JobOptions): SimulatedJob {
   return {
     kind: "simulated",
     environment: env.name,
-    reward: reward ? { source: reward.source, constants: reward.constants, line: reward.line } : null,
+    reward: reward ? travelling(reward) : null,
+    cost: cost ? travelling(cost) : null,
     algorithm,
     seed,
     name: options.name ?? env.name,
     engine,
   };
 }
+
+const travelling = ({ source, constants, line }: StepReward): RewardSource => ({ source, constants, line });

@@ -8,31 +8,39 @@ import type { Run, Span } from "../store/records.ts";
 import { evaluationFromSpan, evaluationSpan, metricsFromSpan, updateSpan } from "../trace/training-spans.ts";
 import { simulatedCurve } from "./curve-buffer.ts";
 import type { CurveBuffer } from "./curve-buffer.ts";
-import type { SimulatedJob } from "./job.ts";
+import type { RewardSource, SimulatedJob } from "./job.ts";
 import { RunController, type RunControllerOptions } from "./run-controller.ts";
 
 const EVALUATIONS_PER_RUN = 20;
 const EVALUATION_EPISODES = 10;
+/** Nats by which no working update moves its policy. */
+const DIVERGED_KL = 10;
 
 export interface SimulatedRunOptions extends RunControllerOptions {
   readonly createEngine: (request: EngineRequest, choice: SimulatedJob["engine"]) => Promise<TrainingEngine>;
 }
 
-/** The engine's request for a job: environment looked up, reward compiled. Throws `FulguriteError`. */
-export function engineRequest(
-  job: SimulatedJob,
-): EngineRequest & { readonly reward: CompiledStepReward | null } {
+/** The engine's request for a job: environment looked up, reward and cost compiled. Throws `FulguriteError`. */
+export function engineRequest(job: SimulatedJob): EngineRequest & {
+  readonly reward: CompiledStepReward | null;
+  readonly cost: CompiledStepReward | null;
+} {
   const environment = environmentByName(job.environment);
-  const reward =
-    job.reward === null
-      ? null
-      : compileStepReward(job.reward.source, {
-          constants: job.reward.constants,
-          stateFields: environment.stateFields,
-          actionCount: environment.actionCount,
-          line: job.reward.line,
-        });
-  return { environment, reward, algorithm: completeConfig(job.algorithm), seed: job.seed };
+  const compiled = (source: RewardSource | null): CompiledStepReward | null =>
+    source &&
+    compileStepReward(source.source, {
+      constants: source.constants,
+      stateFields: environment.stateFields,
+      actionCount: environment.actionCount,
+      line: source.line,
+    });
+  return {
+    environment,
+    reward: compiled(job.reward),
+    cost: compiled(job.cost ?? null),
+    algorithm: completeConfig(job.algorithm),
+    seed: job.seed,
+  };
 }
 
 /** Fills a curve from stored spans, in their order. */
@@ -151,6 +159,13 @@ export class SimulatedRun extends RunController {
           : "Lower the learning rate, or look for very large rewards.",
       );
       return;
+    }
+    if (!(metrics.approximateKl <= DIVERGED_KL)) {
+      this.#fault ??= new FulguriteError(
+        "train/diverged",
+        `Update ${metrics.update} moved the policy by ${metrics.approximateKl.toFixed(1)} nats (approximateKl); the run stopped and kept its checkpoint from before.`,
+        "Lower the learning rate or the number of epochs, or end an update's epochs early with klStop.",
+      );
     }
     if (this.#fault) return;
     const now = this.options.now();

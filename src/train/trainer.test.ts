@@ -4,6 +4,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
 import { createCpuEngine } from "../rl/cpu-engine.ts";
 import type { TrainingState } from "../rl/engine.ts";
+import { ppoLagrangian } from "../rl/ppo-lagrangian.ts";
 import { ppo } from "../rl/ppo.ts";
 import { openStore } from "../store/open.ts";
 import type { LightningStore } from "../store/records.ts";
@@ -131,6 +132,36 @@ describe("a run", () => {
     expect(error).toMatchObject({ code: "train/not-finite" });
     expect((await store.run(id))!.status).toBe("failed");
     expect((await finalParameters(id)).every(Number.isFinite)).toBe(true);
+  });
+
+  test("stops where the policy is thrown away, says in which update, and keeps its last checkpoint", async () => {
+    const it = trainer();
+    const wild = ppo({
+      ...{ envs: 4, steps: 16, minibatchSize: 32, epochs: 2, totalSteps: 4 * 16 * 40 },
+      ...{ learningRate: 10, clip: 10, maxGradientNorm: 1e6 },
+    });
+    const id = await it.start(job({ algorithm: wild }), owner);
+    const error = await it.result(id).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: "train/diverged",
+      message: expect.stringMatching(/^Update \d+ moved the policy/) as string,
+    });
+    expect((await store.run(id))!.status).toBe("failed");
+  });
+
+  test("limits a cost, and says what its multiplier was", async () => {
+    const it = trainer();
+    const limited = ppoLagrangian({
+      ...{ envs: 4, steps: 16, minibatchSize: 32, epochs: 2, totalSteps: 4 * 16 * 40 },
+      ...{ costLimit: 0, control: { kind: "ascent", rate: 0.1 } },
+    });
+    const id = await it.start(job({ algorithm: limited, cost: reward("(s, a, next) => a") }), owner);
+    await it.result(id);
+    const updates = await store.spans({ runId: id, name: "fulgurite.update" });
+    const last = updates.at(-1)!.attributes;
+    expect(last["multiplier"]).toBeGreaterThan(1);
+    expect(last["episodeCost"]).toBeGreaterThan(0);
+    expect(() => simulatedJob({ env: cartPole(), algorithm: limited })).toThrow(/no cost/);
   });
 
   test("survives a lost device with the same bits", async () => {
