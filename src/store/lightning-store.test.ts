@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { agenticContract } from "../../test/store/agentic-contract.ts";
 import { contract, expectCode, makeRun, updates } from "../../test/store/contract.ts";
 import { checkMigrated, version1Tables } from "../../test/store/version-1.ts";
+import { checkMigratedFrom2, version2Tables } from "../../test/store/version-2.ts";
 import { crc32 } from "./crc32.ts";
 import { TransactionalStore } from "./lightning-store.ts";
 import { MemoryStorage } from "./memory-storage.ts";
@@ -18,6 +19,10 @@ describe("the store over memory", () => {
 
 test("version 1 is brought up to date, and nothing of it is lost", async () => {
   await checkMigrated(new MemoryStorage(version1Tables));
+});
+
+test("version 2 is brought up to date, and nothing of it is lost", async () => {
+  await checkMigratedFrom2(new MemoryStorage(version2Tables));
 });
 
 /** Fails as told, before or after the transaction took effect. */

@@ -1,4 +1,5 @@
 import type { FulguriteError } from "../gpu/error.ts";
+import type { RolloutStatistics } from "./lightning-records.ts";
 import {
   corruptProblems,
   openBatches,
@@ -35,11 +36,10 @@ import {
   type TableName,
   type TransactionOptions,
 } from "./storage.ts";
+import { runHasEnded } from "./state-machines.ts";
+import { addStatistics, noStatistics } from "./statistics.ts";
 import { explain } from "./store-errors.ts";
 import { removeRun, runTables, writeCommit, type Written } from "./write.ts";
-
-const ended = (status: RunStatus): boolean =>
-  status === "succeeded" || status === "failed" || status === "cancelled";
 
 /** The Lightning store over any `Storage`. All that it keeps in memory are caches: tabs may come and go. */
 export class TransactionalStore implements LightningStore {
@@ -71,7 +71,7 @@ export class TransactionalStore implements LightningStore {
     this.#remember(written);
     if (run) this.#statuses.set(run.id, run.status);
     for (const { after } of written) {
-      const last = run?.id === after.runId && ended(run.status);
+      const last = run?.id === after.runId && runHasEnded(run.status);
       const full = after.tailRows >= (this.#sealAgain.get(after.runId) ?? sealRows);
       if (after.tailRows > 0 && (last || full)) await this.#sealSoftly(after.runId, after.tailRows);
       if (last) this.#ids.forget(after.runId);
@@ -151,6 +151,15 @@ export class TransactionalStore implements LightningStore {
       else transaction.put("settings", key, value);
       return Promise.resolve();
     });
+  }
+
+  async statistics(runId?: string): Promise<RolloutStatistics> {
+    const books = await this.#read(["bookkeeping"], async (transaction) =>
+      runId === undefined
+        ? (await transaction.list("bookkeeping")).map(({ value }) => value)
+        : [await transaction.get("bookkeeping", runId)],
+    );
+    return books.reduce((sum, book) => (book ? addStatistics(sum, book.statistics) : sum), noStatistics);
   }
 
   async usage(): Promise<StoreUsage> {

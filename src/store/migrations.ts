@@ -1,8 +1,11 @@
+import { addStatistics, noStatistics, statisticsOf } from "./statistics.ts";
 import { schemaVersion, type Bookkeeping, type Segment, type StorageTransaction } from "./storage.ts";
 
 /** What version 1 had not: rollouts, tokens, and what its rows say about them. */
 type Segment1 = Omit<Segment, "rollouts" | "tokens">;
-type Bookkeeping1 = Omit<Bookkeeping, "rolloutBytes" | "nextRollout" | "nextTracedRollout">;
+type Bookkeeping1 = Omit<Bookkeeping2, "rolloutBytes" | "nextRollout" | "nextTracedRollout">;
+/** What version 2 had not: statistics, and rollouts with ids of their own. */
+type Bookkeeping2 = Omit<Bookkeeping, "statistics" | "named">;
 
 /** From each version to the next. New tables and indexes are there already; a step adds what rows lack. */
 const steps: Readonly<Record<number, (transaction: StorageTransaction) => Promise<void>>> = {
@@ -19,7 +22,21 @@ const steps: Readonly<Record<number, (transaction: StorageTransaction) => Promis
       const book: Bookkeeping1 = value;
       // Whether its spans name rollouts is not known, so none counts as surely new.
       const nextTracedRollout = book.deleted ? 0 : 2 ** 31;
-      transaction.put("bookkeeping", key, { ...book, rolloutBytes: 0, nextRollout: 0, nextTracedRollout });
+      const grown: Bookkeeping2 = { ...book, rolloutBytes: 0, nextRollout: 0, nextTracedRollout };
+      transaction.put("bookkeeping", key, grown as Bookkeeping);
+    }
+  },
+  async 2(transaction) {
+    for (const { key, value } of await transaction.list("bookkeeping")) {
+      const book: Bookkeeping2 = value;
+      const [segments, rollouts] = await Promise.all([
+        transaction.list("segments", book.runId),
+        transaction.list("rollouts", book.runId),
+      ]);
+      const sealed = segments.reduce((sum, segment) => sum + segment.value.rows, 0);
+      let statistics = { ...noStatistics, spans: book.tailRows + sealed };
+      for (const row of rollouts) statistics = addStatistics(statistics, statisticsOf(row.value));
+      transaction.put("bookkeeping", key, { ...book, statistics, named: false });
     }
   },
 };

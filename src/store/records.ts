@@ -1,6 +1,13 @@
 import type { ErrorData } from "../gpu/error.ts";
 import type { LanguageState } from "../lm/language-engine.ts";
 import type { TrainingState } from "../rl/engine.ts";
+import type {
+  Attempt,
+  RolloutConfig,
+  RolloutMode,
+  RolloutStatistics,
+  RolloutStatus,
+} from "./lightning-records.ts";
 import type { SpanColumns } from "./span-columns.ts";
 
 export type AttributeValue = string | number | boolean | null;
@@ -8,8 +15,9 @@ export type AttributeValue = string | number | boolean | null;
 /** One operation of a run, on the OpenTelemetry model. Times are milliseconds since the epoch. */
 export interface Span {
   /**
-   * Unique; writing a span whose id the store has already is ignored. A rollout that is made again, but not to the
-   * same bits, takes a new attempt id, or its first spans would stay beside its new row.
+   * Unique within its attempt (without one, within its run); writing a span that the store has already is ignored. A
+   * rollout that is made again, but not to the same bits, takes a new attempt id, or its first spans would stay
+   * beside its new row.
    */
   readonly spanId: string;
   readonly traceId: string;
@@ -41,19 +49,20 @@ export interface TokenColumns {
 
 /** One execution of the agent on one task; its calls and rewards are spans. */
 export interface Rollout {
-  /** `${runId}/${number}`, numbered within the run. */
+  /** Unique: `${runId}/${number}`, or what a caller chose. */
   readonly id: string;
   readonly runId: string;
+  /** Within the run, from 0 in the order of creation. */
   readonly number: number;
   /** Update it was made for, from 1; 0 for an evaluation before the first. */
   readonly update: number;
-  readonly mode: "train" | "evaluation";
+  readonly mode: RolloutMode;
   /** Siblings share it: the number of the task group within the run. */
   readonly group: number;
   /** Number among the siblings, from 0. */
   readonly sample: number;
   readonly task: unknown;
-  readonly status: "succeeded" | "failed" | "timeout" | "cancelled";
+  readonly status: RolloutStatus;
   /** Why it failed, a stable code; null where it succeeded. */
   readonly reason: string | null;
   readonly message: string | null;
@@ -64,13 +73,27 @@ export interface Rollout {
   readonly components: Readonly<Record<string, number>>;
   /** Reward minus its group's baseline; null in evaluations and for excluded rollouts. */
   readonly advantage: number | null;
+  /** How many there were. */
   readonly attempts: number;
+  /**
+   * Each of them. Left out where there was one and the rollout's own fields say the same, and by stores before version 3;
+   * see `attemptsOf`.
+   */
+  readonly attemptList?: readonly Attempt[];
   readonly calls: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
   readonly policyVersion: number;
   readonly startTime: number;
-  readonly endTime: number;
+  /** Null until it is finished. */
+  readonly endTime: number | null;
+  /** Default no time limits and one attempt. */
+  readonly config?: RolloutConfig;
+  readonly metadata?: Readonly<Record<string, unknown>> | null;
+  /** The resources that it was, or is to be, run with. */
+  readonly resourcesId?: string | null;
+  /** One more with every change; 1 where it is left out. */
+  readonly version?: number;
 }
 
 /** queued -> running <-> paused -> succeeded | failed | cancelled. A running run without an owner is paused. */
@@ -80,7 +103,8 @@ export type RunStatus = "queued" | "running" | "paused" | "succeeded" | "failed"
 export interface Run {
   /** Sortable by creation: base-32 time then randomness. */
   readonly id: string;
-  readonly kind: "simulated" | "agentic";
+  /** "outside": rollouts that others asked for, with no training of ours behind them. */
+  readonly kind: "simulated" | "agentic" | "outside";
   readonly name: string;
   /** Notebook and cell that started it; null from the library. */
   readonly notebook: string | null;
@@ -105,6 +129,8 @@ export interface Run {
   readonly activeTime: number;
   /** Last known figures, for lists: flat numbers under the names the page uses. */
   readonly metrics: Readonly<Record<string, number>>;
+  /** Code, reward and hyper-parameters that it was started with, and their version; absent before version 3. */
+  readonly resources?: { readonly id: string; readonly version: number };
 }
 
 /** Where an agentic run is: weights and optimizer after `update` updates. */
@@ -215,6 +241,8 @@ export interface LightningStore {
   /** Small values of the page itself (drafts, settings), by key. */
   setting(key: string): Promise<unknown>;
   setSetting(key: string, value: unknown): Promise<void>;
+  /** Kept with every commit: reads one row a run, never the rollouts. Of one run, or of all. */
+  statistics(runId?: string): Promise<RolloutStatistics>;
   usage(): Promise<StoreUsage>;
   problems(): Promise<StoreProblem[]>;
   close(): void;

@@ -9,6 +9,7 @@ const pageRows = 1000;
 /** Throws "store/invalid-rollout" for a row that could not be found again. */
 export function checkRollout({ id, runId, number, update, group }: Rollout): void {
   if (isCount(number) && isCount(update) && isCount(group) && id === rolloutIdOf(runId, number)) return;
+  // Ids of their own are given by the queue, which keeps where they are.
   throw new FulguriteError(
     "store/invalid-rollout",
     `Rollout ${id} is number ${number} of run ${runId}, update ${update}, group ${group}.`,

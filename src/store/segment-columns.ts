@@ -73,6 +73,10 @@ export class SegmentColumns implements SpanColumns {
     return this.#text("rolloutId")[row]!;
   }
 
+  attemptIdAt(row: number): string | null {
+    return this.#text("attemptId")[row]!;
+  }
+
   numericKeys(name: string): readonly string[] {
     const rows: number[] = [];
     this.#text("name").forEach((found, row) => {

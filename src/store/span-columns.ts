@@ -19,6 +19,7 @@ export interface SpanColumns {
   /** [n], NaN where the attribute is absent or no number. */
   numbers(key: string): Float64Array;
   rolloutIdAt(row: number): string | null;
+  attemptIdAt(row: number): string | null;
   /** With its tokens where these columns have them. */
   spanAt(row: number): Span;
 }
@@ -49,6 +50,10 @@ export class TailColumns implements SpanColumns {
 
   rolloutIdAt(row: number): string | null {
     return this.#rows[row]!.rolloutId;
+  }
+
+  attemptIdAt(row: number): string | null {
+    return this.#rows[row]!.attemptId;
   }
 
   nameAt(row: number): string {

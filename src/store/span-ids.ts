@@ -1,7 +1,7 @@
 import type { Span } from "./records.ts";
 import { holdsRollout } from "./rollout-zone.ts";
 import { decodeSegment } from "./segment.ts";
-import { rolloutNumberOf, simulatedSpanId } from "./span.ts";
+import { rolloutNumberOf, simulatedSpanId, spanKey } from "./span.ts";
 import type { Bookkeeping, Segment, StorageTransaction } from "./storage.ts";
 
 export interface FreshSpans {
@@ -25,8 +25,8 @@ const mostKnown = 100_000;
 
 /**
  * Tells new spans from repeated ones. Ids made from the sequence, or from rollout, attempt and sequence, are settled by
- * the run's bookkeeping row alone when they come in order, as a trainer's do. Any other id is looked up: one that
- * names its rollout in the tail and in the segments that hold the rollout, any other in all segments. What was read
+ * the run's bookkeeping row alone when they come in order, as a trainer's do. Any other id is looked up: a rollout's
+ * in the tail and in the segments that hold the rollout, any other in all segments. What was read
  * is kept for as long as this tab is the only one that writes to the run.
  */
 export class SpanIds {
@@ -44,16 +44,17 @@ export class SpanIds {
     const added = new Set<string>();
     for (const span of spans) {
       const { spanId, sequence, rolloutId } = span;
+      const key = keyOf(span);
       const inSeries = spanId === simulatedSpanId(runId, sequence);
       const rollout = rolloutNumberOf(runId, rolloutId);
       const inRollout = rollout >= 0 && spanId.startsWith(`${rolloutId!}/`);
       const beyond = inSeries
         ? series === null || sequence > series.last || sequence < series.first
         : inRollout && rollout >= book.nextTracedRollout;
-      if (added.has(spanId)) continue;
+      if (added.has(key)) continue;
       if (!beyond) {
-        const known = await this.#idsOf(transaction, book, inRollout && !inSeries ? rolloutId : null);
-        if (known.has(spanId)) continue;
+        const known = await this.#idsOf(transaction, book, inSeries ? null : rolloutId);
+        if (known.has(key)) continue;
       }
       if (inSeries) {
         series = {
@@ -62,7 +63,7 @@ export class SpanIds {
         };
       }
       nextTracedRollout = Math.max(nextTracedRollout, rollout + 1);
-      added.add(spanId);
+      added.add(key);
       fresh.push(span);
     }
     return { spans: fresh, series, nextTracedRollout };
@@ -77,7 +78,7 @@ export class SpanIds {
       return;
     }
     known.version = after.version;
-    for (const { spanId } of spans) known.ids.add(spanId);
+    for (const span of spans) known.ids.add(keyOf(span));
     // What was sealed came from the tail.
     for (let number = before.nextSegment; number < after.nextSegment; number++) known.segments.add(number);
   }
@@ -97,7 +98,7 @@ export class SpanIds {
     if (known?.version !== version) {
       known = { version, ids: new Set(), segments: new Set(), catalogue: null };
       for (const { value } of await transaction.list("tail", runId)) {
-        for (const span of value.rows) known.ids.add(span.spanId);
+        for (const span of value.rows) known.ids.add(keyOf(span));
       }
       this.#known.set(runId, known);
     }
@@ -111,7 +112,10 @@ export class SpanIds {
       if (!bytes) continue;
       try {
         const columns = decodeSegment(bytes);
-        for (let row = 0; row < columns.length; row++) known.ids.add(columns.spanIdAt(row));
+        for (let row = 0; row < columns.length; row++) {
+          const rollout = columns.rolloutIdAt(row);
+          known.ids.add(spanKey(columns.spanIdAt(row), rollout, columns.attemptIdAt(row)));
+        }
       } catch {
         // Reading the run names it; its ids cannot be known.
       }
@@ -119,6 +123,8 @@ export class SpanIds {
     return known.ids;
   }
 }
+
+const keyOf = ({ spanId, rolloutId, attemptId }: Span): string => spanKey(spanId, rolloutId, attemptId);
 
 const mayHold = ({ runId, rollouts }: Segment, rolloutId: string | null): boolean =>
   rolloutId === null || rollouts === null || holdsRollout(rollouts, runId, rolloutId);

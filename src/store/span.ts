@@ -26,6 +26,12 @@ export function rolloutNumberOf(runId: string, rolloutId: string | null): number
 export const rolloutSpanId = (rolloutId: string, attempt: number, sequence: number): string =>
   `${rolloutId}/${attempt}/${sequence}`;
 
+/** What no two spans of a run have in common: ids that others chose count within their attempt only. */
+export const spanKey = (spanId: string, rolloutId: string | null, attemptId: string | null): string =>
+  rolloutId === null || spanId.startsWith(`${rolloutId}/`)
+    ? spanId
+    : `${spanId}\n${rolloutId}\n${attemptId ?? ""}`;
+
 /** Sequences are kept as signed 32-bit integers. */
 const maxSequence = 2 ** 31 - 1;
 

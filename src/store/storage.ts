@@ -1,7 +1,8 @@
+import type { Resources, RolloutStatistics, Worker } from "./lightning-records.ts";
 import type { Checkpoint, Rollout, Run, Span } from "./records.ts";
 
 /** Everything on disk has this number in `meta`; a reader exists for every number that ever shipped, see migrations. */
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 
 /** Spans of one commit and run, row-wise, until they are sealed. Key: [runId, group number]. */
 export interface TailGroup {
@@ -69,7 +70,36 @@ export interface Bookkeeping {
   readonly nextTracedRollout: number;
   /** First and last sequence of the spans whose ids are made from it: beyond them a span is new. */
   readonly series: { readonly first: number; readonly last: number } | null;
+  readonly statistics: RolloutStatistics;
+  /** True where some of its rollouts have ids of their own, in `rolloutIds`. */
+  readonly named: boolean;
 }
+
+/** Where a rollout's row is. */
+export interface RolloutPlace {
+  readonly runId: string;
+  readonly number: number;
+}
+
+/** Rollouts that finished in one transaction, in order; the key is [`listKey`, the cursor of the first]. */
+export interface FinishedGroup {
+  readonly first: number;
+  readonly runId: string;
+  readonly numbers: Int32Array;
+}
+
+/** Numbers given out: the next entry's of each list. In `meta`, under "counters". */
+export interface Counters {
+  readonly queue: number;
+  readonly finished: number;
+}
+
+export interface QueueEntry extends RolloutPlace {
+  readonly position: number;
+}
+
+/** First half of the key in tables that are one list: [listKey, number]. */
+export const listKey = "";
 
 export interface Tables {
   readonly meta: unknown;
@@ -85,6 +115,20 @@ export interface Tables {
   readonly rollouts: Rollout;
   /** Arrow IPC streams of a segment's token columns, under its key. */
   readonly tokens: Uint8Array<ArrayBuffer>;
+  /** Rollouts whose id does not say where they are. Key: the id. */
+  readonly rolloutIds: RolloutPlace;
+  /** First in, first out. Key: [listKey, number]. An entry whose rollout waits no more is passed over. */
+  readonly queue: QueueEntry;
+  /** Rollouts whose latest attempt goes on under a time limit. Key: the rollout's id. */
+  readonly watched: RolloutPlace;
+  readonly finished: FinishedGroup;
+  /** The next span sequence of a rollout that asked for one. Key: the rollout's id. */
+  readonly sequences: number;
+  /** Key: [id, version]. */
+  readonly resources: Resources;
+  /** The latest version of each; `order` is the larger the later. Key: the id. */
+  readonly resourceHeads: { readonly version: number; readonly runId: string | null; readonly order: number };
+  readonly workers: Worker;
 }
 
 export type TableName = keyof Tables;
@@ -99,6 +143,14 @@ export const tableNames: readonly TableName[] = [
   "settings",
   "rollouts",
   "tokens",
+  "rolloutIds",
+  "queue",
+  "watched",
+  "finished",
+  "sequences",
+  "resources",
+  "resourceHeads",
+  "workers",
 ];
 
 /** Fields by which the rows of a run are found without reading the others; an index each, named for its field. */

@@ -2,8 +2,11 @@ import { FulguriteError } from "../gpu/error.ts";
 import { compact } from "./compact.ts";
 import type { Commit, Rollout, Span } from "./records.ts";
 import { estimateRolloutBytes } from "./rollouts.ts";
+import { appendFinished } from "./finished-feed.ts";
 import { estimateBytes } from "./span.ts";
 import type { SpanIds } from "./span-ids.ts";
+import { rolloutIsFinished } from "./state-machines.ts";
+import { addStatistics, noStatistics, statisticsOf } from "./statistics.ts";
 import type { Bookkeeping, StorageTransaction, TableName } from "./storage.ts";
 
 /** Tables that belong to a run. */
@@ -16,6 +19,10 @@ export const runTables: readonly TableName[] = [
   "blobs",
   "rollouts",
   "tokens",
+  "meta",
+  "finished",
+  "resources",
+  "resourceHeads",
 ];
 
 /** One run's part of a write, for the caches of whoever wrote. */
@@ -25,7 +32,7 @@ export interface Written {
   readonly spans: readonly Span[];
 }
 
-const newBook = (runId: string): Bookkeeping => ({
+export const newBook = (runId: string): Bookkeeping => ({
   runId,
   deleted: false,
   version: 0,
@@ -39,6 +46,8 @@ const newBook = (runId: string): Bookkeeping => ({
   nextRollout: 0,
   nextTracedRollout: 0,
   series: null,
+  statistics: noStatistics,
+  named: false,
 });
 
 /** What a commit holds of one run. */
@@ -85,9 +94,10 @@ export async function writeCommit(
         tailBytes: fresh.spans.reduce((sum, span) => sum + estimateBytes(span), after.tailBytes),
         nextTracedRollout: fresh.nextTracedRollout,
         series: fresh.series,
+        statistics: addStatistics(after.statistics, { ...noStatistics, spans: fresh.spans.length }),
       };
     }
-    if (part.rollouts.length > 0) after = writeRollouts(transaction, after, part.rollouts);
+    if (part.rollouts.length > 0) after = await writeRollouts(transaction, after, part.rollouts);
     if (checkpoint?.runId === runId) {
       const { value, bytes } = compact(checkpoint);
       transaction.put("checkpoints", runId, value);
@@ -103,19 +113,30 @@ export async function writeCommit(
 const compactTokens = (span: Span): Span =>
   span.tokens ? { ...span, tokens: compact(span.tokens).value } : span;
 
-function writeRollouts(
+/** Rollouts as they are now; what is finished for the first time joins the feed. */
+export async function writeRollouts(
   transaction: StorageTransaction,
   book: Bookkeeping,
   rollouts: readonly Rollout[],
-): Bookkeeping {
-  let { rolloutBytes, nextRollout } = book;
+): Promise<Bookkeeping> {
+  let { rolloutBytes, nextRollout, statistics } = book;
+  const finished: number[] = [];
   for (const rollout of rollouts) {
+    const before =
+      rollout.number < book.nextRollout
+        ? await transaction.get("rollouts", [book.runId, rollout.number])
+        : undefined;
     transaction.put("rollouts", [book.runId, rollout.number], rollout);
+    if (before) statistics = addStatistics(statistics, statisticsOf(before, -1));
     // One made again replaces about as many bytes.
-    if (rollout.number >= nextRollout) rolloutBytes += estimateRolloutBytes(rollout);
+    else rolloutBytes += estimateRolloutBytes(rollout);
+    statistics = addStatistics(statistics, statisticsOf(rollout));
     nextRollout = Math.max(nextRollout, rollout.number + 1);
+    if (rolloutIsFinished(rollout.status) && !(before && rolloutIsFinished(before.status)))
+      finished.push(rollout.number);
   }
-  return { ...book, rolloutBytes, nextRollout };
+  if (finished.length > 0) await appendFinished(transaction, book.runId, finished);
+  return { ...book, rolloutBytes, nextRollout, statistics };
 }
 
 /** Removes a run and all that belongs to it, and remembers that it was removed. */

@@ -1,3 +1,5 @@
+import type { Run } from "../store/records.ts";
+
 /** The curves a run can show: metric name, words for it, and what a person reads from it. */
 export interface MetricView {
   readonly name: string;
@@ -66,6 +68,10 @@ const agentic: readonly MetricView[] = [
 ];
 
 export type RunKind = "simulated" | "agentic";
+
+/** Rollouts from outside have an agent, too. */
+export const runKindOf = (run: Pick<Run, "kind"> | null): RunKind =>
+  run?.kind === "outside" ? "agentic" : (run?.kind ?? "simulated");
 
 /** The first is what a run of this kind is judged by, and what its evaluations measure. */
 export const metricViews: Readonly<Record<RunKind, readonly MetricView[]>> = { simulated, agentic };

@@ -280,7 +280,7 @@ export class FulguriteRollouts extends LitElement {
       <td class="second end">${formatSigned(advantage)}</td>
       <td class="rare end quiet">${calls}</td>
       <td class="rare end quiet">${formatCount(row.inputTokens + row.outputTokens)}</td>
-      <td class="second end quiet">${formatSpan(row.endTime - row.startTime)}</td>
+      <td class="second end quiet">${row.endTime === null ? "" : formatSpan(row.endTime - row.startTime)}</td>
     </tr>`;
   }
 }

@@ -5,7 +5,7 @@ import "./code-text.ts";
 import { foldStyles } from "./fold.css.ts";
 import { icon } from "./icons.ts";
 import { MetricEvent } from "./metric-event.ts";
-import { metricView, metricViews, stepUnit, type RunKind } from "./metrics.ts";
+import { metricView, metricViews, runKindOf, stepUnit, type RunKind } from "./metrics.ts";
 import { newestFirst, rewardText, runLabels, settings } from "./run-differences.ts";
 import { base, buttons } from "./tokens.css.ts";
 
@@ -215,7 +215,7 @@ export class FulguriteRunDetails extends LitElement {
                       >${names[all.indexOf(run)]?.full}
                       <small
                         >${run.status}, ${formatFigure(evaluated(run))} after ${formatCount(run.step)}
-                        ${stepUnit(run.kind)}</small
+                        ${stepUnit(runKindOf(run))}</small
                       ></span
                     >
                     <span>

@@ -10,7 +10,7 @@ import { engineWord } from "./engine-word.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { formatCompact, formatCount, formatDuration, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
-import { evaluatedMetric, metricViews, stepUnit, type RunKind } from "./metrics.ts";
+import { evaluatedMetric, metricViews, runKindOf, stepUnit, type RunKind } from "./metrics.ts";
 import "./rollouts.ts";
 import { newestFirst, runLabels, type RunLabel } from "./run-differences.ts";
 import type { MetricEvent } from "./metric-event.ts";
@@ -296,7 +296,7 @@ export class FulguriteRun extends LitElement {
   }
 
   #kind(): RunKind {
-    return this.#record?.kind ?? "simulated";
+    return runKindOf(this.#record ?? null);
   }
 
   #shownMetric(kind: RunKind): string {

@@ -75,11 +75,12 @@ export const makeRollout = (
 
 /** Attempt, call and reward of one rollout. */
 export function rolloutSpans(rollout: Rollout): Span[] {
-  const { runId, number, update, reward, components, startTime, endTime } = rollout;
+  const { runId, number, update, reward, components, startTime } = rollout;
+  const endTime = rollout.endTime!;
   const trace = new RolloutTrace(runId, number);
   const root = trace.attempt(1);
   return [
-    rolloutSpan(root, { ...rollout, agent: "copier" }),
+    rolloutSpan(root, { ...rollout, endTime, agent: "copier" }),
     modelCallSpan(trace.below(root), call(number, update)),
     rewardSpan(trace.below(root), { reward, components, reason: null, message: null, startTime, endTime }),
   ];

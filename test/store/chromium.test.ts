@@ -54,9 +54,12 @@ describe("over IndexedDB in Chromium", () => {
     expect(await page.evaluate((it) => harness.runContract(it), name)).toBeNull();
   });
 
-  test("version 1 is brought up to date once other tabs let go of it", async () => {
-    expect(await page.evaluate(() => harness.runMigration())).toBeNull();
-  });
+  test.for([1, 2] as const)(
+    "version %i is brought up to date once other tabs let go of it",
+    async (version) => {
+      expect(await page.evaluate((it) => harness.runMigration(it), version)).toBeNull();
+    },
+  );
 
   test("two tabs write at once, to their own runs and to the same one", async () => {
     const tabs = [page, await openTab(context)];

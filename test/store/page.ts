@@ -7,6 +7,7 @@ import { makeRollout } from "./agentic-batch.ts";
 import { agenticContract } from "./agentic-contract.ts";
 import { contract, expectCode, makeRun, updates } from "./contract.ts";
 import { checkMigrated, version1Tables } from "./version-1.ts";
+import { checkMigratedFrom2, version2Tables } from "./version-2.ts";
 
 const cases = { ...contract, ...agenticContract };
 
@@ -31,12 +32,18 @@ async function runContract(name: string): Promise<string | null> {
   return result;
 }
 
-/** A database as version 1 made it, with its rows; the connection stays open and does not let go by itself. */
-function writeVersion1(name: string): Promise<IDBDatabase> {
+const past = {
+  1: { tables: version1Tables, check: checkMigrated },
+  2: { tables: version2Tables, check: checkMigratedFrom2 },
+};
+export type PastVersion = keyof typeof past;
+
+/** A database as an older version made it, with its rows; the connection stays open and does not let go by itself. */
+function writeVersion(name: string, version: PastVersion): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
-    const request = indexedDB.open(name, 1);
+    const request = indexedDB.open(name, version);
     request.onupgradeneeded = () => {
-      for (const [table, rows] of Object.entries(version1Tables)) {
+      for (const [table, rows] of Object.entries(past[version].tables)) {
         const store = request.result.createObjectStore(table);
         for (const { key, value } of rows) store.put(value, typeof key === "string" ? key : [...key]);
       }
@@ -45,19 +52,20 @@ function writeVersion1(name: string): Promise<IDBDatabase> {
       resolve(request.result);
     };
     request.onerror = () => {
-      reject(new Error("version 1 could not be written", { cause: request.error }));
+      reject(new Error(`version ${version} could not be written`, { cause: request.error }));
     };
   });
 }
 
-/** Opens what version 1 wrote while an old tab holds it, then after that tab let go; null when all is well. */
-async function runMigration(): Promise<string | null> {
-  const old = await writeVersion1("version 1");
-  const storage = new IndexedDbStorage("version 1", { patience: 50 });
+/** Opens what an older version wrote while an old tab holds it, then after that tab let go; null when all is well. */
+async function runMigration(version: PastVersion): Promise<string | null> {
+  const name = `version ${version}`;
+  const old = await writeVersion(name, version);
+  const storage = new IndexedDbStorage(name, { patience: 50 });
   const work = async (): Promise<void> => {
     await expectCode(new TransactionalStore(storage).runs(), "store/blocked");
     old.close();
-    await checkMigrated(storage);
+    await past[version].check(storage);
   };
   const result = await outcome(work());
   old.close();

@@ -1,6 +1,6 @@
 import { TransactionalStore } from "../../src/store/lightning-store.ts";
 import type { StoredTables } from "../../src/store/memory-storage.ts";
-import type { Storage } from "../../src/store/storage.ts";
+import { schemaVersion, type Storage } from "../../src/store/storage.ts";
 import golden from "../fixtures/store-version-1.json";
 import { agenticUpdate } from "./agentic-batch.ts";
 import { expectSame, makeRun } from "./contract.ts";
@@ -10,8 +10,8 @@ import { expectSame, makeRun } from "./contract.ts";
 const arrays = { Float32Array, Float64Array, Int32Array, Uint32Array, Uint8Array };
 
 /** JSON with `$type` for typed arrays and for numbers that JSON does not have. */
-function decode(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(decode);
+export function decodeGolden(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(decodeGolden);
   if (typeof value !== "object" || value === null) return value;
   const { $type, base64, text } = value as { $type?: string; base64?: string; text?: string };
   if ($type === "number") return Number(text);
@@ -19,12 +19,12 @@ function decode(value: unknown): unknown {
     const bytes = Uint8Array.from(atob(base64!), (character) => character.charCodeAt(0));
     return new arrays[$type as keyof typeof arrays](bytes.buffer);
   }
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, decode(inner)]));
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, decodeGolden(inner)]));
 }
 
-export const version1Tables = decode(golden.tables) as StoredTables;
+export const version1Tables = decodeGolden(golden.tables) as StoredTables;
 
-const expected = decode(golden.expected) as {
+const expected = decodeGolden(golden.expected) as {
   readonly runs: unknown;
   readonly spans: Readonly<Record<string, unknown>>;
   readonly checkpoint: unknown;
@@ -50,7 +50,7 @@ export async function checkMigrated(storage: Storage): Promise<void> {
   const version = await storage.transaction(["meta"], { mode: "readonly" }, (transaction) =>
     transaction.get("meta", "schemaVersion"),
   );
-  expectSame(version, 2, "version");
+  expectSame(version, schemaVersion, "version");
   await store.commit({ spans: expected.spans["01B"] as never });
   expectSame(await store.spans({ runId: "01B" }), expected.spans["01B"], "still once");
   const late = await store.commit({ run: makeRun("01D") }).catch((error: unknown) => error);

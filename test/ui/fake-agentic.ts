@@ -193,10 +193,11 @@ export class FakeRollouts {
     const found = this.made.find(({ rollout }) => rollout.id === rolloutId);
     if (!found) return [];
     const { rollout, call } = found;
-    const { startTime, endTime, task, reward } = rollout;
+    const { startTime, task, reward } = rollout;
+    const endTime = rollout.endTime!;
     const trace = new RolloutTrace(this.#runId, rollout.number);
     const root = trace.attempt(1);
-    const spans = [rolloutSpan(root, { ...rollout, agent: "copyist" })];
+    const spans = [rolloutSpan(root, { ...rollout, endTime, agent: "copyist" })];
     if (rollout.calls > 0) {
       spans.push(
         modelCallSpan(trace.below(root), {
