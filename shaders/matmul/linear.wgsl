@@ -8,6 +8,11 @@
 // columns after the first. So a tile can hold both halves of rotary pairs (GROUP = headSize / 2), or a gate and its
 // linear unit (GROUP = feedForward). NORM: x is RMS-normalised on the way, sum(x^2) being collected in the same loop.
 // One element is always the same sum in the same order, whatever rows stand beside it.
+// QUADS: four lanes with the same columns and tiles of rows side by side load a quarter of the weights each.
+#if QUADS
+enable subgroups;
+diagnostic(off, subgroup_uniformity);
+#end
 
 #if WIDE
 alias Half = vec4f;
@@ -51,14 +56,22 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
+#if QUADS
+  let tile = (linear_workgroup(group, groups) * WORKGROUP + lane) / 4u;
+  let member = lane % 4u;
+  let quad_row = tile / COLUMN_TILES * 4u * TILE_ROWS;
+  let row = quad_row + member * TILE_ROWS;
+#else
   let tile = linear_workgroup(group, groups) * WORKGROUP + lane;
-  let row = tile / COLUMN_TILES * TILE_ROWS;
+  let quad_row = tile / COLUMN_TILES * TILE_ROWS;
+  let row = quad_row;
+#end
 #if GATHER
   let rows = batch.predictions;
 #else
   let rows = batch.tokens;
 #end
-  if (row >= rows) {
+  if (quad_row >= rows) {
     return;
   }
   let half = tile % COLUMN_TILES * HALF;
@@ -83,6 +96,21 @@ fn main(
 #if NORM
     let gain = parameters[batch.layer + GAIN + k];
 #end
+#if QUADS
+#for q in 0..HALF_QUADS
+#if NORM
+    let quarter_a{q} = parameters[a_at + ({q*4}u + member) * INPUTS + k] * gain;
+    let quarter_b{q} = parameters[b_at + ({q*4}u + member) * INPUTS + k] * gain;
+#else
+    let quarter_a{q} = parameters[a_at + ({q*4}u + member) * INPUTS + k];
+    let quarter_b{q} = parameters[b_at + ({q*4}u + member) * INPUTS + k];
+#end
+#end
+#for j in 0..HALF
+    let a{j} = quadBroadcast(quarter_a{j/4}, {j%4}u);
+    let b{j} = quadBroadcast(quarter_b{j/4}, {j%4}u);
+#end
+#else
 #for j in 0..HALF
 #if NORM
     let a{j} = parameters[a_at + {j}u * INPUTS + k] * gain;
@@ -90,6 +118,7 @@ fn main(
 #else
     let a{j} = parameters[a_at + {j}u * INPUTS + k];
     let b{j} = parameters[b_at + {j}u * INPUTS + k];
+#end
 #end
 #end
 #for i in 0..TILE_ROWS
@@ -104,14 +133,14 @@ fn main(
 #end
   }
   // Rows leave the registers here, so that what follows is compiled once and not for every row.
-  var sums: array<Half, 2u * QUADS * TILE_ROWS>;
+  var sums: array<Half, 2u * SPANS * TILE_ROWS>;
 #if NORM
   var inverse: array<f32, TILE_ROWS>;
 #end
 #for i in 0..TILE_ROWS
 #if WIDE
-  sums[2u * QUADS * {i}u] = Half(p{i}_0, p{i}_1, p{i}_2, p{i}_3);
-  sums[2u * QUADS * {i}u + 1u] = Half(r{i}_0, r{i}_1, r{i}_2, r{i}_3);
+  sums[2u * SPANS * {i}u] = Half(p{i}_0, p{i}_1, p{i}_2, p{i}_3);
+  sums[2u * SPANS * {i}u + 1u] = Half(r{i}_0, r{i}_1, r{i}_2, r{i}_3);
 #if DOUBLE
   sums[4u * {i}u + 2u] = Half(p{i}_4, p{i}_5, p{i}_6, p{i}_7);
   sums[4u * {i}u + 3u] = Half(r{i}_4, r{i}_5, r{i}_6, r{i}_7);
@@ -124,15 +153,15 @@ fn main(
   inverse[{i}] = 1.0 / sqrt(squares{i} / f32(4u * INPUTS) + EPSILON);
 #end
 #end
-  for (var n = 0u; n < QUADS * TILE_ROWS; n++) {
-    let i = n / QUADS;
+  for (var n = 0u; n < SPANS * TILE_ROWS; n++) {
+    let i = n / SPANS;
     let at_row = row + i;
     if (at_row >= rows) {
       break;
     }
     // Column of the first half, and where it is among all first halves.
-    let place = half + n % QUADS * SPAN;
-    let at_column = column + n % QUADS * SPAN;
+    let place = half + n % SPANS * SPAN;
+    let at_column = column + n % SPANS * SPAN;
     var u = sums[2u * n];
     var v = sums[2u * n + 1u];
 #if NORM

@@ -8,6 +8,11 @@
 // NORM goes on through y = W (g x / rms(x)): dx = g dx' / rms - x (dx' . g x) / (width rms^3), where the inner
 // product equals rms x (dy . y), which whoever made dy left as PROJECTIONS partial sums a row.
 // SWIGLU goes on through silu(gate) up, replaces both by their gradients, and leaves such partial sums.
+// QUADS: four lanes with the same columns and tiles of rows side by side load a quarter of the weights each.
+#if QUADS
+enable subgroups;
+diagnostic(off, subgroup_uniformity);
+#end
 
 @group(0) @binding(PARAMETERS_BINDING) var<storage, read> parameters: array<vec4f>;
 @group(0) @binding(GRADIENT_BINDING) var<storage, read> gradient: array<vec4f>;
@@ -32,14 +37,22 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
+#if QUADS
+  let tile = (linear_workgroup(group, groups) * WORKGROUP + lane) / 4u;
+  let member = lane % 4u;
+  let quad_row = tile / COLUMN_TILES * 4u * TILE_ROWS;
+  let row = quad_row + member * TILE_ROWS;
+#else
   let tile = linear_workgroup(group, groups) * WORKGROUP + lane;
-  let row = tile / COLUMN_TILES * TILE_ROWS;
+  let quad_row = tile / COLUMN_TILES * TILE_ROWS;
+  let row = quad_row;
+#end
 #if GATHER
   let rows = batch.predictions;
 #else
   let rows = batch.tokens;
 #end
-  if (row >= rows) {
+  if (quad_row >= rows) {
     return;
   }
   let column = tile % COLUMN_TILES * TILE_VECTORS;
@@ -53,9 +66,20 @@ fn main(
     let y{i} = gradient[(row + {i}u) * OUTPUTS + n];
 #end
     let w_at = batch.layer + WEIGHT + 4u * n * INPUTS + column;
+#if QUADS
+#for v in 0..TILE_VECTORS
+    let quarter{v} = parameters[w_at + member * INPUTS + {v}u];
+#end
+#for e in 0..4
+#for v in 0..TILE_VECTORS
+    let w{e}_{v} = quadBroadcast(quarter{v}, {e}u);
+#end
+#end
+#else
 #for e in 0..4
 #for v in 0..TILE_VECTORS
     let w{e}_{v} = parameters[w_at + {e}u * INPUTS + {v}u];
+#end
 #end
 #end
 #for i in 0..TILE_ROWS

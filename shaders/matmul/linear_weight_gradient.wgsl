@@ -4,6 +4,11 @@
 // dW = dy^T x, the rows split into SPLITS ranges; each writes its own partial sum, which
 // optim/reduce_transformer_gradient.wgsl adds in fixed order. NORM: x / rms(x) in the place of x; the gain's share
 // comes with the reduction.
+// QUADS: four lanes with the same columns and tiles of outputs side by side load a quarter of the inputs each.
+#if QUADS
+enable subgroups;
+diagnostic(off, subgroup_uniformity);
+#end
 
 @group(0) @binding(GRADIENT_BINDING) var<storage, read> gradient: array<vec4f>;
 @group(0) @binding(INPUT_BINDING) var<storage, read> input: array<vec4f>;
@@ -15,7 +20,12 @@
 @group(0) @binding(PREDICTIONS_BINDING) var<storage, read> predictions: array<vec4u>;
 #end
 
-const ROW_TILES: u32 = (OUTPUTS + TILE_OUTPUTS - 1u) / TILE_OUTPUTS;
+const OUTPUT_TILES: u32 = (OUTPUTS + TILE_OUTPUTS - 1u) / TILE_OUTPUTS;
+#if QUADS
+const ROW_TILES: u32 = (OUTPUT_TILES + 3u) / 4u;
+#else
+const ROW_TILES: u32 = OUTPUT_TILES;
+#end
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -23,13 +33,23 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
+#if QUADS
+  let tile = (linear_workgroup(group, groups) * WORKGROUP + lane) / 4u;
+  let member = lane % 4u;
+#else
   let tile = linear_workgroup(group, groups) * WORKGROUP + lane;
+#end
   let split = tile / (COLUMN_TILES * ROW_TILES);
   if (split >= SPLITS) {
     return;
   }
   let column = tile % COLUMN_TILES * TILE_VECTORS;
+#if QUADS
+  // Beyond the last output: computed, never stored.
+  let first = (tile / COLUMN_TILES % ROW_TILES * 4u + member) * TILE_OUTPUTS;
+#else
   let first = tile / COLUMN_TILES % ROW_TILES * TILE_OUTPUTS;
+#end
 #if GATHER
   let rows = batch.predictions;
 #else
@@ -59,8 +79,15 @@ fn main(
 #else
     let scale{u} = select(0.0, 1.0, m + {u}u < end);
 #end
+#if QUADS
+    let quarter{u} = input[x_at{u} + member] * scale{u};
+#for v in 0..TILE_VECTORS
+    let x{u}_{v} = quadBroadcast(quarter{u}, {v}u);
+#end
+#else
 #for v in 0..TILE_VECTORS
     let x{u}_{v} = input[x_at{u} + {v}u] * scale{u};
+#end
 #end
 #end
 #for n in 0..TILE_OUTPUTS

@@ -18,6 +18,11 @@ export class GpuDevice {
   readonly adapter: string;
   /** A software rasteriser: barriers and small dispatches cost more than arithmetic there. */
   readonly software: boolean;
+  /**
+   * Kernels may share loads among four lanes (quadBroadcast). Only where loads are what takes the time: software
+   * adapters read memory lane by lane.
+   */
+  readonly quads: boolean;
   readonly counters: GpuCounters = {
     buffers: 0,
     bindGroups: 0,
@@ -38,6 +43,7 @@ export class GpuDevice {
     this.software =
       info.isFallbackAdapter === true ||
       /swiftshader|llvmpipe|lavapipe|warp|basic render/i.test(this.adapter);
+    this.quads = this.software && device.features.has("subgroups") && (info.subgroupMinSize ?? 0) >= 4;
     this.lost = new Promise((resolve) => {
       void device.lost.then(({ reason, message }) => {
         this.#lostReason = message || reason;
@@ -108,7 +114,7 @@ export function adapterText(info: Partial<GPUAdapterInfo>): string {
 
 /**
  * Opens a device on the fastest adapter of `gpu` (`navigator.gpu`, or Dawn's in Node), with default limits but
- * for buffer sizes, and timestamps where the adapter has them. Null where there is no adapter or it refuses.
+ * for buffer sizes, and with timestamps and subgroups where the adapter has them. Null where there is no adapter or it refuses.
  */
 export async function openGpuDevice(gpu: GPU | null | undefined): Promise<GpuDevice | null> {
   try {
@@ -116,7 +122,9 @@ export async function openGpuDevice(gpu: GPU | null | undefined): Promise<GpuDev
     if (!adapter) return null;
     const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
     const device = await adapter.requestDevice({
-      requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
+      requiredFeatures: (["timestamp-query", "subgroups"] as const).filter((name) =>
+        adapter.features.has(name),
+      ),
       requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
     });
     return new GpuDevice(device, adapter.info);

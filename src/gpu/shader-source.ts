@@ -8,7 +8,7 @@ import { FulguriteError } from "./error.ts";
  *                                     in directives too
  *     #if NAME ... #else ... #end     by a boolean constant, or whether a part of that name is given
  *
- * Numbers become `const NAME: u32`, booleans `const NAME: bool`, strings `const NAME = <text>`.
+ * Lines that begin with `enable`, `requires` or `diagnostic` come first, where WGSL wants them. Numbers become `const NAME: u32`, booleans `const NAME: bool`, strings `const NAME = <text>`.
  */
 export interface ShaderOptions {
   readonly constants?: Readonly<Record<string, number | boolean | string>>;
@@ -33,7 +33,12 @@ export function assembleShader(source: string, options: ShaderOptions = {}): str
         : `const ${name}: u32 = ${value}u;`,
   );
   const assembler = new Assembler(constants, options.parts ?? {});
-  return [...declarations, ...assembler.expand(source.split("\n"), new Map())].join("\n");
+  const lines = assembler.expand(source.split("\n"), new Map());
+  // WGSL's own directives must come before every declaration.
+  const isDirective = (line: string): boolean => /^(enable|requires|diagnostic)\b/.test(line);
+  return [...lines.filter(isDirective), ...declarations, ...lines.filter((line) => !isDirective(line))].join(
+    "\n",
+  );
 }
 
 const fail = (message: string): never => {

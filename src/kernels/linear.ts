@@ -25,6 +25,14 @@ function vectorsWithin(width: number, columns: number): number {
   return vectors;
 }
 
+/** Quads take four tiles of rows at once. */
+const threadsOf = (
+  tiles: number,
+  rows: number,
+  quads: boolean,
+): { readonly tiles: number; readonly rows: number } =>
+  quads ? { tiles: 4 * tiles, rows: 4 * rows } : { tiles, rows };
+
 /** What becomes of a row of y. */
 export type LinearEnd =
   | { readonly kind: "store" }
@@ -46,7 +54,7 @@ export const paddedOutputs = (outputs: number): number => Math.ceil(outputs / 8)
 
 /**
  * y = x W^T. `save` keeps what the backward pass needs (1 / rms, gate and up); `gather` reads the rows that the
- * predictions name. Thread per tile: `tiles` a row of tiles.
+ * predictions name. Thread per tile: `tiles` threads for every `rows` rows. `quads` needs subgroups of at least four.
  */
 export function linearKernel(
   place: LinearPlace,
@@ -56,6 +64,7 @@ export function linearKernel(
     readonly epsilon: number;
     readonly save: boolean;
     readonly gather: boolean;
+    readonly quads?: boolean;
   },
 ): { readonly kernel: NamedKernel; readonly tiles: number; readonly rows: number } {
   const { tile, save, gather, epsilon } = options;
@@ -67,6 +76,7 @@ export function linearKernel(
   const norm = place.gain !== null;
   const tiles = outputWidth / (2 * half);
   const cache = end.kind === "rope" && end.cache;
+  const quads = options.quads === true && half % 4 === 0;
   const kernel = namedKernel(
     "matmul/linear",
     forward,
@@ -90,11 +100,13 @@ export function linearKernel(
       OUTPUT_WIDTH: outputWidth,
       COLUMN_TILES: tiles,
       TILE_ROWS: tile.rows,
+      QUADS: quads,
+      HALF_QUADS: Math.floor(half / 4),
       HALF: half,
       GROUP: group ?? half,
       WIDE: wide,
       DOUBLE: half === 8,
-      QUADS: half === 8 ? 2 : 1,
+      SPANS: half === 8 ? 2 : 1,
       NORM: norm,
       GATHER: gather,
       SAVE_INVERSE: norm && save,
@@ -109,7 +121,7 @@ export function linearKernel(
       IN_PLACE: end.kind === "residual" && end.inPlace,
     },
   );
-  return { kernel, tiles, rows: tile.rows };
+  return { kernel, ...threadsOf(tiles, tile.rows, quads) };
 }
 
 /** What becomes of a row of dx. */
@@ -124,13 +136,18 @@ export type LinearGradientEnd =
   /** On through the SwiGLU below, whose products are this weight's inputs. */
   | { readonly kind: "swiglu" };
 
-/** dx = dy W. Thread per tile; "swiglu" leaves `tiles` partial sums a row. */
+/** dx = dy W. Thread per tile; "swiglu" leaves `partialSums` a row. */
 export function linearInputGradientKernel(
   place: LinearPlace,
   end: LinearGradientEnd,
-  options: { readonly tile: LinearTile; readonly gather: boolean },
-): { readonly kernel: NamedKernel; readonly tiles: number; readonly rows: number } {
-  const { tile, gather } = options;
+  options: { readonly tile: LinearTile; readonly gather: boolean; readonly quads?: boolean },
+): {
+  readonly kernel: NamedKernel;
+  readonly tiles: number;
+  readonly rows: number;
+  readonly partialSums: number;
+} {
+  const { tile, gather, quads = false } = options;
   const vectors = vectorsWithin(place.inputs, tile.columns);
   const tiles = place.inputs / 4 / vectors;
   const kernel = namedKernel(
@@ -161,9 +178,10 @@ export function linearInputGradientKernel(
       ACCUMULATE: end.kind === "norm" && end.accumulate,
       SWIGLU: end.kind === "swiglu",
       GATHER: gather,
+      QUADS: quads,
     },
   );
-  return { kernel, tiles, rows: tile.rows };
+  return { kernel, ...threadsOf(tiles, tile.rows, quads), partialSums: tiles };
 }
 
 /** dW = dy^T x as `splits` partial sums at `partial` of arenas of `partialLength`. Thread per tile: `tiles` in all. */
@@ -175,6 +193,7 @@ export function linearWeightGradientKernel(
     readonly partial: number;
     readonly partialLength: number;
     readonly gather: boolean;
+    readonly quads?: boolean;
   },
 ): { readonly kernel: NamedKernel; readonly tiles: number } {
   const { tile, splits, partial, partialLength, gather } = options;
@@ -182,6 +201,8 @@ export function linearWeightGradientKernel(
   const outputWidth = gather ? paddedOutputs(place.outputs) : place.outputs;
   const outputVectors = vectorsWithin(outputWidth, tile.rows);
   const columnTiles = place.inputs / 4 / vectors;
+  const quads = options.quads === true && vectors === 4;
+  const outputTiles = Math.ceil(place.outputs / (4 * outputVectors));
   const kernel = namedKernel(
     "matmul/linear_weight_gradient",
     weightGradient,
@@ -205,7 +226,8 @@ export function linearWeightGradientKernel(
       SPLITS: splits,
       NORM: place.gain !== null,
       GATHER: gather,
+      QUADS: quads,
     },
   );
-  return { kernel, tiles: columnTiles * Math.ceil(place.outputs / (4 * outputVectors)) * splits };
+  return { kernel, tiles: columnTiles * (quads ? 4 * Math.ceil(outputTiles / 4) : outputTiles) * splits };
 }

@@ -27,13 +27,18 @@ export interface Work {
   readonly count: "tokens" | "predictions";
 }
 
+/** Leaves `partialSums` a row where it goes on through SwiGLU. */
+export interface GradientWork extends Work {
+  readonly partialSums: number;
+}
+
 export interface LayerWork {
   readonly qkv: Work;
   readonly attention: Work;
   readonly wo: Work;
   readonly gateUp: Work;
   readonly down: Work;
-  readonly downGradient: Work;
+  readonly downGradient: GradientWork;
   readonly gateUpGradient: Work;
   readonly woGradient: Work;
   readonly queryGradient: Work;
@@ -69,6 +74,7 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
   const { heads, keyValueHeads, headSize, width, normEpsilon: epsilon } = shape;
   const tile = sizes.trainingTile;
   const block = sizes.attentionBlock;
+  const quads = gpu.quads;
   const length = partialLength(model);
   const compiling: Promise<unknown>[] = [];
   // All start at once; each slot is filled when its kernel is ready.
@@ -82,16 +88,20 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
     return slot as Work;
   };
   const linear = (place: LinearPlace, end: LinearEnd, gather = false): Work => {
-    const { kernel, tiles, rows } = linearKernel(place, end, { tile, epsilon, save: true, gather });
+    const { kernel, tiles, rows } = linearKernel(place, end, { tile, epsilon, save: true, gather, quads });
     return work(kernel, tiles, rows, gather ? "predictions" : "tokens");
   };
-  const inputGradient = (place: LinearPlace, end: LinearGradientEnd, gather = false): Work => {
-    const { kernel, tiles, rows } = linearInputGradientKernel(place, end, { tile, gather });
-    return work(kernel, tiles, rows, gather ? "predictions" : "tokens");
+  const inputGradient = (place: LinearPlace, end: LinearGradientEnd, gather = false): GradientWork => {
+    const { kernel, tiles, rows, partialSums } = linearInputGradientKernel(place, end, {
+      tile,
+      gather,
+      quads,
+    });
+    return Object.assign(work(kernel, tiles, rows, gather ? "predictions" : "tokens"), { partialSums });
   };
   const weightGradient = (place: LinearPlace, partial: number, gather = false): Work => {
     const { kernel, tiles } = linearWeightGradientKernel(place, {
-      ...{ tile: sizes.weightTile, splits: sizes.splits, partial, partialLength: length, gather },
+      ...{ tile: sizes.weightTile, splits: sizes.splits, partial, partialLength: length, gather, quads },
     });
     return work(kernel, tiles, 0, "tokens");
   };
@@ -117,7 +127,7 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
       downGradient,
       gateUpGradient: inputGradient(gateUp, {
         kind: "norm",
-        projections: { count: downGradient.tiles, stride: downGradient.tiles, offset: 0 },
+        projections: { count: downGradient.partialSums, stride: downGradient.partialSums, offset: 0 },
         accumulate: true,
       }),
       woGradient: inputGradient(wo, { kind: "store" }),

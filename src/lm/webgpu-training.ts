@@ -266,7 +266,7 @@ export class WebGpuTraining {
     const residual = rows("residual gradient", tokens, width);
     const qkvGradient = rows("qkv gradient", tokens, qkvWidth);
     const attendedGradient = rows("attended gradient", tokens, queries);
-    const projectionTiles = kernels.layer.downGradient.tiles;
+    const projectionTiles = kernels.layer.downGradient.partialSums;
     const projections = rows("projections", tokens, projectionTiles);
     const layers = Array.from({ length: shape.layers }, (_, l) => ({
       input: rows(`input ${l}`, tokens, width),
