@@ -111,9 +111,10 @@ export const run = await train({
   algorithm: grpo({
     groupSize: 8,
     groups: 32,
-    updates: kind === "copy" ? 160 : 600,
+    updates: { copy: 180, reverse: 480, sort: 360 }[kind],
     maxTokens: 5,
     entropyCoefficient: 0.02,
+    finalLearningRate: 1e-4,
   }),
   name: kind,
 });
@@ -122,13 +123,13 @@ export const run = await train({
 /*
 ## Credit where it is due
 
-One number for a whole answer does not say which symbol was right. A score may also be a list with one number for each token of the answer; then each token is compared with the same token of its siblings. In PyTorch, reversing took 38,000 rollouts that way instead of about 100,000.
+One number for a whole answer does not say which symbol was right. A score may also be a list with one number for each token of the answer; then each token is compared with the same token of its siblings. The last one is for the end: whether the answer stopped where it should. In PyTorch, reversing took 38,000 rollouts that way instead of about 100,000.
 */
 
 // %% shares
 export function shares(right: string, answer: string): number[] {
-  const fits = answer.length === right.length ? 1 : 0.5;
-  return [...right].map((symbol, i) => (answer[i] === symbol ? fits : 0));
+  const symbols = [...right].map((symbol, i) => Number(answer[i] === symbol));
+  return [...symbols, Number(answer.length === right.length)];
 }
 
 // %% parts lazy
@@ -137,7 +138,13 @@ export const byPart = await train({
   reward: defineReward((word: string, answer: string) => shares(solve("reverse", word), answer)),
   tasks,
   policy,
-  algorithm: grpo({ groupSize: 8, updates: 240, maxTokens: 5, entropyCoefficient: 0.02 }),
+  algorithm: grpo({
+    groupSize: 8,
+    updates: 240,
+    maxTokens: 5,
+    entropyCoefficient: 0.02,
+    finalLearningRate: 1e-4,
+  }),
   name: "reverse, credit by symbol",
 });
 

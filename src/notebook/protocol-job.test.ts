@@ -16,6 +16,7 @@ const good: AgenticJob = {
   algorithm: grpo({ advantage: "standardized" }),
   warmStart: { demonstrations: [{ prompt: "a", answer: "b" }], steps: 1, batchSize: 1, learningRate: 1e-3 },
   timeout: 100,
+  deterministic: true,
   seed: 1,
   name: "a",
   engine: "cpu",

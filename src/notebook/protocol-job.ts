@@ -160,6 +160,7 @@ const plan: { readonly [K in keyof RolloutPlan]: read.Reader<RolloutPlan[K]> } =
   evaluateEvery: counter,
   evaluationTasks: counter,
   successAt: read.finite,
+  finalLearningRate: read.finite,
 };
 
 const aggregation = read.oneOf(
@@ -209,6 +210,7 @@ export const job = read.union<"kind", Job>("kind", {
     algorithm: languageAlgorithm,
     warmStart: read.nullable(warmStart),
     timeout: read.finite,
+    deterministic: read.boolean,
     seed: read.whole(0xffffffff),
     name: read.text(200),
     engine,

@@ -23,6 +23,11 @@ export interface RolloutPlan {
   readonly evaluationTasks: number;
   /** A rollout succeeds at this reward. */
   readonly successAt: number;
+  /**
+   * Learning rate of the last update, reached linearly from `loss.learningRate`. A tenth of it keeps a policy where it
+   * has arrived: at a constant rate it wanders off again.
+   */
+  readonly finalLearningRate: number;
 }
 
 export type Aggregation =
@@ -49,7 +54,7 @@ export interface FilteredCloningConfig extends RolloutPlan {
 
 export type LanguageAlgorithm = GrpoConfig | FilteredCloningConfig;
 
-const plan: RolloutPlan = {
+const plan: Omit<RolloutPlan, "finalLearningRate"> = {
   groupSize: 8,
   groups: 32,
   updates: 200,
@@ -81,7 +86,7 @@ export type GrpoOptions = Partial<RolloutPlan> &
 /**
  * GRPO (2402.03300) with the defaults that suit models of 0.1 to 10 M parameters: advantage r - group mean without
  * division (Dr.GRPO, 2503.20783), mean over tokens and clip 0.2 / 0.28 (DAPO, 2503.14476), no KL term, entropy
- * bonus 0.02, AdamW 1e-3 (0.9, 0.99), gradient norm 1, one update a batch of 32 groups of 8. Throws
+ * bonus 0.02, AdamW 1e-3 (0.9, 0.99) at a constant rate, gradient norm 1, one update a batch of 32 groups of 8. Throws
  * "rl/invalid-config".
  */
 export function grpo(options: GrpoOptions = {}): GrpoConfig {
@@ -135,15 +140,27 @@ const pick = <T extends object>(defaults: T, options: Partial<T>): T =>
     Object.entries(defaults).map(([key, value]) => [key, options[key as keyof T] ?? value]),
   ) as T;
 
-const pickPlan = (options: Partial<RolloutPlan>): RolloutPlan => pick(plan, options);
+const pickPlan = (options: Partial<RolloutPlan> & { readonly learningRate?: number }): RolloutPlan => ({
+  ...pick(plan, options),
+  finalLearningRate: options.finalLearningRate ?? options.learningRate ?? optimizer.learningRate,
+});
 const pickOptimizer = (
   options: Partial<Pick<TokenLossConfig, keyof typeof optimizer>>,
 ): Pick<TokenLossConfig, keyof typeof optimizer> => pick(optimizer, options);
 
+/** Learning rate of update 1 to `updates`: a line from the first to the final one. */
+export function learningRateAt(
+  { loss, finalLearningRate, updates }: LanguageAlgorithm,
+  update: number,
+): number {
+  const share = updates === 1 ? 0 : (update - 1) / (updates - 1);
+  return loss.learningRate + (finalLearningRate - loss.learningRate) * share;
+}
+
 function validate(config: LanguageAlgorithm): void {
   const wrong = (what: string, fix: string): FulguriteError =>
     new FulguriteError("rl/invalid-config", what, fix);
-  const whole: readonly (keyof RolloutPlan)[] = [
+  const whole: readonly (keyof typeof plan)[] = [
     "groups",
     "updates",
     "maxTokens",
@@ -169,10 +186,16 @@ function validate(config: LanguageAlgorithm): void {
     config.temperature,
     config.successAt,
     loss.learningRate,
+    config.finalLearningRate,
     loss.entropyCoefficient,
     loss.maxGradientNorm,
   ];
-  if (!finite.every(Number.isFinite) || config.temperature <= 0 || loss.learningRate < 0) {
+  if (
+    !finite.every(Number.isFinite) ||
+    config.temperature <= 0 ||
+    loss.learningRate < 0 ||
+    config.finalLearningRate < 0
+  ) {
     throw wrong(
       "A setting is not a usable number.",
       "Look at temperature, learningRate and entropyCoefficient.",

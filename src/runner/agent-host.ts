@@ -34,6 +34,8 @@ export type Emission = RecordedEmission;
 export interface AttemptRequest {
   readonly identity: RunIdentity;
   readonly task: unknown;
+  /** Seed of the agent's `Math.random`; null leaves that as it is. */
+  readonly randomSeed: number | null;
   /** Most messages and bytes it may send, its result included. */
   readonly allowance: { readonly messages: number; readonly bytes: number };
   /** Aborting ends the attempt at once, terminating what cannot be asked to stop. */

@@ -14,6 +14,7 @@ export function agentWorker(
   prepare: () => (...values: readonly unknown[]) => unknown,
   measure: (value: unknown, limit: number) => number,
   makeEmit: typeof createEmit,
+  seededRandom: (seed: number) => () => number,
 ): void {
   interface PendingFetch {
     resolve(response: Response): void;
@@ -233,6 +234,9 @@ export function agentWorker(
     spoilt = false;
     abort = new AbortController();
     const globals = countGlobals();
+    const { randomSeed } = message;
+    // A worker runs many attempts: each begins anew.
+    if (randomSeed !== null) Math.random = seededRandom(randomSeed);
     let outcome: Extract<FromWorker, { kind: "result" | "threw" }>;
     try {
       const failed = new Promise<never>((_, reject) => {

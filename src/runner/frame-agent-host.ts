@@ -6,6 +6,7 @@ import { deniedMessage, fetchRoute } from "./fetch-route.ts";
 import type { FrameWorker, WorkerLoss } from "./frame.ts";
 import type { FramePool } from "./frame-pool.ts";
 import { measure } from "./measure.ts";
+import { seededRandom } from "./seeded-random.ts";
 import type { FromWorker } from "./protocol.ts";
 import { startWorker, WorkerStartError } from "./start-worker.ts";
 import { parseWorkerMessage } from "./worker-message.ts";
@@ -57,7 +58,10 @@ class FrameAgentHost implements AgentHost {
     this.#options = options;
     this.slots = options.workers ?? (options.source.library === undefined ? 32 : 8);
     this.#script = workerScript(
-      `(prepare) => (${agentWorker.toString()})(prepare, ${measure.toString()}, ${createEmit.toString()})`,
+      [
+        `(prepare) => (${agentWorker.toString()})(prepare, ${measure.toString()},`,
+        `${createEmit.toString()}, ${seededRandom.toString()})`,
+      ].join(" "),
       options.source,
     );
     this.#lanes = Array.from({ length: this.slots }, () => ({ worker: null, runs: 0 }));
@@ -176,10 +180,10 @@ class FrameAgentHost implements AgentHost {
       };
       request.signal.addEventListener("abort", cancel, { once: true });
       request.onStart();
-      const { identity, task, allowance } = request;
+      const { identity, task, randomSeed, allowance } = request;
       // The frame counts a little further than the runtime, and ends what gets round it.
       const outer = { messages: allowance.messages + 10, bytes: 1.2 * allowance.bytes + 10_000 };
-      worker.post({ kind: "run", run, task, identity, allowance }, outer);
+      worker.post({ kind: "run", run, task, identity, randomSeed, allowance }, outer);
     });
   }
 

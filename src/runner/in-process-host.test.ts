@@ -25,6 +25,7 @@ async function run(
   const request: AttemptRequest = {
     identity: { rolloutId: "r", attemptId: "r.1", sample: 0, mode: "train" },
     task: { word: "abc" },
+    randomSeed: null,
     allowance: { messages: 20, bytes: options.bytes ?? 10_000 },
     signal: options.timeout ? AbortSignal.timeout(options.timeout) : new AbortController().signal,
     onStart: () => undefined,

@@ -4,6 +4,7 @@ import type { AgentHost, AttemptEnd, AttemptRequest, Emission } from "./agent-ho
 import type { AgentSource } from "./agent-source.ts";
 import { deniedMessage, fetchRoute } from "./fetch-route.ts";
 import { measure } from "./measure.ts";
+import { seededRandom } from "./seeded-random.ts";
 
 /** `async (task, context) => result`; see `AgentSource`. */
 export type InProcessAgent = (task: unknown, context: unknown) => unknown;
@@ -88,7 +89,11 @@ async function attempt(
   try {
     agent = evaluate(
       { ...source, values: structuredClone(source.values) },
-      { fetch, defineAgent: (...args: readonly unknown[]) => args.at(-1) },
+      {
+        fetch,
+        defineAgent: (...args: readonly unknown[]) => args.at(-1),
+        ...(request.randomSeed !== null && { Math: seededMath(request.randomSeed) }),
+      },
     );
     if (typeof agent !== "function") throw new TypeError("The agent is not a function.");
   } catch (error) {
@@ -127,6 +132,10 @@ async function attempt(
   abort.abort();
   return end;
 }
+
+/** `Math` with a `random` of its own: attempts side by side share the global one. */
+const seededMath = (seed: number): Math =>
+  Object.create(Math, { random: { value: seededRandom(seed), writable: true } }) as Math;
 
 /** A `fetch` that reaches the policy only. */
 function policyFetch(

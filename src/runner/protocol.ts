@@ -74,6 +74,8 @@ export type ToWorker =
       readonly run: number;
       readonly task: unknown;
       readonly identity: RunIdentity;
+      /** Seed of `Math.random`; null leaves it as it is. */
+      readonly randomSeed: number | null;
       readonly allowance: Allowance;
     }
   /** `body` null: chunks follow, up to "end" or "broken". */

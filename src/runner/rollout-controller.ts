@@ -73,6 +73,9 @@ export interface RolloutControllerOptions {
   readonly mode: "train" | "evaluation";
   readonly sampling?: SamplingOverrides;
   readonly limits?: Partial<RolloutLimits>;
+  /** Seeds the agent's `Math.random`; default null: left as it is. */
+  readonly randomSeedFor?:
+    ((attempt: { readonly rolloutId: string; readonly attemptId: string }) => number) | null;
 }
 
 /** A rollout on its way through its attempts. */
@@ -225,6 +228,7 @@ export class RolloutController {
       end = await host.run({
         identity: { rolloutId, attemptId, sample, mode },
         task,
+        randomSeed: this.#options.randomSeedFor?.({ rolloutId, attemptId }) ?? null,
         allowance: { messages: 2 * maxCalls + 200, bytes: maxOutputBytes },
         signal: kill.signal,
         onStart: () => {

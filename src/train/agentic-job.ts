@@ -25,6 +25,11 @@ export interface AgenticJobOptions {
   readonly engine?: AgenticJob["engine"];
   /** Milliseconds an attempt may take; default 10,000. */
   readonly timeout?: number;
+  /**
+   * Bit for bit the same on the same engine and adapter: seeds the agent's `Math.random` too, and an attempt that runs
+   * into its timeout ends the run. Default false.
+   */
+  readonly deterministic?: boolean;
 }
 
 /** Most bytes of all tasks, and of what one closure captured. */
@@ -42,7 +47,15 @@ const invalid = (message: string, fix: string): FulguriteError =>
  * `FulguriteError` "train/invalid", and whatever finding the closures of agent and reward throws.
  */
 export function agenticJob(options: AgenticJobOptions): AgenticJob {
-  const { policy, tasks, algorithm = grpo(), seed = 1, engine = "auto", timeout = 10_000 } = options;
+  const {
+    policy,
+    tasks,
+    algorithm = grpo(),
+    seed = 1,
+    engine = "auto",
+    timeout = 10_000,
+    deterministic = false,
+  } = options;
   const agent = agentDefinition(options.agent);
   if (!agent) {
     throw invalid("`agent` is not an agent.", 'Pass one made by `defineAgent("name", async (task) => ...)`.');
@@ -74,6 +87,7 @@ export function agenticJob(options: AgenticJobOptions): AgenticJob {
     algorithm,
     warmStart,
     timeout,
+    deterministic,
     seed,
     name: options.name ?? agent.name,
     engine,
@@ -109,6 +123,9 @@ export function checkAgenticJob(job: AgenticJob): void {
       `The timeout is ${String(timeout)}, not milliseconds from 10 to 3,600,000.`,
       "Pass timeout: 10_000.",
     );
+  }
+  if (typeof job.deterministic !== "boolean") {
+    throw invalid("`deterministic` is neither true nor false.", "Leave it out for false.");
   }
   if (typeof job.name !== "string" || job.name === "" || job.name.length > 200) {
     throw invalid(

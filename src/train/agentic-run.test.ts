@@ -46,6 +46,7 @@ const job = (change: Partial<AgenticJob> = {}): AgenticJob => ({
   }),
   warmStart: null,
   timeout: 10_000,
+  deterministic: true,
   seed: 3,
   name: "copy",
   engine: "cpu",
@@ -130,6 +131,32 @@ describe("an agentic run", () => {
     await reopened.result(id);
     expect(await weights(id)).toEqual(await weights(first));
     expect(await store.rollouts({ runId: id })).toHaveLength(6 * 32 + 3 * 16);
+  });
+
+  test("repeats agents that toss coins, and refuses what the clock ended", async () => {
+    // Every second answer or so is cut by chance.
+    const tossing = agent.replace(
+      "return choices[0].message.content",
+      "const answer = choices[0].message.content; return Math.random() < 0.5 ? answer : answer.slice(1)",
+    );
+    const it = trainer();
+    const results = async (change: Partial<AgenticJob>): Promise<string> => {
+      const id = await it.start(
+        job({ agent: { code: tossing, entry: "agent", values: {} }, ...change }),
+        owner,
+      );
+      await it.result(id);
+      return JSON.stringify((await store.rollouts({ runId: id })).map(({ result }) => result));
+    };
+    const first = await results({});
+    expect(await results({})).toBe(first);
+    expect(await results({ deterministic: false })).not.toBe(first);
+
+    const hanging = agent.replace("{\n", "{\n  if (task.word[0] === '3') await new Promise(() => {});\n");
+    const late = { agent: { code: hanging, entry: "agent", values: {} }, timeout: 100 };
+    expect(await failure(await it.start(job(late), owner), it)).toMatchObject({
+      code: "train/not-repeatable",
+    });
   });
 
   test("leaves out what fails, counts it, and never trains it as 0", async () => {

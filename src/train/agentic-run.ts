@@ -3,6 +3,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import { random4, stream } from "../kernels/philox.ts";
 import type { LanguageEngine, LanguageState, TokenStepMetrics } from "../lm/language-engine.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
+import { learningRateAt } from "../rl/grpo.ts";
 import type { RunnerClock } from "../runner/index.ts";
 import type { AgenticState, Rollout, Run, Span } from "../store/records.ts";
 import {
@@ -215,6 +216,7 @@ export class AgenticRun extends RunController {
     const credit = creditOf(this.#job, rollouts);
     const { rows, counts } = learnable(this.#job, rollouts, credit);
     const trained = this.options.now();
+    const learningRate = learningRateAt(algorithm, update);
     let step: TokenStepMetrics | null = null;
     if (rows.length > 0) {
       const packed = packTokenRows(
@@ -223,7 +225,7 @@ export class AgenticRun extends RunController {
         algorithm.responseLength,
         this.#maker!.tokenizer.answerIds,
       );
-      step = await this.#engine!.step(packed, algorithm.loss);
+      step = await this.#engine!.step(packed, { ...algorithm.loss, learningRate });
       this.#check(step, update);
     }
     const ended = this.options.now();
@@ -246,7 +248,7 @@ export class AgenticRun extends RunController {
       failed: rollouts.length - rewards.length,
       droppedRows: counts.promptTooLong + counts.emptyRows,
       truncatedRows: counts.truncatedRows,
-      learningRate: algorithm.loss.learningRate,
+      learningRate,
       generateTime,
       scoreTime,
       trainTime: ended - trained,

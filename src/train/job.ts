@@ -71,6 +71,12 @@ export interface AgenticJob {
   readonly warmStart: WarmStart | null;
   /** Milliseconds an attempt may take; default 10,000. */
   readonly timeout: number;
+  /**
+   * The run repeats bit for bit on the same engine and adapter: the agent's `Math.random` is seeded by rollout and
+   * attempt, and an attempt that the clock ended (timeout, lost frame) ends the run instead of leaving a gap. Default
+   * false.
+   */
+  readonly deterministic: boolean;
   /** Unsigned 32-bit; default 1. */
   readonly seed: number;
   readonly name: string;

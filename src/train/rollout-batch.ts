@@ -1,4 +1,5 @@
 import { createGateway, seedsOfRun, type Gateway } from "../gateway/index.ts";
+import { FulguriteError } from "../gpu/error.ts";
 import type { LanguageEngine } from "../lm/language-engine.ts";
 import { characterTokenizer, type Tokenizer } from "../lm/tokenizer.ts";
 import {
@@ -57,16 +58,18 @@ export class RolloutMaker {
   readonly tokenizer: Tokenizer;
   readonly #options: RolloutMakerOptions;
   readonly #gateway: Gateway;
+  readonly #seedFor: ReturnType<typeof seedsOfRun>;
 
   constructor(options: RolloutMakerOptions) {
     const { job, engine, clock, defer } = options;
     this.#options = options;
+    this.#seedFor = seedsOfRun(job.seed);
     this.tokenizer = characterTokenizer(job.policy.alphabet);
     this.#gateway = createGateway({
       engine,
       tokenizer: this.tokenizer,
       now: () => clock.now(),
-      seedFor: seedsOfRun(job.seed),
+      seedFor: this.#seedFor,
       // Calls are read from the attempts that made them.
       record: () => undefined,
       defer,
@@ -91,6 +94,9 @@ export class RolloutMaker {
         maxTokens: algorithm.maxTokens,
         allowed: this.tokenizer.answerIds,
       },
+      randomSeedFor: job.deterministic
+        ? (attempt) => this.#seedFor({ ...attempt, mode, callIndex: -1, choice: 0, requestSeed: null })
+        : null,
       limits: { timeout, concurrency: requests.length },
     });
     const attempts = new Map<number, FinishedAttempt[]>(requests.map(({ number }) => [number, []]));
@@ -100,6 +106,7 @@ export class RolloutMaker {
       attempts.get(Number(attempt.rolloutId))!.push(attempt);
     }
     if (signal.aborted) return null;
+    if (job.deterministic) refuseClock(attempts.values());
     const generated = clock.now();
     const finals = requests.map(({ number }) => attempts.get(number)!.at(-1)!);
     const succeeded = finals.filter((it) => it.status === "succeeded");
@@ -122,5 +129,18 @@ export class RolloutMaker {
       generateTime: generated - started,
       scoreTime: clock.now() - generated,
     };
+  }
+}
+
+/** What the clock ended might not end again: such a run would not repeat. */
+function refuseClock(rollouts: Iterable<readonly FinishedAttempt[]>): void {
+  for (const attempts of rollouts) {
+    const ended = attempts.find(({ reason }) => reason === "timed-out" || reason === "frame-lost");
+    if (!ended) continue;
+    throw new FulguriteError(
+      "train/not-repeatable",
+      `Rollout ${ended.rolloutId} was ended by the clock (${String(ended.reason)}), so that this run would not repeat bit for bit.`,
+      "Raise `timeout`, mend the agent, or leave `deterministic` out.",
+    );
   }
 }

@@ -49,6 +49,7 @@ export function agenticJob(next: () => number): AgenticJob {
     }),
     warmStart: null,
     timeout: 10_000,
+    deterministic: false,
     seed: 1,
     name: "Copy",
     engine: "auto",

@@ -30,6 +30,7 @@ const kinds = {
       }
     }
   },
+  coin: async () => Math.random(),
   // `seen` must be new in every rollout, and a global left behind must cost the worker.
   fresh: async () => {
     globalThis.left = (globalThis.left ?? 0) + 1;

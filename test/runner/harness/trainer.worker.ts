@@ -72,7 +72,14 @@ self.onmessage = async ({ data, ports }: MessageEvent<{ scenario: string }>) => 
     kinds: readonly string[],
     limits: Partial<RolloutLimits>,
   ): Promise<{ attempts: FinishedAttempt[]; failures: object; milliseconds: number }> => {
-    const controller = new RolloutController({ hosts: [host], gateway, clock, mode: "train", limits });
+    const controller = new RolloutController({
+      hosts: [host],
+      gateway,
+      clock,
+      mode: "train",
+      limits,
+      randomSeedFor: () => 5,
+    });
     const tasks = kinds.map((kind, i): RolloutTask => ({
       rolloutId: `${kind}-${i}`,
       task: { kind, word: `w${i}` },
@@ -97,7 +104,19 @@ self.onmessage = async ({ data, ports }: MessageEvent<{ scenario: string }>) => 
   switch (data.scenario) {
     case "good": {
       await make(many("plain", 32), {});
-      const kinds = ["plain", "chat", "stream", "realm", "denied", "flaky", "fresh", "fresh", "fresh"];
+      const kinds = [
+        "plain",
+        "chat",
+        "stream",
+        "realm",
+        "denied",
+        "flaky",
+        "fresh",
+        "fresh",
+        "fresh",
+        "coin",
+        "coin",
+      ];
       postMessage({ ...short(await make(kinds, { concurrency: 1 })), workers: frames.workers });
       break;
     }
