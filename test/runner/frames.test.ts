@@ -147,7 +147,7 @@ test("agents reach the policy by fetch, streams included, and nothing else", asy
   expect(failures).toEqual({ threw: 3 });
 });
 
-// Retried once: on two busy cores a well-behaved agent can miss its 4 s.
+// Retried once: on two busy cores a well-behaved agent can miss its 6 s.
 test(
   "200 agents, most of which misbehave, all end, on time and for the reason they gave",
   { retry: 1 },
@@ -186,7 +186,7 @@ test(
       "too-many-calls": 20,
     });
     const longest = Math.max(...attempts.map(({ startTime, endTime }) => endTime - startTime));
-    expect(longest).toBeLessThan(6000);
+    expect(longest).toBeLessThan(9000);
     expect(attempts.filter(({ status, result }) => status !== "succeeded" && result !== undefined)).toEqual(
       [],
     );

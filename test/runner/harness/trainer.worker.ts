@@ -133,7 +133,7 @@ self.onmessage = async ({ data, ports }: MessageEvent<{ scenario: string }>) => 
       const mixed = [...kinds, ...many("plain", 92)]
         .map((kind, i) => [kind, (i * 73) % 200] as const)
         .sort((a, b) => a[1] - b[1]);
-      const limits = { timeout: 4000, maxAttempts: 1, maxCalls: 20, maxOutputBytes: 2_000_000 };
+      const limits = { timeout: 6000, maxAttempts: 1, maxCalls: 20, maxOutputBytes: 2_000_000 };
       const made = await make(
         mixed.map(([kind]) => kind),
         limits,
