@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { kernelBundle } from "./src/notebook/kernel-bundle.vite.ts";
+import { standaloneBundle } from "./src/notebook/standalone.vite.ts";
 import { languageDeclarations } from "./src/ui/language/declarations.vite.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -11,7 +12,8 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
  */
 export default defineConfig(({ mode }) => ({
   base: "./",
-  plugins: mode === "lib" ? [] : [kernelBundle(), languageDeclarations()],
+  plugins:
+    mode === "lib" ? [standaloneBundle()] : [kernelBundle(), languageDeclarations(), standaloneBundle()],
   publicDir: mode === "lib" ? false : "public",
   resolve: { alias: { fulgurite: here("src/index.ts") } },
   worker: { format: "es" as const },
@@ -26,7 +28,7 @@ export default defineConfig(({ mode }) => ({
             entry: { index: here("src/index.ts"), cli: here("src/cli/main.ts") },
             formats: ["es" as const],
           },
-          rolldownOptions: { external: [/^node:/, "webgpu"] },
+          rolldownOptions: { external: [/^node:/, "webgpu", "playwright-core"] },
         }
       : {
           target: "es2023",

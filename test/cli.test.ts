@@ -1,8 +1,10 @@
 import { execFile, spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const run = promisify(execFile);
@@ -44,8 +46,95 @@ test("an interrupted run ends with what it learned and exit code 130", async () 
   expect(JSON.parse(out)).toMatchObject({ status: "cancelled" });
 });
 
+const tested = `// fulgurite: 1
+// %% [test] sums
+test("adds", () => expect(add(1, 2)).toBe(3));
+test("origin", () => expect(globalThis.origin).toBe("null"));
+// %% lib
+export const add = (a: number, b: number): number => a + b;
+// %% slow lazy
+export const never = add(1, 1);
+`;
+
+describe("notebooks", () => {
+  const folder = mkdtempSync(join(tmpdir(), "fulgurite-cli-"));
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test.each(
+    readdirSync(join(root, "notebooks"))
+      .filter((name) => name.endsWith(".nb.ts"))
+      .map((name) => name.slice(0, -".nb.ts".length)),
+  )("%s runs to its end in the sandbox, every training cut to two updates", async (name) => {
+    const { stdout } = await fulgurite(..."run --all --quick --engine cpu --json".split(" "), name);
+    const result = JSON.parse(String(stdout)) as {
+      note: string;
+      cells: { lazy: boolean; state: string }[];
+      runs: { status: string }[];
+    };
+    expect(result).toMatchObject({ notebook: name, ok: true, note: expect.stringContaining("--quick") });
+    expect(new Set(result.cells.map(({ state }) => state))).toEqual(new Set(["done"]));
+    expect(result.runs.length).toBeGreaterThan(0);
+    expect(new Set(result.runs.map(({ status }) => status))).toEqual(new Set(["succeeded"]));
+  });
+
+  test("check runs the tests of a notebook in the sandbox, and says where one fails", async () => {
+    const good = file("good.nb.ts", tested);
+    const { stdout } = await fulgurite("check", good, "--json");
+    expect(JSON.parse(String(stdout))).toMatchObject({ ok: true, metrics: { tests: 2, passed: 2 } });
+    // In this process the cells have its origin, which is none at all.
+    await expect(fulgurite("check", good, "--trusted")).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/passed {2}sums: adds[\s\S]*FAILED {2}sums: origin/),
+    });
+    const bad = file(
+      "bad.nb.ts",
+      "// fulgurite: 1\n// %% a\nexport const x = 1;\n\n// %% b\nexport const x = 2;\n// %% c\nlet = ;\n",
+    );
+    const failure = await fulgurite("check", bad, "--static").catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 1 });
+    const lines = String((failure as { stdout: string }).stdout).split("\n");
+    expect(lines.map((line) => /:(\d+) \((\w)\)/.exec(line)?.slice(1).join()).filter(Boolean)).toEqual([
+      "3,a",
+      "6,b",
+      "8,c",
+    ]);
+  });
+
+  test("a cell that fails shows its line, and fails the command", async () => {
+    const path = file(
+      "fails.nb.ts",
+      "// fulgurite: 1\n// %% a\nconst n: number = 1;\nthrow new Error(`no ${n}`);\n",
+    );
+    await expect(fulgurite("run", path, "--trusted", "--engine", "cpu")).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining("line 2: Error: no 1\n    throw new Error(`no ${n}`);"),
+    });
+  });
+
+  test("export and convert come back to the same notebook", async () => {
+    const text = readFileSync(join(root, "notebooks/strings.nb.ts"), "utf8");
+    const written = join(folder, "strings.ipynb");
+    await fulgurite("export", "strings", "--to", "ipynb", "--out", written);
+    expect((await fulgurite("convert", written, "--out", "-")).stdout).toBe(text);
+    const page = join(folder, "strings.html");
+    await fulgurite("export", "strings", "--to", "html", "--out", page);
+    expect(statSync(page).size).toBeLessThan(3_000_000);
+    expect((await fulgurite("convert", page, "--out", "-")).stdout).toBe(text);
+  });
+});
+
 test.each([
   [["train", "nothing"], 1, "cli/no-notebook"],
+  [["train", "."], 1, "cli/no-notebook"],
+  [["run", "cartpole", "--record"], 2, "cli/usage"],
+  [["export", "cartpole"], 2, "cli/usage"],
+  [["convert", "package.json"], 1, "notebook/unknown-file"],
   [["fly"], 2, "cli/usage"],
   [["train", "cartpole", "--engine", "steam"], 2, "cli/usage"],
   [["train", "cartpole", "--steps", "many"], 2, "cli/usage"],

@@ -1,21 +1,45 @@
 import { parseArgs } from "node:util";
 import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
+import type { JobOverrides } from "../train/override-job.ts";
+import { checkNotebooks } from "./check.ts";
+import { convertNotebook, exportFormats, exportNotebook, type ExportFormat } from "./convert.ts";
+import { runNotebook } from "./run.ts";
 import { trainNotebook } from "./train.ts";
 
 const usage = `fulgurite — train agents by reinforcement learning
 
-  fulgurite train <notebook> [options]   run a notebook's training cell
+  fulgurite run <notebook> [options]       run its cells, in headless Chromium, in the sandbox of the page
+  fulgurite check <notebook>... [options]  find what is wrong with it, and run its test cells
+  fulgurite train <notebook> [options]     run its training cell in this process, with progress
+  fulgurite export <notebook> --to <format>   html (one file), ipynb, md, ts or js
+  fulgurite convert <file>                 make a notebook of .ipynb, Markdown, a module or an older notebook
 
-<notebook> is the name of one that ships with Fulgurite (cartpole, strings) or a path to a .nb.ts file.
-A notebook's cells run in this process, with its rights: train only notebooks that you trust.
+<notebook> is the name of one that ships with Fulgurite (cartpole, strings) or a path to a file.
+Cells run in a sandbox that reaches nothing. With --trusted, and always with train, they run in this process with
+its rights: only for notebooks that you trust.
 
+run
+  --cell <id>              only this cell and what it needs
+  --all                    lazy cells too
+  --quick                  cut every training to two updates: does the notebook run to its end?
+run and check
+  --trusted                in this process instead of the sandbox
+  --allow-net <host>       let cells reach this host; may be repeated
+check
+  --static                 only read it
+train
   --cell <id>              the cell to run (default: "training", else the last lazy one)
+  --record                 write the results beside the notebook, for pages that open it
+run and train
   --seed <n>               override the seed
   --steps <n>              override the number of environment steps or rollouts
   --engine auto|webgpu|cpu override the engine
-  --record                 write the results beside the notebook, for pages that open it
+export and convert
+  --out <file>             where to write; - for standard output
   --json                   print one JSON object with the result on standard output
   --help                   print this
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 `;
 
 function wholeNumber(name: string, text: string | undefined, least: number): number | undefined {
@@ -29,53 +53,91 @@ function wholeNumber(name: string, text: string | undefined, least: number): num
   );
 }
 
+const options = {
+  cell: { type: "string" },
+  all: { type: "boolean", default: false },
+  quick: { type: "boolean", default: false },
+  trusted: { type: "boolean", default: false },
+  static: { type: "boolean", default: false },
+  "allow-net": { type: "string", multiple: true },
+  seed: { type: "string" },
+  steps: { type: "string" },
+  engine: { type: "string" },
+  to: { type: "string" },
+  out: { type: "string" },
+  json: { type: "boolean", default: false },
+  record: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
+/** Options by the commands that take them; the others refuse them instead of ignoring them. */
+const taken: Readonly<Record<string, readonly (keyof typeof options)[]>> = {
+  run: ["cell", "all", "quick", "trusted", "allow-net", "seed", "steps", "engine", "json"],
+  check: ["static", "trusted", "allow-net", "json"],
+  train: ["cell", "seed", "steps", "engine", "json", "record"],
+  export: ["to", "out"],
+  convert: ["out"],
+};
+
+const wrong = (message: string, fix = "Run `fulgurite --help` for what there is."): FulguriteError =>
+  new FulguriteError("cli/usage", message, fix);
+
 /** Runs the command line; resolves with the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        cell: { type: "string" },
-        seed: { type: "string" },
-        steps: { type: "string" },
-        engine: { type: "string" },
-        json: { type: "boolean", default: false },
-        record: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
+    const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options });
     const [command, notebook, ...rest] = positionals;
     if (values.help || command === undefined) {
       console.log(usage);
       return values.help ? 0 : 2;
     }
-    if (command !== "train" || notebook === undefined || rest.length > 0) {
-      throw new FulguriteError(
-        "cli/usage",
-        command === "train" ? "train takes one notebook." : `There is no command "${command}".`,
-        "Run `fulgurite --help` for what there is.",
-      );
+    const known = taken[command];
+    if (!known) throw wrong(`There is no command "${command}".`);
+    for (const name of Object.keys(values) as (keyof typeof options)[]) {
+      const given = values[name];
+      if (given !== undefined && given !== false && !known.includes(name)) {
+        throw wrong(`${command} does not take --${name}.`);
+      }
     }
-    const { cell, seed, steps, engine, json, record } = values;
+    if (notebook === undefined || (rest.length > 0 && command !== "check")) {
+      throw wrong(`${command} takes one notebook.`);
+    }
+    const { cell, all, quick, trusted, json, record, to, out, engine } = values;
     if (engine !== undefined && engine !== "auto" && engine !== "webgpu" && engine !== "cpu") {
-      throw new FulguriteError("cli/usage", `There is no engine "${engine}".`, "Use auto, webgpu or cpu.");
+      throw wrong(`There is no engine "${engine}".`, "Use auto, webgpu or cpu.");
     }
-    return await trainNotebook({
-      notebook,
-      cell,
-      seed: wholeNumber("seed", seed, 0),
-      steps: wholeNumber("steps", steps, 1),
-      engine,
-      json,
-      record,
-    });
+    const seed = wholeNumber("seed", values.seed, 0);
+    const steps = wholeNumber("steps", values.steps, 1);
+    const overrides: JobOverrides = {
+      ...(seed === undefined ? {} : { seed }),
+      ...(steps === undefined ? {} : { steps }),
+      ...(engine === undefined ? {} : { engine }),
+      ...(quick ? { quick } : {}),
+    };
+    const hosts = values["allow-net"] ?? [];
+    switch (command) {
+      case "run":
+        return await runNotebook({ notebook, cell, all, trusted, hosts, overrides, json });
+      case "check":
+        return await checkNotebooks({
+          notebooks: [notebook, ...rest],
+          static: values.static,
+          ...{ trusted, hosts, json },
+        });
+      case "export":
+        if (!(exportFormats as readonly (string | undefined)[]).includes(to)) {
+          throw wrong("export needs a format.", `Pass --to ${exportFormats.join(", ")}.`);
+        }
+        return await exportNotebook({ notebook, to: to as ExportFormat, out });
+      case "convert":
+        return await convertNotebook(notebook, out);
+      default:
+        return await trainNotebook({ notebook, cell, overrides, json, record });
+    }
   } catch (error) {
     const parse =
       error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
-    const { code, message, fix } = parse
-      ? { code: "cli/usage", message: error.message, fix: "Run `fulgurite --help` for what there is." }
-      : asFulguriteError(error);
+    const { code, message, fix } = parse ? wrong(error.message) : asFulguriteError(error);
     console.error(`${message}\n${fix} [${code}]`);
     return code === "cli/usage" ? 2 : 1;
   }

@@ -37,3 +37,21 @@ export function nested(flat: Readonly<Record<string, number>>): Record<string, u
   }
   return tree;
 }
+
+/** Progress on standard error: one line that rewrites itself in a terminal, a line every 5 s elsewhere. */
+export function reporter(): { show(line: string): void; end(): void } {
+  const { stderr } = process;
+  let last = Number.NEGATIVE_INFINITY;
+  return {
+    show(line) {
+      if (stderr.isTTY) stderr.write(`\r\x1b[2K${line.slice(0, (stderr.columns || 80) - 1)}`);
+      else if (performance.now() - last > 5000) {
+        last = performance.now();
+        stderr.write(`${line}\n`);
+      }
+    },
+    end() {
+      if (stderr.isTTY) stderr.write("\n");
+    },
+  };
+}

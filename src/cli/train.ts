@@ -1,7 +1,4 @@
-import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { writeFile } from "node:fs/promises";
 import { FulguriteError } from "../gpu/error.ts";
 import { createInProcessKernel } from "../notebook/in-process-kernel.ts";
 import { createNotebookSession } from "../notebook/session.ts";
@@ -10,72 +7,26 @@ import { openStore } from "../store/open.ts";
 import { engines } from "../train/create-engine.ts";
 import { nodeHosts } from "../train/node-hosts.ts";
 import type { Job, TrainResult } from "../train/job.ts";
+import { overrideJob, type JobOverrides } from "../train/override-job.ts";
 import { Trainer } from "../train/trainer.ts";
 import { installNodeGpu } from "./node-gpu.ts";
-import { nested, progressLine } from "./progress.ts";
+import { readNotebook } from "./notebook-file.ts";
+import { nested, progressLine, reporter } from "./progress.ts";
 import { recordedRun } from "./record.ts";
 
 export interface TrainCommand {
   readonly notebook: string;
   readonly cell: string | undefined;
-  readonly seed: number | undefined;
-  readonly steps: number | undefined;
-  readonly engine: Job["engine"] | undefined;
+  readonly overrides: JobOverrides;
   readonly json: boolean;
   /** Writes the run's results beside the notebook, for pages that open it before anything ran. */
   readonly record: boolean;
 }
 
-async function readNotebook(name: string): Promise<{ id: string; text: string; path: string }> {
-  // Vite would take `new URL(..., import.meta.url)` for an asset.
-  const here = dirname(fileURLToPath(import.meta.url));
-  const shipped = resolve(here, "../../notebooks", `${name}.nb.ts`);
-  const path = [resolve(name), resolve(`${name}.nb.ts`), shipped].find((it) => existsSync(it));
-  if (path === undefined) {
-    throw new FulguriteError(
-      "cli/no-notebook",
-      `There is no notebook "${name}".`,
-      "Pass a path to a .nb.ts file, or a name like cartpole.",
-    );
-  }
-  return { id: basename(path).replace(/\.nb\.ts$/, ""), text: await readFile(path, "utf8"), path };
-}
-
-/** Progress on standard error: one line that rewrites itself in a terminal, a line every 5 s elsewhere. */
-function reporter(): { show(line: string): void; end(): void } {
-  const { stderr } = process;
-  let last = Number.NEGATIVE_INFINITY;
-  return {
-    show(line) {
-      if (stderr.isTTY) stderr.write(`\r\x1b[2K${line.slice(0, (stderr.columns || 80) - 1)}`);
-      else if (performance.now() - last > 5000) {
-        last = performance.now();
-        stderr.write(`${line}\n`);
-      }
-    },
-    end() {
-      if (stderr.isTTY) stderr.write("\n");
-    },
-  };
-}
-
-/** The job with what the command line says instead; `steps` are environment steps or rollouts. */
-function overridden(asked: Job, { seed, engine, steps }: TrainCommand): Job {
-  const common = { seed: seed ?? asked.seed, engine: engine ?? asked.engine };
-  if (asked.kind === "simulated") {
-    const { algorithm } = asked;
-    return { ...asked, ...common, algorithm: { ...algorithm, totalSteps: steps ?? algorithm.totalSteps } };
-  }
-  const { algorithm } = asked;
-  const perUpdate = algorithm.groups * algorithm.groupSize;
-  const updates = steps === undefined ? algorithm.updates : Math.max(1, Math.floor(steps / perUpdate));
-  return { ...asked, ...common, algorithm: { ...algorithm, updates } };
-}
-
 /** `fulgurite train`: runs the cells in this process and trains as the page would. Returns the exit code. */
 export async function trainNotebook(command: TrainCommand): Promise<number> {
   const { id, text, path } = await readNotebook(command.notebook);
-  if (command.engine !== "cpu") await installNodeGpu();
+  if (command.overrides.engine !== "cpu") await installNodeGpu();
   const store = await openStore({ backend: "memory" });
   const trainer = new Trainer({
     store,
@@ -95,7 +46,7 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
 
   const services: NotebookServices = {
     async train(asked, cell, onStarted, signal) {
-      const job = overridden(asked, command);
+      const job = overrideJob(asked, command.overrides);
       const runId = await trainer.start(job, { notebook: id, cell });
       onStarted(runId);
       const stop = (): void => void trainer.stop(runId);

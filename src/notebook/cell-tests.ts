@@ -42,7 +42,9 @@ export class CellTests {
   async #run(name: string, body: () => unknown): Promise<void> {
     this.#count++;
     try {
-      await body();
+      const ended = body();
+      // One that is not asynchronous has its result at once, and its place in the order.
+      if (ended instanceof Promise) await ended;
       this.#show({ view: "test", name, passed: true, message: null });
     } catch (thrown) {
       const { error } = this.#describe(thrown);

@@ -49,18 +49,28 @@ export function kernelBundle(): Plugin {
   };
 }
 
-async function bundleKernel(minify: boolean): Promise<string> {
+/** The kernel's script. */
+export const bundleKernel = (minify: boolean): Promise<string> =>
+  bundleClassic(here("kernel-worker.ts"), [], minify);
+
+/** A module and all that it needs, also by `import()`, as one classic script. */
+export async function bundleClassic(entry: string, plugins: Plugin[] = [], minify = true): Promise<string> {
   const result = await build({
     configFile: false,
     logLevel: "warn",
     publicDir: false,
+    plugins,
     build: {
       target: "es2023",
       write: false,
       minify,
       rolldownOptions: {
-        input: here("kernel-worker.ts"),
+        input: entry,
         output: { format: "iife", codeSplitting: false },
+        // A classic script has no address of its own, and asks for none: everything is inside it.
+        onLog: (level, log, handler) => {
+          if (log.code !== "EMPTY_IMPORT_META") handler(level, log);
+        },
       },
     },
   });
@@ -70,6 +80,6 @@ async function bundleKernel(minify: boolean): Promise<string> {
       ? result.output
       : [];
   const chunks = outputs.filter((output) => output.type === "chunk");
-  if (chunks.length !== 1) throw new Error(`the kernel became ${chunks.length} scripts`);
+  if (chunks.length !== 1) throw new Error(`${entry} became ${chunks.length} scripts`);
   return chunks[0]!.code;
 }

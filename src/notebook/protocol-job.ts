@@ -9,6 +9,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import * as read from "./validate.ts";
 
 const MAX_NUMBER = 2 ** 53 - 1;
+const MAX_LIBRARY = 8_000_000;
 const MAX_CODE = 1_000_000;
 const MAX_VALUE_BYTES = 16_000_000;
 const MAX_TASK_BYTES = 64_000_000;
@@ -83,15 +84,21 @@ const simulatedAlgorithm: read.Reader<AlgorithmConfig> = read.object<AlgorithmCo
   separateTowers: read.boolean,
 });
 
-/** Code with its captured values. A cell has no libraries, so that none is read. */
+/** Code with its captured values, and the modules that its cell imported. */
 export const codeSource: read.Reader<CodeSource> = (value) => {
   const { code, entry, values } = read.object<Pick<CodeSource, "code" | "entry" | "values">>({
     code: read.text(MAX_CODE),
     entry: read.text(MAX_CODE),
     values: (given) => copyPlainData(given, MAX_VALUE_BYTES) as Record<string, unknown>,
   })(value);
-  // The names become parameters of a script in the worker.
-  return { code, entry, values: read.dictionary((item) => item, 1_000)(values) };
+  const { library } = value as { readonly library?: unknown };
+  return {
+    code,
+    entry,
+    // The names become parameters of a script in the worker.
+    values: read.dictionary((item) => item, 1_000)(values),
+    ...(library === undefined ? {} : { library: read.text(MAX_LIBRARY)(library) }),
+  };
 };
 
 export const policy = read.object<PolicyConfig>({

@@ -3,3 +3,14 @@ declare module "virtual:fulgurite-kernel" {
   const url: string;
   export default url;
 }
+
+declare module "virtual:fulgurite-parts" {
+  /** What a page in one file carries as text: classic scripts of the kernel and the trainer, pages of their frames. */
+  const parts: {
+    readonly kernel: string;
+    readonly trainer: string;
+    readonly kernelPage: string;
+    readonly runnerPage: string;
+  };
+  export default parts;
+}

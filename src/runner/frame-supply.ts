@@ -4,7 +4,9 @@ import { runnerFrame } from "./runner-frame.ts";
 
 export interface FrameSupplyOptions {
   /** Address of runner.html, which runs the script that its parent hands it and nothing else. */
-  readonly url: string | URL;
+  readonly url?: string | URL;
+  /** Its text, in its place, where the page is one file. */
+  readonly html?: string;
   /** Where the frames go; default the body. They show nothing. */
   readonly container?: HTMLElement;
 }
@@ -31,7 +33,8 @@ export function supplyFrames(port: MessagePort, options: FrameSupplyOptions): ()
     element.onerror = () => {
       port.postMessage({ kind: "failed", frame, message: "runner.html did not load" } satisfies FrameSupply);
     };
-    element.src = String(options.url);
+    if (options.html === undefined) element.src = String(options.url);
+    else element.srcdoc = options.html;
     frames.set(frame, element);
     (options.container ?? document.body).append(element);
   }

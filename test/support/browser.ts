@@ -1,20 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chromium, type BrowserContext, type LaunchOptions } from "playwright-core";
-
-const chromiumPaths = [
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-  "/usr/bin/google-chrome-stable",
-  "/opt/google/chrome/chrome",
-  "/snap/bin/chromium",
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-  "/Applications/Chromium.app/Contents/MacOS/Chromium",
-  "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",
-  "C:\\Program Files (x86)\\Google\\Chrome\\Application\\chrome.exe",
-  "C:\\Program Files (x86)\\Microsoft\\Edge\\Application\\msedge.exe",
-];
+import { chromiumOptions, installedChromium } from "../../src/cli/chromium.ts";
 
 const isRootWithApt = (): boolean =>
   process.platform === "linux" && process.getuid?.() === 0 && existsSync("/usr/bin/apt-get");
@@ -33,11 +20,10 @@ let chromiumPath: string | undefined;
 /** $FULGURITE_CHROMIUM, then an installed Chrome or Chromium, then apt as root, then `playwright install`. */
 export function findChromium(): string {
   if (chromiumPath) return chromiumPath;
-  const installed = (): string | undefined => chromiumPaths.find((path) => existsSync(path));
-  let path = process.env["FULGURITE_CHROMIUM"] ?? installed();
+  let path = installedChromium();
   if (!path && isRootWithApt()) {
     aptInstall("chromium");
-    path = installed();
+    path = installedChromium();
   }
   if (!path) {
     if (!existsSync(chromium.executablePath())) {
@@ -62,22 +48,7 @@ export function findFirefox(): string | undefined {
   return installed();
 }
 
-/** Full Chromium (the headless shell has no WebGPU) with WebGPU in software where there is no GPU. */
-export const chromiumLaunch = (): LaunchOptions => ({
-  executablePath: findChromium(),
-  headless: true,
-  args: [
-    "--no-sandbox",
-    "--enable-unsafe-webgpu",
-    "--use-webgpu-adapter=swiftshader",
-    "--enable-features=Vulkan",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+export const chromiumLaunch = (): LaunchOptions => chromiumOptions(findChromium());
 
 /** A browser with its profile in `directory`, so that a second launch finds what the first one stored. */
 export function launchPersistent(

@@ -1,0 +1,32 @@
+import type { CellView } from "../notebook/session-types.ts";
+import type { RunProgress, TrainResult } from "../train/job.ts";
+import type { JobOverrides } from "../train/override-job.ts";
+import type { NotebookSource } from "./notebook-file.ts";
+
+/** A training that ended. */
+export interface EndedTraining {
+  readonly cell: string;
+  readonly seed: number;
+  readonly result: TrainResult;
+}
+
+/** A notebook open somewhere, in headless Chromium or in this process, to be run from a terminal. */
+export interface NotebookRunner {
+  cells(): Promise<readonly CellView[]>;
+  /** Runs eager cells, and waits for them. */
+  runEager(): Promise<void>;
+  /** Runs a cell, what it needs first; resolves when it is done, failed or stopped. */
+  run(cell: string): Promise<void>;
+  /** Stops what runs; `run` then resolves. */
+  interrupt(): Promise<void>;
+  results(): Promise<readonly EndedTraining[]>;
+  close(): Promise<void>;
+}
+
+export interface RunnerOptions {
+  readonly notebook: NotebookSource;
+  readonly overrides: JobOverrides;
+  /** Hosts that cells may reach. */
+  readonly hosts: readonly string[];
+  readonly onProgress: (cell: string, progress: RunProgress) => void;
+}

@@ -1,0 +1,146 @@
+import { FulguriteError } from "../gpu/error.ts";
+import { outputText } from "../notebook/formats/index.ts";
+import type { CellView } from "../notebook/session-types.ts";
+import type { JobOverrides } from "../train/override-job.ts";
+import { readNotebook } from "./notebook-file.ts";
+import type { EndedTraining, NotebookRunner, RunnerOptions } from "./notebook-runner.ts";
+import { nested, progressLine, reporter } from "./progress.ts";
+import { openSandboxed } from "./sandboxed-runner.ts";
+import { openTrusted } from "./trusted-runner.ts";
+
+export interface RunCommand {
+  readonly notebook: string;
+  /** One cell, and what it needs; undefined for all eager ones. */
+  readonly cell: string | undefined;
+  /** Lazy cells too, in the order of the notebook. */
+  readonly all: boolean;
+  readonly trusted: boolean;
+  readonly hosts: readonly string[];
+  readonly overrides: JobOverrides;
+  readonly json: boolean;
+}
+
+/** Opens a notebook where the command says. */
+export function openRunner(trusted: boolean, options: RunnerOptions): Promise<NotebookRunner> {
+  return trusted ? openTrusted(options) : openSandboxed(options);
+}
+
+/** `fulgurite run`: runs a notebook's cells and shows what they show. Resolves with the exit code. */
+export async function runNotebook(command: RunCommand): Promise<number> {
+  const notebook = await readNotebook(command.notebook);
+  for (const note of notebook.notes) console.error(note);
+  const report = reporter();
+  const runner = await openRunner(command.trusted, {
+    notebook,
+    overrides: command.overrides,
+    hosts: command.hosts,
+    onProgress: (cell, progress) => {
+      report.show(`${cell} ${progressLine(progress)}`);
+    },
+  });
+  let interrupted = false;
+  const interrupt = (): void => {
+    interrupted = true;
+    void runner.interrupt();
+  };
+  process.once("SIGINT", interrupt);
+  try {
+    for (const step of await steps(runner, command)) {
+      if (interrupted) break;
+      await step();
+    }
+    report.end();
+    const cells = (await runner.cells()).filter(({ kind }) => kind !== "md");
+    const results = await runner.results();
+    const failed = cells.filter(({ state }) => state.kind === "error");
+    if (command.json) console.log(JSON.stringify(summary(notebook.id, cells, results, command)));
+    else print(cells, results, command);
+    return interrupted ? 130 : failed.length > 0 ? 1 : 0;
+  } finally {
+    process.off("SIGINT", interrupt);
+    await runner.close();
+  }
+}
+
+async function steps(runner: NotebookRunner, { cell, all }: RunCommand): Promise<(() => Promise<void>)[]> {
+  if (cell !== undefined) {
+    const ids = (await runner.cells()).map(({ id }) => id);
+    if (!ids.includes(cell)) {
+      throw new FulguriteError(
+        "cli/no-cell",
+        `There is no cell "${cell}".`,
+        `Its cells are ${ids.join(", ")}.`,
+      );
+    }
+    return [() => runner.run(cell)];
+  }
+  await runner.runEager();
+  if (!all) return [];
+  const lazy = (await runner.cells()).filter(({ lazy: isLazy, kind }) => isLazy && kind !== "md");
+  return lazy.map(
+    ({ id }) =>
+      () =>
+        runner.run(id),
+  );
+}
+
+const SHORTENED = "shortened by --quick: it shows that the notebook runs to its end, not what it learns";
+
+function summary(
+  id: string,
+  cells: readonly CellView[],
+  results: readonly EndedTraining[],
+  { overrides }: RunCommand,
+): unknown {
+  const last = results.at(-1)?.result.metrics ?? {};
+  return {
+    notebook: id,
+    ok: cells.every(({ state }) => state.kind !== "error"),
+    ...(overrides.quick === true ? { note: SHORTENED } : {}),
+    cells: cells.map(({ id: cell, kind, lazy, state, outputs }) => ({
+      cell,
+      kind,
+      lazy,
+      state: state.kind,
+      ...(state.kind === "error" ? { error: state.error } : {}),
+      shown: outputs.map(outputText),
+    })),
+    runs: results.map(({ cell, seed, result: { metrics, ...rest } }) => ({
+      cell,
+      seed,
+      ...rest,
+      metrics: nested(metrics),
+    })),
+    metrics: nested(last),
+  };
+}
+
+function print(
+  cells: readonly CellView[],
+  results: readonly EndedTraining[],
+  { all, cell, overrides }: RunCommand,
+): void {
+  for (const { id, state, outputs } of cells) {
+    const lines = outputs.filter(({ view }) => view !== "run").map(outputText);
+    for (const { result } of results.filter((ended) => ended.cell === id)) {
+      const { status, step, activeTime, engine, adapter } = result;
+      lines.push(`${status}: ${step} steps in ${(activeTime / 1000).toFixed(1)} s on ${engine} (${adapter})`);
+    }
+    if (state.kind === "error") {
+      const { message, fix, code, line } = state.error;
+      lines.push(`${line === null ? "" : `line ${line}: `}${message}`);
+      if (state.lineText !== null) lines.push(`    ${state.lineText}`);
+      lines.push(`${fix} [${code}]`);
+    }
+    if (lines.length === 0 && state.kind !== "stale") continue;
+    const word = state.kind === "done" ? "" : ` (${state.kind})`;
+    console.log(`── ${id}${word}\n${lines.join("\n")}`);
+  }
+  const idle = cells.filter(({ lazy, state }) => lazy && state.kind === "idle").length;
+  if (!all && cell === undefined && idle > 0) {
+    console.log(
+      `${idle} lazy ${idle === 1 ? "cell was" : "cells were"} not run; --all runs ${idle === 1 ? "it" : "them"}.`,
+    );
+  }
+  if (overrides.quick === true) console.log(SHORTENED);
+}

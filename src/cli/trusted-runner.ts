@@ -1,0 +1,61 @@
+import { createInProcessKernel } from "../notebook/in-process-kernel.ts";
+import { createNotebookSession } from "../notebook/session.ts";
+import { openStore } from "../store/open.ts";
+import { engines } from "../train/create-engine.ts";
+import { nodeHosts } from "../train/node-hosts.ts";
+import { overrideJob } from "../train/override-job.ts";
+import { Trainer } from "../train/trainer.ts";
+import { installNodeGpu } from "./node-gpu.ts";
+import type { EndedTraining, NotebookRunner, RunnerOptions } from "./notebook-runner.ts";
+
+/** Opens a notebook in this very process, with its rights: only for one that the person trusts. */
+export async function openTrusted(options: RunnerOptions): Promise<NotebookRunner> {
+  const { notebook, overrides, onProgress } = options;
+  if (overrides.engine !== "cpu") await installNodeGpu();
+  const store = await openStore({ backend: "memory" });
+  const trainer = new Trainer({
+    store,
+    ...engines,
+    ...nodeHosts,
+    now: () => Date.now(),
+    randomBytes: (bytes) => crypto.getRandomValues(bytes),
+    locks: null,
+  });
+  const results: EndedTraining[] = [];
+  const interrupted = new AbortController();
+  const session = createNotebookSession({
+    id: notebook.id,
+    text: notebook.text,
+    createKernel: createInProcessKernel,
+    services: {
+      async train(asked, cell, onStarted, signal) {
+        const job = overrideJob(asked, overrides);
+        const runId = await trainer.start(job, { notebook: notebook.id, cell });
+        onStarted(runId);
+        const stop = (): void => void trainer.stop(runId);
+        for (const it of [signal, interrupted.signal]) it.addEventListener("abort", stop);
+        await trainer.watch(runId, (event) => {
+          if (event.kind === "progress") onProgress(cell, event.progress);
+        });
+        const result = await trainer.result(runId);
+        results.push({ cell, seed: job.seed, result });
+        return result;
+      },
+    },
+  });
+  return {
+    cells: () => Promise.resolve(session.cells),
+    runEager: () => session.runEager(),
+    run: (cell) => session.run(cell),
+    interrupt: () => {
+      interrupted.abort();
+      return Promise.resolve();
+    },
+    results: () => Promise.resolve(results),
+    close: () => {
+      session.dispose();
+      store.close();
+      return Promise.resolve();
+    },
+  };
+}

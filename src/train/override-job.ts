@@ -1,0 +1,44 @@
+import type { Job } from "./job.ts";
+
+/** What the command line says instead of the notebook. */
+export interface JobOverrides {
+  readonly seed?: number;
+  readonly engine?: Job["engine"];
+  /** Environment steps, or rollouts. */
+  readonly steps?: number;
+  /** Two updates, and a warm start of ten steps: to see that it runs to its end, not what it learns. */
+  readonly quick?: boolean;
+}
+
+const QUICK_UPDATES = 2;
+const QUICK_WARM_START = 10;
+const QUICK_EVALUATION = 8;
+
+/** The job with the overrides in place of what the notebook asked for. */
+export function overrideJob(asked: Job, { seed, engine, steps, quick = false }: JobOverrides): Job {
+  const common = { seed: seed ?? asked.seed, engine: engine ?? asked.engine };
+  if (asked.kind === "simulated") {
+    const { algorithm } = asked;
+    const perUpdate = algorithm.envs * algorithm.steps;
+    const totalSteps = quick ? Math.min(algorithm.totalSteps, QUICK_UPDATES * perUpdate) : steps;
+    return {
+      ...asked,
+      ...common,
+      algorithm: { ...algorithm, totalSteps: totalSteps ?? algorithm.totalSteps },
+    };
+  }
+  const { algorithm, warmStart } = asked;
+  const perUpdate = algorithm.groups * algorithm.groupSize;
+  const updates = steps === undefined ? algorithm.updates : Math.max(1, Math.floor(steps / perUpdate));
+  if (!quick) return { ...asked, ...common, algorithm: { ...algorithm, updates } };
+  return {
+    ...asked,
+    ...common,
+    warmStart: warmStart && { ...warmStart, steps: Math.min(warmStart.steps, QUICK_WARM_START) },
+    algorithm: {
+      ...algorithm,
+      updates: Math.min(algorithm.updates, QUICK_UPDATES),
+      evaluationTasks: Math.min(algorithm.evaluationTasks, QUICK_EVALUATION),
+    },
+  };
+}
