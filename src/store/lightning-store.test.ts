@@ -4,6 +4,7 @@ import { contract, expectCode, makeRun, updates } from "../../test/store/contrac
 import { checkMigrated, version1Tables } from "../../test/store/version-1.ts";
 import { checkMigratedFrom2, version2Tables } from "../../test/store/version-2.ts";
 import { crc32 } from "./crc32.ts";
+import { xxh32 } from "./xxh32.ts";
 import { TransactionalStore } from "./lightning-store.ts";
 import { MemoryStorage } from "./memory-storage.ts";
 import { StorageFailure, type Storage, type StorageFailureKind } from "./storage.ts";
@@ -78,7 +79,7 @@ describe("when the disk refuses", () => {
   test("a seal that fails costs the commit nothing and is a problem until it succeeds", async () => {
     const { storage, faults } = faulty(new MemoryStorage());
     const store = new TransactionalStore(storage);
-    await store.commit({ run: makeRun("a") });
+    await store.commit({ run: makeRun("a"), spans: updates("a", 1, 1500) });
     const fail = async (): Promise<void> => {
       // The commit passes, its seal does not.
       const inner = storage.transaction.bind(storage);
@@ -89,7 +90,7 @@ describe("when the disk refuses", () => {
           return inner(...parameters);
         },
       });
-      await store.commit({ spans: updates("a", 1, 2000) });
+      await store.commit({ spans: updates("a", 1501, 2000) });
       Object.assign(storage, { transaction: inner });
     };
     await fail();
@@ -99,6 +100,17 @@ describe("when the disk refuses", () => {
     expect(await store.problems()).toEqual([]);
     expect(await store.spans({ runId: "a" })).toHaveLength(2000);
   });
+});
+
+test("xxh32 gives the values of its specification, at every length and alignment", () => {
+  const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+  expect(xxh32(text(""))).toBe(0x02cc5d05);
+  expect(xxh32(text("abc"))).toBe(0x32d153ff);
+  expect(xxh32(text("Nobody inspects the spammish repetition"))).toBe(0xe2293b2f);
+  const whole = text("Nobody inspects the spammish repetition, nobody");
+  const shifted = new Uint8Array(whole.length + 1);
+  shifted.set(whole, 1);
+  expect(xxh32(shifted.subarray(1))).toBe(xxh32(whole));
 });
 
 test("crc32 gives the check value of its catalogue entry, at every alignment", () => {

@@ -1,14 +1,9 @@
 import type { FulguriteError } from "../gpu/error.ts";
+import { CatalogueCache } from "./catalogue-cache.ts";
+import { corruptProblems, type Damage } from "./damage.ts";
+import { GroupCommit } from "./group-commit.ts";
 import type { RolloutStatistics } from "./lightning-records.ts";
-import {
-  corruptProblems,
-  openBatches,
-  readStored,
-  selectSpans,
-  spanTables,
-  type Batch,
-  type Damage,
-} from "./read.ts";
+import { readStored, selectSpans, spanTables, type Batch, type ColdNeeds } from "./read.ts";
 import type {
   Checkpoint,
   Commit,
@@ -39,12 +34,16 @@ import {
 import { runHasEnded } from "./state-machines.ts";
 import { addStatistics, noStatistics } from "./statistics.ts";
 import { explain } from "./store-errors.ts";
+import { TailCache } from "./tail-cache.ts";
 import { removeRun, runTables, writeCommit, type Written } from "./write.ts";
 
 /** The Lightning store over any `Storage`. All that it keeps in memory are caches: tabs may come and go. */
 export class TransactionalStore implements LightningStore {
   readonly #storage: Storage;
   readonly #ids = new SpanIds();
+  readonly #tails = new TailCache();
+  readonly #catalogue = new CatalogueCache();
+  readonly #commits = new GroupCommit((commit) => this.#write(commit));
   /** Last status written or read here: tells which commits change it. */
   readonly #statuses = new Map<string, RunStatus>();
   /** Tail rows from which sealing is tried again, where it failed. */
@@ -63,10 +62,15 @@ export class TransactionalStore implements LightningStore {
     spans.forEach(checkSpan);
     rollouts.forEach(checkRollout);
     if (!run && !checkpoint && spans.length === 0 && rollouts.length === 0) return;
+    await this.#commits.submit(commit);
+  }
+
+  async #write(commit: Commit): Promise<void> {
+    const { run, checkpoint } = commit;
     const changesStatus = run !== undefined && this.#statuses.get(run.id) !== run.status;
     const durability = checkpoint || changesStatus ? "strict" : "relaxed";
     const written = await this.#transaction(runTables, { mode: "readwrite", durability }, (transaction) =>
-      writeCommit(transaction, commit, this.#ids),
+      writeCommit(transaction, commit, this.#ids, this.#tails),
     );
     this.#remember(written);
     if (run) this.#statuses.set(run.id, run.status);
@@ -74,7 +78,10 @@ export class TransactionalStore implements LightningStore {
       const last = run?.id === after.runId && runHasEnded(run.status);
       const full = after.tailRows >= (this.#sealAgain.get(after.runId) ?? sealRows);
       if (after.tailRows > 0 && (last || full)) await this.#sealSoftly(after.runId, after.tailRows);
-      if (last) this.#ids.forget(after.runId);
+      if (last) {
+        this.#ids.forget(after.runId);
+        this.#tails.forget(after.runId);
+      }
     }
     if (run?.status === "succeeded") this.#askToPersist();
   }
@@ -100,16 +107,16 @@ export class TransactionalStore implements LightningStore {
   }
 
   async columns(query: SpanQuery): Promise<SpanColumns[]> {
-    const batches = await this.#batches({ ...query, tokens: false });
+    const batches = await this.#batches(query, { tokens: false, texts: false });
     return batches.map(({ columns }) => columns);
   }
 
-  async #batches(query: SpanQuery): Promise<Batch[]> {
-    const stored = await this.#read(spanTables, (transaction) => readStored(transaction, query));
-    const damaged: Damage[] = [];
-    const batches = openBatches(stored, (damage) => damaged.push(damage));
-    for (const damage of damaged) await this.#setAside(damage);
-    return batches;
+  async #batches(query: SpanQuery, needs?: ColdNeeds): Promise<readonly Batch[]> {
+    const stored = await this.#read(spanTables, (transaction) =>
+      readStored(transaction, query, this.#catalogue, needs),
+    );
+    for (const damage of stored.damaged) await this.#setAside(damage);
+    return stored.batches;
   }
 
   checkpoint(runId: string): Promise<Checkpoint | undefined> {
@@ -124,7 +131,7 @@ export class TransactionalStore implements LightningStore {
     const written = await this.#transaction(
       runTables,
       { mode: "readwrite", durability: "strict" },
-      (transaction) => sealTail(transaction, runId),
+      (transaction) => sealTail(transaction, runId, this.#tails),
     );
     if (written) this.#remember([written]);
     this.#sealAgain.delete(runId);
@@ -136,6 +143,8 @@ export class TransactionalStore implements LightningStore {
       removeRun(transaction, id),
     );
     this.#ids.forget(id);
+    this.#tails.forget(id);
+    this.#catalogue.forget(id);
     this.#statuses.delete(id);
     this.#sealAgain.delete(id);
     this.#sealProblems.delete(id);
@@ -204,20 +213,25 @@ export class TransactionalStore implements LightningStore {
   }
 
   /** Kept and flagged; readers pass over it from now on. */
-  #setAside({ segment: { runId, number }, part, reason }: Damage): Promise<void> {
-    return this.#transaction(["segments"], { mode: "readwrite" }, async (transaction) => {
+  async #setAside({ segment: { runId, number }, part, reason }: Damage): Promise<void> {
+    await this.#transaction(["segments"], { mode: "readwrite" }, async (transaction) => {
       const segment = await transaction.get("segments", [runId, number]);
       if (segment?.damage !== null) return;
-      if (part === "segment") transaction.put("segments", [runId, number], { ...segment, damage: reason });
-      else if (segment.tokens?.damage === null) {
-        const tokens = { ...segment.tokens, damage: reason };
-        transaction.put("segments", [runId, number], { ...segment, tokens });
-      }
+      const cold = part === "segment" ? null : segment[part];
+      if (cold?.damage === null)
+        transaction.put("segments", [runId, number], { ...segment, [part]: { ...cold, damage: reason } });
+      else if (part === "segment")
+        transaction.put("segments", [runId, number], { ...segment, damage: reason });
     });
+    this.#catalogue.forget(runId);
   }
 
   #remember(written: readonly Written[]): void {
-    for (const { before, after, spans } of written) this.#ids.committed(before, after, spans);
+    for (const { before, after, spans, direct } of written) {
+      this.#ids.committed(before, after, spans);
+      if (direct || after.tailRows === 0) this.#tails.forget(after.runId);
+      else if (spans.length > 0) this.#tails.added(before, after, spans);
+    }
   }
 
   /** Once, after the first run worth keeping. */

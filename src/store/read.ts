@@ -1,30 +1,40 @@
-import { crc32 } from "./crc32.ts";
-import type { Span, SpanQuery, StoreProblem } from "./records.ts";
+import type { CatalogueCache } from "./catalogue-cache.ts";
+import { openIntact, type Damage, type Expected } from "./damage.ts";
+import type { Span, SpanQuery, TokenColumns } from "./records.ts";
 import { holdsRollout } from "./rollout-zone.ts";
 import { decodeSegment } from "./segment.ts";
 import { orderRows, TailColumns, type SpanColumns } from "./span-columns.ts";
-import type { Segment, StorageTransaction, TableName } from "./storage.ts";
-import { decodeTokens, type TokenRows } from "./token-columns.ts";
+import {
+  chunkKey,
+  type ColdPart,
+  type Key,
+  type Segment,
+  type StorageTransaction,
+  type TableName,
+  type TokenPart,
+} from "./storage.ts";
+import { unpackGroup } from "./tail-group.ts";
+import { decodeTexts, type TextRows } from "./text-chunks.ts";
+import { decodeTokens } from "./token-chunks.ts";
 
-export const spanTables: readonly TableName[] = ["segments", "blobs", "tail", "tokens"];
+export const spanTables: readonly TableName[] = ["bookkeeping", "segments", "blobs", "tail", "tokens"];
 
-type Bytes = Uint8Array<ArrayBuffer> | undefined;
-
-/** Bytes of the segments that a query needs, and the tail, all of one moment. */
-export interface StoredSpans {
-  readonly segments: readonly {
-    readonly segment: Segment;
-    readonly bytes: Bytes;
-    /** Null where the query does not need them. */
-    readonly tokens: { readonly bytes: Bytes } | null;
-  }[];
-  readonly tail: readonly Span[];
-}
-
-/** A readable batch; `tokens` of a segment's rows lie apart, a tail's rows have their own. */
+/** A readable batch; a tail's rows have their tokens and texts, a segment's lie in chunks. */
 export interface Batch {
   readonly columns: SpanColumns;
-  readonly tokens: TokenRows | null;
+  /** The wanted rows, ascending; null for all. */
+  readonly rows: readonly number[] | null;
+  readonly tokens: Chunks<ReturnType<typeof decodeTokens>> | null;
+  readonly texts: Chunks<TextRows> | null;
+}
+
+/** Chunks that were read, by ascending first row. */
+export type Chunks<Content> = readonly { readonly firstRow: number; readonly content: Content }[];
+
+export interface StoredSpans {
+  /** In the order of writing; the tail is the last. */
+  readonly batches: readonly Batch[];
+  readonly damaged: readonly Damage[];
 }
 
 /** The zone map's answer: may the segment hold a wanted span? */
@@ -33,129 +43,147 @@ const mayHold = (segment: Segment, { runId, rolloutId, name, afterSequence }: Sp
   (afterSequence === undefined || segment.maxSequence > afterSequence) &&
   (rolloutId === undefined || segment.rollouts === null || holdsRollout(segment.rollouts, runId, rolloutId));
 
-const needsTokens = ({ tokens }: Segment, query: SpanQuery): boolean =>
-  tokens?.damage === null &&
-  query.tokens !== false &&
-  (query.name === undefined || tokens.names.includes(query.name));
+/** What of the cold parts a query needs. */
+export interface ColdNeeds {
+  readonly tokens: boolean;
+  readonly texts: boolean;
+}
 
-export async function readStored(transaction: StorageTransaction, query: SpanQuery): Promise<StoredSpans> {
+/** Reads the segments that a query needs, and the tail, all of one moment. */
+export async function readStored(
+  transaction: StorageTransaction,
+  query: SpanQuery,
+  catalogue: CatalogueCache,
+  needs: ColdNeeds = { tokens: query.tokens !== false, texts: true },
+): Promise<StoredSpans> {
   const { runId, rolloutId } = query;
-  const [catalogue, groups] = await Promise.all([
-    transaction.list("segments", runId),
+  const [segments, groups] = await Promise.all([
+    catalogue.segments(transaction, runId),
     transaction.list("tail", runId),
   ]);
-  const wanted = catalogue.filter(({ value }) => value.damage === null && mayHold(value, query));
-  const read = async (table: "blobs" | "tokens", key: (typeof wanted)[number]["key"]) => ({
-    bytes: await transaction.get(table, key),
-  });
-  const segments = await Promise.all(
-    wanted.map(async ({ key, value }) => {
-      const [{ bytes }, tokens] = await Promise.all([
-        read("blobs", key),
-        needsTokens(value, query) ? read("tokens", key) : null,
-      ]);
-      return { segment: value, bytes, tokens };
-    }),
+  const wanted = segments.filter((segment) => segment.damage === null && mayHold(segment, query));
+  const damaged: Damage[] = [];
+  const opened = await Promise.all(
+    wanted.map((segment) => openSegment(transaction, segment, query, needs, catalogue, damaged)),
   );
-  const tail = groups.flatMap(({ value }) => value.rows);
-  return {
-    segments,
-    tail: rolloutId === undefined ? tail : tail.filter((span) => span.rolloutId === rolloutId),
-  };
+  const batches = opened.filter((batch) => batch !== null);
+  const rows = groups.flatMap(({ value }) => unpackGroup(value));
+  const tail = rolloutId === undefined ? rows : rows.filter((span) => span.rolloutId === rolloutId);
+  if (tail.length > 0)
+    batches.push({ columns: new TailColumns(tail), rows: null, tokens: null, texts: null });
+  return { batches, damaged };
 }
 
-/** What `decode` makes of intact bytes, or why they cannot be read. */
-function open<Content extends object>(
-  bytes: Bytes,
-  expected: { readonly byteLength: number; readonly crc: number },
-  decode: (bytes: Uint8Array<ArrayBuffer>) => Content,
-): Content | string {
-  if (!bytes) return "its data is missing";
-  if (bytes.byteLength !== expected.byteLength) {
-    return `${bytes.byteLength} bytes instead of ${expected.byteLength}`;
-  }
-  if (crc32(bytes) !== expected.crc) return "its checksum differs";
-  try {
-    return decode(bytes);
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
-
-export interface Damage {
-  readonly segment: Segment;
-  readonly part: "segment" | "tokens";
-  readonly reason: string;
-}
-
-/** All readable batches; `damaged` is told of the others. */
-export function openBatches(stored: StoredSpans, damaged: (damage: Damage) => void): Batch[] {
-  const batches: Batch[] = [];
-  for (const { segment, bytes, tokens } of stored.segments) {
-    const columns = open(bytes, segment, (intact) => {
+async function openSegment(
+  transaction: StorageTransaction,
+  segment: Segment,
+  query: SpanQuery,
+  needs: ColdNeeds,
+  catalogue: CatalogueCache,
+  damaged: Damage[],
+): Promise<Batch | null> {
+  const { runId, number } = segment;
+  let columns: SpanColumns | string | null = catalogue.opened(segment);
+  if (!columns) {
+    columns = openIntact(await transaction.get("blobs", [runId, number]), segment, (intact) => {
       const decoded = decodeSegment(intact);
       if (decoded.length === segment.rows) return decoded;
       throw new Error(`${decoded.length} rows instead of ${segment.rows}`);
     });
     if (typeof columns === "string") {
-      damaged({ segment, part: "segment", reason: columns });
-      continue;
+      damaged.push({ segment, part: "segment", reason: columns });
+      return null;
     }
-    const opened = tokens && open(tokens.bytes, segment.tokens!, decodeTokens);
-    if (typeof opened === "string") damaged({ segment, part: "tokens", reason: opened });
-    batches.push({ columns, tokens: typeof opened === "string" ? null : opened });
+    // A scan would only push out what is looked up again and again.
+    if (query.rolloutId !== undefined) catalogue.keep(segment, columns);
   }
-  if (stored.tail.length > 0) batches.push({ columns: new TailColumns(stored.tail), tokens: null });
-  return batches;
+  const rows = query.rolloutId === undefined ? null : columns.rowsOfRollout(query.rolloutId);
+  if (rows?.length === 0) return null;
+  const read = async <Content extends object>(
+    part: "tokens" | "texts",
+    needed: boolean,
+    decode: (bytes: Uint8Array<ArrayBuffer>) => Content,
+  ): Promise<Chunks<Content> | null> => {
+    const cold = segment[part];
+    if (!needed || !cold || cold.damage !== null) return null;
+    if (query.name !== undefined && !cold.names.includes(query.name)) return null;
+    const chunks = await Promise.all(
+      chunksOf(segment, cold, rows).map(async ({ key, firstRow, expected }) => ({
+        firstRow,
+        content: openIntact(await transaction.get("tokens", key), expected, decode),
+      })),
+    );
+    const failed = chunks.find(({ content }) => typeof content === "string");
+    if (!failed) return chunks as Chunks<Content>;
+    damaged.push({ segment, part, reason: failed.content as string });
+    return null;
+  };
+  const [tokens, texts] = await Promise.all([
+    read("tokens", needs.tokens, decodeTokens),
+    read("texts", needs.texts, decodeTexts),
+  ]);
+  return { columns, rows, tokens, texts };
+}
+
+/** The chunks that may hold any of `rows` (ascending; null for all). */
+function chunksOf(
+  { runId, number, rows: length }: Segment,
+  cold: ColdPart | TokenPart,
+  rows: readonly number[] | null,
+): { readonly key: Key; readonly firstRow: number; readonly expected: Expected }[] {
+  if (!("chunks" in cold)) return [{ key: [runId, number], firstRow: 0, expected: cold }];
+  const { chunks } = cold;
+  return chunks
+    .filter(({ firstRow }, i) => {
+      const next = chunks[i + 1]?.firstRow ?? length;
+      return rows === null || rows.some((row) => row >= firstRow && row < next);
+    })
+    .map((chunk) => ({
+      key: [runId, chunkKey(number, chunk.number)],
+      firstRow: chunk.firstRow,
+      expected: chunk,
+    }));
+}
+
+function atRow<Found>(
+  chunks: Chunks<{ at(row: number): Found | undefined }> | null,
+  row: number,
+): Found | undefined {
+  const chunk = chunks?.findLast(({ firstRow }) => firstRow <= row);
+  return chunk?.content.at(row);
 }
 
 /** The wanted spans by rollout and sequence. */
 export function selectSpans(batches: readonly Batch[], query: SpanQuery): Span[] {
-  const { name, afterSequence, rolloutId } = query;
+  const { name, afterSequence } = query;
+  const wantedRows = batches.map(({ rows }) => rows && new Set(rows));
   const order = orderRows(
     batches.map(({ columns }) => columns),
-    (batch, row, sequence) =>
+    (batch, row, sequence, number) =>
       (afterSequence === undefined || sequence > afterSequence) &&
-      (name === undefined || batch.nameAt(row) === name) &&
-      (rolloutId === undefined || batch.rolloutIdAt(row) === rolloutId),
+      (wantedRows[number]?.has(row) ?? true) &&
+      (name === undefined || batch.nameAt(row) === name),
   );
   return Array.from({ length: order.length }, (_, i) => {
-    const batch = batches[order.batch[i]!]!;
+    const { columns, tokens, texts } = batches[order.batch[i]!]!;
     const row = order.row[i]!;
-    const span = batch.columns.spanAt(row);
-    if (query.tokens === false) return withoutTokens(span);
-    const tokens = batch.tokens?.at(row);
-    return tokens ? { ...span, tokens } : span;
+    const span = columns.spanAt(row);
+    const own = query.tokens === false ? undefined : (span.tokens ?? atRow<TokenColumns>(tokens, row));
+    return complete(span, own, atRow(texts, row));
   });
 }
 
-function withoutTokens(span: Span): Span {
-  if (!span.tokens) return span;
-  const rest: { tokens?: unknown } & Omit<Span, "tokens"> = { ...span };
-  delete rest.tokens;
-  return rest as Span;
-}
-
-/** What a person is told of the damaged parts of a segment. */
-export function corruptProblems(segment: Segment): StoreProblem[] {
-  const { runId, number, rows, minSequence, maxSequence, damage, tokens } = segment;
-  const where = `egment ${number} of run ${runId} (${rows} spans, sequence ${minSequence} to ${maxSequence})`;
-  const place = { line: null, column: null, runId, segment: number };
-  const problems: StoreProblem[] = [];
-  if (damage !== null) {
-    problems.push({
-      code: "store/corrupt-segment",
-      message: `S${where} cannot be read: ${damage}.`,
-      fix: "It was set aside and the rest of the run is readable; delete the run once you no longer need it.",
-      ...place,
-    });
-  } else if (tokens && tokens.damage !== null) {
-    problems.push({
-      code: "store/corrupt-tokens",
-      message: `The tokens of s${where} cannot be read: ${tokens.damage}.`,
-      fix: "Its spans are readable without them; delete the run once you no longer need it.",
-      ...place,
-    });
-  }
-  return problems;
+function complete(
+  span: Span,
+  tokens: TokenColumns | undefined,
+  texts: Readonly<Record<string, string>> | undefined,
+): Span {
+  if (!span.tokens && !tokens && !texts) return span;
+  const whole: { tokens?: TokenColumns } & Omit<Span, "tokens"> = {
+    ...span,
+    attributes: texts ? { ...span.attributes, ...texts } : span.attributes,
+  };
+  if (tokens) whole.tokens = tokens;
+  else delete whole.tokens;
+  return whole as Span;
 }

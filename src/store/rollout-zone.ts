@@ -7,7 +7,10 @@ export function rolloutZone(rows: readonly Span[]): RolloutZone {
   const ranges: number[] = [];
   const others = new Set<string>();
   let none = false;
+  let previous: string | null = null;
   for (const { runId, rolloutId } of rows) {
+    if (rolloutId !== null && rolloutId === previous) continue;
+    previous = rolloutId;
     const number = rolloutNumberOf(runId, rolloutId);
     const last = ranges.length - 1;
     if (rolloutId === null) none = true;

@@ -1,5 +1,13 @@
-import { DataType, type Data } from "apache-arrow";
-import { isPresent, readDictionary, readUtf8 } from "./arrow-columns.ts";
+import {
+  isPresent,
+  textAt,
+  textsOf,
+  type Column,
+  type DictionaryColumn,
+  type NumberColumn,
+  type TextColumn,
+} from "./arrow-column.ts";
+import { decodeAttributes } from "./json-numbers.ts";
 import type { AttributeValue, Span } from "./records.ts";
 import { numberOf, type SpanColumns } from "./span-columns.ts";
 import { rolloutNumberOf } from "./span.ts";
@@ -11,49 +19,76 @@ export const attributePrefix = "attributes.";
 /** Dictionary columns that every segment has. */
 export const repeated = ["traceId", "parentId", "runId", "rolloutId", "attemptId", "name", "status"] as const;
 
-interface Promoted {
-  readonly key: string;
-  readonly data: Data;
-  /** Null where the attribute is a string. */
-  readonly numbers: Float64Array | null;
+type Repeated = (typeof repeated)[number];
+
+/** Dictionary with its texts, decoded when first asked for. */
+class Texts {
+  readonly column: DictionaryColumn;
+  #distinct: readonly (string | null)[] | null = null;
+
+  constructor(column: DictionaryColumn) {
+    this.column = column;
+  }
+
+  get distinct(): readonly (string | null)[] {
+    this.#distinct ??= textsOf(this.column.distinct);
+    return this.#distinct;
+  }
+
+  at(row: number): string | null {
+    return isPresent(this.column, row) ? (this.distinct[this.column.indices[row]!] ?? null) : null;
+  }
 }
 
-function decodeRest(json: string): Record<string, AttributeValue> {
-  const rest = JSON.parse(json) as Record<string, AttributeValue | { readonly number: string }>;
-  return Object.fromEntries(
-    Object.entries(rest).map(([key, value]) => [
-      key,
-      typeof value === "object" && value !== null ? Number(value.number) : value,
-    ]),
-  );
+interface Promoted {
+  readonly key: string;
+  readonly column: NumberColumn | Texts;
 }
 
 /** A segment's columns, on the bytes it was read from; strings and JSON are decoded when first asked for. */
 export class SegmentColumns implements SpanColumns {
   readonly length: number;
-  readonly #data: ReadonlyMap<string, Data>;
+  readonly sequence: Int32Array;
+  readonly #startTime: Float64Array;
+  readonly #endTime: Float64Array;
+  readonly #spanId: TextColumn;
+  readonly #repeated = new Map<Repeated, Texts>();
   readonly #promoted: readonly Promoted[];
-  readonly #strings = new Map<string, readonly (string | null)[]>();
+  readonly #restColumn: TextColumn;
   #rollout: Int32Array | null = null;
-  #rest: readonly (Readonly<Record<string, AttributeValue>> | null)[] | null = null;
+  #rest: (Readonly<Record<string, AttributeValue>> | null)[] | null = null;
 
-  constructor(data: ReadonlyMap<string, Data>, length: number) {
+  constructor(columns: ReadonlyMap<string, Column>, length: number) {
     this.length = length;
-    this.#data = data;
-    for (const name of ["spanId", ...repeated, "sequence", "startTime", "endTime", restColumn]) {
-      if (data.get(name)?.length !== length) throw new Error(`column ${name} is missing or short`);
+    const missing = (name: string): never => {
+      throw new Error(`column ${name} is missing`);
+    };
+    const text = (name: string): TextColumn => {
+      const column = columns.get(name);
+      return column?.kind === "text" ? column : missing(name);
+    };
+    const numbers = (name: string): unknown => {
+      const column = columns.get(name);
+      return column?.kind === "numbers" ? column.values : missing(name);
+    };
+    this.sequence = numbers("sequence") as Int32Array;
+    this.#startTime = numbers("startTime") as Float64Array;
+    this.#endTime = numbers("endTime") as Float64Array;
+    this.#spanId = text("spanId");
+    this.#restColumn = text(restColumn);
+    for (const name of repeated) {
+      const column = columns.get(name);
+      this.#repeated.set(name, column?.kind === "dictionary" ? new Texts(column) : missing(name));
     }
-    this.#promoted = [...data.keys()]
-      .filter((name) => name.startsWith(attributePrefix))
-      .map((name) => ({
-        key: name.slice(attributePrefix.length),
-        data: data.get(name)!,
-        numbers: DataType.isFloat(data.get(name)!.type) ? (this.#values(name) as Float64Array) : null,
-      }));
-  }
-
-  get sequence(): Int32Array {
-    return this.#values("sequence") as Int32Array;
+    const promoted: Promoted[] = [];
+    for (const [name, column] of columns) {
+      if (!name.startsWith(attributePrefix)) continue;
+      const key = name.slice(attributePrefix.length);
+      if (column.kind === "numbers") promoted.push({ key, column });
+      else if (column.kind === "dictionary") promoted.push({ key, column: new Texts(column) });
+      else throw new Error(`column ${name} is a ${column.kind}`);
+    }
+    this.#promoted = promoted;
   }
 
   get rollout(): Int32Array {
@@ -62,53 +97,69 @@ export class SegmentColumns implements SpanColumns {
   }
 
   spanIdAt(row: number): string {
-    return this.#text("spanId")[row]!;
+    return textAt(this.#spanId, row)!;
   }
 
   nameAt(row: number): string {
-    return this.#text("name")[row]!;
+    return this.#texts("name").at(row)!;
   }
 
   rolloutIdAt(row: number): string | null {
-    return this.#text("rolloutId")[row]!;
+    return this.#texts("rolloutId").at(row);
   }
 
   attemptIdAt(row: number): string | null {
-    return this.#text("attemptId")[row]!;
+    return this.#texts("attemptId").at(row);
+  }
+
+  rowsOfRollout(rolloutId: string | null): number[] {
+    const texts = this.#texts("rolloutId");
+    const wanted = rolloutId === null ? -1 : texts.distinct.indexOf(rolloutId);
+    const { column } = texts;
+    const rows: number[] = [];
+    if (rolloutId !== null && wanted < 0) return rows;
+    for (let row = 0; row < this.length; row++) {
+      const present = isPresent(column, row);
+      if (rolloutId === null ? !present : present && column.indices[row] === wanted) rows.push(row);
+    }
+    return rows;
   }
 
   numericKeys(name: string): readonly string[] {
+    const names = this.#texts("name");
     const rows: number[] = [];
-    this.#text("name").forEach((found, row) => {
-      if (found === name) rows.push(row);
-    });
-    const promoted = this.#promoted.filter(
-      ({ data, numbers }) => numbers && rows.some((row) => isPresent(data, row)),
-    );
-    const keys = new Set(promoted.map(({ key }) => key));
-    const rest = this.#restRows();
+    for (let row = 0; row < this.length; row++) if (names.at(row) === name) rows.push(row);
+    const keys = new Set<string>();
+    for (const { key, column } of this.#promoted) {
+      if (!(column instanceof Texts) && rows.some((row) => isPresent(column, row))) keys.add(key);
+    }
     for (const row of rows) {
-      for (const key in rest[row]) if (typeof rest[row][key] === "number") keys.add(key);
+      const rest = this.#restAt(row);
+      for (const key in rest) if (typeof rest[key] === "number") keys.add(key);
     }
     return [...keys];
   }
 
   numbers(key: string): Float64Array {
     const promoted = this.#promoted.find((column) => column.key === key);
-    if (promoted) return promoted.numbers ?? new Float64Array(this.length).fill(Number.NaN);
-    return Float64Array.from(this.#restRows(), (rest) => numberOf(rest?.[key]));
+    if (promoted?.column instanceof Texts) return new Float64Array(this.length).fill(Number.NaN);
+    if (promoted) return promoted.column.values as Float64Array;
+    const values = new Float64Array(this.length);
+    for (let row = 0; row < this.length; row++) values[row] = numberOf(this.#restAt(row)?.[key]);
+    return values;
   }
 
   spanAt(row: number): Span {
-    const text = (name: string): string | null => this.#text(name)[row]!;
-    const time = (name: string): number => (this.#data.get(name)!.values as Float64Array)[row]!;
     const attributes: Record<string, AttributeValue> = {};
-    for (const { key, data, numbers } of this.#promoted) {
-      if (!isPresent(data, row)) continue;
-      attributes[key] = numbers ? numbers[row]! : this.#text(attributePrefix + key)[row]!;
+    for (const { key, column } of this.#promoted) {
+      if (column instanceof Texts) {
+        const text = column.at(row);
+        if (text !== null) attributes[key] = text;
+      } else if (isPresent(column, row)) attributes[key] = column.values[row]!;
     }
+    const text = (name: Repeated): string | null => this.#texts(name).at(row);
     return {
-      spanId: text("spanId")!,
+      spanId: this.spanIdAt(row),
       traceId: text("traceId")!,
       parentId: text("parentId"),
       runId: text("runId")!,
@@ -117,45 +168,34 @@ export class SegmentColumns implements SpanColumns {
       sequence: this.sequence[row]!,
       name: text("name")!,
       status: text("status") as Span["status"],
-      startTime: time("startTime"),
-      endTime: time("endTime"),
-      attributes: Object.assign(attributes, this.#restRows()[row]),
+      startTime: this.#startTime[row]!,
+      endTime: this.#endTime[row]!,
+      attributes: Object.assign(attributes, this.#restAt(row)),
     };
   }
 
   /** Each distinct id is parsed once; all rows are of one run. */
   #rolloutNumbers(): Int32Array {
-    const numbers = new Map<string | null, number>();
-    const runIds = this.#text("runId");
+    const { column, distinct } = this.#texts("rolloutId");
+    const runId = this.length > 0 ? this.#texts("runId").at(0)! : "";
+    const numbers = Int32Array.from(distinct, (id) => rolloutNumberOf(runId, id));
     const result = new Int32Array(this.length);
-    this.#text("rolloutId").forEach((rolloutId, row) => {
-      let number = numbers.get(rolloutId);
-      if (number === undefined) {
-        number = rolloutNumberOf(runIds[row]!, rolloutId);
-        numbers.set(rolloutId, number);
-      }
-      result[row] = number;
-    });
+    for (let row = 0; row < this.length; row++)
+      result[row] = isPresent(column, row) ? numbers[column.indices[row]!]! : -1;
     return result;
   }
 
-  /** Buffers are padded to 8 bytes: an Int32 column of odd length has one element too many. */
-  #values(name: string): Int32Array | Float64Array {
-    return (this.#data.get(name)!.values as Int32Array | Float64Array).subarray(0, this.length);
+  #texts(name: Repeated): Texts {
+    return this.#repeated.get(name)!;
   }
 
-  #text(name: string): readonly (string | null)[] {
-    let strings = this.#strings.get(name);
-    if (!strings) {
-      const data = this.#data.get(name)!;
-      strings = name === "spanId" || name === restColumn ? readUtf8(data) : readDictionary(data);
-      this.#strings.set(name, strings);
-    }
-    return strings;
-  }
-
-  #restRows(): readonly (Readonly<Record<string, AttributeValue>> | null)[] {
-    this.#rest ??= this.#text(restColumn).map((json) => (json === null ? null : decodeRest(json)));
-    return this.#rest;
+  #restAt(row: number): Readonly<Record<string, AttributeValue>> | null {
+    this.#rest ??= [];
+    const known = this.#rest[row];
+    if (known !== undefined) return known;
+    const json = textAt(this.#restColumn, row);
+    const rest = json === null ? null : decodeAttributes(JSON.parse(json) as Record<string, AttributeValue>);
+    this.#rest[row] = rest;
+    return rest;
   }
 }

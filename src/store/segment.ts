@@ -1,18 +1,11 @@
-import {
-  Field,
-  makeData,
-  RecordBatch,
-  Schema,
-  Struct,
-  Table,
-  tableFromIPC,
-  tableToIPC,
-  type Data,
-} from "apache-arrow";
-import { dictionaryData, float64Data, int32Data, utf8Data } from "./arrow-columns.ts";
+import { dictionaryColumn, numberColumn, textColumn, validityOf, type Column } from "./arrow-column.ts";
+import { readArrow } from "./arrow-read.ts";
+import { writeArrow } from "./arrow-write.ts";
+import { encodeValue } from "./json-numbers.ts";
 import type { Span } from "./records.ts";
 import { attributePrefix, repeated, restColumn, SegmentColumns } from "./segment-columns.ts";
 import { numberOf, type SpanColumns } from "./span-columns.ts";
+import { noKeys } from "./text-chunks.ts";
 
 /** Rows at which a tail is sealed, and the most that one segment takes. */
 export const sealRows = 2000;
@@ -20,9 +13,12 @@ export const maxSegmentRows = 4096;
 
 /** Format of the Arrow stream, in its schema's metadata; a reader exists for every number that ever shipped. */
 const formatKey = "fulgurite.segment";
-const format = "2";
-/** Version 1 had no columns for strings, and is read like version 2. */
-const formats: readonly (string | undefined)[] = ["1", format];
+const format = "3";
+/**
+ * Version 1 had no columns for strings, version 2 indices of 32 bits only and the long texts among the rest: both are
+ * read like version 3.
+ */
+const formats: readonly (string | undefined)[] = ["1", "2", format];
 
 interface Promotion {
   readonly numbers: readonly string[];
@@ -43,12 +39,16 @@ interface KeyCount {
  * A number's column costs 8 bytes a row, a string's 4 and each distinct text once, JSON the key and the value in
  * every row: an attribute takes a column where that is smaller and no row holds anything else under the key.
  */
-function promotedKeys(rows: readonly Span[]): Promotion {
+function promotedKeys(rows: readonly Span[], apart: ReadonlySet<string>): Promotion {
   const counts = new Map<string, KeyCount | null>();
   for (const { attributes } of rows) {
     for (const key in attributes) {
       const value = attributes[key];
       const type = typeof value;
+      if (type === "string" && apart.has(key)) {
+        counts.set(key, null);
+        continue;
+      }
       let count = counts.get(key);
       if (count === undefined) {
         count =
@@ -78,12 +78,6 @@ function promotedKeys(rows: readonly Span[]): Promotion {
   };
 }
 
-/** JSON has no NaN, infinities or -0; an object cannot occur otherwise, so one stands for them. */
-const encodeValue = (_key: string, value: unknown): unknown =>
-  typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))
-    ? { number: Object.is(value, -0) ? "-0" : String(value) }
-    : value;
-
 const attributeIsThere = ({ attributes }: Span, key: string): boolean => attributes[key] !== undefined;
 
 /** `Float64Array.from` goes through an iterator, ten times slower. */
@@ -93,59 +87,65 @@ function fill(rows: readonly Span[], valueOf: (span: Span) => number): Float64Ar
   return values;
 }
 
-/** One Arrow IPC stream with one record batch. The same rows always give the same bytes. */
-export function encodeSegment(rows: readonly Span[]): Uint8Array<ArrayBuffer> {
-  const columns: [string, Data][] = [
-    ["spanId", utf8Data(rows.map((span) => span.spanId))],
-    ...repeated.map((key, id): [string, Data] => [
-      key,
-      dictionaryData(
-        id,
-        rows.map((span) => span[key]),
-      ),
-    ]),
-    ["sequence", int32Data(Int32Array.from(rows, (span) => span.sequence))],
-    ["startTime", float64Data(fill(rows, (span) => span.startTime))],
-    ["endTime", float64Data(fill(rows, (span) => span.endTime))],
-  ];
-  const promoted = promotedKeys(rows);
+const int32 = (rows: readonly Span[], valueOf: (span: Span) => number): Int32Array => {
+  const values = new Int32Array(rows.length);
+  for (let row = 0; row < rows.length; row++) values[row] = valueOf(rows[row]!);
+  return values;
+};
+
+/**
+ * One Arrow IPC stream with one record batch. The same rows always give the same bytes. Texts under the keys in `apart`
+ * are left out, and so are tokens: both lie in chunks of their own.
+ */
+export function encodeSegment(
+  rows: readonly Span[],
+  apart: ReadonlySet<string> = noKeys,
+): Uint8Array<ArrayBuffer> {
+  const columns: [string, Column][] = [["spanId", textColumn(rows.map((span) => span.spanId))]];
+  for (const key of repeated) columns.push([key, dictionaryColumn(rows.map((span) => span[key]))]);
+  columns.push(
+    ["sequence", numberColumn(int32(rows, (span) => span.sequence))],
+    ["startTime", numberColumn(fill(rows, (span) => span.startTime))],
+    ["endTime", numberColumn(fill(rows, (span) => span.endTime))],
+  );
+  const promoted = promotedKeys(rows, apart);
   for (const key of promoted.numbers) {
     const values = fill(rows, ({ attributes }) => numberOf(attributes[key]));
-    const present = (row: number): boolean => attributeIsThere(rows[row]!, key);
-    columns.push([attributePrefix + key, float64Data(values, present)]);
+    const validity = validityOf(rows.length, (row) => attributeIsThere(rows[row]!, key));
+    columns.push([attributePrefix + key, numberColumn(values, validity)]);
   }
-  promoted.strings.forEach((key, i) => {
+  for (const key of promoted.strings) {
     // Null only where it is absent: a key with a null or a number in any row is not promoted.
     const values = rows.map(({ attributes }) => (attributes[key] ?? null) as string | null);
-    columns.push([attributePrefix + key, dictionaryData(repeated.length + i, values)]);
-  });
+    columns.push([attributePrefix + key, dictionaryColumn(values)]);
+  }
   const inColumns = new Set([...promoted.numbers, ...promoted.strings]);
-  const rest = rows.map(({ attributes }) => {
-    const keys = Object.keys(attributes).filter((key) => !inColumns.has(key));
-    if (keys.length === 0) return null;
-    return JSON.stringify(Object.fromEntries(keys.map((key) => [key, attributes[key]])), encodeValue);
-  });
-  columns.push([restColumn, utf8Data(rest)]);
+  columns.push([
+    restColumn,
+    textColumn(rows.map(({ attributes }) => encodeRest(attributes, inColumns, apart))),
+  ]);
+  return writeArrow(columns, rows.length, { [formatKey]: format });
+}
 
-  const fields = columns.map(([name, data]) =>
-    Field.new({ name, type: data.type, nullable: data.nullCount > 0 }),
-  );
-  const schema = new Schema(fields, new Map([[formatKey, format]]));
-  const children = columns.map(([, data]) => data);
-  const data = makeData({ type: new Struct(fields), length: rows.length, nullCount: 0, children });
-  return new Uint8Array(tableToIPC(new Table(schema, [new RecordBatch(schema, data)]), "stream"));
+/** What has no column, as JSON; null where nothing is left. */
+function encodeRest(
+  attributes: Span["attributes"],
+  inColumns: ReadonlySet<string>,
+  apart: ReadonlySet<string>,
+): string | null {
+  let rest: Record<string, unknown> | null = null;
+  for (const key in attributes) {
+    if (inColumns.has(key) || (apart.has(key) && typeof attributes[key] === "string")) continue;
+    rest ??= {};
+    rest[key] = attributes[key];
+  }
+  return rest && JSON.stringify(rest, encodeValue);
 }
 
 /** Reads a segment; throws (an `Error` that says what is wrong) where the bytes are none. */
 export function decodeSegment(bytes: Uint8Array<ArrayBuffer>): SpanColumns {
-  const table = tableFromIPC(bytes);
-  const found = table.schema.metadata.get(formatKey);
+  const { columns, length, metadata } = readArrow(bytes);
+  const found = metadata.get(formatKey);
   if (!formats.includes(found)) throw new Error(`format ${String(found)} instead of ${format}`);
-  const [batch] = table.batches;
-  if (!batch || table.batches.length !== 1)
-    throw new Error(`${table.batches.length} record batches instead of 1`);
-  return new SegmentColumns(
-    new Map(table.schema.fields.map((field, i) => [field.name, batch.data.children[i]!])),
-    batch.numRows,
-  );
+  return new SegmentColumns(columns, length);
 }

@@ -20,7 +20,9 @@ export interface SpanColumns {
   numbers(key: string): Float64Array;
   rolloutIdAt(row: number): string | null;
   attemptIdAt(row: number): string | null;
-  /** With its tokens where these columns have them. */
+  /** Ascending; null asks for the spans of no rollout. */
+  rowsOfRollout(rolloutId: string | null): readonly number[];
+  /** A tail's row has its tokens; a segment's has neither tokens nor long texts, which lie apart. */
   spanAt(row: number): Span;
 }
 
@@ -54,6 +56,10 @@ export class TailColumns implements SpanColumns {
 
   attemptIdAt(row: number): string | null {
     return this.#rows[row]!.attemptId;
+  }
+
+  rowsOfRollout(rolloutId: string | null): readonly number[] {
+    return this.#rows.flatMap((span, row) => (span.rolloutId === rolloutId ? [row] : []));
   }
 
   nameAt(row: number): string {
@@ -94,7 +100,7 @@ export interface RowOrder {
  */
 export function orderRows(
   batches: readonly SpanColumns[],
-  wanted: (batch: SpanColumns, row: number, sequence: number) => boolean,
+  wanted: (batch: SpanColumns, row: number, sequence: number, number: number) => boolean,
 ): RowOrder {
   const capacity = batches.reduce((sum, batch) => sum + batch.length, 0);
   const batchOf = new Uint32Array(capacity);
@@ -107,7 +113,7 @@ export function orderRows(
     const { sequence, rollout } = batch;
     for (let row = 0; row < sequence.length; row++) {
       const at = sequence[row]!;
-      if (!wanted(batch, row, at)) continue;
+      if (!wanted(batch, row, at, b)) continue;
       batchOf[length] = b;
       rowOf[length] = row;
       rolloutOf[length] = rollout[row]!;

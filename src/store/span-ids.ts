@@ -3,6 +3,7 @@ import { holdsRollout } from "./rollout-zone.ts";
 import { decodeSegment } from "./segment.ts";
 import { rolloutNumberOf, simulatedSpanId, spanKey } from "./span.ts";
 import type { Bookkeeping, Segment, StorageTransaction } from "./storage.ts";
+import { unpackGroup } from "./tail-group.ts";
 
 export interface FreshSpans {
   readonly spans: readonly Span[];
@@ -98,7 +99,7 @@ export class SpanIds {
     if (known?.version !== version) {
       known = { version, ids: new Set(), segments: new Set(), catalogue: null };
       for (const { value } of await transaction.list("tail", runId)) {
-        for (const span of value.rows) known.ids.add(keyOf(span));
+        for (const span of unpackGroup(value)) known.ids.add(keyOf(span));
       }
       this.#known.set(runId, known);
     }

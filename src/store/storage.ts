@@ -4,8 +4,23 @@ import type { Checkpoint, Rollout, Run, Span } from "./records.ts";
 /** Everything on disk has this number in `meta`; a reader exists for every number that ever shipped, see migrations. */
 export const schemaVersion = 3;
 
-/** Spans of one commit and run, row-wise, until they are sealed. Key: [runId, group number]. */
-export interface TailGroup {
+/** Spans of one commit and run, row-wise, until they are sealed; see `packGroup`. Key: [runId, group number]. */
+export type TailGroup = PackedGroup | RowGroup;
+
+export interface PackedGroup {
+  /** The spans without their tokens; numbers that JSON does not have are encoded unless `plain`. */
+  readonly json: string;
+  readonly plain: boolean;
+  /** [m, 3] Row, prompt length and response length of the spans that have tokens. */
+  readonly places: Int32Array;
+  /** Prompt and response ids of each, end to end. */
+  readonly ids: Int32Array;
+  /** Sampler's and plain log-probabilities of each, end to end. */
+  readonly logProbabilities: Float32Array;
+}
+
+/** As versions 1 and 2 wrote them. */
+export interface RowGroup {
   readonly rows: readonly Span[];
 }
 
@@ -24,13 +39,37 @@ export interface Segment {
   /** Whose spans are inside; null where version 1 sealed it, which did not know. */
   readonly rollouts: RolloutZone | null;
   readonly byteLength: number;
-  /** CRC-32 (IEEE 802.3) of the blob. */
-  readonly crc: number;
+  /** xxHash, 32 bits, of the blob; absent in what versions 1 and 2 sealed. */
+  readonly hash?: number;
+  /** CRC-32 (IEEE 802.3) of the blob, in what versions 1 and 2 sealed. */
+  readonly crc?: number;
   /** Why it was set aside; null while it is readable. */
   readonly damage: string | null;
-  /** The token columns, a blob of their own; null where no span inside has tokens. */
-  readonly tokens: TokenPart | null;
+  /** Token columns, apart; null where no span inside has tokens. */
+  readonly tokens: ColdPart | TokenPart | null;
+  /** Long texts, apart; absent in what versions 1 and 2 sealed. */
+  readonly texts?: ColdPart | null;
 }
+
+/** What is kept apart from the hot columns of a segment. */
+export interface ColdPart {
+  /** Names of the spans that have it. */
+  readonly names: readonly string[];
+  readonly chunks: readonly Chunk[];
+  readonly damage: string | null;
+}
+
+/** Key in the table `tokens`: [runId, `chunkKey(segment number, number)`]. */
+export interface Chunk {
+  readonly number: number;
+  /** Row of the segment that its first row is of. */
+  readonly firstRow: number;
+  readonly byteLength: number;
+  readonly hash: number;
+}
+
+/** Beyond the segment numbers that versions 1 and 2 used as keys; a segment has fewer than 2^16 chunks. */
+export const chunkKey = (segment: number, chunk: number): number => 2 ** 32 + segment * 2 ** 16 + chunk;
 
 export interface RolloutZone {
   /** Numbers of the run's rollouts inside, as ascending pairs: first, last, first, last. */
@@ -41,6 +80,7 @@ export interface RolloutZone {
   readonly none: boolean;
 }
 
+/** Versions 1 and 2: all tokens of a segment in one blob, under the segment's key. */
 export interface TokenPart {
   /** Names of the spans that have tokens. */
   readonly names: readonly string[];
@@ -113,7 +153,7 @@ export interface Tables {
   readonly settings: unknown;
   /** Key: [runId, number]. */
   readonly rollouts: Rollout;
-  /** Arrow IPC streams of a segment's token columns, under its key. */
+  /** Arrow IPC streams of what lies apart from hot columns; see `Chunk`. */
   readonly tokens: Uint8Array<ArrayBuffer>;
   /** Rollouts whose id does not say where they are. Key: the id. */
   readonly rolloutIds: RolloutPlace;

@@ -3,11 +3,15 @@ import { compact } from "./compact.ts";
 import type { Commit, Rollout, Span } from "./records.ts";
 import { estimateRolloutBytes } from "./rollouts.ts";
 import { appendFinished } from "./finished-feed.ts";
+import { writeSegments } from "./seal.ts";
+import { sealRows } from "./segment.ts";
 import { estimateBytes } from "./span.ts";
 import type { SpanIds } from "./span-ids.ts";
 import { rolloutIsFinished } from "./state-machines.ts";
 import { addStatistics, noStatistics, statisticsOf } from "./statistics.ts";
 import type { Bookkeeping, StorageTransaction, TableName } from "./storage.ts";
+import type { TailCache } from "./tail-cache.ts";
+import { packGroup } from "./tail-group.ts";
 
 /** Tables that belong to a run. */
 export const runTables: readonly TableName[] = [
@@ -30,6 +34,8 @@ export interface Written {
   readonly before: Bookkeeping | null;
   readonly after: Bookkeeping;
   readonly spans: readonly Span[];
+  /** True where they became segments at once, with all of the tail. */
+  readonly direct: boolean;
 }
 
 export const newBook = (runId: string): Bookkeeping => ({
@@ -75,6 +81,7 @@ export async function writeCommit(
   transaction: StorageTransaction,
   commit: Commit,
   ids: SpanIds,
+  tails: TailCache,
 ): Promise<Written[]> {
   const { run, checkpoint } = commit;
   const written: Written[] = [];
@@ -84,18 +91,25 @@ export async function writeCommit(
     if (!before && run?.id !== runId) throw unknownError(runId);
     let after = before ?? newBook(runId);
     const fresh = await ids.filter(transaction, after, part.spans);
+    // As many as make a segment need no tail.
+    const tail = fresh.spans.length >= sealRows ? tails.rows(after) : null;
     if (fresh.spans.length > 0) {
-      transaction.put("tail", [runId, after.nextGroup], { rows: fresh.spans.map(compactTokens) });
-      after = {
-        ...after,
-        version: after.version + 1,
-        nextGroup: after.nextGroup + 1,
-        tailRows: after.tailRows + fresh.spans.length,
-        tailBytes: fresh.spans.reduce((sum, span) => sum + estimateBytes(span), after.tailBytes),
-        nextTracedRollout: fresh.nextTracedRollout,
-        series: fresh.series,
-        statistics: addStatistics(after.statistics, { ...noStatistics, spans: fresh.spans.length }),
-      };
+      const { nextTracedRollout, series } = fresh;
+      const statistics = addStatistics(after.statistics, { ...noStatistics, spans: fresh.spans.length });
+      after = { ...after, version: after.version + 1, nextTracedRollout, series, statistics };
+      if (tail) {
+        after = writeSegments(transaction, after, [...tail, ...fresh.spans]);
+        if (tail.length > 0) transaction.deleteAll("tail", runId);
+        after = { ...after, tailRows: 0, tailBytes: 0 };
+      } else {
+        transaction.put("tail", [runId, after.nextGroup], packGroup(fresh.spans));
+        after = {
+          ...after,
+          nextGroup: after.nextGroup + 1,
+          tailRows: after.tailRows + fresh.spans.length,
+          tailBytes: fresh.spans.reduce((sum, span) => sum + estimateBytes(span), after.tailBytes),
+        };
+      }
     }
     if (part.rollouts.length > 0) after = await writeRollouts(transaction, after, part.rollouts);
     if (checkpoint?.runId === runId) {
@@ -104,14 +118,11 @@ export async function writeCommit(
       after = { ...after, checkpointBytes: bytes };
     }
     if (after !== before) transaction.put("bookkeeping", runId, after);
-    written.push({ before, after, spans: fresh.spans });
+    written.push({ before, after, spans: fresh.spans, direct: tail !== null });
   }
   if (run) transaction.put("runs", run.id, run);
   return written;
 }
-
-const compactTokens = (span: Span): Span =>
-  span.tokens ? { ...span, tokens: compact(span.tokens).value } : span;
 
 /** Rollouts as they are now; what is finished for the first time joins the feed. */
 export async function writeRollouts(

@@ -1,7 +1,7 @@
 import { curveColumns } from "../../src/store/curve.ts";
 import { TransactionalStore } from "../../src/store/lightning-store.ts";
 import type { Checkpoint, Rollout, Span } from "../../src/store/records.ts";
-import type { Storage } from "../../src/store/storage.ts";
+import { chunkKey, type Storage } from "../../src/store/storage.ts";
 import { agenticEvaluationSpan } from "../../src/trace/agentic-spans.ts";
 import { agenticUpdate, makeRollout, rolloutSpans } from "./agentic-batch.ts";
 import { expectCode, expectSame, makeRun, type OpenStorage } from "./contract.ts";
@@ -15,6 +15,10 @@ function inOrder(runId: string, spans: readonly Span[]): Span[] {
   return [...spans].sort((a, b) => number(a) - number(b) || a.sequence - b.sequence);
 }
 
+/** Of a blob's or a chunk's key. */
+const segmentOf = (number: number): number =>
+  number < chunkKey(0, 0) ? number : (number - chunkKey(0, 0)) / (chunkKey(1, 0) - chunkKey(0, 0));
+
 /** The same storage, telling which blobs are opened. */
 function watched(inner: Storage): { storage: Storage; opened: string[] } {
   const opened: string[] = [];
@@ -24,7 +28,7 @@ function watched(inner: Storage): { storage: Storage; opened: string[] } {
         body({
           ...transaction,
           get: (table, key) => {
-            if (table === "blobs" || table === "tokens") opened.push(`${table} ${key[1]!}`);
+            if (table === "blobs" || table === "tokens") opened.push(`${table} ${segmentOf(Number(key[1]))}`);
             return transaction.get(table, key);
           },
         }),
@@ -169,7 +173,7 @@ export const agenticContract: Readonly<Record<string, (open: OpenStorage) => Pro
     expectSame(opened.length, 2, "opened nothing more");
     expectSame(await store.spans({ runId: "r", rolloutId: null }), of(null), "the run's own");
     opened.length = 0;
-    const curve = await curveColumns(store, "r");
+    const curve = await curveColumns(new TransactionalStore(storage), "r");
     expectSame(opened, ["blobs 0", "blobs 2", "blobs 4"], "opened for the curve");
     expectSame(curve.step, new Float64Array([10, 20, 30, 40]), "rollouts");
     expectSame(curve.columns["entropy"], new Float64Array([2, 1, 2 / 3, 0.5]), "entropy");
@@ -293,9 +297,9 @@ export const agenticContract: Readonly<Record<string, (open: OpenStorage) => Pro
     await store.commit(agenticUpdate("r", 2, 10));
     await store.seal("r");
     await storage.transaction(["tokens"], { mode: "readwrite" }, async (transaction) => {
-      const blob = (await transaction.get("tokens", ["r", 1]))!;
+      const blob = (await transaction.get("tokens", ["r", chunkKey(1, 0)]))!;
       blob[blob.length - 20]! ^= 4;
-      transaction.put("tokens", ["r", 1], blob);
+      transaction.put("tokens", ["r", chunkKey(1, 0)], blob);
     });
     const withTokens = async (): Promise<[number, number]> => {
       const spans = await new TransactionalStore(open()).spans({ runId: "r" });

@@ -2,6 +2,7 @@ import type { TrainingState } from "../../src/rl/engine.ts";
 import { curveColumns } from "../../src/store/curve.ts";
 import { IndexedDbStorage } from "../../src/store/indexeddb-storage.ts";
 import { TransactionalStore } from "../../src/store/lightning-store.ts";
+import { unpackGroup } from "../../src/store/tail-group.ts";
 import { openStore } from "../../src/store/open.ts";
 import { makeRollout } from "./agentic-batch.ts";
 import { agenticContract } from "./agentic-contract.ts";
@@ -141,7 +142,7 @@ async function inspect() {
     checkpoint: checkpoint?.update ?? 0,
     checkpointWhole: state?.parameters.every((weight) => weight === checkpoint?.update) ?? true,
     problems: problems.length,
-    tailRows: tail.reduce((sum, { value }) => sum + value.rows.length, 0),
+    tailRows: tail.reduce((sum, { value }) => sum + unpackGroup(value).length, 0),
     countedTailRows: book?.tailRows ?? 0,
     segments: segments.map(({ key }) => String(key)),
     blobs: blobs.map(({ key }) => String(key)),
