@@ -10,8 +10,7 @@
 // One element is always the same sum in the same order, whatever rows stand beside it.
 // QUADS: four lanes with the same columns and tiles of rows side by side load a quarter of the weights each.
 #if QUADS
-enable subgroups;
-diagnostic(off, subgroup_uniformity);
+#include "common/quads.wgsl"
 #end
 
 #if WIDE

@@ -10,8 +10,7 @@
 // SWIGLU goes on through silu(gate) up, replaces both by their gradients, and leaves such partial sums.
 // QUADS: four lanes with the same columns and tiles of rows side by side load a quarter of the weights each.
 #if QUADS
-enable subgroups;
-diagnostic(off, subgroup_uniformity);
+#include "common/quads.wgsl"
 #end
 
 @group(0) @binding(PARAMETERS_BINDING) var<storage, read> parameters: array<vec4f>;

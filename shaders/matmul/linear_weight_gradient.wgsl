@@ -6,8 +6,7 @@
 // comes with the reduction.
 // QUADS: four lanes with the same columns and tiles of outputs side by side load a quarter of the inputs each.
 #if QUADS
-enable subgroups;
-diagnostic(off, subgroup_uniformity);
+#include "common/quads.wgsl"
 #end
 
 @group(0) @binding(GRADIENT_BINDING) var<storage, read> gradient: array<vec4f>;

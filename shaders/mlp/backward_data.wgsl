@@ -1,6 +1,9 @@
 #include "common/scalars.wgsl"
 #include "common/workgroup.wgsl"
 #include "common/network.wgsl"
+#if QUADS
+#include "common/quads.wgsl"
+#end
 
 // dz of the layer below: (W^T dz) * (1 - h^2), by register tiles as in forward.wgsl. Below the second layer it
 // ends in the first layer's weight gradient instead of being stored.
@@ -30,6 +33,10 @@ fn main(
   if (tile >= TOWERS * ROWS * COLUMNS) {
     return;
   }
+#if QUADS
+  // Lanes of a quad have the same outputs, and rows side by side.
+  let member = lane % 4u;
+#end
   let row = tile % ROWS * TILE_SAMPLES;
   let column = tile / ROWS % COLUMNS * TILE_OUTPUTS;
   let tower = tile / (COLUMNS * ROWS);
@@ -45,7 +52,11 @@ fn main(
     let x{i} = delta_above[from_row + {i}u * ABOVE_BLOCKS + k];
 #end
 #for j in 0..TILE_OUTPUTS
+#if QUADS
+    let w{j} = spread(parameters[weight + k * OUTPUT_BLOCKS + {j}u][member]);
+#else
     let w{j} = parameters[weight + k * OUTPUT_BLOCKS + {j}u];
+#end
 #end
 #for i in 0..TILE_SAMPLES
 #for j in 0..TILE_OUTPUTS

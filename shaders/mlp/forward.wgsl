@@ -2,6 +2,9 @@
 #include "common/math.wgsl"
 #include "common/workgroup.wgsl"
 #include "common/network.wgsl"
+#if QUADS
+#include "common/quads.wgsl"
+#end
 
 // h = tanh(W x + b) of one hidden layer for a minibatch, all towers. A thread computes TILE_SAMPLES x TILE_OUTPUTS
 // blocks in registers. The first layer gathers its samples from the rollout through the shuffled indices.
@@ -32,6 +35,10 @@ fn main(
   if (tile >= TOWERS * ROWS * COLUMNS) {
     return;
   }
+#if QUADS
+  // Lanes of a quad have the same outputs, and rows side by side.
+  let member = lane % 4u;
+#end
   let row = tile % ROWS * TILE_SAMPLES;
   let column = tile / ROWS % COLUMNS * TILE_OUTPUTS;
   let tower = tile / (COLUMNS * ROWS);
@@ -61,7 +68,11 @@ fn main(
 #end
 #end
 #for j in 0..TILE_OUTPUTS
+#if QUADS
+    let w{j} = transpose(spread(parameters[weight + {j}u * INPUT_BLOCKS + k][member]));
+#else
     let w{j} = transpose(parameters[weight + {j}u * INPUT_BLOCKS + k]);
+#end
 #end
 #for i in 0..TILE_SAMPLES
 #for j in 0..TILE_OUTPUTS

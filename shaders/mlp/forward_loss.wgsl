@@ -2,6 +2,9 @@
 #include "common/math.wgsl"
 #include "common/workgroup.wgsl"
 #include "common/network.wgsl"
+#if QUADS
+#include "common/quads.wgsl"
+#end
 #include "common/gather.wgsl"
 
 // The last hidden layer, the heads, the PPO loss and the way back to the last layer's dz, in one dispatch without
@@ -38,6 +41,10 @@ fn main(
   if (tile_row >= TOWERS * ROWS) {
     return;
   }
+#if QUADS
+  // Lanes of a quad have the same outputs, and rows side by side.
+  let member = lane % 4u;
+#end
   let row = tile_row % ROWS * TILE_SAMPLES;
   let tower = tile_row / ROWS;
   // Separate towers: the first has the actor's heads, the second the critic's. One trunk has all.
@@ -78,7 +85,11 @@ fn main(
 #end
 #end
 #for j in 0..TILE_OUTPUTS
+#if QUADS
+      let w{j} = transpose(spread(parameters[weight + {j}u * INPUT_BLOCKS + k][member]));
+#else
       let w{j} = transpose(parameters[weight + {j}u * INPUT_BLOCKS + k]);
+#end
 #end
 #for i in 0..TILE_SAMPLES
 #for j in 0..TILE_OUTPUTS
@@ -94,7 +105,11 @@ fn main(
 #end
 #for n in 0..TOWER_HEADS
 #for j in 0..TILE_OUTPUTS
+#if QUADS
+    let v{n}_{j} = transpose(spread(parameters[head_weight{n} + column + {j}u][member]));
+#else
     let v{n}_{j} = transpose(parameters[head_weight{n} + column + {j}u]);
+#end
 #for i in 0..TILE_SAMPLES
     p{i}_{n} += v{n}_{j} * h{i}_{j};
 #end
@@ -163,7 +178,11 @@ fn main(
     var d{i}_{j} = mat4x4f();
 #end
 #for n in 0..TOWER_HEADS
+#if QUADS
+    let v{n}_{j} = spread(parameters[head_weight{n} + column + {j}u][member]);
+#else
     let v{n}_{j} = parameters[head_weight{n} + column + {j}u];
+#end
     var g{n}_{j} = mat4x4f();
 #for i in 0..TILE_SAMPLES
     d{i}_{j} += v{n}_{j} * e{i}_{n};

@@ -1,5 +1,8 @@
 #include "common/workgroup.wgsl"
 #include "common/network.wgsl"
+#if QUADS
+#include "common/quads.wgsl"
+#end
 
 // dW = sum over samples of x dz^T, and db = sum of dz, of one hidden layer above the first. The batch is split
 // into SPLITS ranges; each writes its own partial sum, which optim/reduce_gradient.wgsl adds in fixed order.
@@ -22,6 +25,10 @@ fn main(
   if (tile >= TOWERS * ROWS * COLUMNS * SPLITS) {
     return;
   }
+#if QUADS
+  // Lanes of a quad have the same outputs, and inputs side by side.
+  let member = lane % 4u;
+#end
   let column = tile % COLUMNS * TILE_INPUTS;
   let row = tile / COLUMNS % ROWS * TILE_OUTPUTS;
   let tower = tile / (COLUMNS * ROWS) % TOWERS;
@@ -40,7 +47,11 @@ fn main(
     let x{k} = input[x_at + {k}u];
 #end
 #for j in 0..TILE_OUTPUTS
+#if QUADS
+    let d{j} = spread(delta[d_at + {j}u][member]);
+#else
     let d{j} = delta[d_at + {j}u];
+#end
 #end
 #for j in 0..TILE_OUTPUTS
     b{j} += (d{j}[0] + d{j}[1]) + (d{j}[2] + d{j}[3]);

@@ -98,7 +98,7 @@ export function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest): PpoPlan 
   }
   const costed = (request.cost ?? null) !== null;
   const layout = new BlockedLayout({ ...environment, ...request, values: costed ? 2 : 1 });
-  const sizes = planSizes(gpu.software, request, layout);
+  const sizes = planSizes(gpu, request, layout);
   const plan = new StaticPlan(gpu);
   const transitions = steps * envs;
   // Sections of shaders/common/transitions.wgsl.

@@ -1,3 +1,4 @@
+import type { GpuDevice } from "../gpu/device.ts";
 import type { BlockedLayout } from "./webgpu-layout.ts";
 
 /** Sizes and splits of one plan; equal requests on adapters of one kind give equal sizes, so equal bits. */
@@ -6,6 +7,8 @@ export interface PlanSizes {
   readonly tile: number;
   /** The longer side of the backward kernels' tiles. */
   readonly wide: number;
+  /** Lanes of four rows of tiles share the loads of what is the same for them. */
+  readonly quads: boolean;
   /** Blocks of four samples of a minibatch, a multiple of the tile. */
   readonly sampleBlocks: number;
   /** Minibatches of all epochs. */
@@ -43,8 +46,13 @@ const DISPATCH_SECONDS = 0.1;
 
 const powerOfTwoBelow = (n: number): number => 2 ** Math.floor(Math.log2(Math.max(1, n)));
 
-export function planSizes(software: boolean, request: SizeRequest, layout: BlockedLayout): PlanSizes {
+export function planSizes(
+  gpu: Pick<GpuDevice, "software" | "quads">,
+  request: SizeRequest,
+  layout: BlockedLayout,
+): PlanSizes {
   const { envs, steps, minibatchSize, epochs } = request;
+  const { software } = gpu;
   const { layers, towers, smallLength, largeLength } = layout;
   const tile = request.tile ?? 2;
   const sampleBlocks = Math.ceil(minibatchSize / 4 / tile) * tile;
@@ -71,6 +79,7 @@ export function planSizes(software: boolean, request: SizeRequest, layout: Block
   return {
     tile,
     wide,
+    quads: gpu.quads && rows % 4 === 0,
     sampleBlocks,
     minibatches,
     chunkSteps,
