@@ -15,6 +15,26 @@ export { episodeGrpo } from "./rl/episode-grpo.ts";
 export { ppoLagrangian } from "./rl/ppo-lagrangian.ts";
 export type { AlgorithmConfig, PolicyGradientConfig } from "./rl/config.ts";
 export { cartPole } from "./env/cartpole.ts";
+export {
+  acrobot,
+  bandit,
+  catchBall,
+  frozenLake,
+  gridWorld,
+  mountainCar,
+  mountainCarContinuous,
+  pendulum,
+  snake,
+} from "./env/environments.ts";
+export {
+  defineEnv,
+  type EnvironmentDefinition,
+  type Paint,
+  type Random,
+  type State,
+} from "./env/define-env.ts";
+export { defineLoss, type RowLoss } from "./compile/define-loss.ts";
+export type { LossRow } from "./compile/check-loss.ts";
 export type { Environment } from "./env/environment.ts";
 export { FulguriteError } from "./gpu/error.ts";
 export { expect, type Expectation } from "./notebook/expect.ts";

@@ -14,10 +14,14 @@ export interface CapturedOptions {
   readonly line?: number;
 }
 
+/** `reset(random) { ... }`, as an object literal may have it, as an expression. */
+const asExpression = (text: string): string =>
+  /^(?!function\b|async\b)[\w$]+\s*\([^]*?\)\s*\{/.test(text) ? text.replace(/^[\w$]+/, "function") : text;
+
 /** A function's text; where a minifier would rewrite the function, text is given as it is. */
 export function functionText(given: AnyFunction | string | FunctionText, line?: number): FunctionText {
   if (typeof given === "object") return given;
-  const source = typeof given === "string" ? given : Function.prototype.toString.call(given);
+  const source = typeof given === "string" ? given : asExpression(Function.prototype.toString.call(given));
   return line === undefined ? { source } : { source, line };
 }
 

@@ -9,6 +9,12 @@ export function constantValue(node: Expression): number | null {
     if (node.operator === "negate") return -value;
     return node.operator === "floor" ? Math.floor(value) : null;
   }
+  if (node.kind === "call" && node.callee === "floorDivide") {
+    const [x, y] = node.arguments.map((argument) =>
+      argument.kind === "reference" ? null : constantValue(argument),
+    );
+    return x == null || y == null ? null : Math.floor(x / y);
+  }
   if (node.kind === "binary") {
     const left = constantValue(node.left);
     const right = constantValue(node.right);

@@ -37,6 +37,7 @@ const rules: Readonly<Record<string, Rule>> = {
     build.select(build.compare(">", x!, number(0)), times(value, call("log", x!)), number(0)),
   ],
   round: () => [null],
+  floorDivide: () => [null, null],
   // x - y trunc(x / y)
   remainder: ([x, y], value) => [one, divide(minus(value, x!), y!)],
 };

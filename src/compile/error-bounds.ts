@@ -117,6 +117,13 @@ function remainder(x: Bounded, y: Bounded): Bounded {
   return { value, error: distance > error ? error : Infinity };
 }
 
+function floorDivide(x: Bounded, y: Bounded): Bounded {
+  const value = Math.floor(x.value / y.value);
+  const whole = (n: Bounded): boolean =>
+    n.error === 0 && Number.isInteger(n.value) && Math.abs(n.value) < 2 ** 23;
+  return whole(x) && whole(y) && y.value !== 0 ? exact(value) : step(Math.floor)(divide(x, y));
+}
+
 function power(x: Bounded, y: Bounded): Bounded {
   const value = x.value ** y.value;
   if (y.error === 0 && y.value === 0) return exact(1);
@@ -226,6 +233,7 @@ const functions: Readonly<Record<string, (x: Bounded, y: Bounded) => Bounded>> =
       wave(Math.cos)(multiply(literal(2 * Math.PI), v)),
     ),
   remainder,
+  floorDivide,
   pow: power,
 };
 

@@ -1,3 +1,4 @@
+export { type AnyFunction, type CapturedOptions, functionText, functionTexts } from "./captured.ts";
 export { checkReward, type RewardCheck, type StateView, type StepFunction } from "./check.ts";
 export { compileStepReward, type CompiledStepReward } from "./compile.ts";
 export type { CompiledReward } from "./compiled-reward.ts";
@@ -12,3 +13,4 @@ export {
 export { checkLoss, type LossCheck, type LossFunction, type LossRow } from "./check-loss.ts";
 export { defineLoss, type RowLoss } from "./define-loss.ts";
 export { freeNames } from "./free-names.ts";
+export type { Constants, FunctionText, FunctionTexts } from "./program.ts";

@@ -28,6 +28,18 @@ const sources: Readonly<Record<string, readonly [parameters: number, source: str
       return r;
     }`,
   ],
+  // floor(x / y), exact for whole numbers where a quotient of theirs may be off by a unit in the last place.
+  floorDivide: [
+    2,
+    `(x, y) => {
+      const d = Math.abs(y);
+      const n = y < 0 ? -x : x;
+      const t = n / d;
+      const q = Math.floor(t);
+      const r = n - q * d;
+      return r < 0 ? q - 1 : r >= d ? q + 1 : q;
+    }`,
+  ],
   log: [1, "(x) => x < 0 ? Math.sqrt(x) : logPositive(x)"],
   log2: [1, "(x) => log(x) * Math.LOG2E"],
   log10: [1, "(x) => log(x) * Math.LOG10E"],

@@ -197,6 +197,10 @@ export class CallLowering {
     switch (math.kind) {
       case "unary":
         arity(1, 1);
+        if (math.operator === "floor" && numbers[0]!.kind === "binary" && numbers[0]!.operator === "/") {
+          const { left, right } = numbers[0]!;
+          return { kind: "call", type: "f32", callee: "floorDivide", arguments: [left, right], at };
+        }
         return { kind: "unary", type: "f32", operator: math.operator, operand: numbers[0]!, at };
       case "fold":
         arity(1, Infinity);

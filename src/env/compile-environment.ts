@@ -45,7 +45,15 @@ export function compileEnvironment(source: EnvironmentSource): CompiledEnvironme
     actions,
     maxEpisodeSteps: source.steps,
     rewardThreshold: source.threshold ?? NaN,
+    frameRate: source.frameRate,
     wgsl,
+    reference: JSON.stringify(source),
+    rewardComponents: {
+      names: lowered.rewardNames,
+      evaluate: (s, sAt, action, next, nextAt, out) => {
+        twin().rewards(s, sAt, action, next, nextAt, out);
+      },
+    },
     ...allowed,
     reset: (state, offset, random) => {
       twin().reset(state, offset, random);
@@ -78,7 +86,7 @@ function sceneOf(
   };
 }
 
-function validate({ name, actions, steps, reward, allowed, view }: EnvironmentSource): void {
+function validate({ name, actions, steps, reward, allowed, view, frameRate }: EnvironmentSource): void {
   const invalid = (what: string, fix: string): FulguriteError =>
     new FulguriteError("env/invalid", `The environment "${name}" ${what}.`, fix);
   const whole = (count: number, most: number): boolean =>
@@ -104,6 +112,9 @@ function validate({ name, actions, steps, reward, allowed, view }: EnvironmentSo
   if (!whole(steps, 1_000_000)) throw invalid("has no time limit", "Give `steps`, from 1 to 1,000,000.");
   if (Object.keys(reward).length === 0)
     throw invalid("has no reward", "Give `reward: (s, a, next) => number`.");
+  if (!(frameRate >= 1 && frameRate <= 120)) {
+    throw invalid("is shown too slowly or too fast", "Give `frameRate`, from 1 to 120 states a second.");
+  }
   const [left, bottom, right, top] = view;
   if (!(left < right && bottom < top)) {
     throw invalid(

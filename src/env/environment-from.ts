@@ -2,7 +2,16 @@ import type { Constants, FunctionTexts } from "../compile/program.ts";
 import type { EnvironmentSource } from "./environment-source.ts";
 
 type TextFields =
-  "reset" | "step" | "observe" | "reward" | "done" | "allowed" | "draw" | "functions" | "constants";
+  | "reset"
+  | "step"
+  | "observe"
+  | "reward"
+  | "done"
+  | "allowed"
+  | "draw"
+  | "frameRate"
+  | "functions"
+  | "constants";
 
 /** An environment's source as one writes it: functions as their text, without lines. */
 export interface EnvironmentParts extends Omit<EnvironmentSource, TextFields> {
@@ -14,6 +23,8 @@ export interface EnvironmentParts extends Omit<EnvironmentSource, TextFields> {
   readonly done: string | null;
   readonly allowed?: string;
   readonly draw: string | null;
+  /** Default 30. */
+  readonly frameRate?: number;
   readonly constants?: Constants;
   readonly functions?: Readonly<Record<string, string>>;
 }
@@ -32,6 +43,7 @@ export function environmentFrom(parts: EnvironmentParts): EnvironmentSource {
     done: text(parts.done),
     allowed: text(parts.allowed),
     draw: text(parts.draw),
+    frameRate: parts.frameRate ?? 30,
     constants: parts.constants ?? {},
     functions: texts(parts.functions ?? {}),
   };

@@ -9,6 +9,8 @@ export { actionSpace, type ActionSpace } from "../kernels/action-space.ts";
 export interface Environment {
   /** Gymnasium's name, for example "CartPole-v1". */
   readonly name: string;
+  /** What `environmentByName` finds it by in another realm; default its name. */
+  readonly reference?: string;
   /** Names of the state's f32 fields in order; a reward reads them as `s.x`, `next.theta`. */
   readonly stateFields: readonly string[];
   /** Length of an observation vector. */
@@ -17,9 +19,11 @@ export interface Environment {
   readonly actionCount: number;
   /** Default: discrete, `actionCount` actions. */
   readonly actions?: ActionSpace;
+  /** States shown a second; default 50. */
+  readonly frameRate?: number;
   /** Time limit in steps; reaching it truncates and does not terminate. */
   readonly maxEpisodeSteps: number;
-  /** Mean return over 100 episodes at which the task counts as solved. */
+  /** Mean return over 100 episodes at which the task counts as solved; NaN where nobody has said. */
   readonly rewardThreshold: number;
   /**
    * WGSL defining, with S = stateFields.length and O = observationSize:
@@ -31,6 +35,8 @@ export interface Environment {
    * and where there is a `mask` `fn env_mask(state: ptr<function, array<f32, S>>) -> u32`.
    */
   readonly wgsl: string;
+  /** The parts that its own reward is the sum of. */
+  readonly rewardComponents?: RewardComponents;
   /** Writes a start state at `state[offset ...]` from four random words. */
   reset(state: Float32Array, offset: number, random: Readonly<Uint32Array>): void;
   /**
@@ -44,6 +50,20 @@ export interface Environment {
   observe(state: Float32Array, offset: number, observation: Float32Array, at: number): void;
   /** A picture of one state as plain data; whoever shows it decides on pixels and colours. */
   scene(state: ArrayLike<number>, offset: number): Scene;
+}
+
+/** The parts of a reward. */
+export interface RewardComponents {
+  readonly names: readonly string[];
+  /** Writes each part of the reward of one step, in the order of `names`. */
+  evaluate(
+    s: Float32Array,
+    sAt: number,
+    action: number,
+    next: Float32Array,
+    nextAt: number,
+    out: Float32Array,
+  ): void;
 }
 
 /** World-coordinate shapes, y upwards. */

@@ -14,7 +14,9 @@ import { cartPole } from "./cartpole.ts";
 import { compileEnvironment } from "./compile-environment.ts";
 import type { Environment } from "./environment.ts";
 import { environmentFrom } from "./environment-from.ts";
-import type { EnvironmentSource } from "./environment-source.ts";
+import { type EnvironmentSource, readEnvironmentSource } from "./environment-source.ts";
+
+const MAX_MADE = 40;
 
 const sources: readonly EnvironmentSource[] = [
   acrobot,
@@ -33,13 +35,23 @@ const made = new Map<string, Environment>([[cartPole().name, cartPole()]]);
 /** Names that `environmentByName` knows. */
 export const environmentNames: readonly string[] = [cartPole().name, ...sources.map(({ name }) => name)];
 
-/** The built-in environment of that name; throws `env/unknown` where there is none. */
+/**
+ * The built-in environment of that name, or the one that a reference holds as JSON (`Environment.reference`). Throws
+ * `env/unknown` where there is none, and as `compileEnvironment` does.
+ */
 export function environmentByName(name: string): Environment {
   const known = made.get(name);
   if (known) return known;
   const source = sources.find((candidate) => candidate.name === name);
   if (source) {
-    const environment = compileEnvironment(source);
+    const environment = { ...compileEnvironment(source), reference: name };
+    made.set(name, environment);
+    return environment;
+  }
+  if (name.startsWith("{")) {
+    const environment = compileEnvironment(readEnvironmentSource(name));
+    // Edits make new ones all the time; the one in use stays with whoever uses it.
+    if (made.size > MAX_MADE) for (const [old] of made) if (old.startsWith("{")) made.delete(old);
     made.set(name, environment);
     return environment;
   }

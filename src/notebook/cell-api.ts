@@ -1,6 +1,7 @@
 import { cartPole } from "../env/cartpole.ts";
-import { environmentNames } from "../env/registry.ts";
-import type { StepFunction } from "../compile/index.ts";
+import * as environments from "../env/environments.ts";
+import type { AnyDefinition } from "../env/define-env.ts";
+import type { LossFunction, StepFunction } from "../compile/index.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { RewardDefinition } from "../reward/index.ts";
 import { filteredCloning, grpo } from "../rl/grpo.ts";
@@ -14,7 +15,14 @@ import { characterPolicy } from "../train/character-policy.ts";
 import type { Job, TrainResult } from "../train/job.ts";
 import { simulatedJob, type JobOptions } from "../train/simulated-job.ts";
 import { cellDefinitions, definitionOutput, type DefinitionScope } from "./cell-definitions.ts";
-import { defineStepReward, rewardOutput, type RewardScope, type StepRewardOptions } from "./cell-reward.ts";
+import { defineCellEnvironment, defineCellLoss, type NumericOptions } from "./cell-environment.ts";
+import {
+  defineStepReward,
+  isEnvironment,
+  rewardOutput,
+  type RewardScope,
+  type StepRewardOptions,
+} from "./cell-reward.ts";
 import type { CellTest } from "./cell-tests.ts";
 import { expect } from "./expect.ts";
 import { formatText, inspect } from "./inspect.ts";
@@ -34,6 +42,17 @@ export interface CellHost {
 /** Names in scope in every cell, also by `import { ... } from "fulgurite"`. */
 export const cellApiNames = [
   "cartPole",
+  "acrobot",
+  "mountainCar",
+  "mountainCarContinuous",
+  "pendulum",
+  "frozenLake",
+  "gridWorld",
+  "catchBall",
+  "snake",
+  "bandit",
+  "defineEnv",
+  "defineLoss",
   "ppo",
   "a2c",
   "reinforce",
@@ -64,6 +83,11 @@ export function createCellApi(host: CellHost): CellApi {
   Object.freeze(defineReward);
   return {
     cartPole,
+    ...environments,
+    defineEnv: (definition: AnyDefinition, options: NumericOptions = {}) =>
+      defineCellEnvironment(definition, options, host.scope),
+    defineLoss: (loss: string | LossFunction, options: NumericOptions = {}) =>
+      defineCellLoss(loss, options, host.scope),
     ppo,
     a2c,
     reinforce,
@@ -109,12 +133,8 @@ export const hasOwnView = (value: unknown): boolean =>
   rewardOutput(value, null) !== undefined ||
   definitionOutput(value, null) !== undefined;
 
-function environmentOutput(value: unknown): Output | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  const { name, stateFields } = value as { name?: unknown; stateFields?: unknown };
-  const known = typeof name === "string" && environmentNames.includes(name) && Array.isArray(stateFields);
-  return known ? { view: "environment", name } : undefined;
-}
+const environmentOutput = (value: unknown): Output | undefined =>
+  isEnvironment(value) ? { view: "environment", name: value.reference ?? value.name } : undefined;
 
 function cellConsole(host: CellHost): Record<string, unknown> {
   const write =

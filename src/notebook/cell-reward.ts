@@ -1,7 +1,9 @@
-import { checkReward, compileStepReward, freeNames, type StepFunction } from "../compile/index.ts";
+import { checkReward, compileStepReward, type StepFunction } from "../compile/index.ts";
+import type { Environment } from "../env/environment.ts";
 import { environmentByName, environmentNames } from "../env/registry.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { StepReward } from "../reward/define-reward.ts";
+import { type Captured, captureNumeric, lineOf } from "./cell-numeric.ts";
 import type { Output } from "./session-types.ts";
 import { stripTypes } from "./analyze.ts";
 
@@ -16,6 +18,8 @@ export interface RewardScope {
 export interface StepRewardOptions {
   /** Numbers by name; those not given are taken from the cells. */
   readonly constants?: Readonly<Record<string, number>>;
+  /** The environment that it is for, where only its state has these fields. */
+  readonly env?: Environment;
 }
 
 /** States on which a reward is compared with itself when a cell defines it. */
@@ -32,7 +36,7 @@ export function rewardOutput(value: unknown, name: string | null): Output | unde
 
 /**
  * Compiles a step reward where it is defined, checks it against itself and against the person's own function,
- * and keeps its source and the numbers it captured. It must fit one of the known environments. Throws
+ * and keeps its source and the numbers it captured. It must fit an environment of the cells or a built-in one. Throws
  * `FulguriteError` "compile/..." with the cell's line.
  */
 export function defineStepReward(
@@ -43,8 +47,12 @@ export function defineStepReward(
   const isText = typeof step === "string";
   const source = isText ? stripTypes(step).trim() : Function.prototype.toString.call(step);
   const line = isText ? 1 : lineOf(source, scope.code);
-  const constants = capture(source, line, options.constants ?? {}, scope);
-  const compiled = compileForSomeEnvironment(source, constants, line);
+  const { constants, functions } = captureNumeric([{ source, line }], options.constants ?? {}, scope);
+  const compiled = compileForSomeEnvironment(
+    source,
+    { constants, functions, line },
+    candidates(options.env, scope),
+  );
   const { checkedStates, largestDifference, nonFinite, undecided } = checkReward(
     compiled,
     isText ? null : step,
@@ -53,7 +61,7 @@ export function defineStepReward(
       seed: CHECK_SEED,
     },
   );
-  const reward: StepReward = Object.freeze({ kind: "step-reward", source, constants, line });
+  const reward: StepReward = Object.freeze({ kind: "step-reward", source, constants, functions, line });
   reports.set(reward, {
     view: "reward",
     wgsl: compiled.wgsl,
@@ -65,46 +73,44 @@ export function defineStepReward(
   return reward;
 }
 
-function lineOf(source: string, code: string): number {
-  const at = code.indexOf(source);
-  return at < 0 ? 1 : code.slice(0, at).split("\n").length;
+/** Environments that the reward may be for: the one named, those of the cells, the built-in ones. */
+function* candidates(
+  named: Environment | undefined,
+  scope: RewardScope,
+): Generator<Pick<Environment, "stateFields" | "actionCount">> {
+  if (named) {
+    yield named;
+    return;
+  }
+  for (const read of scope.names.values()) {
+    let value: unknown;
+    try {
+      value = read();
+    } catch {
+      // Not initialised yet.
+    }
+    if (isEnvironment(value)) yield value;
+  }
+  for (const name of environmentNames) yield environmentByName(name);
 }
 
-function capture(
-  source: string,
-  line: number,
-  given: Readonly<Record<string, number>>,
-  scope: RewardScope,
-): Readonly<Record<string, number>> {
-  const constants: Record<string, number> = {};
-  for (const name of freeNames(source, line)) {
-    const reader = scope.names.get(name);
-    // The compiler says best what a name that is no cell's does here: a call, a missing number.
-    if (!Object.hasOwn(given, name) && !reader) continue;
-    const value: unknown = Object.hasOwn(given, name) ? given[name] : reader!();
-    if (typeof value !== "number") {
-      throw new FulguriteError(
-        "compile/unbound",
-        `The reward uses \`${name}\`, which is not a number.`,
-        "A step reward can capture numbers only.",
-        { line },
-      );
-    }
-    Object.defineProperty(constants, name, { value, enumerable: true });
-  }
-  return Object.freeze(constants);
-}
+export const isEnvironment = (value: unknown): value is Environment =>
+  typeof value === "object" &&
+  value !== null &&
+  "stateFields" in value &&
+  Array.isArray(value.stateFields) &&
+  "scene" in value &&
+  typeof value.scene === "function";
 
 function compileForSomeEnvironment(
   source: string,
-  constants: Readonly<Record<string, number>>,
-  line: number,
+  captured: Captured & { readonly line: number },
+  environments: Iterable<Pick<Environment, "stateFields" | "actionCount">>,
 ): ReturnType<typeof compileStepReward> {
   let best: unknown;
-  for (const name of environmentNames) {
-    const { stateFields, actionCount } = environmentByName(name);
+  for (const { stateFields, actionCount } of environments) {
     try {
-      return compileStepReward(source, { constants, stateFields, actionCount, line });
+      return compileStepReward(source, { ...captured, stateFields, actionCount });
     } catch (error) {
       // An unknown field says only that it is another environment's reward; any other error is about the text.
       const isField = error instanceof FulguriteError && error.code === "compile/unknown-field";

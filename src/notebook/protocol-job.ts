@@ -1,3 +1,4 @@
+import type { FunctionText } from "../compile/index.ts";
 import type { TokenLossConfig } from "../lm/language-engine.ts";
 import type { AlgorithmConfig, CostLimit, EpisodeGroups, LinearSchedule } from "../rl/config.ts";
 import type { FilteredCloningConfig, GrpoConfig, LanguageAlgorithm, RolloutPlan } from "../rl/grpo.ts";
@@ -19,9 +20,14 @@ const MAX_DEMONSTRATIONS = 100_000;
 const counter = read.whole(MAX_NUMBER);
 const engine = read.oneOf("auto", "webgpu", "cpu");
 
+const constant: read.Reader<number | readonly number[]> = (value) =>
+  Array.isArray(value) ? read.list(read.finite, 4_096)(value) : read.finite(value);
+const functionText = read.object<FunctionText>({ source: read.text(32_768), line: read.whole(1_000_000) });
+
 const reward = read.object<RewardSource>({
   source: read.text(20_000),
-  constants: read.dictionary(read.finite, 100),
+  constants: read.dictionary(constant, 100),
+  functions: (value) => (value === undefined ? {} : read.dictionary(functionText, 100)(value)),
   line: read.whole(1_000_000),
 });
 
@@ -200,7 +206,8 @@ const tasks: read.Reader<AgenticJob["tasks"]> = (value) => {
 export const job = read.union<"kind", Job>("kind", {
   simulated: read.object<SimulatedJob>({
     kind: read.oneOf("simulated"),
-    environment: read.text(100),
+    // A name, or the source of one of the person's own.
+    environment: read.text(400_000),
     reward: read.nullable(reward),
     cost: read.nullable(reward),
     algorithm: simulatedAlgorithm,

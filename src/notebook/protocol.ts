@@ -161,7 +161,7 @@ const output = read.union<"view", Output>("view", {
   run: () => {
     throw new read.Invalid("run");
   },
-  environment: read.object({ view: read.oneOf("environment"), name }),
+  environment: read.object({ view: read.oneOf("environment"), name: read.text(400_000) }),
   reward: read.object({
     view: read.oneOf("reward"),
     name: read.nullable(name),

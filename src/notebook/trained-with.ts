@@ -35,7 +35,7 @@ export function changedSince(training: TrainedWith, values: Iterable<readonly [s
 
 interface StepText {
   readonly source: string;
-  readonly constants: Readonly<Record<string, number>>;
+  readonly constants: Readonly<Record<string, number | readonly number[]>>;
 }
 
 const isStepReward = (value: unknown): value is StepText =>

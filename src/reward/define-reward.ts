@@ -1,5 +1,7 @@
+import { type CapturedOptions, functionTexts } from "../compile/captured.ts";
 import type { StepFunction } from "../compile/check.ts";
 import { checkStepSource } from "../compile/forms.ts";
+import type { Constants, FunctionTexts } from "../compile/program.ts";
 import type { ClosureOptions } from "./function-source.ts";
 import { defineRolloutReward, type RewardDefinition, type RolloutReward } from "./rollout-reward.ts";
 
@@ -8,14 +10,18 @@ export interface StepReward {
   readonly kind: "step-reward";
   /** Text of the function `(s, a, next) => ...`, without types. */
   readonly source: string;
-  readonly constants: Readonly<Record<string, number>>;
+  readonly constants: Constants;
+  /** Functions that the source calls, and that they call, by name. */
+  readonly functions: FunctionTexts;
   /** Line of the cell on which `source` begins, 1-based; 1 outside notebooks. */
   readonly line: number;
 }
 
 export interface StepRewardSettings {
-  /** Numbers that the function takes from outside, by name: closures cannot be read from outside. */
-  readonly constants?: Readonly<Record<string, number>>;
+  /** Numbers and lists of them that the function takes from outside, by name: closures cannot be read from outside. */
+  readonly constants?: Constants;
+  /** Functions that it calls, by name. */
+  readonly functions?: CapturedOptions["functions"];
   /** Line of the cell on which the source begins, 1-based; default 1. */
   readonly line?: number;
 }
@@ -53,8 +59,9 @@ export interface DefineReward {
 function step(reward: string | StepFunction, settings: StepRewardSettings = {}): StepReward {
   const source = String(reward);
   const { constants = {}, line = 1 } = settings;
-  checkStepSource(source, { constants, line });
-  return { kind: "step-reward", source, constants: { ...constants }, line };
+  const functions = functionTexts(settings.functions);
+  checkStepSource(source, { constants, functions, line });
+  return { kind: "step-reward", source, constants: { ...constants }, functions, line };
 }
 
 export const defineReward: DefineReward = Object.freeze(

@@ -1,3 +1,4 @@
+import type { Constants, FunctionTexts } from "../compile/program.ts";
 import type { AlgorithmConfig } from "../rl/config.ts";
 import type { LanguageAlgorithm } from "../rl/grpo.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
@@ -7,8 +8,10 @@ import type { RunStatus } from "../store/records.ts";
 export interface RewardSource {
   /** Text of the arrow function `(s, a, next) => ...`, TypeScript types already blanked. */
   readonly source: string;
-  /** Numbers the source captured from outside, by name. */
-  readonly constants: Readonly<Record<string, number>>;
+  /** Numbers and lists of numbers the source captured from outside, by name. */
+  readonly constants: Constants;
+  /** Functions that it calls, and that they call, by name; absent in jobs from before there were any. */
+  readonly functions?: FunctionTexts;
   /** Line of the cell on which `source` begins (1-based), to report errors where the person wrote them. */
   readonly line: number;
 }
@@ -16,7 +19,7 @@ export interface RewardSource {
 /** What `train({ env, reward, algorithm, seed })` sends to the trainer. JSON-cloneable. */
 export interface SimulatedJob {
   readonly kind: "simulated";
-  /** Registered environment name, for example "CartPole-v1". */
+  /** `Environment.reference`: a registered name, for example "CartPole-v1", or the source of one's own as JSON. */
   readonly environment: string;
   /** Null trains on the environment's own reward. */
   readonly reward: RewardSource | null;

@@ -69,7 +69,7 @@ export function simulatedJob(options: JobOptions): SimulatedJob {
   }
   return {
     kind: "simulated",
-    environment: env.name,
+    environment: env.reference ?? env.name,
     reward: reward ? travelling(reward) : null,
     cost: cost ? travelling(cost) : null,
     algorithm,
@@ -79,4 +79,9 @@ export function simulatedJob(options: JobOptions): SimulatedJob {
   };
 }
 
-const travelling = ({ source, constants, line }: StepReward): RewardSource => ({ source, constants, line });
+const travelling = ({ source, constants, functions, line }: StepReward): RewardSource => ({
+  source,
+  constants,
+  functions,
+  line,
+});

@@ -30,6 +30,7 @@ export function engineRequest(job: SimulatedJob): EngineRequest & {
     source &&
     compileStepReward(source.source, {
       constants: source.constants,
+      functions: source.functions ?? {},
       stateFields: environment.stateFields,
       actionCount: environment.actionCount,
       line: source.line,

@@ -1,5 +1,5 @@
 import { css, html, LitElement, type PropertyValues, type TemplateResult } from "lit";
-import type { Environment } from "../env/environment.ts";
+import { actionSpace, type Environment } from "../env/environment.ts";
 import { environmentByName } from "../env/registry.ts";
 import type { ErrorData } from "../gpu/error.ts";
 import { random4 } from "../kernels/philox.ts";
@@ -65,16 +65,43 @@ export class FulguriteEnvironment extends LitElement {
   override render(): TemplateResult {
     const environment = this.#environment;
     if (this.error || !environment) return this.error ? errorNote(this.error) : html``;
-    const { observationSize, actionCount, maxEpisodeSteps, rewardThreshold } = environment;
+    const { observationSize, maxEpisodeSteps, rewardThreshold } = environment;
+    const solved = Number.isNaN(rewardThreshold)
+      ? ""
+      : `, solved at a mean return of ${formatFigure(rewardThreshold)}`;
     return html`
       <fulgurite-stage .playback=${this.#playback}></fulgurite-stage>
       <p>
-        ${environment.name}: observes ${observationSize} numbers, chooses between ${actionCount} actions, at
-        most ${formatCount(maxEpisodeSteps)} steps an episode, solved at a mean return of
-        ${formatFigure(rewardThreshold)}.
+        ${environment.name}: observes ${observationSize === 1 ? "1 number" : `${observationSize} numbers`},
+        ${actionWords(environment)}, at most
+        ${maxEpisodeSteps === 1 ? "1 step" : `${formatCount(maxEpisodeSteps)} steps`} an episode${solved}.
       </p>
     `;
   }
+}
+
+function actionWords(environment: Environment): string {
+  const space = actionSpace(environment);
+  switch (space.kind) {
+    case "discrete":
+      return `chooses between ${space.count} actions`;
+    case "factored":
+      return `makes ${space.counts.length} choices at once, of ${space.counts.join(", ")}`;
+    case "continuous":
+      return `acts by a number from ${formatFigure(space.low)} to ${formatFigure(space.high)}`;
+  }
+}
+
+/** An allowed action by chance. */
+function randomAction(environment: Environment, state: Float32Array, word: number): number {
+  const space = actionSpace(environment);
+  if (space.kind === "continuous") return space.low + (space.high - space.low) * (word / 2 ** 32);
+  const mask = environment.mask?.(state, 0) ?? 0xffffffff;
+  let action = word % environment.actionCount;
+  for (let i = 0; i < environment.actionCount && ((mask >>> action) & 1) === 0; i++) {
+    action = (action + 1) % environment.actionCount;
+  }
+  return action;
 }
 
 /** Episodes one after the other: [PREVIEW_STEPS x stateSize]. */
@@ -87,16 +114,19 @@ function actAtRandom(environment: Environment): Float32Array {
   const draw = (step: number): void => {
     random4(PREVIEW_SEED, PREVIEW_STREAM, step, 0, words);
   };
+  let length = 0;
   draw(0);
   environment.reset(state, 0, words);
   for (let step = 0; step < PREVIEW_STEPS; step++) {
     states.set(state, step * size);
     draw(step + 1);
-    if (outcome[1] === 1) {
+    if (outcome[1] === 1 || length >= environment.maxEpisodeSteps) {
       outcome[1] = 0;
+      length = 0;
       environment.reset(state, 0, words);
     } else {
-      environment.step(state, 0, words[0]! % environment.actionCount, outcome);
+      environment.step(state, 0, randomAction(environment, state, words[0]!), outcome);
+      length++;
     }
   }
   return states;

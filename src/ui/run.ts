@@ -397,7 +397,8 @@ export class FulguriteRun extends LitElement {
     const name = this.#environmentName();
     if (name === null) return null;
     try {
-      return environmentByName(name).rewardThreshold;
+      const { rewardThreshold } = environmentByName(name);
+      return Number.isNaN(rewardThreshold) ? null : rewardThreshold;
     } catch {
       return null;
     }

@@ -14,8 +14,8 @@ export interface Playback {
   readonly caption: string;
 }
 
-/** Gymnasium renders CartPole at 50 frames a second. */
-const FRAME_MS = 20;
+/** Where an environment does not say how fast it is shown: as Gymnasium renders CartPole. */
+const FRAME_RATE = 50;
 const REST_AT_END_MS = 700;
 /** A newer episode waits at least this long for the one on the stage. */
 const MIN_SHOWN_MS = 1600;
@@ -175,7 +175,7 @@ export class FulguriteStage extends LitElement {
       <div
         class="set"
         role="img"
-        aria-label=${playback ? `${playback.environment}: ${caption}` : "No episode yet"}
+        aria-label=${playback ? `${this.#environment?.name ?? "An environment"}: ${caption}` : "No episode yet"}
       >
         <canvas></canvas>
         ${playback ? nothing : html`<p class="empty">The agent appears here with its first evaluation.</p>`}
@@ -237,6 +237,11 @@ export class FulguriteStage extends LitElement {
     this.requestUpdate();
   }
 
+  /** Milliseconds a state is shown. */
+  get #frameTime(): number {
+    return 1000 / (this.#environment?.frameRate ?? FRAME_RATE);
+  }
+
   #length(playback: Playback | null): number {
     const size = this.#environment?.stateFields.length ?? 0;
     return playback === null || size === 0 ? 0 : Math.floor(playback.states.length / size);
@@ -276,7 +281,7 @@ export class FulguriteStage extends LitElement {
       this.#take();
       return;
     }
-    this.#position = Math.min(last, this.#position + elapsed / FRAME_MS);
+    this.#position = Math.min(last, this.#position + elapsed / this.#frameTime);
     if (this.#position >= last) this.#restingUntil = now + REST_AT_END_MS;
     this.#paint();
     const count = this.renderRoot.querySelector(".count");

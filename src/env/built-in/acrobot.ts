@@ -50,6 +50,7 @@ export const acrobot = environmentFrom({
   ]`,
   reward: "(s, a, next) => above(next) ? 0 : -1",
   done: "(s) => above(s)",
+  frameRate: 15,
   view: [-2.4, -2.2, 2.4, 2.2],
   draw: `(s, paint) => {
     const x = Math.sin(s.theta1);

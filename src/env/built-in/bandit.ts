@@ -37,6 +37,7 @@ export function banditSource({ means = testbed, noise = 1 }: BanditOptions): Env
     observe: "() => [1]",
     reward: "(s, a, next) => next.pay",
     done: "(s) => s.arm >= 0",
+    frameRate: 3,
     view: [-0.2, -3, means.length + 0.2, 3],
     draw: `(s, paint) => {
       paint.line(-0.2, 0, MEANS.length + 0.2, 0, 0.02, "ground");

@@ -24,6 +24,7 @@ export const catchBall = environmentFrom({
   }`,
   reward: "(s, a, next) => next.ballRow < 9 ? 0 : next.ballColumn === next.paddle ? 1 : -1",
   done: "(s) => s.ballRow >= 9",
+  frameRate: 8,
   view: [-0.3, -0.3, 5.3, 10.3],
   draw: `(s, paint) => {
     paint.line(-0.3, 0, 5.3, 0, 0.03, "ground");

@@ -79,6 +79,7 @@ export function gridWorldSource(options: GridWorldOptions): EnvironmentParts {
       hole: "(s, a, next) => CELLS[next.cell] === 4 ? HOLE : 0",
     },
     done: "(s) => CELLS[s.cell] >= 3",
+    frameRate: 6,
     view: [-0.1, -0.1, columns + 0.1, rows + 0.1],
     draw: `(s, paint) => {
       for (let i = 0; i < CELLS.length; i++) {

@@ -57,6 +57,7 @@ export const snake = environmentFrom({
   },
   done: "(s) => s.dead === 1 || s.length >= 36",
   allowed: "(s, a) => a !== (s.direction + 2) % 4",
+  frameRate: 10,
   view: [-0.1, -0.1, 6.1, 6.1],
   draw: `(s, paint) => {
     for (let i = 0; i < 36; i++) {
