@@ -38,4 +38,22 @@ export type { LossRow } from "./compile/check-loss.ts";
 export type { Environment } from "./env/environment.ts";
 export { FulguriteError } from "./gpu/error.ts";
 export { expect, type Expectation } from "./notebook/expect.ts";
-export { display, invalidation, signal, test } from "./notebook/outside.ts";
+export {
+  button,
+  diff,
+  display,
+  file,
+  form,
+  image,
+  invalidation,
+  progress,
+  select,
+  signal,
+  slider,
+  table,
+  test,
+  text,
+  toggle,
+} from "./notebook/outside.ts";
+export type { ChosenFile, FormInputs, SliderOptions, TextOptions } from "./notebook/cell-inputs.ts";
+export type { PixelImage, Progress } from "./notebook/cell-views.ts";

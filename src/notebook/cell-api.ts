@@ -24,6 +24,11 @@ import {
   type StepRewardOptions,
 } from "./cell-reward.ts";
 import type { CellTest } from "./cell-tests.ts";
+import { cellInputs } from "./cell-inputs.ts";
+import { cellViews, drawnOutput } from "./cell-views.ts";
+import type { InputValue } from "./input-spec.ts";
+import { plotRecorder } from "./plot-recorder.ts";
+import { tableOf } from "./table-data.ts";
 import { expect } from "./expect.ts";
 import { formatText, inspect } from "./inspect.ts";
 import { travellingJob } from "./protocol-job.ts";
@@ -37,6 +42,8 @@ export interface CellHost {
   train(job: Job): Promise<TrainResult>;
   readonly invalidation: Promise<void>;
   readonly test: CellTest;
+  /** What the person has set of this cell's inputs, by label. */
+  readonly inputs: Readonly<Record<string, InputValue>>;
 }
 
 /** Names in scope in every cell, also by `import { ... } from "fulgurite"`. */
@@ -69,6 +76,18 @@ export const cellApiNames = [
   "invalidation",
   "test",
   "expect",
+  "slider",
+  "select",
+  "toggle",
+  "text",
+  "button",
+  "file",
+  "form",
+  "table",
+  "image",
+  "progress",
+  "diff",
+  "Plot",
   "console",
   "FulguriteError",
 ] as const;
@@ -111,6 +130,13 @@ export function createCellApi(host: CellHost): CellApi {
       host.show(outputOf(value, null));
       return value;
     },
+    ...cellInputs(host.inputs, (output) => {
+      host.show(output);
+    }),
+    ...cellViews((output) => {
+      host.show(output);
+    }),
+    Plot: plotRecorder,
     console: cellConsole(host),
   };
 }
@@ -121,6 +147,7 @@ export function outputOf(value: unknown, name: string | null): Output {
     environmentOutput(value) ??
     rewardOutput(value, name) ??
     definitionOutput(value, name) ??
+    drawnOutput(value) ??
     (typeof value === "string" && name === null
       ? { view: "text", stream: "out", text: value }
       : { view: "value", name, value: inspect(value) })
@@ -131,7 +158,8 @@ export function outputOf(value: unknown, name: string | null): Output {
 export const hasOwnView = (value: unknown): boolean =>
   environmentOutput(value) !== undefined ||
   rewardOutput(value, null) !== undefined ||
-  definitionOutput(value, null) !== undefined;
+  definitionOutput(value, null) !== undefined ||
+  drawnOutput(value) !== undefined;
 
 const environmentOutput = (value: unknown): Output | undefined =>
   isEnvironment(value) ? { view: "environment", name: value.reference ?? value.name } : undefined;
@@ -154,7 +182,8 @@ function cellConsole(host: CellHost): Record<string, unknown> {
       host.show(outputOf(value, null));
     },
     table: (value: unknown) => {
-      host.show({ view: "value", name: null, value: inspect(value) });
+      const table = tableOf(value);
+      host.show(table ? { view: "table", name: null, table } : outputOf(value, null));
     },
     assert: (condition: unknown, ...values: unknown[]) => {
       if (!condition) write("error")("Assertion failed:", ...values);

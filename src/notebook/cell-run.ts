@@ -8,6 +8,7 @@ import { evaluateCell } from "./evaluate.ts";
 import type { CellGraph } from "./graph.ts";
 import { closureNotebook, unknownImport, type CellRun, type KernelCell } from "./kernel-cell.ts";
 import type { KernelRequests } from "./kernel-requests.ts";
+import { plotRecorder } from "./plot-recorder.ts";
 import type { ModuleLoader, Namespace } from "./modules.ts";
 
 /** What a run of a cell sees of the kernel. */
@@ -36,6 +37,7 @@ export async function runCell(
     signal: run.controller.signal,
     invalidation: context.invalidation,
     test: tests.test,
+    inputs: cell.inputs,
     scope: { code: analysis.code, names, notebook, cell: id },
     show,
     train: (job) => {
@@ -95,7 +97,9 @@ async function imported(
   const values = new Map<string, unknown>();
   for (const { local, imported: name, from, line } of imports) {
     try {
-      const namespace: Namespace = await modules.import(from);
+      // Drawing happens on the page; a cell's Plot writes down what it is asked for.
+      const namespace: Namespace =
+        from === "@observablehq/plot" ? (plotRecorder as Namespace) : await modules.import(from);
       if (local === "") continue;
       if (name !== "*" && !(name in namespace)) throw unknownImport(name, from, Object.keys(namespace));
       values.set(local, name === "*" ? namespace : namespace[name]);

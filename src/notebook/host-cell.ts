@@ -1,4 +1,5 @@
 import { MAX_OUTPUT_CHARACTERS, MAX_OUTPUTS, sizeOf } from "./output-buffer.ts";
+import type { InputValue } from "./input-spec.ts";
 import type { TrainedWith } from "./trained-with.ts";
 import type { CellState, CellView, Output } from "./session-types.ts";
 
@@ -13,6 +14,8 @@ export interface HostCell {
   lazy: boolean;
   /** Ran once, so that a fresh kernel knows. */
   ran: boolean;
+  /** What the person has set, by label. */
+  inputs: Readonly<Record<string, InputValue>>;
   /** What its newest training ran with. */
   trainedWith: TrainedWith | null;
   view: CellView | null;
@@ -28,6 +31,13 @@ export function addOutputs(cell: HostCell, outputs: readonly Output[], replace: 
     cell.size = 0;
   }
   for (const output of outputs) {
+    if (output.view === "progress") {
+      const at = cell.outputs.findIndex((one) => one.view === "progress" && one.label === output.label);
+      if (at >= 0) {
+        cell.outputs[at] = output;
+        continue;
+      }
+    }
     cell.size += sizeOf(output);
     if (cell.outputs.length > MAX_OUTPUTS || cell.size > 2 * MAX_OUTPUT_CHARACTERS) break;
     const last = cell.outputs.at(-1);
@@ -47,6 +57,7 @@ export const emptyHostCell = (): HostCell => ({
   uses: [],
   lazy: false,
   ran: false,
+  inputs: {},
   trainedWith: null,
   view: null,
 });

@@ -7,6 +7,7 @@ import type { LiveValues } from "./live-values.ts";
 import { resolve, type ModuleLoader } from "./modules.ts";
 import type { OutputBuffer } from "./output-buffer.ts";
 import type { KernelCellState } from "./protocol.ts";
+import type { InputValue } from "./input-spec.ts";
 import type { TrainedWith } from "./trained-with.ts";
 
 /** One run of a cell. */
@@ -21,6 +22,8 @@ export interface CellRun {
 export interface KernelCell {
   readonly id: string;
   source: string;
+  /** What the person has set, by label. */
+  inputs: Readonly<Record<string, InputValue>>;
   lazyFlag: boolean;
   /** Of the last text that could be read, so that a half-typed edit does not tear the graph. */
   analysis: CellAnalysis;
@@ -51,6 +54,7 @@ const NOTHING: CellAnalysis = { code: "", defines: [], free: [], assigned: [], i
 export const emptyCell = (id: string): KernelCell => ({
   id,
   source: "",
+  inputs: {},
   lazyFlag: false,
   analysis: NOTHING,
   broken: null,

@@ -20,6 +20,7 @@ import { hasLiveValues, LiveValues } from "./live-values.ts";
 import { ModuleLoader } from "./modules.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import { changedSince } from "./trained-with.ts";
+import { sameInputs } from "./input-spec.ts";
 import type { HostMessage, KernelCellSource, KernelCellState, KernelMessage } from "./protocol.ts";
 
 /** What a cell whose text was edited is stale because of. */
@@ -117,12 +118,16 @@ export class Kernel {
     const before = this.#graph;
     const changed = new Set<string>();
     const cells = new Map<string, KernelCell>();
-    for (const { id, source, lazy } of sources) {
+    for (const { id, source, lazy, inputs = {} } of sources) {
       const old = this.#cells.get(id);
       const cell = old ?? emptyCell(id);
       if (old?.source !== source) {
         changed.add(id);
         readSource(cell, source);
+      }
+      if (!sameInputs(cell.inputs, inputs)) {
+        cell.inputs = inputs;
+        changed.add(id);
       }
       cell.lazyFlag = lazy;
       cells.set(id, cell);

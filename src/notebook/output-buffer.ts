@@ -1,4 +1,5 @@
 import { measure } from "../runner/measure.ts";
+import { tableBytes } from "./table-data.ts";
 import type { Output } from "./session-types.ts";
 
 /** Messages a second and cell stay at or under 20. */
@@ -10,6 +11,11 @@ export const MAX_OUTPUTS = 1_000;
 /** Characters of an output, roughly; captured values need not be JSON. */
 export function sizeOf(output: Output): number {
   if (output.view === "text") return output.text.length + 1;
+  // Bulk data counts a character for 64 bytes, so that a cell may show a table of millions of numbers.
+  if (output.view === "table") return Math.ceil(tableBytes(output.table) / 64);
+  if (output.view === "image") return Math.ceil(output.image.bytes.length / 64);
+  if (output.view === "plot") return Math.ceil(measure(output, 64 * MAX_OUTPUT_CHARACTERS) / 64);
+  if (output.view === "input") return 200;
   if (output.view === "composite-reward") return measure(output, 4 * MAX_OUTPUT_CHARACTERS) / 2;
   return JSON.stringify(output).length;
 }
@@ -22,6 +28,7 @@ export class OutputBuffer {
   readonly #send: (outputs: readonly Output[], replace: boolean) => void;
   #pending: Output[] = [];
   #replace = true;
+  readonly #bars = new Set<string>();
   #characters = 0;
   #count = 0;
   #full = false;
@@ -41,6 +48,10 @@ export class OutputBuffer {
     if (this.#closed || this.#full) return;
     const last = this.#pending.at(-1);
     const merges = output.view === "text" && last?.view === "text" && last.stream === output.stream;
+    if (output.view === "progress") {
+      this.#pushProgress(output);
+      return;
+    }
     this.#characters += sizeOf(output);
     if (!merges) this.#count++;
     if (this.#characters > MAX_OUTPUT_CHARACTERS || this.#count > MAX_OUTPUTS) {
@@ -55,6 +66,18 @@ export class OutputBuffer {
     } else {
       this.#pending.push(output);
     }
+    this.#timer ??= setTimeout(() => {
+      this.flush();
+    }, FLUSH_INTERVAL_MS);
+  }
+
+  /** A bar that is on its way is replaced by its newest state, and costs nothing. */
+  #pushProgress(output: Extract<Output, { view: "progress" }>): void {
+    const at = this.#pending.findIndex((one) => one.view === "progress" && one.label === output.label);
+    if (at >= 0) this.#pending[at] = output;
+    else this.#pending.push(output);
+    if (!this.#bars.has(output.label)) this.#count++;
+    this.#bars.add(output.label);
     this.#timer ??= setTimeout(() => {
       this.flush();
     }, FLUSH_INTERVAL_MS);

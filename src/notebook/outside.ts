@@ -1,4 +1,6 @@
+import { inputsOver, type CellInputs } from "./cell-inputs.ts";
 import { CellTests } from "./cell-tests.ts";
+import type { CellViews } from "./cell-views.ts";
 import { describeCellError } from "./cell-error.ts";
 
 /**
@@ -27,3 +29,34 @@ export async function test(name: string, body: () => unknown): Promise<void> {
   await tests.test(name, body);
   await tests.settle();
 }
+
+/** Outside a notebook nobody moves an input: each has the value that it begins with. */
+const inputs = inputsOver((_label, _input, value) => value);
+
+/** A slider; its value is a number. In a notebook the cell runs again when it is moved. */
+export const slider: CellInputs["slider"] = inputs.slider;
+/** A choice; its value is one of the options. */
+export const select: CellInputs["select"] = inputs.select;
+/** A switch. */
+export const toggle: CellInputs["toggle"] = inputs.toggle;
+/** A field for text. */
+export const text: CellInputs["text"] = inputs.text;
+/** A file that the person chooses, or null. */
+export const file: CellInputs["file"] = inputs.file;
+/** A button; its value is how often it was pressed. */
+export const button: CellInputs["button"] = () => 0;
+/** Inputs that are sent together: `form("Settings", (f) => ({ rate: f.slider("rate", { min: 0, max: 1 }) }))`. */
+export const form: CellInputs["form"] = (_label, fields) => fields(inputs);
+
+/** Shows rows, columns by name, or an Arrow table, however long. */
+export const table: CellViews["table"] = (data) => {
+  console.table(data);
+};
+/** Shows a picture: pixels, or the bytes of a PNG, JPEG, GIF or WebP. */
+export const image: CellViews["image"] = () => undefined;
+/** Shows a bar that `set(share, words)` moves. */
+export const progress: CellViews["progress"] = () => ({ set: () => undefined });
+/** Shows two texts, and what differs. */
+export const diff: CellViews["diff"] = (before, after) => {
+  console.log(before, after);
+};

@@ -2,8 +2,11 @@ import type { ErrorData } from "../gpu/error.ts";
 import type { Job, TrainResult } from "../train/job.ts";
 import { MAX_OUTPUT_CHARACTERS, MAX_OUTPUTS } from "./output-buffer.ts";
 import { codeSource, job, policy } from "./protocol-job.ts";
-import type { Output, ValueNode } from "./session-types.ts";
+import type { ImageContent, Output, ValueNode } from "./session-types.ts";
 import type { TrainedWith } from "./trained-with.ts";
+import { inputSpec, inputValue, type InputValue } from "./input-spec.ts";
+import { plotCall } from "./plot-recorder.ts";
+import { tableData } from "./table-data.ts";
 import * as read from "./validate.ts";
 
 /** A cell as the kernel gets it; markdown cells stay with the host. */
@@ -12,6 +15,8 @@ export interface KernelCellSource {
   readonly source: string;
   /** Has the `lazy` flag. */
   readonly lazy: boolean;
+  /** What the person has set, by label; absent for nothing. */
+  readonly inputs?: Readonly<Record<string, InputValue>>;
 }
 
 /** From the trusted host to the kernel. */
@@ -150,6 +155,26 @@ const entry =
     return [read.text(30_000)(value[0]), valueNode(depth)(value[1])];
   };
 
+const MAX_IMAGE_BYTES = 64_000_000;
+const imageBytes: read.Reader<Uint8Array> = (value) => {
+  if (!(value instanceof Uint8Array) || value.length > MAX_IMAGE_BYTES) throw new read.Invalid("image");
+  return value;
+};
+const pixels = read.object<Extract<ImageContent, { kind: "pixels" }>>({
+  kind: read.oneOf("pixels"),
+  width: read.whole(16_384),
+  height: read.whole(16_384),
+  bytes: imageBytes,
+});
+const image = read.union<"kind", ImageContent>("kind", {
+  pixels: (value) => {
+    const checked = pixels(value);
+    if (checked.bytes.length !== checked.width * checked.height * 4) throw new read.Invalid("pixels");
+    return checked;
+  },
+  file: read.object({ kind: read.oneOf("file"), bytes: imageBytes }),
+});
+
 const output = read.union<"view", Output>("view", {
   text: read.object({
     view: read.oneOf("text"),
@@ -176,6 +201,21 @@ const output = read.union<"view", Output>("view", {
     name: read.text(1_000),
     passed: read.boolean,
     message: read.nullable(read.text(10_000)),
+  }),
+  input: read.object({ view: read.oneOf("input"), label: name, input: inputSpec, value: inputValue }),
+  table: read.object({ view: read.oneOf("table"), name: read.nullable(name), table: tableData }),
+  plot: read.object({ view: read.oneOf("plot"), call: plotCall }),
+  image: read.object({ view: read.oneOf("image"), alt: read.text(1_000), image }),
+  progress: read.object({
+    view: read.oneOf("progress"),
+    label: name,
+    share: read.finite,
+    words: read.text(1_000),
+  }),
+  diff: read.object({
+    view: read.oneOf("diff"),
+    before: read.text(MAX_OUTPUT_CHARACTERS),
+    after: read.text(MAX_OUTPUT_CHARACTERS),
   }),
   agent: read.object({ view: read.oneOf("agent"), name, lines: counter }),
   "composite-reward": read.object({

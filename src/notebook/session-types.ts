@@ -3,6 +3,9 @@ import type { CodeSource } from "../runner/agent-source.ts";
 import type { Job, PolicyConfig, TrainResult } from "../train/job.ts";
 import type { NotebookPermissions } from "./consent.ts";
 import type { NotebookRequests } from "./requests.ts";
+import type { InputSpec, InputValue } from "./input-spec.ts";
+import type { PlotCall } from "./plot-recorder.ts";
+import type { TableData } from "./table-data.ts";
 import type { StructureEdit } from "./structure.ts";
 
 export type CellKind = "code" | "md" | "test";
@@ -44,6 +47,20 @@ export type Output =
       readonly passed: boolean;
       readonly message: string | null;
     }
+  /** Something that the person sets; `session.setInput` with the cell and the label. */
+  | {
+      readonly view: "input";
+      readonly label: string;
+      readonly input: InputSpec;
+      readonly value: InputValue;
+    }
+  | { readonly view: "table"; readonly name: string | null; readonly table: TableData }
+  /** A drawing of Observable Plot, as the calls that make it. */
+  | { readonly view: "plot"; readonly call: PlotCall }
+  | { readonly view: "image"; readonly alt: string; readonly image: ImageContent }
+  /** A bar; a later one of the same label takes its place. `share` from 0 to 1. */
+  | { readonly view: "progress"; readonly label: string; readonly share: number; readonly words: string }
+  | { readonly view: "diff"; readonly before: string; readonly after: string }
   /** An agent, and the length of its own function. */
   | { readonly view: "agent"; readonly name: string; readonly lines: number }
   /** A reward over whole rollouts. */
@@ -64,6 +81,11 @@ export type Output =
       /** Demonstrations of a supervised start, and its optimizer steps; null for none. */
       readonly warmStart: { readonly demonstrations: number; readonly steps: number } | null;
     };
+
+/** Pixels with four bytes each, or the bytes of an image file. */
+export type ImageContent =
+  | { readonly kind: "pixels"; readonly width: number; readonly height: number; readonly bytes: Uint8Array }
+  | { readonly kind: "file"; readonly bytes: Uint8Array };
 
 /** A value as a bounded, cloneable tree for the inspector. */
 export type ValueNode =
@@ -145,6 +167,8 @@ export interface NotebookSession extends EventTarget {
   /** Aborts, then after 2 s terminates and restarts the kernel. */
   stop(cellId: string): Promise<void>;
   edit(cellId: string, source: string): void;
+  /** The person sets an input of a cell: the cell runs again, and what depends on it. */
+  setInput(cellId: string, label: string, value: InputValue): void;
   /**
    * Changes what cells there are; one step of undo. Returns the cell that is now to be seen. Throws `FulguriteError`
    * (code "notebook/structure") where it cannot be done.

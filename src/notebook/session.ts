@@ -4,6 +4,7 @@ import type { ConsentStore, NotebookPermissions } from "./consent.ts";
 import { joinDocument, parseDocument, replaceSource, titleOf, type NotebookDocument } from "./document.ts";
 import { addOutputs, emptyHostCell, type HostCell } from "./host-cell.ts";
 import { History } from "./history.ts";
+import type { InputValue } from "./input-spec.ts";
 import { KernelHost } from "./kernel-host.ts";
 import type { KernelFactory } from "./kernel-link.ts";
 import { Permissions, type ForeignNotebook } from "./permissions.ts";
@@ -36,6 +37,9 @@ export interface SessionOptions {
 
 /** A kernel that does not take an edit for this long is busy with the very cell that was edited. */
 const SUPERSEDE_MS = 1_000;
+
+/** A dragged input is told to the kernel this often. */
+const INPUT_DELAY_MS = 40;
 
 /**
  * Opens a notebook: parses it and, where it may run, starts its kernel; no cell runs before `run` or `runEager`.
@@ -72,6 +76,7 @@ class Session extends EventTarget implements OpenNotebook {
   #supersedeTimer: ReturnType<typeof setTimeout> | null = null;
   /** What the kernel was last told of each cell. */
   #sent = new Map<string, string>();
+  #inputTimer: ReturnType<typeof setTimeout> | null = null;
   #changePending = false;
   #disposed = false;
 
@@ -231,6 +236,17 @@ class Session extends EventTarget implements OpenNotebook {
     this.#edited();
   }
 
+  setInput(cellId: string, label: string, value: InputValue): void {
+    const cell = this.#cells.get(cellId);
+    if (!cell) return;
+    cell.inputs = { ...cell.inputs, [label]: value };
+    // What is seen follows at once; the kernel hears of a dragged slider at most so often.
+    this.#inputTimer ??= setTimeout(() => {
+      this.#inputTimer = null;
+      if (!this.#disposed && this.#permissions.allowed) this.#kernel.send(this.#cellsMessage());
+    }, INPUT_DELAY_MS);
+  }
+
   async requests(): Promise<NotebookRequests> {
     // Reading code takes two parsers, and a page that shows one's own notebook does without them.
     const { notebookRequests } = await import("./requests.ts");
@@ -289,6 +305,7 @@ class Session extends EventTarget implements OpenNotebook {
         id,
         source: source.replaceAll("\r\n", "\n"),
         lazy: flags.includes("lazy"),
+        inputs: this.#cells.get(id)?.inputs ?? {},
       }));
   }
 

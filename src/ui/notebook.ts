@@ -11,6 +11,7 @@ import { errorNote, errorNoteStyles } from "./error-note.ts";
 import "./footer.ts";
 import "./header.ts";
 import "./inserter.ts";
+import type { InputEvent } from "./input.ts";
 import type { InsertEvent } from "./inserter.ts";
 import type { LanguageHostEvent } from "./language/language-host.ts";
 import { KeySequence, keyOf } from "./keys.ts";
@@ -430,6 +431,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
         @fulgurite-run-status=${({ runId, status }: RunStatusEvent) =>
           void this.#runs.told(runId, status).catch(this.#fail)}
         @fulgurite-cell-edit=${this.#onEdit}
+        @fulgurite-input=${({ cell, label, value }: InputEvent) => this.session?.setInput(cell, label, value)}
         @fulgurite-insert=${this.#onInsert}
         @fulgurite-language-host=${this.#onLanguageHost}
       >

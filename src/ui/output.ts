@@ -2,6 +2,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import type { Output } from "../notebook/session-types.ts";
 import { agentOutput, compositeRewardOutput, policyOutput } from "./agentic-outputs.ts";
 import "./environment-view.ts";
+import { loadView } from "./lazy-outputs.ts";
 import "./rescore.ts";
 import "./reward-output.ts";
 import "./run.ts";
@@ -27,6 +28,20 @@ export const outputStyles = css`
     overflow-wrap: anywhere;
     max-block-size: 480px;
     overflow-y: auto;
+  }
+  .output-progress {
+    display: grid;
+    grid-template-columns: auto minmax(80px, 1fr) auto;
+    align-items: center;
+    gap: 16px;
+    font-size: var(--size-small);
+    color: var(--ink-quiet);
+    font-variant-numeric: tabular-nums;
+  }
+  .output-progress progress {
+    inline-size: 100%;
+    block-size: 6px;
+    accent-color: var(--accent);
   }
   .output-text.warn {
     color: var(--stale);
@@ -54,10 +69,11 @@ export const outputStyles = css`
 `;
 
 /** True for outputs that want more width than text. */
-export const isWide = (output: Output): boolean => output.view === "run";
+export const isWide = (output: Output): boolean => output.view === "run" || output.view === "table";
 
 /** The view of one output; every kind of the closed set has one. */
 export function outputView(output: Output, context: OutputContext): TemplateResult {
+  loadView(output.view);
   switch (output.view) {
     case "text":
       return html`<pre class=${`output-text ${output.stream}`}>${output.text}</pre>`;
@@ -87,6 +103,26 @@ export function outputView(output: Output, context: OutputContext): TemplateResu
           output.message === null ? nothing : html`<small>${output.message}</small>`
         }
       </p>`;
+    case "input":
+      return html`<fulgurite-input
+        .cell=${context.cell}
+        .label=${output.label}
+        .input=${output.input}
+        .value=${output.value}
+      ></fulgurite-input>`;
+    case "table":
+      return html`<fulgurite-table .name=${output.name} .table=${output.table}></fulgurite-table>`;
+    case "plot":
+      return html`<fulgurite-plot .call=${output.call}></fulgurite-plot>`;
+    case "image":
+      return html`<fulgurite-image .alt=${output.alt} .image=${output.image}></fulgurite-image>`;
+    case "progress":
+      return html`<label class="output-progress"
+        ><span>${output.label}</span><progress max="1" value=${output.share}></progress
+        ><span>${output.words || `${Math.round(output.share * 100)} %`}</span></label
+      >`;
+    case "diff":
+      return html`<fulgurite-diff .older=${output.before} .newer=${output.after}></fulgurite-diff>`;
     case "agent":
       return agentOutput(output);
     case "composite-reward":

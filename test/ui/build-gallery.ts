@@ -3,9 +3,17 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "vite";
+import { build, type Plugin } from "vite";
 import { kernelBundle } from "../../src/notebook/kernel-bundle.vite.ts";
 import { serveStatic } from "../support/static-server.ts";
+
+/** The language worker is large, and tested with the app itself. */
+const withoutLanguage: Plugin = {
+  name: "without-language",
+  enforce: "pre",
+  resolveId: (id) => (id.endsWith("/language-editor.ts") ? "\0without-language" : undefined),
+  load: (id) => (id === "\0without-language" ? "export const languageSupport = () => [];" : undefined),
+};
 
 /** Builds and serves the gallery; `url` takes `?scenario=`. */
 export async function openGallery(): Promise<{ readonly url: string; close(): Promise<void> }> {
@@ -16,7 +24,7 @@ export async function openGallery(): Promise<{ readonly url: string; close(): Pr
     configFile: false,
     base: "./",
     publicDir: join(root, "public"),
-    plugins: [kernelBundle()],
+    plugins: [kernelBundle(), withoutLanguage],
     logLevel: "warn",
     build: {
       target: "es2023",

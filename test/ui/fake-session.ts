@@ -263,6 +263,10 @@ export class FakeSession extends EventTarget implements NotebookSession {
     return Promise.resolve({ hosts: [], imports: [], trains: [] });
   }
 
+  setInput(id: string, label: string): void {
+    this.edits.push(`${id}/${label}`);
+  }
+
   apply(edit: StructureEdit): string | null {
     this.edits.push(edit.kind);
     return null;

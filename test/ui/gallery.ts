@@ -4,6 +4,7 @@ import { TrainerClient } from "../../src/ui/trainer-client.ts";
 import { recordedRuns } from "../../src/ui/recorded.ts";
 import { agenticJob } from "./fake-agentic.ts";
 import { agenticCells, demoCells, FakeSession } from "./fake-session.ts";
+import { outputsNotebook } from "./outputs-notebook.ts";
 import { realSession } from "./real-session.ts";
 import { demoJob, FakeTrainer, random } from "./fake-trainer.ts";
 
@@ -14,7 +15,9 @@ const scenario = new URLSearchParams(location.search).get("scenario") ?? "fresh"
 const trainer = new FakeTrainer();
 const isAgentic = scenario.startsWith("agentic");
 const session = new FakeSession(trainer, isAgentic ? agenticCells() : demoCells());
-const real = scenario.startsWith("real") ? realSession() : null;
+const real = scenario.startsWith("real")
+  ? realSession(scenario === "real-outputs" ? outputsNotebook : undefined)
+  : null;
 const notebook = document.createElement("fulgurite-notebook");
 
 const earlier = (): void => {

@@ -8,8 +8,10 @@ const AMBIENT = "/scope.d.ts";
 /** Names in scope in every cell, as the package exports them; addresses and packages that we do not know are `any`. */
 const ambient = [
   ...cellApiNames
-    .filter((name) => name !== "console")
+    .filter((name) => name !== "console" && name !== "Plot")
     .map((name) => `declare const ${name}: typeof import("fulgurite").${name};`),
+  // Observable Plot's own declarations are larger than all of ours together.
+  "declare const Plot: any;",
   'declare module "*";',
 ].join("\n");
 

@@ -1,0 +1,16 @@
+/**
+ * Views of outputs that most notebooks do not have: each element is defined when the first of its kind is on the
+ * page. Until then it is an empty element whose properties wait for it.
+ */
+const views: Readonly<Record<string, () => Promise<unknown>>> = {
+  "fulgurite-input": () => import("./input.ts"),
+  "fulgurite-table": () => import("./table.ts"),
+  "fulgurite-plot": () => import("./plot.ts"),
+  "fulgurite-image": () => import("./image.ts"),
+  "fulgurite-diff": () => import("./diff.ts"),
+};
+
+/** Loads the element of an output's view, where it is one of these. */
+export function loadView(view: string): void {
+  void views[`fulgurite-${view}`]?.().catch(() => undefined);
+}
