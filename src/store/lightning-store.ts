@@ -1,8 +1,13 @@
 import type { FulguriteError } from "../gpu/error.ts";
+import type { StoreAccess, StoreChange } from "./access.ts";
+import { latestAttempt } from "./attempts.ts";
 import { CatalogueCache } from "./catalogue-cache.ts";
+import { ChangeFeed } from "./changes.ts";
 import { corruptProblems, type Damage } from "./damage.ts";
+import { findRollouts, selectFound, type FindRollouts, type FindSpans } from "./find.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { RolloutStatistics } from "./lightning-records.ts";
+import type { Page } from "./query.ts";
 import { readStored, selectSpans, spanTables, type Batch, type ColdNeeds } from "./read.ts";
 import type {
   Checkpoint,
@@ -35,7 +40,22 @@ import { runHasEnded } from "./state-machines.ts";
 import { addStatistics, noStatistics } from "./statistics.ts";
 import { explain } from "./store-errors.ts";
 import { TailCache } from "./tail-cache.ts";
-import { removeRun, runTables, writeCommit, type Written } from "./write.ts";
+import { RolloutQueue } from "./rollout-queue.ts";
+import { ResourceShelf } from "./resources.ts";
+import { Watchdog } from "./watchdog.ts";
+import { Workers } from "./workers.ts";
+import { removalTables, removeRun, runTables, writeCommit, type Written } from "./write.ts";
+
+export interface StoreOptions {
+  /** Milliseconds since the epoch; default the system's clock. */
+  readonly now?: () => number;
+  /** Fills its argument with random bytes, for ids; default the system's. */
+  readonly randomBytes?: (bytes: Uint8Array<ArrayBuffer>) => void;
+  /** Under which other tabs are told of changes; default null: there are none. */
+  readonly name?: string | null;
+  /** Time limits of attempts are looked at no more often than this, milliseconds; default 10,000; 0: every time. */
+  readonly watchInterval?: number;
+}
 
 /** The Lightning store over any `Storage`. All that it keeps in memory are caches: tabs may come and go. */
 export class TransactionalStore implements LightningStore {
@@ -50,9 +70,61 @@ export class TransactionalStore implements LightningStore {
   readonly #sealAgain = new Map<string, number>();
   readonly #sealProblems = new Map<string, StoreProblem>();
   #askedToPersist = false;
+  readonly #changes: ChangeFeed;
+  readonly #watchdog: Watchdog;
+  readonly queue: RolloutQueue;
+  readonly resources: ResourceShelf;
+  readonly workers: Workers;
 
-  constructor(storage: Storage) {
+  constructor(storage: Storage, options: StoreOptions = {}) {
     this.#storage = storage;
+    this.#changes = new ChangeFeed(options.name ?? null);
+    const access = this.#access(options);
+    this.#watchdog = new Watchdog(access, options.watchInterval ?? 10_000);
+    this.queue = new RolloutQueue(access, this.#watchdog);
+    this.resources = new ResourceShelf(access);
+    this.workers = new Workers(access);
+  }
+
+  #access(options: StoreOptions): StoreAccess {
+    const randomBytes =
+      options.randomBytes ?? ((bytes: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(bytes));
+    return {
+      ids: this.#ids,
+      tails: this.#tails,
+      catalogue: this.#catalogue,
+      now: options.now ?? (() => Date.now()),
+      randomHex: (digits) => {
+        const bytes = new Uint8Array(Math.ceil(digits / 2));
+        randomBytes(bytes);
+        return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0"))
+          .join("")
+          .slice(0, digits);
+      },
+      transaction: (tables, transactionOptions, body) => this.#transaction(tables, transactionOptions, body),
+      written: (written) => this.#settle(written, null),
+      announce: (change) => {
+        this.#changes.announce(change);
+      },
+      subscribe: (listener) => this.#changes.subscribe(listener),
+    };
+  }
+
+  subscribe(listener: (change: StoreChange) => void): () => void {
+    return this.#changes.subscribe(listener);
+  }
+
+  async findRollouts(query: FindRollouts = {}): Promise<Page<Rollout>> {
+    await this.#watchdog.look();
+    return this.#read(["bookkeeping", "rollouts"], (transaction) => findRollouts(transaction, query));
+  }
+
+  async findSpans(query: FindSpans): Promise<Page<Span>> {
+    const rollout = await this.queue.get(query.rolloutId);
+    if (!rollout) return selectFound([], null, query);
+    const { attemptId } = query;
+    const attempt = attemptId === "latest" ? (latestAttempt(rollout)?.id ?? "") : (attemptId ?? null);
+    return selectFound(await this.spans({ runId: rollout.runId, rolloutId: rollout.id }), attempt, query);
   }
 
   async commit(commit: Commit): Promise<void> {
@@ -72,8 +144,21 @@ export class TransactionalStore implements LightningStore {
     const written = await this.#transaction(runTables, { mode: "readwrite", durability }, (transaction) =>
       writeCommit(transaction, commit, this.#ids, this.#tails),
     );
-    this.#remember(written);
     if (run) this.#statuses.set(run.id, run.status);
+    await this.#settle(written, run ?? null);
+    if (run?.status === "succeeded") this.#askToPersist();
+    const kinds: StoreChange["kinds"] = [
+      ...(run ? (["runs"] as const) : []),
+      ...(commit.rollouts?.length ? (["rollouts"] as const) : []),
+      ...(commit.spans?.length ? (["spans"] as const) : []),
+      ...(checkpoint ? (["checkpoints"] as const) : []),
+    ];
+    for (const { after } of written) this.#changes.announce({ runId: after.runId, kinds });
+  }
+
+  /** After a commit: remembers what is known of the runs, and seals tails that are full or will not grow. */
+  async #settle(written: readonly Written[], run: Run | null): Promise<void> {
+    this.#remember(written);
     for (const { after } of written) {
       const last = run?.id === after.runId && runHasEnded(run.status);
       const full = after.tailRows >= (this.#sealAgain.get(after.runId) ?? sealRows);
@@ -83,7 +168,6 @@ export class TransactionalStore implements LightningStore {
         this.#tails.forget(after.runId);
       }
     }
-    if (run?.status === "succeeded") this.#askToPersist();
   }
 
   run(id: string): Promise<Run | undefined> {
@@ -139,7 +223,7 @@ export class TransactionalStore implements LightningStore {
   }
 
   async deleteRun(id: string): Promise<void> {
-    await this.#transaction(runTables, { mode: "readwrite", durability: "strict" }, (transaction) =>
+    await this.#transaction(removalTables, { mode: "readwrite", durability: "strict" }, (transaction) =>
       removeRun(transaction, id),
     );
     this.#ids.forget(id);
@@ -148,6 +232,7 @@ export class TransactionalStore implements LightningStore {
     this.#statuses.delete(id);
     this.#sealAgain.delete(id);
     this.#sealProblems.delete(id);
+    this.#changes.announce({ runId: id, kinds: ["runs", "rollouts", "spans", "checkpoints", "resources"] });
   }
 
   setting(key: string): Promise<unknown> {
@@ -199,6 +284,7 @@ export class TransactionalStore implements LightningStore {
   }
 
   close(): void {
+    this.#changes.close();
     this.#storage.close();
   }
 

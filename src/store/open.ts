@@ -13,9 +13,11 @@ export interface OpenStoreOptions {
 /** Opens the store, or makes it. Rejects with "store/..." where the browser gives no storage. */
 export async function openStore(options: OpenStoreOptions = {}): Promise<LightningStore> {
   const backend = options.backend ?? (typeof indexedDB === "undefined" ? "memory" : "indexeddb");
-  const store = new TransactionalStore(
-    backend === "memory" ? new MemoryStorage() : new IndexedDbStorage(options.name ?? "fulgurite"),
-  );
+  const name = options.name ?? "fulgurite";
+  const store =
+    backend === "memory"
+      ? new TransactionalStore(new MemoryStorage())
+      : new TransactionalStore(new IndexedDbStorage(name), { name });
   // Refusals show themselves here, not in the middle of a run.
   await store.setting("opened");
   return store;

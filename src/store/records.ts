@@ -1,6 +1,8 @@
 import type { ErrorData } from "../gpu/error.ts";
 import type { LanguageState } from "../lm/language-engine.ts";
 import type { TrainingState } from "../rl/engine.ts";
+import type { StoreChange } from "./access.ts";
+import type { FindRollouts, FindSpans } from "./find.ts";
 import type {
   Attempt,
   RolloutConfig,
@@ -8,6 +10,10 @@ import type {
   RolloutStatistics,
   RolloutStatus,
 } from "./lightning-records.ts";
+import type { Page } from "./query.ts";
+import type { ResourceShelf } from "./resources.ts";
+import type { RolloutQueue } from "./rollout-queue.ts";
+import type { Workers } from "./workers.ts";
 import type { SpanColumns } from "./span-columns.ts";
 
 export type AttributeValue = string | number | boolean | null;
@@ -243,6 +249,17 @@ export interface LightningStore {
   setSetting(key: string, value: unknown): Promise<void>;
   /** Kept with every commit: reads one row a run, never the rollouts. Of one run, or of all. */
   statistics(runId?: string): Promise<RolloutStatistics>;
+  /** Rollouts under way: asked for, taken by workers, tried, finished. */
+  readonly queue: RolloutQueue;
+  /** Prompts, models, weights, hyper-parameters and code, by version. */
+  readonly resources: ResourceShelf;
+  readonly workers: Workers;
+  /** Filtered, sorted, page by page, of one run or of all. */
+  findRollouts(query?: FindRollouts): Promise<Page<Rollout>>;
+  /** Spans of one rollout. */
+  findSpans(query: FindSpans): Promise<Page<Span>>;
+  /** Called after every change, here or in another tab, until the returned function is; see `liveQuery`. */
+  subscribe(listener: (change: StoreChange) => void): () => void;
   usage(): Promise<StoreUsage>;
   problems(): Promise<StoreProblem[]>;
   close(): void;

@@ -1,13 +1,14 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { compact } from "./compact.ts";
 import type { Commit, Rollout, Span } from "./records.ts";
+import { weightsId, writeWeights } from "./resources.ts";
 import { estimateRolloutBytes } from "./rollouts.ts";
 import { appendFinished } from "./finished-feed.ts";
 import { writeSegments } from "./seal.ts";
 import { sealRows } from "./segment.ts";
 import { estimateBytes } from "./span.ts";
 import type { SpanIds } from "./span-ids.ts";
-import { rolloutIsFinished } from "./state-machines.ts";
+import { checkTransition, rolloutIsFinished, runTransitions } from "./state-machines.ts";
 import { addStatistics, noStatistics, statisticsOf } from "./statistics.ts";
 import type { Bookkeeping, StorageTransaction, TableName } from "./storage.ts";
 import type { TailCache } from "./tail-cache.ts";
@@ -28,6 +29,9 @@ export const runTables: readonly TableName[] = [
   "resources",
   "resourceHeads",
 ];
+
+/** And what may point to its rollouts. */
+export const removalTables: readonly TableName[] = [...runTables, "rolloutIds", "watched", "sequences"];
 
 /** One run's part of a write, for the caches of whoever wrote. */
 export interface Written {
@@ -115,12 +119,17 @@ export async function writeCommit(
     if (checkpoint?.runId === runId) {
       const { value, bytes } = compact(checkpoint);
       transaction.put("checkpoints", runId, value);
+      await writeWeights(transaction, runId, checkpoint, checkpoint.createdAt);
       after = { ...after, checkpointBytes: bytes };
     }
     if (after !== before) transaction.put("bookkeeping", runId, after);
     written.push({ before, after, spans: fresh.spans, direct: tail !== null });
   }
-  if (run) transaction.put("runs", run.id, run);
+  if (run) {
+    const before = await transaction.get("runs", run.id);
+    if (before) checkTransition(runTransitions, `Run ${run.id}`, before.status, run.status);
+    transaction.put("runs", run.id, run);
+  }
   return written;
 }
 
@@ -134,7 +143,7 @@ export async function writeRollouts(
   const finished: number[] = [];
   for (const rollout of rollouts) {
     const before =
-      rollout.number < book.nextRollout
+      rollout.number < nextRollout
         ? await transaction.get("rollouts", [book.runId, rollout.number])
         : undefined;
     transaction.put("rollouts", [book.runId, rollout.number], rollout);
@@ -152,12 +161,25 @@ export async function writeRollouts(
 
 /** Removes a run and all that belongs to it, and remembers that it was removed. */
 export async function removeRun(transaction: StorageTransaction, runId: string): Promise<void> {
-  if (!(await transaction.get("bookkeeping", runId))) return;
+  const book = await transaction.get("bookkeeping", runId);
+  if (!book) return;
+  if (book.named) {
+    for (const { value } of await transaction.list("rollouts", runId)) {
+      for (const table of ["rolloutIds", "watched", "sequences"] as const)
+        transaction.delete(table, value.id);
+    }
+  }
+  transaction.deleteAll("resources", weightsId(runId));
+  transaction.delete("resourceHeads", weightsId(runId));
   transaction.delete("runs", runId);
   transaction.delete("checkpoints", runId);
   for (const table of ["tail", "segments", "blobs", "rollouts", "tokens"] as const)
     transaction.deleteAll(table, runId);
-  transaction.put("bookkeeping", runId, { ...newBook(runId), deleted: true });
+  transaction.put("bookkeeping", runId, {
+    ...newBook(runId),
+    deleted: true,
+    nextRollout: book.nextRollout,
+  });
 }
 
 const deletedError = (runId: string): FulguriteError =>

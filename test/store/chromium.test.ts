@@ -10,6 +10,7 @@ import { agenticContract } from "./agentic-contract.ts";
 import { servePage } from "./built-page.ts";
 import { contract } from "./contract.ts";
 import type { Harness } from "./page.ts";
+import { queueContract } from "./queue-contract.ts";
 
 declare const harness: Harness;
 
@@ -50,7 +51,7 @@ describe("over IndexedDB in Chromium", () => {
   });
   afterAll(() => browser.close());
 
-  test.for(Object.keys({ ...contract, ...agenticContract }))("%s", async (name) => {
+  test.for(Object.keys({ ...contract, ...agenticContract, ...queueContract }))("%s", async (name) => {
     expect(await page.evaluate((it) => harness.runContract(it), name)).toBeNull();
   });
 

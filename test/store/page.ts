@@ -7,10 +7,11 @@ import { openStore } from "../../src/store/open.ts";
 import { makeRollout } from "./agentic-batch.ts";
 import { agenticContract } from "./agentic-contract.ts";
 import { contract, expectCode, makeRun, updates } from "./contract.ts";
+import { queueContract } from "./queue-contract.ts";
 import { checkMigrated, version1Tables } from "./version-1.ts";
 import { checkMigratedFrom2, version2Tables } from "./version-2.ts";
 
-const cases = { ...contract, ...agenticContract };
+const cases = { ...contract, ...agenticContract, ...queueContract };
 
 /** What went wrong; null when nothing did. */
 async function outcome(work: Promise<void>): Promise<string | null> {

@@ -1,0 +1,168 @@
+import type { StoreAccess } from "./access.ts";
+import type { Resource, Resources } from "./lightning-records.ts";
+import { selectPage, type Page, type PageQuery } from "./query.ts";
+import type { StorageTransaction, TableName } from "./storage.ts";
+
+export const resourceTables: readonly TableName[] = ["resources", "resourceHeads"];
+
+type Named = Resources["resources"];
+
+/** The id of the latest set that is there for rollouts to use; null where there is none. */
+export async function latestResourcesId(transaction: StorageTransaction): Promise<string | null> {
+  let latest: string | null = null;
+  let order = -1;
+  for (const { key, value } of await transaction.list("resourceHeads")) {
+    if (value.runId !== null || value.order <= order) continue;
+    order = value.order;
+    latest = key as string;
+  }
+  return latest;
+}
+
+/** The latest version of one set. */
+export async function readResources(
+  transaction: StorageTransaction,
+  id: string,
+): Promise<Resources | undefined> {
+  const head = await transaction.get("resourceHeads", id);
+  return head && (await transaction.get("resources", [id, head.version]));
+}
+
+/** Adds a version; the first makes the set. */
+export async function writeResources(
+  transaction: StorageTransaction,
+  { id, runId, resources }: Pick<Resources, "id" | "runId" | "resources">,
+  now: number,
+): Promise<Resources> {
+  const head = await transaction.get("resourceHeads", id);
+  const before = head && (await transaction.get("resources", [id, head.version]));
+  const version = (head?.version ?? 0) + 1;
+  const created: Resources = {
+    id,
+    version,
+    createTime: before?.createTime ?? now,
+    updateTime: now,
+    runId,
+    resources,
+  };
+  // A counter of its own, as times may be equal and may go back.
+  const order = ((await transaction.get("resourceHeads", orderKey))?.order ?? 0) + 1;
+  transaction.put("resourceHeads", orderKey, { version: 0, runId: orderKey, order });
+  transaction.put("resources", [id, version], created);
+  transaction.put("resourceHeads", id, { version, runId, order });
+  return created;
+}
+
+/** The row of the counter among the heads. */
+const orderKey = "";
+
+/** Weights as of the run's checkpoint: a version for each, of which the store has the last; runs keep no others. */
+export async function writeWeights(
+  transaction: StorageTransaction,
+  runId: string,
+  at: { readonly update: number; readonly step: number },
+  now: number,
+): Promise<void> {
+  const id = weightsId(runId);
+  const head = await transaction.get("resourceHeads", id);
+  const before = head && (await transaction.get("resources", [id, head.version]));
+  const version = (head?.version ?? 0) + 1;
+  if (head) transaction.delete("resources", [id, head.version]);
+  const weights: Resource = { type: "weights", runId, update: at.update, step: at.step };
+  transaction.put("resources", [id, version], {
+    id,
+    version,
+    createTime: before?.createTime ?? now,
+    updateTime: now,
+    runId,
+    resources: { policy: weights },
+  });
+  transaction.put("resourceHeads", id, { version, runId, order: 0 });
+}
+
+/** The set that describes a run's checkpoint. */
+export const weightsId = (runId: string): string => `${runId}/weights`;
+
+/** Prompts, models, weights, hyper-parameters and code by name, in sets with versions. Every version stays. */
+export class ResourceShelf {
+  readonly #access: StoreAccess;
+
+  constructor(access: StoreAccess) {
+    this.#access = access;
+  }
+
+  /** A new set; it becomes the latest. */
+  add(resources: Named): Promise<Resources> {
+    return this.update(`rs-${this.#access.randomHex(12)}`, resources);
+  }
+
+  /** One more version of a set, or a new one; it becomes the latest unless it is a run's own record. */
+  async update(id: string, resources: Named, runId: string | null = null): Promise<Resources> {
+    const now = this.#access.now();
+    const written = await this.#access.transaction(resourceTables, { mode: "readwrite" }, (transaction) =>
+      writeResources(transaction, { id, runId, resources }, now),
+    );
+    this.#access.announce({ runId, kinds: ["resources"] });
+    return written;
+  }
+
+  /** The same, but where the latest version says the same nothing is written. Compares as JSON. */
+  async keep(id: string, resources: Named, runId: string): Promise<Resources> {
+    const now = this.#access.now();
+    const text = JSON.stringify(resources);
+    const kept = await this.#access.transaction(
+      resourceTables,
+      { mode: "readwrite" },
+      async (transaction) => {
+        const latest = await readResources(transaction, id);
+        return latest && JSON.stringify(latest.resources) === text
+          ? latest
+          : writeResources(transaction, { id, runId, resources }, now);
+      },
+    );
+    this.#access.announce({ runId, kinds: ["resources"] });
+    return kept;
+  }
+
+  /** One version, default the latest; undefined where there is none. */
+  get(id: string, version?: number): Promise<Resources | undefined> {
+    return this.#access.transaction(resourceTables, { mode: "readonly" }, (transaction) =>
+      version === undefined ? readResources(transaction, id) : transaction.get("resources", [id, version]),
+    );
+  }
+
+  /** Added or updated last. */
+  latest(): Promise<Resources | undefined> {
+    return this.#access.transaction(resourceTables, { mode: "readonly" }, async (transaction) => {
+      const id = await latestResourcesId(transaction);
+      return id === null ? undefined : readResources(transaction, id);
+    });
+  }
+
+  /** All versions of one set, oldest first. */
+  versions(id: string): Promise<Resources[]> {
+    return this.#access.transaction(resourceTables, { mode: "readonly" }, (transaction) =>
+      transaction.page("resources", id, {}),
+    );
+  }
+
+  /** The latest version of each set, in the order of creation unless sorted otherwise. */
+  async find(
+    query: PageQuery<Resources> & {
+      /** Default all; "shared" leaves out the runs' own records. */
+      readonly kind?: "shared";
+    } = {},
+  ): Promise<Page<Resources>> {
+    const rows = await this.#access.transaction(resourceTables, { mode: "readonly" }, async (transaction) => {
+      const heads = await transaction.list("resourceHeads");
+      const wanted = heads.filter(
+        ({ key, value }) => key !== orderKey && (query.kind !== "shared" || value.runId === null),
+      );
+      return Promise.all(
+        wanted.map(({ key, value }) => transaction.get("resources", [key as string, value.version])),
+      );
+    });
+    const sets = rows.filter((row) => row !== undefined).sort((a, b) => a.createTime - b.createTime);
+    return selectPage(sets, query);
+  }
+}
