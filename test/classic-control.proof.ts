@@ -57,7 +57,7 @@ describe("CleanRL's settings", () => {
       seeds: [1, 2, 3],
       threshold: 0.7,
     });
-    expect(runs.filter((run) => run.best >= 0.7).length).toBeGreaterThanOrEqual(2);
+    expect(runs.filter((run) => run.last >= 0.7).length).toBeGreaterThanOrEqual(2);
   });
 });
 
