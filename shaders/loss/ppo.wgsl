@@ -6,6 +6,38 @@
 // head_output, gradients of the mean loss leave in head_gradient; `inside` is 0 where a block reaches beyond
 // the minibatch. Twin: src/kernels/reference/ppo-loss.ts.
 
+#if CUSTOM_LOSS
+#include "loss"
+
+// What value_loss needs of the policy; only where one tower has both.
+var<private> seen_log_probability: vec4f;
+var<private> seen_entropy: vec4f;
+
+// A person's loss of four rows, and its derivatives by log-probability, value and entropy. A tower that does not have
+// one of the three gets that from when the row was collected: `rl/separable-loss.ts` sees to it that this is right.
+fn custom_loss(rows: vec4u, inside: vec4f, log_probability: vec4f, value: vec4f, entropy: vec4f) -> mat4x4f {
+  let old = transition(LOG_PROBABILITY, rows);
+  let statistic = statistics[scalars.statistics_row];
+  let advantage = (transition(ADVANTAGE, rows) - statistic.x) * statistic.y;
+  let old_value = transition(VALUE, rows);
+  let target_value = transition(RETURN, rows);
+#if WHOLE
+  let counts = inside * transition(SHARE, rows) > vec4f();
+#else
+  let counts = inside > vec4f();
+#end
+  var result = mat4x4f();
+#for c in 0..4
+  if (counts[{c}]) {
+    result[{c}] = row_loss(array<f32, 8>(
+      log_probability[{c}], old[{c}], advantage[{c}], value[{c}], old_value[{c}], target_value[{c}], entropy[{c}], 1.0,
+    ));
+  }
+#end
+  return transpose(result);
+}
+#end
+
 // Sums over the samples, by their weights, of: surrogate loss, entropy, k3 KL, clipped fraction.
 fn policy_loss(rows: vec4u, inside: vec4f) -> vec4f {
 #if WHOLE
@@ -71,6 +103,19 @@ fn policy_loss(rows: vec4u, inside: vec4f) -> vec4f {
 
   let log_ratio = log_probability - old;
   let ratio = math_exp4(log_ratio);
+#if CUSTOM_LOSS
+  seen_log_probability = log_probability;
+  seen_entropy = entropy;
+  var seen_value = transition(VALUE, rows);
+  if (TOWERS == 1u) {
+    seen_value = head_output[VALUE_ROW];
+  }
+  let custom = custom_loss(rows, inside, log_probability, seen_value, entropy);
+  let surrogate = custom[0];
+  let slope = custom[1];
+  let entropy_slope = custom[3];
+#else
+  let entropy_slope = vec4f(-scalars.entropy_coefficient);
 #if SCORE
   let surrogate = -advantage * log_probability;
   let slope = -advantage;
@@ -86,16 +131,17 @@ fn policy_loss(rows: vec4u, inside: vec4f) -> vec4f {
     slope = select(slope, vec4f(), bounded);
   }
 #end
+#end
   let weight = live / f32(BATCH);
 #if GAUSSIAN
   head_gradient[0] = weight * slope * deviation * inverse_std;
-  head_gradient[1] = weight * (slope * (deviation * deviation - 1.0) - scalars.entropy_coefficient);
+  head_gradient[1] = weight * (slope * (deviation * deviation - 1.0) + entropy_slope);
 #else
 #for f in 0..FACTORS
 #for a in FIRST_{f}..END_{f}
   let chosen{a} = select(vec4f(), vec4f(1.0), choice{f} == vec4u({a}u));
   let towards{a} = slope * (chosen{a} - p{a});
-  let bonus{a} = scalars.entropy_coefficient * p{a} * (log_p{a} + entropy{f});
+  let bonus{a} = -entropy_slope * p{a} * (log_p{a} + entropy{f});
 #if MASKED
   head_gradient[{a}] = select(vec4f(), weight * (towards{a} + bonus{a}), allowed{a});
 #else
@@ -134,7 +180,17 @@ fn value_loss(rows: vec4u, inside: vec4f) -> f32 {
     slope = select(inside, error, loss >= clipped_loss);
     loss = max(loss, clipped_loss);
   }
+#if CUSTOM_LOSS
+  var log_probability = transition(LOG_PROBABILITY, rows);
+  var entropy = vec4f();
+  if (TOWERS == 1u) {
+    log_probability = seen_log_probability;
+    entropy = seen_entropy;
+  }
+  head_gradient[VALUE_ROW] = custom_loss(rows, inside, log_probability, value, entropy)[2] * live / f32(BATCH);
+#else
   head_gradient[VALUE_ROW] = slope * live * (scalars.value_coefficient / f32(BATCH));
+#end
 #if COSTED
   let cost_error = head_output[VALUE_ROW + 1u] - transition(COST_RETURN, rows);
   head_gradient[VALUE_ROW + 1u] = cost_error * live * (scalars.value_coefficient / f32(BATCH));

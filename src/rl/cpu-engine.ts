@@ -11,6 +11,7 @@ import { explainedVariance } from "./gae.ts";
 import { CostMultiplier } from "./lagrangian.ts";
 import { networkLayout } from "./network.ts";
 import { normalizes, RunningNormalization } from "./normalization.ts";
+import { checkTowers } from "./separable-loss.ts";
 import { scheduleValue, updateCount } from "./schedule.ts";
 
 /** Multiply-adds between two pauses for the event loop: 10 to 20 ms on one core. */
@@ -23,6 +24,7 @@ const WORK_BETWEEN_PAUSES = 5e7;
 export async function createCpuEngine(request: EngineRequest): Promise<TrainingEngine> {
   const { environment, algorithm } = request;
   const { observationSize } = environment;
+  if (request.loss) checkTowers(request.loss, algorithm);
   const layout = networkLayout(environment, algorithm);
   let kernels: CpuKernels;
   try {
@@ -34,7 +36,7 @@ export async function createCpuEngine(request: EngineRequest): Promise<TrainingE
       minibatchSize: algorithm.minibatchSize,
       clipsValue: algorithm.valueClip !== null,
       masked: environment.mask !== undefined,
-      surrogate: algorithm.surrogate,
+      surrogate: request.loss ? "custom" : algorithm.surrogate,
       dualClip: algorithm.dualClip !== null,
       optimizer: algorithm.optimizer,
     });
@@ -86,7 +88,13 @@ class CpuEngine implements TrainingEngine {
     const logStd = layout.tensors.find((tensor) => tensor.name === "actor.logStd")?.offset ?? 0;
     this.#rollout = new CpuRollout(request, kernels, { logStd, normalization: this.#normalization });
     this.#credit = new CpuCredit(algorithm, this.#rollout, this.#normalization);
-    this.#epochs = new CpuUpdate(algorithm, environment.observationSize, policyHead(environment), kernels);
+    this.#epochs = new CpuUpdate(
+      algorithm,
+      environment.observationSize,
+      policyHead(environment),
+      kernels,
+      request.loss ?? null,
+    );
   }
 
   get update(): number {

@@ -105,8 +105,8 @@ describe("the CPU engine's gradient and metrics are those of the f64 reference",
     [
       "entropy is punished",
       "policy.ts",
-      "multiply(entropyCoefficient, towardsEntropy)",
-      "negate(multiply(entropyCoefficient, towardsEntropy))",
+      "multiply(bonus, towardsEntropy)",
+      "negate(multiply(bonus, towardsEntropy))",
     ],
     [
       "the clip does not stop the gradient",

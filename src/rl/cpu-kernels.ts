@@ -2,7 +2,15 @@ import type { PolicyHead } from "../kernels/action-space.ts";
 import { actorCriticTowers } from "../kernels/towers.ts";
 import { WasmModule } from "../kernels/wasm/module.ts";
 import { defineAdamW, defineRmsProp, defineSumOfSquares } from "../kernels/wasm/optimizer.ts";
-import { policyHead, ppoMetrics, ppoRows, ppoScalars } from "../kernels/wasm/policy.ts";
+import {
+  policyHead,
+  policyTerms,
+  ppoMetrics,
+  ppoRows,
+  ppoScalars,
+  type CustomLoss,
+  type PpoRows,
+} from "../kernels/wasm/policy.ts";
 import type { ParameterLayout } from "../nn/parameter-layout.ts";
 import { Arena, backward, blockColumns, forward, networkBuffers } from "./cpu-network.ts";
 
@@ -15,8 +23,8 @@ export interface CpuKernelShape {
   readonly clipsValue: boolean;
   /** Default: nothing is forbidden. */
   readonly masked?: boolean;
-  /** Default "clip". */
-  readonly surrogate?: "clip" | "score";
+  /** Default "clip"; "custom": `TrainingBlock.rowLoss` says it. */
+  readonly surrogate?: "clip" | "score" | "custom";
   /** Default false. */
   readonly dualClip?: boolean;
   /** Default "adamw". */
@@ -58,6 +66,21 @@ export interface TrainingBlock {
   /** 1 / minibatch size, 0 for columns without a sample. */
   readonly weights: Float32Array;
   accumulate(): void;
+  /** With a custom loss: the block's columns that it reads and those that it writes, before `accumulate` goes back. */
+  readonly custom: CustomColumns | null;
+}
+
+/** [columns] each. */
+export interface CustomColumns {
+  readonly logProbabilities: Float32Array;
+  readonly entropies: Float32Array;
+  readonly values: Float32Array;
+  readonly losses: Float32Array;
+  readonly byLogProbability: Float32Array;
+  readonly byValue: Float32Array;
+  readonly byEntropy: Float32Array;
+  /** Fills the first three; `accumulate` then only goes back. */
+  forward(): void;
 }
 
 /** WebAssembly compiled for one network and batch shape; all arrays are views of its memory. */
@@ -115,6 +138,17 @@ export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernel
   const returns = column();
   const oldValue = column();
   const weight = column();
+  const custom: CustomLoss | null =
+    surrogate === "custom"
+      ? {
+          logProbability: column(),
+          entropy: column(),
+          loss: column(),
+          byLogProbability: column(),
+          byValue: column(),
+          byEntropy: column(),
+        }
+      : null;
 
   const wasm = new WasmModule();
   const pages = arena.pages;
@@ -133,31 +167,38 @@ export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernel
   wasm.define("rolloutValue", [], [], (body) => {
     forward(body, towers, parameters, rollout, "critic");
   });
-  wasm.define("accumulate", [], [], (body) => {
-    forward(body, towers, parameters, training, "both");
-    ppoRows(body, {
-      factors,
-      mask,
-      surrogate,
-      dualClip,
-      columns: training.columns,
-      clipsValue: shape.clipsValue,
-      scalars,
-      metrics,
-      logits: training.actor.outputs.at(-1)!,
-      value: training.critic.outputs.at(-1)!,
-      logitsGradient: training.actor.gradients.at(-1)!,
-      valueGradient: training.critic.gradients.at(-1)!,
-      logStd: parameters + logStd * 4,
-      logStdGradient: gradient + logStd * 4,
-      costReturn,
-      action,
-      oldLogProbability,
-      advantage,
-      return: returns,
-      oldValue,
-      weight,
+  const rows: PpoRows = {
+    factors,
+    mask,
+    surrogate: custom ?? (surrogate as Exclude<typeof surrogate, "custom">),
+    dualClip,
+    columns: training.columns,
+    clipsValue: shape.clipsValue,
+    scalars,
+    metrics,
+    logits: training.actor.outputs.at(-1)!,
+    value: training.critic.outputs.at(-1)!,
+    logitsGradient: training.actor.gradients.at(-1)!,
+    valueGradient: training.critic.gradients.at(-1)!,
+    logStd: parameters + logStd * 4,
+    logStdGradient: gradient + logStd * 4,
+    costReturn,
+    action,
+    oldLogProbability,
+    advantage,
+    return: returns,
+    oldValue,
+    weight,
+  };
+  if (custom) {
+    wasm.define("customForward", [], [], (body) => {
+      forward(body, towers, parameters, training, "both");
+      policyTerms(body, rows, custom);
     });
+  }
+  wasm.define("accumulate", [], [], (body) => {
+    if (!custom) forward(body, towers, parameters, training, "both");
+    ppoRows(body, rows);
     backward(body, towers, parameters, gradient, training);
   });
   defineSumOfSquares(wasm, "sumOfSquares", gradient, layout.length);
@@ -203,6 +244,16 @@ export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernel
       oldValues: trainingColumn(oldValue),
       weights: trainingColumn(weight),
       accumulate: exported("accumulate"),
+      custom: custom && {
+        logProbabilities: trainingColumn(custom.logProbability),
+        entropies: trainingColumn(custom.entropy),
+        values: trainingColumn(training.critic.outputs.at(-1)!),
+        losses: trainingColumn(custom.loss),
+        byLogProbability: trainingColumn(custom.byLogProbability),
+        byValue: trainingColumn(custom.byValue),
+        byEntropy: trainingColumn(custom.byEntropy),
+        forward: exported("customForward"),
+      },
     },
     sumOfSquares: exported("sumOfSquares"),
     adamW: exported("adamW"),

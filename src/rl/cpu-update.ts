@@ -2,7 +2,8 @@ import { epochPermutation } from "../kernels/permutation.ts";
 import { ppoMetrics, ppoScalars } from "../kernels/wasm/policy.ts";
 import { splitAction, type PolicyHead } from "../kernels/action-space.ts";
 import type { PolicyGradientConfig } from "./config.ts";
-import type { CpuKernels } from "./cpu-kernels.ts";
+import type { CompiledLoss } from "../compile/compile-loss.ts";
+import type { CpuKernels, CustomColumns } from "./cpu-kernels.ts";
 import type { CpuRollout } from "./cpu-rollout.ts";
 
 const BETA_1 = 0.9;
@@ -37,9 +38,19 @@ export class CpuUpdate {
   readonly #observationSize: number;
   readonly #head: PolicyHead;
   readonly #choices: Uint32Array;
+  readonly #loss: CompiledLoss | null;
+  readonly #row = new Float32Array(8);
+  readonly #terms = new Float32Array(4);
   readonly #order: Uint32Array;
 
-  constructor(config: PolicyGradientConfig, observationSize: number, head: PolicyHead, kernels: CpuKernels) {
+  constructor(
+    config: PolicyGradientConfig,
+    observationSize: number,
+    head: PolicyHead,
+    kernels: CpuKernels,
+    loss: CompiledLoss | null,
+  ) {
+    this.#loss = loss;
     this.#config = config;
     this.#kernels = kernels;
     this.#observationSize = observationSize;
@@ -135,8 +146,40 @@ export class CpuUpdate {
       }
       // Columns without a sample still hold an earlier one's numbers; their weight keeps them out.
       training.weights.fill(0, count);
+      if (training.custom) this.#customRows(training.custom, count);
       training.accumulate();
       yield;
+    }
+  }
+
+  /** A loss from outside, row by row; rows that do not count have none. */
+  #customRows(columns: CustomColumns, count: number): void {
+    const { training } = this.#kernels;
+    const { separateTowers } = this.#config;
+    columns.forward();
+    for (const out of [columns.losses, columns.byLogProbability, columns.byValue, columns.byEntropy])
+      out.fill(0);
+    const [row, out] = [this.#row, this.#terms];
+    for (let c = 0; c < count; c++) {
+      if (training.weights[c] === 0) continue;
+      row[0] = columns.logProbabilities[c]!;
+      row[1] = training.oldLogProbabilities[c]!;
+      row[2] = training.advantages[c]!;
+      row[3] = columns.values[c]!;
+      row[4] = training.oldValues[c]!;
+      row[5] = training.returns[c]!;
+      row[6] = columns.entropies[c]!;
+      row[7] = 1;
+      this.#loss!.evaluate(row, 0, out, 0);
+      columns.losses[c] = out[0]!;
+      columns.byLogProbability[c] = out[1]!;
+      columns.byValue[c] = out[2]!;
+      columns.byEntropy[c] = out[3]!;
+      if (!separateTowers) continue;
+      // As on the GPU, where the actor does not have the new value.
+      row[3] = training.oldValues[c]!;
+      this.#loss!.evaluate(row, 0, out, 0);
+      columns.losses[c] = out[0]!;
     }
   }
 

@@ -1,3 +1,4 @@
+import type { CompiledLoss } from "../compile/compile-loss.ts";
 import type { CompiledReward } from "../compile/compiled-reward.ts";
 import type { Environment } from "../env/environment.ts";
 import type { AlgorithmConfig } from "./config.ts";
@@ -65,6 +66,12 @@ export interface EngineRequest {
   readonly reward: CompiledReward | null;
   /** What `costLimit` bounds, a step function like a reward; null or none: no cost is looked at. */
   readonly cost?: CompiledReward | null;
+  /**
+   * A row's loss in place of surrogate, entropy bonus and value loss; null or none: the algorithm's own. With it
+   * `policyLoss` is the mean of this loss (of separate towers at the values from collection), `valueLoss` still half
+   * the squared error.
+   */
+  readonly loss?: CompiledLoss | null;
   readonly algorithm: AlgorithmConfig;
   /** Unsigned 32-bit. */
   readonly seed: number;

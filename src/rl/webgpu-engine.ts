@@ -9,6 +9,7 @@ import type { EngineRequest, TrainingEngine, TrainingState, UpdateMetrics } from
 import { CostMultiplier } from "./lagrangian.ts";
 import { networkLayout } from "./network.ts";
 import { initialNormalization, normalizationLength } from "./normalization.ts";
+import { checkTowers } from "./separable-loss.ts";
 import { scheduleValue, updateCount } from "./schedule.ts";
 import {
   createPpoDispatches,
@@ -32,8 +33,9 @@ const IN_FLIGHT = 2;
  * `gpu/shader` where a kernel does not compile and `gpu/network-size` where the network does not fit.
  */
 export async function createWebGpuEngine(request: EngineRequest, device: GpuDevice): Promise<TrainingEngine> {
-  const { algorithm, environment, reward, cost = null } = request;
-  const plan = createPpoPlan(device, { ...algorithm, environment, reward, cost });
+  const { algorithm, environment, reward, cost = null, loss = null } = request;
+  if (loss) checkTowers(loss, algorithm);
+  const plan = createPpoPlan(device, { ...algorithm, environment, reward, cost, loss });
   return new WebGpuEngine(request, device, plan, await createPpoDispatches(plan));
 }
 

@@ -81,7 +81,9 @@ export function minibatchStages({ request, plan, layout, sizes, buffers }: PpoPl
       SCORE: request.surrogate === "score",
       WHOLE: request.episodes === "whole",
       COSTED: (request.cost ?? null) !== null,
+      CUSTOM_LOSS: (request.loss ?? null) !== null,
     },
+    ...(request.loss ? { parts: { loss: request.loss.wgsl } } : {}),
     buffers: [
       ...[scalars, parameters, indices, buffers.transitions, buffers.statistics, partials, delta[last]!],
       last === 0 ? observations : hidden[last - 1]!,

@@ -1,3 +1,4 @@
+import type { CompiledLoss } from "../compile/compile-loss.ts";
 import type { CompiledReward } from "../compile/compiled-reward.ts";
 import type { Environment } from "../env/environment.ts";
 import type { GpuDevice } from "../gpu/device.ts";
@@ -29,6 +30,7 @@ export interface PpoPlanRequest {
   readonly masked?: boolean;
   /** As in `PolicyGradientConfig`; what is not given is off. */
   readonly cost?: CompiledReward | null;
+  readonly loss?: CompiledLoss | null;
   readonly episodes?: PolicyGradientConfig["episodes"];
   readonly groups?: PolicyGradientConfig["groups"];
   readonly normalizeObservations?: boolean;

@@ -15,6 +15,8 @@ const short = [
   "RLOO over whole episodes",
   "a cost limit on one trunk, with normalised rewards",
   "a cost limit",
+  "a loss of one's own",
+  "a loss of one's own that mixes, on one trunk",
   "two factors with a mask",
   "a normal distribution",
 ];

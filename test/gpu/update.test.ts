@@ -532,7 +532,7 @@ describe.skipIf(!gpu)("update kernels on the GPU", () => {
     ],
     [
       "the entropy term",
-      { shader: "mlp/forward_loss", find: "bonus0 = scalars", replace: "bonus0 = -scalars" },
+      { shader: "mlp/forward_loss", find: "bonus0 = -entropy_slope", replace: "bonus0 = entropy_slope" },
       () => ppoDisagreement("ppo_no_vclip_no_norm"),
     ],
     [

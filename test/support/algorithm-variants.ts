@@ -1,3 +1,4 @@
+import { compileLoss } from "../../src/compile/compile-loss.ts";
 import type { CompiledReward } from "../../src/compile/compiled-reward.ts";
 import { cartPole } from "../../src/env/cartpole.ts";
 import type { Environment } from "../../src/env/environment.ts";
@@ -81,6 +82,17 @@ const continuous: Environment = {
   ),
 };
 
+/** SAPO's gate, Huber's value loss and an entropy bonus: a sum of a policy's and a value's part. */
+const own = compileLoss(`(row) => {
+  const ratio = Math.exp(row.logProbability - row.oldLogProbability);
+  const gate = 4 / (1 + Math.exp(1 - ratio));
+  const error = Math.abs(row.value - row.return);
+  const huber = error > 1 ? error - 0.5 : 0.5 * error * error;
+  return -row.advantage * gate + 0.5 * huber - 0.02 * row.entropy * row.entropy;
+}`);
+const mixed = compileLoss(`(row) =>
+  (row.value - row.return) * row.logProbability + (row.value - row.return) ** 2 - 0.01 * row.entropy * row.value`);
+
 /** Odd sizes, so that blocks are not full. */
 const small = { envs: 5, steps: 12, hidden: [9, 6], totalSteps: 600 } as const;
 const base = ppo({
@@ -144,6 +156,8 @@ export const algorithmVariants: readonly (readonly [string, EngineRequest])[] = 
     { cost: far, reward: null },
     { costLimit: ascent, separateTowers: false, normalizeRewards: true },
   ),
+  variant("a loss of one's own", { loss: own }, { entropyCoefficient: 0 }),
+  variant("a loss of one's own that mixes, on one trunk", { loss: mixed }, { separateTowers: false }),
   variant("a mask", { environment: masked }),
   variant("two factors with a mask", { environment: factored }, { separateTowers: false }),
   variant("a normal distribution", { environment: continuous }),

@@ -1,3 +1,4 @@
+import type { CompiledLoss } from "../../src/compile/compile-loss.ts";
 import { policyHead } from "../../src/kernels/action-space.ts";
 import { categorical, sampleCategorical } from "../../src/kernels/reference/categorical.ts";
 import { gae } from "../../src/kernels/reference/gae.ts";
@@ -248,6 +249,7 @@ export function referenceRun(request: EngineRequest, updates: number): Reference
           clip,
           clipHigh: algorithm.clipHigh ?? clip,
           normalizeAdvantages: false,
+          ...(request.loss && { custom: customTerms(request.loss, algorithm.separateTowers) }),
         });
         if (klStop?.when === "step" && loss.klK3 > klStop.limit) break epochs;
         const norm = globalNorm(loss.gradient);
@@ -288,6 +290,18 @@ export function referenceRun(request: EngineRequest, updates: number): Reference
     multiplier,
     episodes,
     truncations,
+  };
+}
+
+/** A compiled loss in f64; where the towers are separate its value is taken at the old value, as engines do. */
+function customTerms(
+  loss: CompiledLoss,
+  separate: boolean,
+): (row: readonly number[]) => readonly [number, number, number, number] {
+  return (row) => {
+    const seen = separate ? row.map((x, i) => (i === 3 ? row[4]! : x)) : row;
+    const by = (k: number): number => loss.referenceDerivative(row, 0, k).value;
+    return [loss.reference(seen, 0).value, by(0), by(1), by(2)];
   };
 }
 

@@ -105,7 +105,7 @@ describe("PPO loss", () => {
       "Math.min(unclippedLoss, clippedLoss)",
     ],
     ["the gradient ignores the clip", "unclippedLoss >= clippedLoss ? ", "unclippedLoss >= -Infinity ? "],
-    ["entropy is punished", "- entropyCoefficient * policy.", "+ entropyCoefficient * policy."],
+    ["entropy is punished", "entropyWeight = -entropyCoefficient", "entropyWeight = entropyCoefficient"],
     ["the value clip's sign", "Math.max(change, -valueClip)", "Math.max(change, valueClip)"],
   ])("a seeded fault is caught: %s", async (_, find, replace) => {
     const faulty = await importMutated<typeof reference>(import.meta.url, "./ppo-loss.ts", { find, replace });

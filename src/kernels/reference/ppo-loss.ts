@@ -29,6 +29,11 @@ export interface PpoLossOptions {
   readonly clipHigh?: number;
   /** Bounds the loss of A < 0 by -c A (dual clip, Ye et al. 2020, arXiv 1912.09729); default none. */
   readonly dualClip?: number | null;
+  /**
+   * In place of surrogate, entropy bonus and value loss: the loss of a row and its derivatives by log-probability,
+   * value and entropy; `row` is [log-probability, old one, advantage, value, old value, return, entropy, 1].
+   */
+  readonly custom?: (row: readonly number[]) => readonly [number, number, number, number];
   /** epsilon of the value change; null for a plain 0.5 x mean squared error. */
   readonly valueClip: number | null;
   readonly entropyCoefficient: number;
@@ -134,19 +139,28 @@ export function ppoLoss(
       valueLoss += 0.5 * costError * costError * share;
       valuesGradient.push(valueCoefficient * costError * share);
     }
+    let entropyWeight = -entropyCoefficient;
+    if (options.custom) {
+      const row = [policy.logProbability, batch.oldLogProbabilities[b]!, advantage, tape.value];
+      const term = options.custom([...row, batch.oldValues[b]!, target, policy.entropy, 1]);
+      policyLoss += (term[0] - surrogateLoss) * share;
+      logProbabilityWeight = term[1];
+      valuesGradient[0] = term[2] * share;
+      entropyWeight = term[3];
+    }
     entropy += policy.entropy * share;
     klK1 -= logRatio * share;
     klK3 += (ratio - 1 - logRatio) * share;
     if (ratio - 1 > clipHigh || 1 - ratio > clip) clipFraction += share;
 
     const logitsGradient = policy.logProbabilityGradient.map(
-      (g, k) => (logProbabilityWeight * g - entropyCoefficient * policy.entropyGradient[k]!) * share,
+      (g, k) => (logProbabilityWeight * g + entropyWeight * policy.entropyGradient[k]!) * share,
     );
     network.backward(parameters, tape, logitsGradient, valuesGradient, gradient);
     if (network.logStd !== null) {
       const { logProbability, entropy: towardsEntropy } = policy.logStdGradient;
       gradient[network.logStd]! +=
-        (logProbabilityWeight * logProbability - entropyCoefficient * towardsEntropy) * share;
+        (logProbabilityWeight * logProbability + entropyWeight * towardsEntropy) * share;
     }
     ratios[b] = ratio;
     logProbabilities[b] = policy.logProbability;

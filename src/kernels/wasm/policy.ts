@@ -29,7 +29,7 @@ import {
 } from "./expression.ts";
 import { factorOffsets } from "../action-space.ts";
 import { exponential, logarithm } from "./elementary.ts";
-import type { FunctionBody } from "./function-body.ts";
+import type { FunctionBody, Local } from "./function-body.ts";
 
 interface Policy {
   readonly probabilities: readonly Expression[];
@@ -120,8 +120,21 @@ export const ppoScalars = [
 /** Sums over the minibatch that the loss adds to, four lanes each, at `PpoRows.metrics`. */
 export const ppoMetrics = ["policyLoss", "valueLoss", "entropy", "approximateKl", "clipFraction"] as const;
 
+/** Where a loss from outside leaves what it is for each of [columns] rows. */
+export interface CustomLoss {
+  /** Written by `policyTerms`. */
+  readonly logProbability: number;
+  readonly entropy: number;
+  /** Read by `ppoRows`: the loss, and its derivatives. */
+  readonly loss: number;
+  readonly byLogProbability: number;
+  readonly byValue: number;
+  readonly byEntropy: number;
+}
+
 export interface PpoRows extends PolicyShape {
-  readonly surrogate: "clip" | "score";
+  /** A loss from outside stands for surrogate, entropy bonus and value loss. */
+  readonly surrogate: "clip" | "score" | CustomLoss;
   readonly dualClip: boolean;
   readonly clipsValue: boolean;
   readonly scalars: number;
@@ -147,12 +160,107 @@ export interface PpoRows extends PolicyShape {
   readonly weight: number;
 }
 
+const nowhere: Expression = (body) => {
+  body.i32(0);
+};
+
 /** Log-probability and entropy of four samples, and how to hand their gradients back. */
 interface Distribution {
   readonly logProbability: Expression;
   readonly entropy: Expression;
-  /** Stores the outputs' gradients, given d loss / d log-probability; the entropy's is -`entropyCoefficient`. */
-  readonly backward: (slope: Expression) => void;
+  /** Stores the outputs' gradients, given d loss / d log-probability and -(d loss / d entropy). */
+  readonly backward: (slope: Expression, bonus: Expression) => void;
+}
+
+/** The logarithm of a normal distribution's deviation, what follows from it, and the sum of its gradient. */
+class LogStd {
+  readonly value: Expression;
+  readonly inverseStd: Expression;
+  readonly gradient: Local;
+
+  constructor(body: FunctionBody, rows: PpoRows) {
+    this.value = keep(body, loadSplat(nowhere, rows.logStd));
+    this.inverseStd = exponential(body, negate(this.value));
+    this.gradient = body.local("v128");
+  }
+}
+
+const columnAt =
+  (body: FunctionBody, at: Expression) =>
+  (address: number): Expression =>
+    keep(body, load(at, address));
+
+function normal(body: FunctionBody, rows: PpoRows, at: Expression, logStd: LogStd): Distribution {
+  const column = columnAt(body, at);
+  const weight = column(rows.weight);
+  const deviation = keep(
+    body,
+    multiply(subtract(column(rows.action), column(rows.logits)), logStd.inverseStd),
+  );
+  const squared = keep(body, multiply(deviation, deviation));
+  return {
+    logProbability: keep(
+      body,
+      subtract(subtract(multiply(constant(-0.5), squared), logStd.value), constant(0.91893853)),
+    ),
+    entropy: keep(body, add(logStd.value, constant(1.4189385))),
+    backward: (slope, bonus) => {
+      const towards = multiply(slope, multiply(deviation, logStd.inverseStd));
+      store(body, at, rows.logitsGradient, multiply(weight, towards));
+      const change = subtract(multiply(slope, subtract(squared, constant(1))), bonus);
+      assign(body, logStd.gradient, add(read(logStd.gradient), multiply(weight, change)));
+    },
+  };
+}
+
+function choices(body: FunctionBody, rows: PpoRows, at: Expression): Distribution {
+  const rowBytes = rows.columns * 4;
+  const column = columnAt(body, at);
+  const weight = column(rows.weight);
+  const mask = rows.mask === null ? null : column(rows.mask);
+  const factors = outputsOf(rows.factors).map((outputs, f) => {
+    const allowed = mask && outputs.map((k) => allows(body, mask, k));
+    const { probabilities, logProbabilities } = softmax(
+      body,
+      outputs.map((k) => column(rows.logits + k * rowBytes)),
+      allowed,
+    );
+    const action = column(rows.action + f * rowBytes);
+    const chosen = outputs.map((_, i) => keep(body, equal(action, constant(i))));
+    const entropy = keep(
+      body,
+      negate(probabilities.map((p, i) => multiply(p, logProbabilities[i]!)).reduce(add)),
+    );
+    const logProbability = keep(body, chosen.map((is, i) => and(is, logProbabilities[i]!)).reduce(add));
+    return { outputs, allowed, probabilities, logProbabilities, chosen, entropy, logProbability };
+  });
+  return {
+    logProbability: keep(body, factors.map((factor) => factor.logProbability).reduce(add)),
+    entropy: keep(body, factors.map((factor) => factor.entropy).reduce(add)),
+    backward: (slope, bonus) => {
+      for (const factor of factors) {
+        factor.outputs.forEach((k, i) => {
+          const p = factor.probabilities[i]!;
+          const oneHot = and(factor.chosen[i]!, constant(1));
+          const towardsEntropy = multiply(p, add(factor.logProbabilities[i]!, factor.entropy));
+          const gradient = add(multiply(slope, subtract(oneHot, p)), multiply(bonus, towardsEntropy));
+          const open = factor.allowed ? and(factor.allowed[i]!, gradient) : gradient;
+          store(body, at, rows.logitsGradient + k * rowBytes, multiply(weight, open));
+        });
+      }
+    },
+  };
+}
+
+/** Log-probability and entropy of a block, for a loss from outside. */
+export function policyTerms(body: FunctionBody, rows: PpoRows, custom: CustomLoss): void {
+  const logStd = rows.factors.length === 0 ? new LogStd(body, rows) : null;
+  forRange(body, 0, rows.columns * 4, 16, (local) => {
+    const at = read(local);
+    const policy = logStd ? normal(body, rows, at, logStd) : choices(body, rows, at);
+    store(body, at, custom.logProbability, policy.logProbability);
+    store(body, at, custom.entropy, policy.entropy);
+  });
 }
 
 /**
@@ -161,9 +269,6 @@ interface Distribution {
  */
 export function ppoRows(body: FunctionBody, rows: PpoRows): void {
   const rowBytes = rows.columns * 4;
-  const nowhere: Expression = (b) => {
-    b.i32(0);
-  };
   const scalar = (name: (typeof ppoScalars)[number]): Expression =>
     keep(body, loadSplat(nowhere, rows.scalars + ppoScalars.indexOf(name) * 4));
   const clip = scalar("clip");
@@ -179,10 +284,9 @@ export function ppoRows(body: FunctionBody, rows: PpoRows): void {
     assign(body, total, load(nowhere, rows.metrics + i * 16));
     return total;
   });
-  const gaussian = rows.factors.length === 0;
-  const logStd = gaussian ? keep(body, loadSplat(nowhere, rows.logStd)) : null;
-  const inverseStd = logStd && exponential(body, negate(logStd));
-  const logStdTotal = body.local("v128");
+  const logStd = rows.factors.length === 0 ? new LogStd(body, rows) : null;
+  const { surrogate } = rows;
+  const custom = typeof surrogate === "object" ? surrogate : null;
 
   forRange(body, 0, rowBytes, 16, (local) => {
     const at = read(local);
@@ -193,84 +297,30 @@ export function ppoRows(body: FunctionBody, rows: PpoRows): void {
       assign(body, total, add(read(total), multiply(weight, value)));
     };
 
-    const normal = (): Distribution => {
-      const deviation = keep(body, multiply(subtract(column(rows.action), column(rows.logits)), inverseStd!));
-      const squared = keep(body, multiply(deviation, deviation));
-      return {
-        logProbability: keep(
-          body,
-          subtract(subtract(multiply(constant(-0.5), squared), logStd!), constant(0.91893853)),
-        ),
-        entropy: keep(body, add(logStd!, constant(1.4189385))),
-        backward: (slope) => {
-          const towards = multiply(slope, multiply(deviation, inverseStd!));
-          store(body, at, rows.logitsGradient, multiply(weight, towards));
-          const change = subtract(multiply(slope, subtract(squared, constant(1))), entropyCoefficient);
-          assign(body, logStdTotal, add(read(logStdTotal), multiply(weight, change)));
-        },
-      };
-    };
-
-    const choices = (): Distribution => {
-      const mask = rows.mask === null ? null : column(rows.mask);
-      const factors = outputsOf(rows.factors).map((outputs, f) => {
-        const allowed = mask && outputs.map((k) => allows(body, mask, k));
-        const { probabilities, logProbabilities } = softmax(
-          body,
-          outputs.map((k) => column(rows.logits + k * rowBytes)),
-          allowed,
-        );
-        const action = column(rows.action + f * rowBytes);
-        const chosen = outputs.map((_, i) => keep(body, equal(action, constant(i))));
-        const entropy = keep(
-          body,
-          negate(probabilities.map((p, i) => multiply(p, logProbabilities[i]!)).reduce(add)),
-        );
-        const logProbability = keep(body, chosen.map((is, i) => and(is, logProbabilities[i]!)).reduce(add));
-        return { outputs, allowed, probabilities, logProbabilities, chosen, entropy, logProbability };
-      });
-      return {
-        logProbability: keep(body, factors.map((factor) => factor.logProbability).reduce(add)),
-        entropy: keep(body, factors.map((factor) => factor.entropy).reduce(add)),
-        backward: (slope) => {
-          for (const factor of factors) {
-            factor.outputs.forEach((k, i) => {
-              const p = factor.probabilities[i]!;
-              const oneHot = and(factor.chosen[i]!, constant(1));
-              const towardsEntropy = multiply(p, add(factor.logProbabilities[i]!, factor.entropy));
-              const gradient = add(
-                multiply(slope, subtract(oneHot, p)),
-                multiply(entropyCoefficient, towardsEntropy),
-              );
-              const open = factor.allowed ? and(factor.allowed[i]!, gradient) : gradient;
-              store(body, at, rows.logitsGradient + k * rowBytes, multiply(weight, open));
-            });
-          }
-        },
-      };
-    };
-
-    const policy = gaussian ? normal() : choices();
+    const policy = logStd ? normal(body, rows, at, logStd) : choices(body, rows, at);
     const logRatio = keep(body, subtract(policy.logProbability, column(rows.oldLogProbability)));
     const ratio = exponential(body, logRatio);
     const loss = keep(body, negate(column(rows.advantage)));
-    if (rows.surrogate === "score") {
+    if (custom) {
+      count("policyLoss", column(custom.loss));
+      policy.backward(column(custom.byLogProbability), keep(body, negate(column(custom.byEntropy))));
+    } else if (surrogate === "score") {
       count("policyLoss", multiply(loss, policy.logProbability));
-      policy.backward(loss);
+      policy.backward(loss, entropyCoefficient);
     } else {
       const unclipped = keep(body, multiply(loss, ratio));
       const clipped = keep(body, multiply(loss, clamp(ratio, low, high)));
-      let surrogate = keep(body, maximum(unclipped, clipped));
+      let term = keep(body, maximum(unclipped, clipped));
       let slope = keep(body, and(greaterOrEqual(unclipped, clipped), unclipped));
       if (rows.dualClip) {
         // -A > 0, and more is lost than its `dualClip`-fold.
         const bound = keep(body, multiply(loss, dualClip));
-        const bounded = keep(body, and(greater(loss, constant(0)), greater(surrogate, bound)));
-        surrogate = choose(bounded, bound, surrogate);
+        const bounded = keep(body, and(greater(loss, constant(0)), greater(term, bound)));
+        term = choose(bounded, bound, term);
         slope = keep(body, choose(bounded, constant(0), slope));
       }
-      count("policyLoss", surrogate);
-      policy.backward(slope);
+      count("policyLoss", term);
+      policy.backward(slope, entropyCoefficient);
     }
     count("entropy", policy.entropy);
     count("approximateKl", subtract(subtract(ratio, constant(1)), logRatio));
@@ -295,7 +345,8 @@ export function ppoRows(body: FunctionBody, rows: PpoRows): void {
       squared = keep(body, choose(clips, clippedSquare, squared));
     }
     count("valueLoss", multiply(constant(0.5), squared));
-    store(body, at, rows.valueGradient, multiply(weight, multiply(valueCoefficient, gradient)));
+    const valueGradient = custom ? column(custom.byValue) : multiply(valueCoefficient, gradient);
+    store(body, at, rows.valueGradient, multiply(weight, valueGradient));
     if (rows.costReturn !== null) {
       const costError = keep(body, subtract(column(rows.value + rowBytes), column(rows.costReturn)));
       count("valueLoss", multiply(constant(0.5), multiply(costError, costError)));
@@ -305,9 +356,9 @@ export function ppoRows(body: FunctionBody, rows: PpoRows): void {
   totals.forEach((total, i) => {
     store(body, nowhere, rows.metrics + i * 16, read(total));
   });
-  if (gaussian) {
+  if (logStd) {
     const zero = constant(0);
-    const sum = laneSums(body, [read(logStdTotal), zero, zero, zero]);
+    const sum = laneSums(body, [read(logStd.gradient), zero, zero, zero]);
     body.i32(0).i32(0).memory("f32.load", rows.logStdGradient);
     sum(body);
     body.extractLane(0).op("f32.add").memory("f32.store", rows.logStdGradient);
