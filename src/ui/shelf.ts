@@ -1,7 +1,11 @@
 import { recordedRuns, type RecordedRun } from "./recorded.ts";
 
 /** Titles of the shipped notebooks, in the order of the list. */
-const titles: Readonly<Record<string, string>> = { cartpole: "CartPole", strings: "Strings" };
+const titles: Readonly<Record<string, string>> = {
+  cartpole: "CartPole",
+  strings: "Strings",
+  environments: "Environments",
+};
 
 const texts = import.meta.glob<string>("../../notebooks/*.nb.ts", { query: "?raw", import: "default" });
 const results = import.meta.glob<unknown>("../../notebooks/*.results.json", { import: "default" });
