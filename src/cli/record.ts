@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
 import type { LightningStore, Rollout } from "../store/records.ts";
 import type { Curve } from "../train/events.ts";
 import type { Trainer } from "../train/trainer.ts";
@@ -66,6 +67,14 @@ export async function recordedRun(
         ? await store.rollouts({ runId, mode: "train", order: "newest", limit: KEPT_ROLLOUTS })
         : [],
   };
+}
+
+/** Writes a recorded run into a notebook's results, in place of what was recorded of the same cell. */
+export async function addRecord(file: string, record: RecordedRun): Promise<void> {
+  const text = await readFile(file, "utf8").catch(() => "[]");
+  const kept = ([JSON.parse(text)] as RecordedRun[]).flat().filter(({ cell }) => cell !== record.cell);
+  const lines = [...kept, record].map((it) => JSON.stringify(it));
+  await writeFile(file, `[\n${lines.join(",\n")}\n]\n`);
 }
 
 function commitOfHere(): string | null {

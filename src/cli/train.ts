@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import { FulguriteError } from "../gpu/error.ts";
 import { createInProcessKernel } from "../notebook/in-process-kernel.ts";
 import { createNotebookSession } from "../notebook/session.ts";
@@ -12,7 +11,7 @@ import { Trainer } from "../train/trainer.ts";
 import { installNodeGpu } from "./node-gpu.ts";
 import { readNotebook } from "./notebook-file.ts";
 import { nested, progressLine, reporter } from "./progress.ts";
-import { recordedRun } from "./record.ts";
+import { addRecord, recordedRun } from "./record.ts";
 
 export interface TrainCommand {
   readonly notebook: string;
@@ -92,7 +91,7 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
     const { metrics, ...rest } = result;
     if (command.record) {
       const file = path.replace(/\.nb\.ts$/, ".results.json");
-      await writeFile(file, `${JSON.stringify(await recordedRun(store, trainer, result.runId))}\n`);
+      await addRecord(file, await recordedRun(store, trainer, result.runId));
       console.error(`recorded in ${file}`);
     }
     if (command.json) {
