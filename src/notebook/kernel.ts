@@ -19,7 +19,7 @@ import { KernelRequests } from "./kernel-requests.ts";
 import { hasLiveValues, LiveValues } from "./live-values.ts";
 import { ModuleLoader } from "./modules.ts";
 import { OutputBuffer } from "./output-buffer.ts";
-import { changedSince } from "./trained-with.ts";
+import { changedSince } from "./changed-since.ts";
 import { sameInputs } from "./input-spec.ts";
 import type { HostMessage, KernelCellSource, KernelCellState, KernelMessage } from "./protocol.ts";
 

@@ -1,5 +1,5 @@
 import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
-import { checkAgenticJob } from "../train/agentic-job.ts";
+import { checkAgenticJob } from "../train/check-agentic-job.ts";
 import type { Job, TrainResult } from "../train/job.ts";
 import { FetchGate } from "./fetch-gate.ts";
 import type { HostMessage, KernelMessage } from "./protocol.ts";

@@ -4,7 +4,8 @@ import { filteredCloning, grpo } from "../rl/grpo.ts";
 import { ppo } from "../rl/ppo.ts";
 import { evaluateInNode } from "../runner/evaluate-in-node.ts";
 import { scoreItem } from "../runner/score-item.ts";
-import { agenticJob, checkAgenticJob, type AgenticJobOptions } from "./agentic-job.ts";
+import { agenticJob, type AgenticJobOptions } from "./agentic-job.ts";
+import { checkAgenticJob } from "./check-agentic-job.ts";
 import { characterPolicy } from "./character-policy.ts";
 import { defineAgent } from "./define-agent.ts";
 

@@ -3,7 +3,7 @@ import type { TrainingState } from "../rl/engine.ts";
 import { recordEpisode } from "../rl/evaluate.ts";
 import { updateCount } from "../rl/schedule.ts";
 import type { LightningStore, Run } from "../store/records.ts";
-import { checkAgenticJob } from "./agentic-job.ts";
+import { checkAgenticJob } from "./check-agentic-job.ts";
 import { AgenticRun, restoreAgenticCurve, type AgenticRunOptions } from "./agentic-run.ts";
 import { agenticCurve, simulatedCurve } from "./curve-buffer.ts";
 import type { RunEvent } from "./events.ts";
