@@ -22,17 +22,43 @@ export interface CompiledKernel {
 
 const bufferTypes = { scalars: "uniform", read: "read-only-storage", write: "storage" } as const;
 
+/** Kernels a device keeps compiled; the longest unused ones go first. */
+const KEPT_KERNELS = 256;
+
+const keptKernels = new WeakMap<GpuDevice, Map<string, Promise<CompiledKernel>>>();
+
 /**
- * Compiles off the main thread; call it for all kernels at once and await them together. Rejects with
- * `gpu/shader`, which names the kernel and quotes the line.
+ * Compiles off the main thread; call it for all kernels at once and await them together. What the device has compiled
+ * before it has at once: a run started again, or with another reward, compiles what is new. Rejects with `gpu/shader`,
+ * which names the kernel and quotes the line.
  */
 export async function compileKernel(
   gpu: GpuDevice,
   kernel: Kernel,
   options: ShaderOptions,
 ): Promise<CompiledKernel> {
-  const { device, counters } = gpu;
   const code = assembleShader(kernel.source, options);
+  const key = `${kernel.name} ${kernel.bindings.join(" ")}\n${code}`;
+  const kept = keptKernels.get(gpu) ?? new Map<string, Promise<CompiledKernel>>();
+  keptKernels.set(gpu, kept);
+  const compiled = kept.get(key) ?? compile(gpu, kernel, code);
+  kept.delete(key);
+  kept.set(key, compiled);
+  for (const oldest of kept.keys()) {
+    if (kept.size <= KEPT_KERNELS) break;
+    kept.delete(oldest);
+  }
+  compiled.catch(() => kept.delete(key));
+  return compiled;
+}
+
+/** Compiles everything anew from here on. */
+export function forgetKernels(gpu: GpuDevice): void {
+  keptKernels.delete(gpu);
+}
+
+async function compile(gpu: GpuDevice, kernel: Kernel, code: string): Promise<CompiledKernel> {
+  const { device, counters } = gpu;
   const module = device.createShaderModule({ label: kernel.name, code });
   const layout = device.createBindGroupLayout({
     label: kernel.name,

@@ -56,27 +56,13 @@ const parts = {
   "transformer/rotate.wgsl": rotate,
 };
 
-const compiledKernels = new WeakMap<GpuDevice, Map<string, Promise<CompiledNamedKernel>>>();
-
-/** Once for every device and set of constants: a model made again, or another of the same shape, compiles nothing. */
-export function compileNamedKernel(
+export async function compileNamedKernel(
   gpu: GpuDevice,
   kernel: NamedKernel,
   workgroup: number,
 ): Promise<CompiledNamedKernel> {
   const constants = { ...kernel.constants, WORKGROUP: workgroup };
-  const known = compiledKernels.get(gpu) ?? new Map<string, Promise<CompiledNamedKernel>>();
-  compiledKernels.set(gpu, known);
-  const key = `${kernel.name} ${JSON.stringify(constants)}`;
-  let compiled = known.get(key);
-  if (!compiled) {
-    compiled = compileKernel(gpu, kernel, { constants, parts }).then((made) => ({
-      ...made,
-      ...{ kernel, workgroup },
-    }));
-    known.set(key, compiled);
-  }
-  return compiled;
+  return { ...(await compileKernel(gpu, kernel, { constants, parts })), kernel, workgroup };
 }
 
 /** Binds buffers by name; what the variant does not have is ignored. The size comes with `encodeSized`. */

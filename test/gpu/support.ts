@@ -1,4 +1,5 @@
 import { openGpuDevice, type GpuDevice } from "../../src/gpu/device.ts";
+import { forgetKernels } from "../../src/gpu/kernel.ts";
 import { assembleShader, type ShaderOptions } from "../../src/gpu/shader-source.ts";
 import { installNodeGpu } from "../support/node-gpu.ts";
 
@@ -86,6 +87,7 @@ export async function withFault<T>(fault: ShaderFault | null, work: () => Promis
   const { device } = gpu!;
   const create = device.createShaderModule.bind(device);
   let hits = 0;
+  forgetKernels(gpu!);
   device.createShaderModule = (descriptor) => {
     if (descriptor.label !== fault.shader) return create(descriptor);
     const parts = descriptor.code.split(fault.find);
@@ -97,6 +99,7 @@ export async function withFault<T>(fault: ShaderFault | null, work: () => Promis
     return await work();
   } finally {
     device.createShaderModule = create;
+    forgetKernels(gpu!);
     if (hits !== 1) throw new Error(`no shader "${fault.shader}" was made`);
   }
 }
