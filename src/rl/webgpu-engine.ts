@@ -14,6 +14,7 @@ import { scheduleValue, updateCount } from "./schedule.ts";
 import {
   createPpoDispatches,
   createPpoPlan,
+  planPpoMemory,
   EPISODE_WORDS,
   type PpoDispatches,
   type PpoPlan,
@@ -30,12 +31,15 @@ const IN_FLIGHT = 2;
 
 /**
  * PPO wholly on the GPU: an update is one submit, nothing is read back but its metrics, late. Rejects with
- * `gpu/shader` where a kernel does not compile and `gpu/network-size` where the network does not fit.
+ * `gpu/memory` before anything is made where the buffers do not fit, `gpu/shader` where a kernel does not compile and
+ * `gpu/network-size` where the network does not fit.
  */
 export async function createWebGpuEngine(request: EngineRequest, device: GpuDevice): Promise<TrainingEngine> {
   const { algorithm, environment, reward, cost = null, loss = null } = request;
   if (loss) checkTowers(loss, algorithm);
-  const plan = createPpoPlan(device, { ...algorithm, environment, reward, cost, loss });
+  const planned = { ...algorithm, environment, reward, cost, loss };
+  planPpoMemory(device, planned);
+  const plan = createPpoPlan(device, planned);
   return new WebGpuEngine(request, device, plan, await createPpoDispatches(plan));
 }
 

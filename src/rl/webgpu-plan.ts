@@ -3,6 +3,7 @@ import type { CompiledReward } from "../compile/compiled-reward.ts";
 import type { Environment } from "../env/environment.ts";
 import type { GpuDevice } from "../gpu/device.ts";
 import { FulguriteError } from "../gpu/error.ts";
+import { MemoryPlan, type BufferMaker } from "../gpu/memory-plan.ts";
 import { StaticPlan, type Dispatch } from "../gpu/plan.ts";
 import { METRICS_LENGTH } from "../kernels/metrics.ts";
 import type { PolicyGradientConfig } from "./config.ts";
@@ -88,8 +89,26 @@ export interface PpoDispatches {
 /** Words of an environment's row in `episodes`. */
 export const EPISODE_WORDS = 10;
 
-/** Makes the buffers of a job; throws `gpu/no-hidden-layer` and `gpu/buffer-size`. */
-export function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest): PpoPlan {
+/**
+ * What the job would allocate, activations included; nothing is made. Throws "gpu/memory" where the adapter has no
+ * buffers of that size, with what to reduce.
+ */
+export function planPpoMemory(gpu: GpuDevice, request: PpoPlanRequest): MemoryPlan {
+  const memory = new MemoryPlan();
+  minibatchStages(createPpoPlan(gpu, request, memory));
+  const { envs, steps, minibatchSize, hidden } = request;
+  memory.check(gpu, (label) =>
+    /^(hidden|delta|partials)/.test(label)
+      ? `Lower minibatchSize (now ${minibatchSize}) or the widths of the hidden layers (now ${hidden.join(", ")}).`
+      : /^(parameters|moments|gradients|squares)/.test(label)
+        ? `Use narrower hidden layers than ${hidden.join(", ")}.`
+        : `Use fewer environments (now ${envs}) or fewer steps an update (now ${steps}).`,
+  );
+  return memory;
+}
+
+/** Makes the buffers of a job, on `maker`; throws `gpu/no-hidden-layer` and `gpu/buffer-size`. */
+export function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest, maker: BufferMaker = gpu): PpoPlan {
   const { environment, envs, steps, epochs, hidden } = request;
   if (hidden.length === 0) {
     throw new FulguriteError(
@@ -101,7 +120,7 @@ export function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest): PpoPlan 
   const costed = (request.cost ?? null) !== null;
   const layout = new BlockedLayout({ ...environment, ...request, values: costed ? 2 : 1 });
   const sizes = planSizes(gpu, request, layout);
-  const plan = new StaticPlan(gpu);
+  const plan = new StaticPlan(gpu, maker);
   const transitions = steps * envs;
   // Sections of shaders/common/transitions.wgsl.
   const more = costed ? 5 * transitions + envs : request.episodes === "whole" ? transitions : 0;

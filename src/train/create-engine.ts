@@ -63,7 +63,9 @@ export async function createEngine(
     return await createWebGpuEngine(request, gpu);
   } catch (error) {
     // An adapter that refuses our kernels is no usable adapter.
-    if (choice === "webgpu" || !asFulguriteError(error).code.startsWith("gpu/")) throw error;
+    const { code } = asFulguriteError(error);
+    // Too large is for the person to decide: the processor would take it on, and never come to an end.
+    if (choice === "webgpu" || code === "gpu/memory" || !code.startsWith("gpu/")) throw error;
     return createCpuEngine(request);
   }
 }

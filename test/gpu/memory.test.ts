@@ -1,0 +1,50 @@
+import { describe, expect, test } from "vitest";
+import { cartPole } from "../../src/env/cartpole.ts";
+import { createPpoPlan, planPpoMemory, type PpoPlanRequest } from "../../src/rl/webgpu-plan.ts";
+import { minibatchStages } from "../../src/rl/webgpu-minibatch.ts";
+import { ppo } from "../../src/rl/ppo.ts";
+import { gpu } from "./support.ts";
+
+const request = (options: Parameters<typeof ppo>[0]): PpoPlanRequest => ({
+  ...ppo({ totalSteps: 1e9, ...options }),
+  environment: cartPole(),
+  reward: null,
+});
+
+describe.skipIf(gpu === null)("memory of a run", () => {
+  test("the plan is what is then allocated, and disposing gives all of it back", () => {
+    for (const options of [{}, { envs: 64, steps: 7, minibatchSize: 64, hidden: [16, 24, 8] }] as const) {
+      const before = { ...gpu!.counters };
+      const memory = planPpoMemory(gpu!, request(options));
+      expect(gpu!.counters).toEqual(before);
+      const ppoPlan = createPpoPlan(gpu!, request(options));
+      minibatchStages(ppoPlan);
+      expect(gpu!.counters.bytes - before.bytes).toBe(memory.bytes);
+      expect(gpu!.counters.buffers - before.buffers).toBe(memory.buffers.length);
+      ppoPlan.plan.dispose();
+      expect(gpu!.counters.bytes).toBe(before.bytes);
+    }
+  });
+
+  test("what does not fit is said before anything is made, with what to reduce", () => {
+    const before = { ...gpu!.counters };
+    const plan = (options: Parameters<typeof ppo>[0]) => () => planPpoMemory(gpu!, request(options));
+    const transitions = { envs: 32_768, steps: 128, minibatchSize: 32_768, epochs: 100 };
+    expect(plan(transitions)).toThrow(
+      expect.objectContaining({
+        code: "gpu/memory",
+        message: expect.stringMatching(
+          /needs [\d,]+ MB on the GPU, [\d,]+ MB of them in one piece/,
+        ) as string,
+        fix: expect.stringMatching(/fewer environments \(now 32768\) or fewer steps/) as string,
+      }),
+    );
+    const activations = { envs: 65_536, steps: 64, minibatchSize: 4_194_304, epochs: 1 };
+    expect(plan(activations)).toThrow(
+      expect.objectContaining({
+        fix: expect.stringMatching(/Lower minibatchSize \(now 4194304\)/) as string,
+      }),
+    );
+    expect(gpu!.counters).toEqual(before);
+  });
+});
