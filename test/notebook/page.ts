@@ -1,3 +1,5 @@
+import { render } from "lit";
+import { markdown } from "../../src/ui/markdown.ts";
 import { createSandboxedKernel } from "../../src/notebook/sandbox.ts";
 import { createNotebookSession, type OpenNotebook } from "../../src/notebook/session.ts";
 import type { Output } from "../../src/notebook/session-types.ts";
@@ -16,10 +18,12 @@ const result = {
 
 export interface NotebookTest {
   session: OpenNotebook | null;
-  open(text: string, options?: { hangLimit?: number }): void;
+  open(text: string, options?: { hangLimit?: number; foreign?: { from: string } }): void;
   /** Runs a notebook of one code cell and gives its texts and its error. */
   tryCell(source: string): Promise<{ state: string; text: string; message: string; code: string }>;
   stolen: string[];
+  /** Puts a markdown cell's text on the page. */
+  showMarkdown(source: string): void;
 }
 
 const textOf = (outputs: readonly Output[]): string =>
@@ -28,6 +32,9 @@ const textOf = (outputs: readonly Output[]): string =>
 const test: NotebookTest = {
   session: null,
   stolen: [],
+  showMarkdown(source) {
+    render(markdown(source), document.querySelector("main")!);
+  },
   open(text, options = {}) {
     let runs = 0;
     test.session?.dispose();
@@ -42,6 +49,7 @@ const test: NotebookTest = {
           onStarted(runId);
           return Promise.resolve({ ...result, runId });
         },
+        fetch: (url, init) => fetch(url, init),
       },
       createKernel: () => createSandboxedKernel({ kernelPage }),
     });
