@@ -230,18 +230,22 @@ for (const url of ["HOSTkernel.html", "ELSEWHERE/x".replace("127.0.0.1", "localh
     await survives();
   });
 
-  it.skipIf(skips)("T5: a flood is cut short, and a huge message does no harm", async () => {
-    const flood = await tryCell(`${STEAL_PORT}
+  // Firefox takes half a minute to notice, whatever the policy: once is enough.
+  it.skipIf(skips || (name === "Firefox" && policy === "header"))(
+    "T5: a flood is cut short, and a huge message does no harm",
+    async () => {
+      const flood = await tryCell(`${STEAL_PORT}
       for (;;) { for (let i = 0; i < 1000; i++) port.postMessage({ kind: "state", id: "cell", state: { kind: "running" } }); await 0; }`);
-    // Where a flood keeps the page itself from hearing the frame, the frame is given up first.
-    expect(flood.code).toMatch(/^notebook\/(?:flood|kernel-lost)$/);
-    const huge = await tryCell(
-      `const text = "x".repeat(3e7); for (let i = 0; i < 20; i++) console.log(text.slice(i)); console.log("end");`,
-    );
-    expect(huge.state).toBe("done");
-    expect(huge.text.length).toBeLessThan(4_000_000);
-    await survives();
-  });
+      // Where a flood keeps the page itself from hearing the frame, the frame is given up first.
+      expect(flood.code).toMatch(/^notebook\/(?:flood|kernel-lost)$/);
+      const huge = await tryCell(
+        `const text = "x".repeat(3e7); for (let i = 0; i < 20; i++) console.log(text.slice(i)); console.log("end");`,
+      );
+      expect(huge.state).toBe("done");
+      expect(huge.text.length).toBeLessThan(4_000_000);
+      await survives();
+    },
+  );
 
   it.skipIf(skips)("T6: an endless loop is ended, a worker that closes itself is replaced", async () => {
     const loop = await page.evaluate(async () => {
