@@ -23,6 +23,8 @@ export interface Evaluation {
   readonly environmentReturns: Float64Array;
   readonly episodeReturns: Float64Array;
   readonly lengths: Uint32Array;
+  /** By the name of each part of the environment's own reward: its sum over an episode, mean of the episodes. */
+  readonly components: Readonly<Record<string, number>>;
 }
 
 /** One episode for a replay; states are the ones in which the actions were taken. */
@@ -48,14 +50,21 @@ export function evaluateGreedy(request: EvaluationRequest & { readonly episodes:
   const lengths = new Uint32Array(episodes);
   const numbers = Array.from({ length: episodes }, (_, k) => k);
   const { columns } = cpuPolicy(networkShape(request.environment, request.algorithm), episodes);
+  const parts = request.environment.rewardComponents;
+  const values = new Float32Array(parts?.names.length ?? 0);
+  const sums = new Float64Array(values.length);
   for (let first = 0; first < episodes; first += columns) {
     play(request, numbers.slice(first, first + columns), (episode, step) => {
       environmentReturns[episode]! += step.environmentReward;
       episodeReturns[episode]! += step.reward;
       lengths[episode]! += 1;
+      if (!parts) return;
+      parts.evaluate(step.before, 0, step.action, step.states, step.at, values);
+      for (let i = 0; i < values.length; i++) sums[i]! += values[i]!;
     });
   }
-  return { environmentReturns, episodeReturns, lengths };
+  const components = Object.fromEntries((parts?.names ?? []).map((name, i) => [name, sums[i]! / episodes]));
+  return { environmentReturns, episodeReturns, lengths, components };
 }
 
 /** Plays evaluation episode `episode` (default 0) and keeps all of it. */
@@ -88,6 +97,9 @@ interface PlayedStep {
   /** Reused by the next step. */
   readonly before: Float32Array;
   readonly action: number;
+  /** Holds the state after the step at `at`. */
+  readonly states: Float32Array;
+  readonly at: number;
   readonly reward: number;
   readonly environmentReward: number;
   readonly terminated: boolean;
@@ -137,7 +149,10 @@ function play(
         reward === null
           ? environmentReward
           : Math.fround(reward.evaluate(before, 0, action, states, c * size));
-      onStep(episodes[c]!, { before, action, reward: trained, environmentReward, terminated });
+      onStep(episodes[c]!, {
+        ...{ before, action, states, at: c * size },
+        ...{ reward: trained, environmentReward, terminated },
+      });
       return !terminated;
     });
   }

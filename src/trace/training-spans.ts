@@ -15,6 +15,8 @@ export interface Evaluation {
   readonly high: number;
   /** Steps of an episode, mean. */
   readonly lengthMean: number;
+  /** Parts of the environment's own reward by name: sum over an episode, mean. */
+  readonly components?: Readonly<Record<string, number>>;
 }
 
 /** The span of one update. Times are milliseconds since the epoch. */
@@ -41,7 +43,7 @@ export const evaluationSpan = (
     name: names.evaluation,
     startTime,
     endTime,
-    attributes: pick(evaluation, evaluationAttributes),
+    attributes: { ...pick(evaluation, evaluationAttributes), ...rewardAttributes(evaluation.components) },
   });
 
 /** What the span of an update measured; null for any other span. */
@@ -49,5 +51,21 @@ export const metricsFromSpan = (span: Span): UpdateMetrics | null =>
   span.name === names.update ? numbersOf(span, updateAttributes) : null;
 
 /** What the span of an evaluation measured; null for any other span. */
-export const evaluationFromSpan = (span: Span): Evaluation | null =>
-  span.name === names.evaluation ? numbersOf(span, evaluationAttributes) : null;
+export function evaluationFromSpan(span: Span): Evaluation | null {
+  if (span.name !== names.evaluation) return null;
+  const components = componentsOf(span);
+  const figures = numbersOf(span, evaluationAttributes);
+  return Object.keys(components).length === 0 ? figures : { ...figures, components };
+}
+
+const REWARD = "reward.";
+
+const rewardAttributes = (components: Evaluation["components"] = {}): Record<string, number> =>
+  Object.fromEntries(Object.entries(components).map(([name, value]) => [`${REWARD}${name}`, value]));
+
+const componentsOf = ({ attributes }: Span): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(attributes).flatMap(([name, value]) =>
+      name.startsWith(REWARD) && typeof value === "number" ? [[name.slice(REWARD.length), value]] : [],
+    ),
+  );

@@ -10,7 +10,12 @@ export interface EvaluationPoint {
   readonly mean: number;
   readonly low: number;
   readonly high: number;
+  /** Parts of the environment's own reward by name: sum over an episode, mean. */
+  readonly components?: Readonly<Record<string, number>>;
 }
+
+/** Columns of the parts of a reward are named by this and the part's own name. */
+export const REWARD_PART = "reward.";
 
 /** Metrics drawn as curves; the rest of `UpdateMetrics` says where they belong. */
 const curveMetrics = updateAttributes.filter((name) => name !== "update" && name !== "step");
@@ -37,6 +42,8 @@ export class CurveBuffer<Point extends CurvePoint> {
   readonly #options: CurveBufferOptions<Point>;
   readonly #updates: Point[] = [];
   readonly #evaluations: EvaluationPoint[] = [];
+  /** Beside every update, the parts of the reward as of the evaluation before it. */
+  readonly #components: Readonly<Record<string, number>>[] = [];
 
   constructor(runId: string, options: CurveBufferOptions<Point>) {
     this.#runId = runId;
@@ -53,6 +60,7 @@ export class CurveBuffer<Point extends CurvePoint> {
 
   addUpdate(point: Point): void {
     this.#updates.push(point);
+    this.#components.push(this.#evaluations.at(-1)?.components ?? {});
   }
 
   addEvaluation(point: EvaluationPoint): void {
@@ -61,20 +69,29 @@ export class CurveBuffer<Point extends CurvePoint> {
 
   /** Forgets everything after `update`, for a run that goes on from an earlier checkpoint. */
   truncate(update: number): void {
-    while ((this.#updates.at(-1)?.update ?? 0) > update) this.#updates.pop();
+    while ((this.#updates.at(-1)?.update ?? 0) > update) {
+      this.#updates.pop();
+      this.#components.pop();
+    }
     while ((this.#evaluations.at(-1)?.update ?? 0) > update) this.#evaluations.pop();
   }
 
   /** The points after the first `updates` and `evaluations`, up to the given ends (default: all). */
   since(updates: number, evaluations: number, endUpdates?: number, endEvaluations?: number): Curve {
     const rows = this.#updates.slice(updates, endUpdates);
+    const parts = this.#components.slice(updates, endUpdates);
+    const named = new Set(this.#components.flatMap((entry) => Object.keys(entry)));
     const points = this.#evaluations.slice(evaluations, endEvaluations);
     return {
       runId: this.#runId,
       step: Float64Array.from(rows, (row) => row.step),
-      columns: Object.fromEntries(
-        this.#options.columns.map((name) => [name, Float64Array.from(rows, (row) => Number(row[name]))]),
-      ),
+      columns: Object.fromEntries([
+        ...this.#options.columns.map((name) => [name, Float64Array.from(rows, (row) => Number(row[name]))]),
+        ...[...named].map((name) => [
+          `${REWARD_PART}${name}`,
+          Float64Array.from(parts, (entry) => entry[name] ?? Number.NaN),
+        ]),
+      ]) as Record<string, Float64Array>,
       evaluations: {
         step: Float64Array.from(points, (point) => point.step),
         mean: Float64Array.from(points, (point) => point.mean),
@@ -95,6 +112,9 @@ export class CurveBuffer<Point extends CurvePoint> {
       figures[`${name}.mean`] = evaluation.mean;
       figures[`${name}.low`] = evaluation.low;
       figures[`${name}.high`] = evaluation.high;
+      for (const [part, value] of Object.entries(evaluation.components ?? {})) {
+        figures[`${name}.${REWARD_PART}${part}`] = value;
+      }
     }
     return Object.fromEntries(Object.entries(figures).filter(([, value]) => Number.isFinite(value)));
   }

@@ -183,13 +183,17 @@ export class SimulatedRun extends RunController {
     if (this.#fault) throw this.#fault;
     const started = this.options.now();
     const evaluation = { ...this.#request, state };
-    const { environmentReturns, lengths } = evaluateGreedy({ ...evaluation, episodes: EVALUATION_EPISODES });
+    const { environmentReturns, lengths, components } = evaluateGreedy({
+      ...evaluation,
+      episodes: EVALUATION_EPISODES,
+    });
     const point = {
       update: state.update,
       step: state.update * this.stepsPerUpdate,
       mean: mean(environmentReturns),
       low: Math.min(...environmentReturns),
       high: Math.max(...environmentReturns),
+      components,
     };
     this.curve.addEvaluation(point);
     this.#pending.push(

@@ -83,4 +83,23 @@ export const evaluatedMetric = (kind: RunKind): string => metricViews[kind][0]!.
 export const stepUnit = (kind: RunKind): string => (kind === "agentic" ? "rollouts" : "steps");
 
 export const metricView = (name: string, kind: RunKind = "simulated"): MetricView =>
-  metricViews[kind].find((view) => view.name === name) ?? { name, title: name, hint: "" };
+  metricViews[kind].find((view) => view.name === name) ??
+  (isRewardPart(name)
+    ? {
+        name,
+        title: `reward: ${name.slice(REWARD.length)}`,
+        hint: "this part of the environment's reward, summed over an episode, as of the last evaluation",
+      }
+    : { name, title: name, hint: "" });
+
+const REWARD = "reward.";
+
+/** Whether a curve is that of a part of the environment's own reward. */
+export const isRewardPart = (name: string): boolean => name.startsWith(REWARD);
+
+/** The curves of the parts of a reward, found by a run's final figures. */
+export const rewardParts = (figures: Readonly<Record<string, unknown>>): MetricView[] =>
+  Object.keys(figures).flatMap((name) => {
+    const part = /^evaluation\.greedy\.(reward\..+)$/.exec(name)?.[1];
+    return part === undefined ? [] : [metricView(part)];
+  });

@@ -5,7 +5,7 @@ import "./code-text.ts";
 import { foldStyles } from "./fold.css.ts";
 import { icon } from "./icons.ts";
 import { MetricEvent } from "./metric-event.ts";
-import { metricView, metricViews, runKindOf, stepUnit, type RunKind } from "./metrics.ts";
+import { metricView, metricViews, rewardParts, runKindOf, stepUnit, type RunKind } from "./metrics.ts";
 import { newestFirst, rewardText, runLabels, settings } from "./run-differences.ts";
 import { base, buttons } from "./tokens.css.ts";
 
@@ -155,7 +155,7 @@ export class FulguriteRunDetails extends LitElement {
           @change=${(event: Event) =>
             this.dispatchEvent(new MetricEvent((event.target as HTMLSelectElement).value))}
         >
-          ${metricViews[this.kind].map(
+          ${[...metricViews[this.kind], ...rewardParts(this.metrics)].map(
             ({ name, title }) =>
               html`<option value=${name} ?selected=${name === this.metric}>${title}</option>`,
           )}

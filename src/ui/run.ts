@@ -10,7 +10,7 @@ import { engineWord } from "./engine-word.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { formatCompact, formatCount, formatDuration, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
-import { evaluatedMetric, metricViews, runKindOf, stepUnit, type RunKind } from "./metrics.ts";
+import { evaluatedMetric, isRewardPart, metricViews, runKindOf, stepUnit, type RunKind } from "./metrics.ts";
 import "./rollouts.ts";
 import { newestFirst, runLabels, type RunLabel } from "./run-differences.ts";
 import type { MetricEvent } from "./metric-event.ts";
@@ -300,7 +300,7 @@ export class FulguriteRun extends LitElement {
   }
 
   #shownMetric(kind: RunKind): string {
-    const known = metricViews[kind].some(({ name }) => name === this.metric);
+    const known = metricViews[kind].some(({ name }) => name === this.metric) || isRewardPart(this.metric);
     return known ? this.metric : evaluatedMetric(kind);
   }
 
