@@ -6,6 +6,7 @@ export { characterPolicy, type CharacterPolicy } from "./train/character-policy.
 export { defineReward } from "./reward/define-reward.ts";
 export type { RolloutReward, Transcript } from "./reward/rollout-reward.ts";
 export { filteredCloning, grpo, type LanguageAlgorithm } from "./rl/grpo.ts";
+export { createStoreHandler, type StoreHandlerOptions } from "./gateway/store/handler.ts";
 export { openStore } from "./store/open.ts";
 export type { LightningStore, Run, Span } from "./store/records.ts";
 export { ppo } from "./rl/ppo.ts";

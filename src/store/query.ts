@@ -56,7 +56,7 @@ export function rowFilter<Row>({ filter, logic = "and" }: PageQuery<Row>): (row:
   return logic === "or" ? (row) => conditions.some(test(row)) : (row) => conditions.every(test(row));
 }
 
-const isTime = (field: string): boolean => /Time$|^last[A-Z]/.test(field);
+const isTime = (field: string): boolean => /(Time|_time)$|^last[A-Z]/.test(field);
 const missing = (value: unknown): boolean =>
   value === null || value === undefined || (typeof value === "number" && Number.isNaN(value));
 
