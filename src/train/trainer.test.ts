@@ -46,6 +46,28 @@ beforeEach(async () => {
 });
 
 describe("a run", () => {
+  test("records what it was started with, a version for each change, and its weights", async () => {
+    const it = trainer();
+    const started = async (change: Partial<SimulatedJob>) => {
+      const id = await it.start(job(change), owner);
+      await it.result(id);
+      return (await store.run(id))!;
+    };
+    const first = await started({});
+    const same = await started({ seed: 8 });
+    const other = await started({ reward: reward("(s) => -s.x * s.x") });
+    expect([first, same, other].map((run) => run.resources)).toEqual(
+      [1, 1, 2].map((version) => ({ id: "job/test/run", version })),
+    );
+    const set = await store.resources.get("job/test/run");
+    expect(set?.resources["reward"]).toMatchObject({ role: "reward", source: "(s) => -s.x * s.x" });
+    const weights = await store.resources.get(`${other.id}/weights`);
+    expect(weights?.resources["policy"]).toMatchObject({ type: "weights", update: 40, step: 2560 });
+    expect(weights?.version).toBeGreaterThan(0);
+    await it.deleteRun(other.id);
+    expect(await store.resources.get(`${other.id}/weights`)).toBeUndefined();
+  });
+
   test("ends with its spans, curve and checkpoint in the store", async () => {
     const it = trainer();
     const id = await it.start(job(), owner);

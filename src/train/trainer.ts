@@ -3,6 +3,7 @@ import type { LightningStore, Run, RunQuery } from "../store/records.ts";
 import { runId } from "../trace/ids.ts";
 import type { RunEvent } from "./events.ts";
 import type { Job, RunProgress, TrainResult } from "./job.ts";
+import { jobResources, jobResourcesId } from "./job-resources.ts";
 import type { RunController } from "./run-controller.ts";
 import { checkJob, createController, jobSize, storedEvents, type RunKindOptions } from "./run-kinds.ts";
 
@@ -45,8 +46,10 @@ export class Trainer {
     randomBytes(bytes);
     const { updates, steps } = jobSize(job);
     const createdAt = now();
+    const id = runId(createdAt, bytes);
+    const resources = await store.resources.keep(jobResourcesId(owner, job), jobResources(job), id);
     const run: Run = {
-      id: runId(createdAt, bytes),
+      id,
       kind: job.kind,
       name: job.name,
       notebook: owner.notebook,
@@ -65,6 +68,7 @@ export class Trainer {
       updatedAt: createdAt,
       activeTime: 0,
       metrics: {},
+      resources: { id: resources.id, version: resources.version },
     };
     await store.commit({ run });
     await this.#launch(run, false);
@@ -178,6 +182,7 @@ export class Trainer {
   }
 
   async #launch(run: Run, paused: boolean): Promise<void> {
+    if (run.kind === "outside") throw notRunning(run.id);
     if (ended(run)) {
       throw new FulguriteError(
         "train/ended",
@@ -220,6 +225,7 @@ export class Trainer {
 
   /** A run whose owner is gone is paused. */
   async #settled(run: Run): Promise<Run> {
+    if (run.kind === "outside") return run;
     if (run.status !== "running" && run.status !== "queued") return run;
     if (this.#live.has(run.id) || (await this.#isLocked(run.id))) return run;
     // Its owner may have ended it between the first reading and the look at its lock.
