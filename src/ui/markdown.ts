@@ -1,6 +1,8 @@
 import type { nothing } from "lit";
 import { html, type TemplateResult } from "lit";
 import MarkdownIt, { type Token } from "markdown-it";
+import "./math.ts";
+import { mathRule } from "./math-rule.ts";
 
 let parser: InstanceType<typeof MarkdownIt> | null = null;
 
@@ -11,7 +13,10 @@ type Content = TemplateResult | string | typeof nothing;
  * sanitised. Links keep the schemes that markdown-it lets through (no javascript:, vbscript:, file:).
  */
 export function markdown(source: string): TemplateResult {
-  parser ??= new MarkdownIt({ html: false, linkify: false, typographer: true });
+  if (!parser) {
+    parser = new MarkdownIt({ html: false, linkify: false, typographer: true });
+    mathRule(parser);
+  }
   return html`${block(parser.parse(source, {}))}`;
 }
 
@@ -56,6 +61,11 @@ const inline = (tokens: readonly Token[]): Content[] =>
     switch (token.type) {
       case "code_inline":
         return html`<code>${token.content}</code>`;
+      case "math":
+        return html`<fulgurite-math
+          .source=${token.content}
+          ?display=${token.markup === "$$"}
+        ></fulgurite-math>`;
       case "softbreak":
         return " ";
       case "hardbreak":

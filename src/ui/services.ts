@@ -5,6 +5,8 @@ import type { TrainerClient } from "./trainer-client.ts";
 
 /** Lends a notebook the page's trainer: its cells start runs, wait for them, and stop them. */
 export const notebookServices = (trainer: TrainerClient, notebook: string): NotebookServices => ({
+  // Behind the session's gate: only hosts that the person granted arrive here.
+  fetch: (url, init) => fetch(url, init),
   async train(job, cell, onStarted, signal) {
     signal.throwIfAborted();
     const runId = await trainer.start(job, { notebook, cell });
