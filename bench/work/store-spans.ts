@@ -22,7 +22,11 @@ function randomBits(seed: number): () => number {
 }
 
 function tokensOf(bits: () => number): TokenColumns {
-  const ids = (length: number): Int32Array => Int32Array.from({ length }, () => bits() % vocabulary);
+  const ids = (length: number): Int32Array => {
+    const values = new Int32Array(length);
+    for (let i = 0; i < length; i++) values[i] = bits() % vocabulary;
+    return values;
+  };
   const logProbabilities = new Float32Array(responseTokens);
   for (let i = 0; i < responseTokens; i++) logProbabilities[i] = Math.log((bits() + 1) / 2 ** 32);
   return {
