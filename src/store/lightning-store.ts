@@ -8,7 +8,16 @@ import { findRollouts, selectFound, type FindRollouts, type FindSpans } from "./
 import { GroupCommit } from "./group-commit.ts";
 import type { RolloutStatistics } from "./lightning-records.ts";
 import type { Page } from "./query.ts";
-import { readStored, selectSpans, spanTables, type Batch, type ColdNeeds } from "./read.ts";
+import {
+  inStretches,
+  readStored,
+  readStretch,
+  selectSpans,
+  spanTables,
+  type Batch,
+  type ColdNeeds,
+  type ScannedBatch,
+} from "./read.ts";
 import type {
   Checkpoint,
   Commit,
@@ -26,11 +35,12 @@ import type {
 import { checkRollout, readRollouts } from "./rollouts.ts";
 import { sealTail } from "./seal.ts";
 import { sealRows } from "./segment.ts";
-import type { SpanColumns } from "./span-columns.ts";
+import { TailColumns, type SpanColumns } from "./span-columns.ts";
 import { checkSpan } from "./span.ts";
 import { SpanIds } from "./span-ids.ts";
 import {
   StorageFailure,
+  type Segment,
   type Storage,
   type StorageTransaction,
   type TableName,
@@ -39,6 +49,7 @@ import {
 import { runHasEnded } from "./state-machines.ts";
 import { addStatistics, noStatistics } from "./statistics.ts";
 import { explain } from "./store-errors.ts";
+import { unpackGroup } from "./tail-group.ts";
 import { TailCache } from "./tail-cache.ts";
 import { RolloutQueue } from "./rollout-queue.ts";
 import { ResourceShelf } from "./resources.ts";
@@ -193,6 +204,33 @@ export class TransactionalStore implements LightningStore {
   async columns(query: SpanQuery): Promise<SpanColumns[]> {
     const batches = await this.#batches(query, { tokens: false, texts: false });
     return batches.map(({ columns }) => columns);
+  }
+
+  async *scan(query: SpanQuery): AsyncGenerator<ScannedBatch> {
+    const { runId } = query;
+    const withTokens = query.tokens !== false;
+    const [segments, groups] = await this.#read(spanTables, (transaction) =>
+      Promise.all([this.#catalogue.segments(transaction, runId), transaction.list("tail", runId)]),
+    );
+    const read = async (stretch: readonly Segment[]): Promise<readonly ScannedBatch[]> => {
+      const { batches, damaged } = await this.#read(spanTables, (transaction) =>
+        readStretch(transaction, stretch, query, withTokens, this.#catalogue),
+      );
+      for (const damage of damaged) await this.#setAside(damage);
+      return batches;
+    };
+    const stretches = inStretches(segments, query, withTokens);
+    // The disk reads the next stretch while this one is looked at.
+    let next = stretches[0] ? read(stretches[0]) : null;
+    for (let i = 0; next; i++) {
+      const batches = await next;
+      next = stretches[i + 1] ? read(stretches[i + 1]!) : null;
+      // Whoever stops early must not leave a failure behind that nobody handles.
+      next?.catch(() => null);
+      yield* batches;
+    }
+    const rows = groups.flatMap(({ value }) => unpackGroup(value));
+    if (rows.length > 0) yield { columns: new TailColumns(rows), tokens: [] };
   }
 
   async #batches(query: SpanQuery, needs?: ColdNeeds): Promise<readonly Batch[]> {

@@ -1,3 +1,4 @@
+import { FulguriteError } from "../gpu/error.ts";
 import type { CatalogueCache } from "./catalogue-cache.ts";
 import { openIntact, type Damage, type Expected } from "./damage.ts";
 import type { Span, SpanQuery, TokenColumns } from "./records.ts";
@@ -15,7 +16,7 @@ import {
 } from "./storage.ts";
 import { unpackGroup } from "./tail-group.ts";
 import { decodeTexts, type TextRows } from "./text-chunks.ts";
-import { decodeTokens } from "./token-chunks.ts";
+import { decodeTokens, type TokenLists } from "./token-chunks.ts";
 
 export const spanTables: readonly TableName[] = ["bookkeeping", "segments", "blobs", "tail", "tokens"];
 
@@ -73,6 +74,69 @@ export async function readStored(
     batches.push({ columns: new TailColumns(tail), rows: null, tokens: null, texts: null });
   return { batches, damaged };
 }
+
+/** A sealed or growing batch of a run, as it lies. */
+export interface ScannedBatch {
+  readonly columns: SpanColumns;
+  /** Token lists of a sealed batch, in order of its rows; a tail's rows have their own. */
+  readonly tokens: readonly TokenLists[];
+}
+
+/** Bytes that are read in one go. */
+const scanBytes = 12 * 2 ** 20;
+
+/** Segments of one scan in stretches that are read together. */
+export function inStretches(segments: readonly Segment[], query: SpanQuery, tokens: boolean): Segment[][] {
+  const stretches: Segment[][] = [];
+  let bytes = Infinity;
+  for (const segment of segments) {
+    if (segment.damage !== null || !mayHold(segment, query)) continue;
+    const cold = tokens ? segment.tokens : null;
+    const more =
+      segment.byteLength +
+      (!cold
+        ? 0
+        : "chunks" in cold
+          ? cold.chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+          : cold.byteLength);
+    if (bytes + more > scanBytes) {
+      stretches.push([]);
+      bytes = 0;
+    }
+    stretches.at(-1)!.push(segment);
+    bytes += more;
+  }
+  return stretches;
+}
+
+/** Reads one stretch. Segments that were compacted meanwhile are an error: their rows are elsewhere now. */
+export async function readStretch(
+  transaction: StorageTransaction,
+  segments: readonly Segment[],
+  query: SpanQuery,
+  tokens: boolean,
+  catalogue: CatalogueCache,
+): Promise<{ readonly batches: readonly ScannedBatch[]; readonly damaged: readonly Damage[] }> {
+  const there = new Set((await catalogue.segments(transaction, query.runId)).map(({ number }) => number));
+  if (segments.some(({ number }) => !there.has(number))) throw changedError(query.runId);
+  const damaged: Damage[] = [];
+  const opened = await Promise.all(
+    segments.map((segment) =>
+      openSegment(transaction, segment, { runId: query.runId }, { tokens, texts: false }, catalogue, damaged),
+    ),
+  );
+  const batches = opened
+    .filter((batch) => batch !== null)
+    .map(({ columns, tokens }) => ({ columns, tokens: (tokens ?? []).map(({ content }) => content.lists) }));
+  return { batches, damaged };
+}
+
+const changedError = (runId: string): FulguriteError =>
+  new FulguriteError(
+    "store/changed",
+    `Run ${runId} was compacted, or deleted, while it was read.`,
+    "Read it again.",
+  );
 
 async function openSegment(
   transaction: StorageTransaction,

@@ -14,6 +14,7 @@ import type { Page } from "./query.ts";
 import type { ResourceShelf } from "./resources.ts";
 import type { RolloutQueue } from "./rollout-queue.ts";
 import type { Workers } from "./workers.ts";
+import type { ScannedBatch } from "./read.ts";
 import type { SpanColumns } from "./span-columns.ts";
 
 export type AttributeValue = string | number | boolean | null;
@@ -237,6 +238,11 @@ export interface LightningStore {
    * (other rows too).
    */
   columns(query: SpanQuery): Promise<SpanColumns[]>;
+  /**
+   * The same one after another, with the token lists as they lie: a million rows pass by without being in memory together.
+   * Rejects with "store/changed" where another tab compacts the run meanwhile.
+   */
+  scan(query: SpanQuery): AsyncIterable<ScannedBatch>;
   checkpoint(runId: string): Promise<Checkpoint | undefined>;
   /** By number. */
   rollouts(query: RolloutQuery): Promise<Rollout[]>;
