@@ -53,7 +53,8 @@ function randomStep(seed: number): string {
       () =>
         `if (${number(1, names)} ${pick(["<", ">="])} ${number(1, names)}) { ${statements(0, names, inLoop)} }`,
     ];
-    if (inLoop) forms.push(() => `if (${number(1, names)} > 6) ${pick(["break", "continue"])};`);
+    if (inLoop)
+      forms.push(() => `if (${number(1, names)} > ${below(5) - 2}) ${pick(["break", "continue"])};`);
     if (depth > 0) {
       forms.push(
         () => `for (let i${depth} = ${below(3)}; i${depth} < ${2 + below(4)}; i${depth}++) {
