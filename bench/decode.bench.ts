@@ -1,0 +1,72 @@
+import { openGpuDevice } from "../src/gpu/device.ts";
+import { random4, stream } from "../src/kernels/philox.ts";
+import { createCpuLanguageEngine } from "../src/lm/cpu-language-engine.ts";
+import type { GenerateRequest, LanguageEngine } from "../src/lm/language-engine.ts";
+import { createWebGpuLanguageEngine } from "../src/lm/webgpu-language-engine.ts";
+import type { Bench, Measurement } from "./harness/bench.ts";
+import { interleave } from "./harness/interleave.ts";
+import { gptShape } from "./work/gpt.ts";
+
+const PROMPT = 32;
+const TOKENS = 32;
+const BATCHES = [1, 16, 64] as const;
+
+const bench: Bench = {
+  where: "page",
+  about: `sampling of ${TOKENS} tokens after prompts of ${PROMPT} by the model of gpt-step, in batches of ${BATCHES.join(", ")}`,
+  async run({ progress }) {
+    const gpu = await openGpuDevice(navigator.gpu);
+    const engines: Record<string, LanguageEngine> = {
+      cpu: await createCpuLanguageEngine(gptShape, { seed: 1 }),
+    };
+    if (gpu) engines["webgpu"] = await createWebGpuLanguageEngine(gptShape, { seed: 1, device: gpu });
+    const words = new Uint32Array(4);
+    const requests = (count: number): GenerateRequest[] =>
+      Array.from({ length: count }, (_, row) => ({
+        prompt: Int32Array.from({ length: PROMPT }, (__, t) => {
+          random4(2, stream.check, row, t, words);
+          return t === 0 ? row : words[0]! % gptShape.vocabularySize;
+        }),
+        ...{ maxTokens: TOKENS, temperature: 1, stopTokens: [], allowed: null, seed: row },
+      }));
+    const measurements: Measurement[] = [];
+    for (const batch of BATCHES) {
+      progress(`batch ${batch}`);
+      const sampled: Record<string, string> = {};
+      const run = (name: string) => async (): Promise<void> => {
+        const generations = await engines[name]!.generate(requests(batch));
+        sampled[name] = generations.map(({ tokens }) => tokens.join(" ")).join("\n");
+      };
+      const names = Object.keys(engines);
+      const times = await interleave(Object.fromEntries(names.map((name) => [name, run(name)])), {
+        ...{ rounds: 5, budget: 6000 },
+      });
+      const tokens = batch * TOKENS;
+      if (sampled["cpu"]!.split(/\s/).length !== tokens) throw new Error("fewer tokens than asked for");
+      if (gpu) {
+        const before = { ...gpu.counters };
+        await run("webgpu")();
+        measurements.push({
+          metric: "dispatches-per-token",
+          unit: "count",
+          value: (gpu.counters.dispatches - before.dispatches) / TOKENS,
+          note: `batch ${batch}, prefill included, ${gpu.counters.submits - before.submits} submits in all`,
+        });
+      }
+      for (const name of names.reverse()) {
+        measurements.push({
+          metric: "tokens-per-second",
+          unit: "tokens/s",
+          value: (tokens / times[name]!.median) * 1000,
+          ...(name === "cpu" ? { engine: "cpu" } : {}),
+          note: `batch ${batch}`,
+        });
+      }
+    }
+    for (const engine of Object.values(engines)) engine.dispose();
+    gpu?.dispose();
+    return measurements;
+  },
+};
+
+export default bench;
