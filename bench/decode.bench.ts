@@ -8,7 +8,7 @@ import { interleave } from "./harness/interleave.ts";
 import { gptShape } from "./work/gpt.ts";
 
 const PROMPT = 32;
-const TOKENS = 32;
+const TOKENS = 16;
 const BATCHES = [1, 16, 64] as const;
 
 const bench: Bench = {
@@ -39,7 +39,7 @@ const bench: Bench = {
       };
       const names = Object.keys(engines);
       const times = await interleave(Object.fromEntries(names.map((name) => [name, run(name)])), {
-        ...{ rounds: 5, budget: 6000 },
+        ...{ rounds: 3, budget: 0, warmUp: 0 },
       });
       const tokens = batch * TOKENS;
       if (sampled["cpu"]!.split(/\s/).length !== tokens) throw new Error("fewer tokens than asked for");
