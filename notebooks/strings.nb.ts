@@ -152,7 +152,7 @@ export const byPart = await train({
 /*
 ## Lesson: it stops trying too early
 
-The entropy bonus pays for being undecided. Turn it down from 0.02 to 0.003 and the model settles on a half-right way to reverse: siblings give the same answer, their rewards are equal, and equal rewards teach nothing. In the PyTorch runs it ended at 0.52 after 205,000 rollouts, where the larger bonus reached 1.00.
+The entropy bonus pays for being undecided. Without it the model settles on a half-right way to reverse: siblings give the same answer, their rewards are equal, and equal rewards teach nothing. With a small bonus of 0.003 it is a matter of luck and patience: of four seeds tried here, two had passed 0.9 after some 130,000 rollouts, and in PyTorch one ended at 0.52 after 205,000.
 
 Watch *entropy* fall and *zero-variance groups* rise.
 */
@@ -163,8 +163,8 @@ export const stuck = await train({
   reward: defineReward((word: string, answer: string) => share(solve("reverse", word), answer)),
   tasks,
   policy,
-  algorithm: grpo({ groupSize: 8, updates: 600, maxTokens: 5, entropyCoefficient: 0.003 }),
-  name: "reverse, entropy bonus 0.003",
+  algorithm: grpo({ groupSize: 8, updates: 480, maxTokens: 5, entropyCoefficient: 0 }),
+  name: "reverse, no entropy bonus",
 });
 
 // %% [md] about-sparse
