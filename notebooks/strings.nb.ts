@@ -154,7 +154,7 @@ export const byPart = await train({
 
 The entropy bonus pays for being undecided. Without it the model settles on a half-right way to reverse: siblings give the same answer, their rewards are equal, and equal rewards teach nothing. With a small bonus of 0.003 it is a matter of luck and patience: of four seeds tried here, two had passed 0.9 after some 130,000 rollouts, and in PyTorch one ended at 0.52 after 205,000.
 
-Watch *entropy* fall and *zero-variance groups* rise.
+Watch *entropy* fall and *zero-variance groups* rise: the recorded run ended at 0.55, with 97 of 100 groups that teach nothing.
 */
 
 // %% entropy lazy
