@@ -1,4 +1,5 @@
 import {
+  DataType,
   Dictionary,
   Field,
   Float32,
@@ -19,6 +20,7 @@ import {
 } from "apache-arrow";
 import type { Span, TokenColumns } from "../../store/records.ts";
 import { importProblem, messageOf, type Imported, type ImportProblem } from "../../trace/import-problem.ts";
+import { checkArrowBounds } from "./arrow-bounds.ts";
 import { isFields, wrongSpan } from "./checks.ts";
 import { decodeCloneable, encodeCloneable } from "./cloneable-json.ts";
 
@@ -144,10 +146,15 @@ export function encodeSpanTable(spans: readonly Span[]): Uint8Array<ArrayBuffer>
   return new Uint8Array(tableToIPC(new Table(schema, [new RecordBatch(schema, data)]), "file"));
 }
 
-const asArray = (value: unknown): Int32Array | Float32Array | null => {
-  const array = value instanceof Vector ? (value.toArray() as unknown) : value;
-  return array instanceof Int32Array || array instanceof Float32Array ? array.slice() : null;
-};
+/** Numbers of a list; null for a list of anything else. Its offsets may say more than there is. */
+function asArray(value: unknown): Int32Array | Float32Array | null {
+  if (!(value instanceof Vector)) return null;
+  if (value.length === 0) return DataType.isFloat(value.type) ? new Float32Array() : new Int32Array();
+  if (value.data.length !== 1) return null;
+  const [{ values, length }] = value.data as [Data<Int32 | Float32>];
+  if (!(values instanceof Int32Array || values instanceof Float32Array)) return null;
+  return length <= values.length ? values.slice(0, length) : null;
+}
 
 function tokensAt(row: Readonly<Record<string, unknown>>): TokenColumns | null {
   const columns = tokenColumns.map(([key]) => [key, asArray(row[key])] as const);
@@ -179,14 +186,18 @@ export function decodeSpanTable(bytes: Uint8Array): Imported<Span> {
   const problems: ImportProblem[] = [];
   let row = 0;
   try {
+    checkArrowBounds(bytes);
     const table = tableFromIPC(bytes);
     const columns = table.schema.fields.map(({ name }, i) => [name, table.getChildAt(i)] as const);
     const missing = [...textFields, "sequence", "startTime", "endTime", "attributes"].filter(
       (name) => !columns.some(([known]) => known === name),
     );
     if (missing.length > 0) throw new Error(`there is no column ${missing.join(", ")}`);
-    const rows = Math.min(table.numRows, ...columns.map(([, column]) => column?.length ?? 0));
-    if (rows < table.numRows) throw new Error(`it says ${table.numRows} rows and has ${rows}`);
+    // A damaged length would make rows without end. Every row takes more than one byte: its id's offset alone takes four.
+    const rows = table.numRows;
+    if (rows > bytes.length / 4) throw new Error(`it says ${rows} rows, in ${bytes.length} bytes`);
+    const short = columns.find(([, column]) => (column?.length ?? 0) < rows);
+    if (short) throw new Error(`column ${short[0]} is shorter than the others`);
     while (row < rows) {
       const at = row++;
       try {

@@ -114,6 +114,8 @@ function readLink(reader: WireReader): OtlpLink {
   return { ...link, attributes: Object.fromEntries(attributes) };
 }
 
+const kindOf = (value: bigint): number => (value < 6n ? Number(value) : 0);
+
 function readSpan(reader: WireReader): Omit<OtlpSpan, "resource" | "scope"> {
   const attributes: [string, OtlpValue][] = [];
   const events: OtlpEvent[] = [];
@@ -136,7 +138,7 @@ function readSpan(reader: WireReader): Omit<OtlpSpan, "resource" | "scope"> {
     3: [bytes, (it) => (span.traceState = it.text())],
     4: [bytes, (it) => (span.parentId = hexOf(it.bytes()) || null)],
     5: [bytes, (it) => (span.name = it.text())],
-    6: [varint, (it) => (span.kind = Number(it.varint()))],
+    6: [varint, (it) => (span.kind = kindOf(it.varint()))],
     7: [fixed64, (it) => (span.startTime = it.fixed64())],
     8: [fixed64, (it) => (span.endTime = it.fixed64())],
     9: [bytes, (it) => attributes.push(readEntry(it.message()))],

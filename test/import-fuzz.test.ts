@@ -1,0 +1,29 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import type { FileKind } from "../src/adapter/exchange/index.ts";
+import { fileKinds, goodFiles, importFault, mutate, numbersFrom } from "./support/import-fuzz.ts";
+
+const found = new URL("./fixtures/imports/", import.meta.url);
+
+test.each(fileKinds)("wounded files of kind %s are read without a throw, a hang or a bad record", (kind) => {
+  expect(importFault(goodFiles[kind], kind)).toBeNull();
+  const end = performance.now() + 700;
+  for (let seed = 1; performance.now() < end; seed++) {
+    const bytes = mutate(goodFiles[kind], numbersFrom(seed));
+    const fault = importFault(bytes, kind);
+    if (fault !== null) expect.fail(`seed ${seed}: ${fault}`);
+  }
+});
+
+test("files that once broke an import no longer do", () => {
+  const names = readdirSync(found).filter((name) => name.endsWith(".bin"));
+  expect(names.length).toBeGreaterThan(0);
+  for (const name of names) {
+    const kind = name.split(".")[0] as FileKind;
+    expect(fileKinds).toContain(kind);
+    expect([name, importFault(new Uint8Array(readFileSync(new URL(name, found))), kind)]).toEqual([
+      name,
+      null,
+    ]);
+  }
+});
