@@ -88,6 +88,7 @@ export class FulguriteFooter extends LitElement {
       <p>${this.device} ${this.usage}</p>
       <p>
         Nothing leaves this tab: no server, no account, no tracking.
+        <a href="#store">Store</a>
         <a href="#how-it-works">How it works</a>
       </p>
     </footer>`;

@@ -9,6 +9,7 @@ import "./notebook.ts";
 import type { RecordedRun } from "./recorded.ts";
 import { notebookServices } from "./services.ts";
 import { loadNotebook, loadRecorded, notebookAt } from "./shelf.ts";
+import { isStore, showStore } from "./store/show-store.ts";
 import { installTheme } from "./theme.ts";
 import { asError, TrainerClient } from "./trainer-client.ts";
 import { startTrainerWorker } from "./trusted-types.ts";
@@ -140,8 +141,10 @@ page.addEventListener("fulgurite-reset", () => {
 addEventListener("pagehide", () => void flushDrafts());
 addEventListener("hashchange", () => {
   if (isArticle(location.hash)) showArticleAt(location.hash, `#notebook=${shown}`);
+  else if (isStore(location.hash)) showStore(trainer, `#notebook=${shown}`).catch(report);
   else go().catch(report);
 });
 const opening = go();
 showArticleAt(location.hash);
+if (isStore(location.hash)) showStore(trainer, "").catch(report);
 opening.catch(report);

@@ -1,10 +1,12 @@
 import * as Comlink from "comlink";
 import { FulguriteError } from "../gpu/error.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
-import type { Rollout, RolloutQuery, Run, Span, SpanQuery } from "../store/records.ts";
+import type { Rollout, RolloutQuery, Run, Span, SpanQuery, StoreUsage } from "../store/records.ts";
 import type { RescoreResult } from "../train/rescore.ts";
 import type { Reply, RunEvent, StartOptions, TrainerApi } from "../worker/api.ts";
 import type { Job } from "../train/job.ts";
+import type { ExportedFile, ExportRequest } from "../worker/export-run.ts";
+import type { RolloutPage, RolloutPageQuery } from "../worker/rollout-index.ts";
 import type { RolloutSource } from "./rollout-source.ts";
 
 /** What the page's elements ask of the trainer. Rejections are `FulguriteError`. */
@@ -51,6 +53,18 @@ export class TrainerClient implements RolloutSource {
 
   async spans(query: SpanQuery): Promise<Span[]> {
     return value(await this.#api.spans(query));
+  }
+
+  async rolloutPage(query: RolloutPageQuery): Promise<RolloutPage> {
+    return value(await this.#api.rolloutPage(query));
+  }
+
+  async exportRun(request: ExportRequest): Promise<ExportedFile> {
+    return value(await this.#api.exportRun(request));
+  }
+
+  async usage(): Promise<StoreUsage> {
+    return value(await this.#api.usage());
   }
 
   /** What another reward would have said of the run's stored rollouts. */

@@ -1,9 +1,11 @@
 import type { ErrorData } from "../gpu/error.ts";
 import type { CodeSource } from "../runner/index.ts";
-import type { Rollout, RolloutQuery, Run, Span, SpanQuery } from "../store/records.ts";
+import type { Rollout, RolloutQuery, Run, Span, SpanQuery, StoreUsage } from "../store/records.ts";
 import type { RescoreResult } from "../train/rescore.ts";
 import type { RunEvent } from "../train/events.ts";
 import type { Job } from "../train/job.ts";
+import type { ExportedFile, ExportRequest } from "./export-run.ts";
+import type { RolloutPage, RolloutPageQuery } from "./rollout-index.ts";
 
 export type { RescoreResult };
 export type { Curve, EpisodeReplay, RunEvent } from "../train/events.ts";
@@ -35,6 +37,11 @@ export interface TrainerApi {
   unwatch(watchId: number): Promise<void>;
   rollouts(query: RolloutQuery): Promise<Reply<Rollout[]>>;
   spans(query: SpanQuery): Promise<Reply<Span[]>>;
+  /** A page of rollouts, filtered and sorted. */
+  rolloutPage(query: RolloutPageQuery): Promise<Reply<RolloutPage>>;
+  /** A run, or some of its rollouts, as a file. */
+  exportRun(request: ExportRequest): Promise<Reply<ExportedFile>>;
+  usage(): Promise<Reply<StoreUsage>>;
   /** What another reward would have said of the run's newest stored rollouts. */
   rescore(runId: string, source: CodeSource): Promise<Reply<RescoreResult>>;
   /** Lends the trainer the page's end of `supplyFrames`; transfer the port. Before any agentic run. */

@@ -1,10 +1,12 @@
 import * as Comlink from "comlink";
+import { RolloutPages } from "./rollout-pages.ts";
 import { asFulguriteError } from "../gpu/error.ts";
 import { openStore } from "../store/open.ts";
 import { chooseEngine, engines } from "../train/create-engine.ts";
 import { rescore } from "../train/rescore.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Reply, TrainerApi } from "./api.ts";
+import { exportRun } from "./export-run.ts";
 import { defer, frameHosts, frameRewardHost, provideFrames, workerClock } from "./frame-hosts.ts";
 
 /** The trainer realm: the GPU device and the store live here; the page reaches it only through this surface. */
@@ -32,6 +34,7 @@ async function reply<T>(work: (trainer: Trainer) => T | Promise<T>): Promise<Rep
 
 const watches = new Map<number, () => void>();
 let nextWatch = 1;
+let pages: RolloutPages | null = null;
 
 const api: TrainerApi = {
   start: (job, owner) => reply((trainer) => trainer.start(job, owner)),
@@ -39,7 +42,11 @@ const api: TrainerApi = {
   resume: (id) => reply((trainer) => trainer.resume(id)),
   step: (id) => reply((trainer) => trainer.step(id)),
   stop: (id) => reply((trainer) => trainer.stop(id)),
-  deleteRun: (id) => reply((trainer) => trainer.deleteRun(id)),
+  deleteRun: (id) =>
+    reply((trainer) => {
+      pages?.forget(id);
+      return trainer.deleteRun(id);
+    }),
   runs: (query) => reply((trainer) => trainer.runs(query)),
   watch: (id, listener) =>
     reply(async (trainer) => {
@@ -55,6 +62,13 @@ const api: TrainerApi = {
   },
   rollouts: (query) => reply((trainer) => trainer.store.rollouts(query)),
   spans: (query) => reply((trainer) => trainer.store.spans(query)),
+  rolloutPage: (query) =>
+    reply((trainer) => {
+      pages ??= new RolloutPages(trainer.store);
+      return pages.page(query);
+    }),
+  exportRun: (request) => reply((trainer) => exportRun(trainer.store, request)),
+  usage: () => reply((trainer) => trainer.store.usage()),
   rescore: (id, source) =>
     reply(async (trainer) => {
       const host = frameRewardHost(source);

@@ -1,6 +1,15 @@
 import { ppo } from "../../src/rl/ppo.ts";
 import { cartPole } from "../../src/env/cartpole.ts";
-import type { Rollout, RolloutQuery, Run, RunStatus, Span, SpanQuery } from "../../src/store/records.ts";
+import type {
+  LightningStore,
+  Rollout,
+  RolloutQuery,
+  Run,
+  RunStatus,
+  Span,
+  SpanQuery,
+  StoreUsage,
+} from "../../src/store/records.ts";
 import { agenticCurve, simulatedCurve } from "../../src/train/curve-buffer.ts";
 import type { RunEvent } from "../../src/train/events.ts";
 import type { AgenticJob, Job, SimulatedJob } from "../../src/train/job.ts";
@@ -8,6 +17,9 @@ import type { RescoreResult } from "../../src/train/rescore.ts";
 import { wilson } from "../../src/train/wilson.ts";
 import { rolloutsInMemory } from "../../src/ui/rollout-source.ts";
 import type { Reply, TrainerApi } from "../../src/worker/api.ts";
+import { exportRun, type ExportedFile, type ExportRequest } from "../../src/worker/export-run.ts";
+import type { RolloutPage, RolloutPageQuery } from "../../src/worker/rollout-index.ts";
+import { RolloutPages } from "../../src/worker/rollout-pages.ts";
 import { FakeRollouts } from "./fake-agentic.ts";
 
 /**
@@ -325,6 +337,36 @@ export class FakeTrainer implements TrainerApi {
       .rollouts(query)
       .then((found) => ({ ok: true, value: [...found] }));
   }
+  async rolloutPage(query: RolloutPageQuery): Promise<Reply<RolloutPage>> {
+    return { ok: true, value: await this.#pages.page(query) };
+  }
+  async exportRun(request: ExportRequest): Promise<Reply<ExportedFile>> {
+    const store = {
+      run: (id: string) => Promise.resolve(this.stored.get(id)?.run),
+      rollouts: this.#rollouts,
+      spans: async (query: SpanQuery) => {
+        const rollouts =
+          query.rolloutId === undefined ? await this.#rollouts(query) : [{ id: query.rolloutId ?? "" }];
+        return rollouts.flatMap(({ id }) => this.#agentic(query.runId)?.spans(id) ?? []);
+      },
+      checkpoint: () => Promise.resolve(undefined),
+    } as unknown as LightningStore;
+    return { ok: true, value: await exportRun(store, request) };
+  }
+  usage(): Promise<Reply<StoreUsage>> {
+    const runs = [...this.stored.values()].map(({ run }, i) => ({
+      runId: run.id,
+      name: run.name,
+      bytes: 4_200_000 / (i + 1),
+    }));
+    const value = { bytes: 6_400_000, quota: 2_000_000_000, persisted: false, runs };
+    return Promise.resolve({ ok: true, value });
+  }
+  readonly #rollouts = async (query: RolloutQuery): Promise<Rollout[]> => {
+    const found = await this.rollouts(query);
+    return found.ok ? found.value : [];
+  };
+  readonly #pages = new RolloutPages({ rollouts: this.#rollouts });
   spans(query: SpanQuery): Promise<Reply<Span[]>> {
     const spans = this.#agentic(query.runId)?.spans(query.rolloutId ?? "") ?? [];
     return Promise.resolve({ ok: true, value: spans });

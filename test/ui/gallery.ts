@@ -1,4 +1,6 @@
 import "../../src/ui/notebook.ts";
+import type { Rollout } from "../../src/store/records.ts";
+import { showStore } from "../../src/ui/store/show-store.ts";
 import { installTheme } from "../../src/ui/theme.ts";
 import { TrainerClient } from "../../src/ui/trainer-client.ts";
 import { recordedRuns } from "../../src/ui/recorded.ts";
@@ -69,6 +71,29 @@ switch (scenario) {
     trainer.add(agenticJob(random(7)), "learn", 999, "succeeded");
     await session.runEager();
     break;
+  case "agentic-store":
+  case "agentic-store-million": {
+    trainer.add({ ...agenticJob(random(8)), seed: 2 }, "learn", 12, "succeeded");
+    const stored = trainer.add(agenticJob(random(7)), "learn", 40, "succeeded");
+    const source = new TrainerClient(trainer);
+    if (scenario.endsWith("million")) {
+      const [row] = stored.rollouts!.made;
+      const make = (number: number): Rollout => ({
+        ...row!.rollout,
+        id: `x/${number}`,
+        number,
+        reward: number / 1e6,
+      });
+      source.rolloutPage = ({ offset, limit }) => {
+        const items = Array.from({ length: Math.min(limit, 1_000_000 - offset) }, (_, i) =>
+          make(999_999 - offset - i),
+        );
+        return Promise.resolve({ items, total: 1_000_000, all: 1_000_000 });
+      };
+    }
+    await showStore(source, "");
+    break;
+  }
   case "agentic-running":
     await session.runEager();
     void session.run("learn");

@@ -1,0 +1,148 @@
+import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import type { ErrorData } from "../../gpu/error.ts";
+import type { StoreUsage } from "../../store/records.ts";
+import { errorNote, errorNoteStyles } from "../error-note.ts";
+import { formatBytes } from "../format.ts";
+import { base, buttons } from "../tokens.css.ts";
+import { asError } from "../trainer-client.ts";
+import type { StoreSource } from "./store-source.ts";
+
+/** `<fulgurite-usage>`: what the store uses of the disk, run by run. Dispatches "fulgurite-deleted". */
+export class FulguriteUsage extends LitElement {
+  static override properties = {
+    source: { attribute: false },
+    usage: { state: true },
+    sure: { state: true },
+    failure: { state: true },
+  };
+
+  static override styles = [
+    base,
+    buttons,
+    errorNoteStyles,
+    css`
+      :host {
+        display: block;
+        font-size: var(--size-small);
+        line-height: 20px;
+      }
+      p {
+        margin: 0;
+        padding-block: 8px;
+        color: var(--ink-quiet);
+      }
+      ol {
+        margin: 0;
+        padding: 0;
+        list-style: none;
+        border-block-end: 1px solid var(--hairline);
+      }
+      li {
+        display: grid;
+        grid-template-columns: minmax(0, 1fr) minmax(0, 1fr) 80px auto;
+        align-items: center;
+        gap: 16px;
+        min-block-size: 44px;
+        border-block-start: 1px solid var(--hairline);
+      }
+      .name {
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+      }
+      .bar {
+        block-size: 8px;
+        border-radius: 2px;
+        background: linear-gradient(var(--series-0), var(--series-0)) 0 / calc(var(--share) * 100%) 100%
+          no-repeat var(--surface);
+      }
+      .bytes {
+        text-align: end;
+        font-variant-numeric: tabular-nums;
+      }
+      @media (max-width: 559px) {
+        li {
+          grid-template-columns: minmax(0, 1fr) auto auto;
+        }
+        .bar {
+          display: none;
+        }
+      }
+    `,
+  ];
+
+  declare source: StoreSource | null;
+  declare usage: StoreUsage | null;
+  /** Run whose deletion was asked for once. */
+  declare sure: string | null;
+  declare failure: ErrorData | null;
+
+  constructor() {
+    super();
+    this.source = null;
+    this.usage = null;
+    this.sure = null;
+    this.failure = null;
+  }
+
+  protected override firstUpdated(): void {
+    void this.#read();
+  }
+
+  async #read(): Promise<void> {
+    try {
+      this.usage = (await this.source?.usage()) ?? null;
+    } catch (error) {
+      this.failure = asError(error).toData();
+    }
+  }
+
+  async #delete(runId: string): Promise<void> {
+    if (this.sure !== runId) {
+      this.sure = runId;
+      return;
+    }
+    this.sure = null;
+    try {
+      await this.source?.deleteRun(runId);
+      this.dispatchEvent(new Event("fulgurite-deleted", { bubbles: true, composed: true }));
+      await this.#read();
+    } catch (error) {
+      this.failure = asError(error).toData();
+    }
+  }
+
+  override render(): TemplateResult {
+    const { usage } = this;
+    if (!usage)
+      return html`${this.failure ? errorNote(this.failure) : html`<p aria-busy="true">Reading…</p>`}`;
+    const most = Math.max(1, ...usage.runs.map(({ bytes }) => bytes));
+    const quota = usage.quota === null ? "" : ` of the ${formatBytes(usage.quota)} that the browser allows`;
+    const kept = usage.persisted
+      ? "The browser has promised to keep it."
+      : "The browser may delete it when the disk is full; Safari does after seven days without a visit.";
+    return html`<p>${formatBytes(usage.bytes)}${quota}. ${kept}</p>
+      ${this.failure ? errorNote(this.failure) : nothing}
+      <ol>
+        ${usage.runs.map(
+          ({ runId, name, bytes }) =>
+            html`<li>
+              <span class="name">${name}</span>
+              <span class="bar" style=${`--share: ${(bytes / most).toFixed(3)}`} aria-hidden="true"></span>
+              <span class="bytes">${formatBytes(bytes)}</span>
+              <button @click=${() => this.#delete(runId)} @blur=${() => (this.sure = null)}>
+                ${this.sure === runId ? "Delete for good?" : "Delete"}
+              </button>
+            </li>`,
+        )}
+      </ol>`;
+  }
+}
+
+customElements.define("fulgurite-usage", FulguriteUsage);
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "fulgurite-usage": FulguriteUsage;
+  }
+}
