@@ -225,7 +225,7 @@ describe("a session over it", () => {
       }),
     );
     await page.evaluate(() => void notebookTest.session!.runEager());
-    await expect.poll(async () => (await cell("loop")).state.kind).toBe("running");
+    await expect.poll(async () => (await cell("loop")).state.kind, { timeout: 15_000 }).toBe("running");
     // The page itself goes on meanwhile.
     expect(await page.evaluate(() => 6 * 7)).toBe(42);
     const [stopMs, restartMs] = await page.evaluate(async () => {
@@ -245,6 +245,23 @@ describe("a session over it", () => {
     expect(stopMs).toBeLessThan(3_500);
     expect(restartMs).toBeLessThan(1_000);
     console.log(`stop ${Math.round(stopMs)} ms (2,000 of them grace), next cell ${Math.round(restartMs)} ms`);
+  });
+
+  it("lets an edit of a cell that never returns take its place, and has the others' values again", async () => {
+    await open(
+      notebook({ a: "const a = 2;", loop: "const b = a;\nfor (;;) {}", after: "const c = a * 21;\nc" }),
+    );
+    await page.evaluate(() => void notebookTest.session!.runEager());
+    await expect.poll(async () => (await cell("loop")).state.kind, { timeout: 15_000 }).toBe("running");
+    await page.evaluate(() => {
+      notebookTest.session!.edit("loop", "const b = a + 1;\nb");
+    });
+    await expect
+      .poll(() => cell("loop"), { timeout: 15_000 })
+      .toMatchObject({ state: { kind: "done" }, outputs: [{ value: { text: "3" } }] });
+    await expect
+      .poll(() => cell("after"), { timeout: 15_000 })
+      .toMatchObject({ state: { kind: "done" }, outputs: [{ value: { text: "42" } }] });
   });
 
   it("replaces a hung kernel by itself and says why", async () => {
