@@ -25,6 +25,8 @@ export const stream = {
   task: 8,
   /** Demonstrations of a warm start. step = optimizer step, index = row. */
   demonstration: 9,
+  /** Resampling of runs for a bootstrap interval. step = resample, index = draw. */
+  resample: 10,
 } as const;
 
 const M0 = 0xd2511f53;
