@@ -14,6 +14,12 @@ export { a2c } from "./rl/a2c.ts";
 export { reinforce } from "./rl/reinforce.ts";
 export { episodeGrpo } from "./rl/episode-grpo.ts";
 export { ppoLagrangian } from "./rl/ppo-lagrangian.ts";
+export { behaviourCloning, type Demonstrations } from "./rl/behaviour-cloning.ts";
+export { decodeCheckpoint, encodeCheckpoint, readCheckpointHeader } from "./rl/checkpoint-file.ts";
+export { exportPolicy } from "./rl/export-policy.ts";
+export { decodeTensors, encodeTensors } from "./nn/safetensors.ts";
+export { sweep, type SweepOptions, type SweepResult, type SweepSetting } from "./train/sweep.ts";
+export { bootstrapInterval, interquartileMean } from "./train/interquartile-mean.ts";
 export type { AlgorithmConfig, PolicyGradientConfig } from "./rl/config.ts";
 export { cartPole } from "./env/cartpole.ts";
 export {

@@ -6,6 +6,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import type { RewardDefinition } from "../reward/index.ts";
 import { filteredCloning, grpo } from "../rl/grpo.ts";
 import { a2c } from "../rl/a2c.ts";
+import { behaviourCloning } from "../rl/behaviour-cloning.ts";
 import { episodeGrpo } from "../rl/episode-grpo.ts";
 import { ppo } from "../rl/ppo.ts";
 import { ppoLagrangian } from "../rl/ppo-lagrangian.ts";
@@ -65,6 +66,7 @@ export const cellApiNames = [
   "reinforce",
   "episodeGrpo",
   "ppoLagrangian",
+  "behaviourCloning",
   "grpo",
   "filteredCloning",
   "characterPolicy",
@@ -112,6 +114,7 @@ export function createCellApi(host: CellHost): CellApi {
     reinforce,
     episodeGrpo,
     ppoLagrangian,
+    behaviourCloning,
     grpo,
     filteredCloning,
     characterPolicy,

@@ -85,6 +85,12 @@ const simulatedAlgorithm: read.Reader<AlgorithmConfig> = read.object<AlgorithmCo
       aggregation: read.oneOf("episode-mean", "step-mean", "constant-length"),
     }),
   ),
+  demonstrations: read.nullable(
+    read.object<NonNullable<AlgorithmConfig["demonstrations"]>>({
+      observations: read.list(read.finite, 4_000_000),
+      actions: read.list(read.finite, 1_000_000),
+    }),
+  ),
   costLimit: read.nullable(read.object<CostLimit>({ limit: read.finite, initial: read.finite, control })),
   hidden: read.list(counter, 16),
   separateTowers: read.boolean,
@@ -210,6 +216,7 @@ export const job = read.union<"kind", Job>("kind", {
     environment: read.text(400_000),
     reward: read.nullable(reward),
     cost: read.nullable(reward),
+    loss: read.nullable(reward),
     algorithm: simulatedAlgorithm,
     seed: read.whole(0xffffffff),
     name: read.text(200),

@@ -94,6 +94,13 @@ export interface PolicyGradientConfig {
   readonly truncationBootstrap: boolean;
   /** Null: advantages over time (GAE). */
   readonly groups: EpisodeGroups | null;
+  /**
+   * Null: the policy acts for itself. Else the rows are these, [N x T x observation] and [N x T], all with advantage 1.
+   */
+  readonly demonstrations: {
+    readonly observations: readonly number[];
+    readonly actions: readonly number[];
+  } | null;
   /** Null: no cost is looked at. */
   readonly costLimit: CostLimit | null;
   /** Hidden layer widths, tanh. */

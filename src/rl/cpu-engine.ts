@@ -2,9 +2,10 @@ import { FulguriteError } from "../gpu/error.ts";
 import { initializeParameters } from "../nn/initialize.ts";
 import { policyHead } from "../kernels/action-space.ts";
 import type { ParameterLayout } from "../nn/parameter-layout.ts";
+import { checkDemonstrations } from "./behaviour-cloning.ts";
 import { CpuCredit } from "./cpu-credit.ts";
 import { createCpuKernels, type CpuKernels } from "./cpu-kernels.ts";
-import { CpuRollout } from "./cpu-rollout.ts";
+import { CpuRollout, type EpisodeSums } from "./cpu-rollout.ts";
 import { CpuUpdate } from "./cpu-update.ts";
 import type { EngineRequest, TrainingEngine, TrainingState, UpdateMetrics } from "./engine.ts";
 import { explainedVariance } from "./gae.ts";
@@ -25,6 +26,7 @@ export async function createCpuEngine(request: EngineRequest): Promise<TrainingE
   const { environment, algorithm } = request;
   const { observationSize } = environment;
   if (request.loss) checkTowers(request.loss, algorithm);
+  checkDemonstrations(environment, algorithm);
   const layout = networkLayout(environment, algorithm);
   let kernels: CpuKernels;
   try {
@@ -54,6 +56,10 @@ export async function createCpuEngine(request: EngineRequest): Promise<TrainingE
   }
   return new CpuEngine(request, layout, kernels);
 }
+
+const NO_EPISODES: EpisodeSums = {
+  ...{ episodes: 0, episodeReturn: 0, environmentReturn: 0, episodeCost: 0, episodeLength: 0, reward: NaN },
+};
 
 class CpuEngine implements TrainingEngine {
   readonly engine = "cpu";
@@ -87,6 +93,7 @@ class CpuEngine implements TrainingEngine {
     this.#multiplier = algorithm.costLimit && new CostMultiplier(algorithm.costLimit);
     const logStd = layout.tensors.find((tensor) => tensor.name === "actor.logStd")?.offset ?? 0;
     this.#rollout = new CpuRollout(request, kernels, { logStd, normalization: this.#normalization });
+    if (algorithm.demonstrations) this.#rollout.demonstrate(algorithm.demonstrations);
     this.#credit = new CpuCredit(algorithm, this.#rollout, this.#normalization);
     this.#epochs = new CpuUpdate(
       algorithm,
@@ -190,7 +197,9 @@ class CpuEngine implements TrainingEngine {
     const rollout = this.#rollout;
 
     const stepWork = this.#layout.length * Math.ceil(envs / block.columns) * block.columns;
-    const ended = await this.#drive(rollout.collect(update), stepWork);
+    const ended = algorithm.demonstrations
+      ? NO_EPISODES
+      : await this.#drive(rollout.collect(update), stepWork);
     if (ended === null) return;
     const multiplier = this.#multiplier?.value ?? NaN;
     const credit = this.#credit;

@@ -2,6 +2,7 @@ import { policyHead, type PolicyHead } from "../kernels/action-space.ts";
 import { exp } from "../kernels/math.ts";
 import { normal } from "../kernels/normal.ts";
 import { random4, stream, uniform } from "../kernels/philox.ts";
+import type { PolicyGradientConfig } from "./config.ts";
 import type { CpuKernels } from "./cpu-kernels.ts";
 import type { EngineRequest } from "./engine.ts";
 import type { RunningNormalization } from "./normalization.ts";
@@ -162,6 +163,15 @@ export class CpuRollout {
       if (values.length > columns) this.lastCostValues.set(values.subarray(columns, columns + count), first);
     }
     return sums;
+  }
+
+  /** Takes the rows from an expert instead: an episode each, with a reward of 1 and so an advantage of 1. */
+  demonstrate({ observations, actions }: NonNullable<PolicyGradientConfig["demonstrations"]>): void {
+    this.observations.set(observations);
+    (this.#head.kind === "gaussian" ? this.sampled : this.actions).set(actions);
+    this.masks.fill(0xffffffff);
+    this.rewards.fill(1);
+    this.ended.fill(1);
   }
 
   /** New whole episodes for all; siblings of a group start alike. */

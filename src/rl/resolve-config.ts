@@ -33,6 +33,7 @@ export const neutral = {
   truncationBootstrap: true,
   groups: null,
   costLimit: null,
+  demonstrations: null,
   hidden: [64, 64],
   separateTowers: true,
 } as const satisfies Partial<PolicyGradientConfig>;

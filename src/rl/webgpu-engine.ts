@@ -6,6 +6,9 @@ import { random4, stream } from "../kernels/philox.ts";
 import { ScalarSlots } from "../kernels/scalars.ts";
 import { initializeParameters } from "../nn/initialize.ts";
 import type { EngineRequest, TrainingEngine, TrainingState, UpdateMetrics } from "./engine.ts";
+import { policyHead } from "../kernels/action-space.ts";
+import { checkDemonstrations } from "./behaviour-cloning.ts";
+import type { PolicyGradientConfig } from "./config.ts";
 import { CostMultiplier } from "./lagrangian.ts";
 import { networkLayout } from "./network.ts";
 import { initialNormalization, normalizationLength } from "./normalization.ts";
@@ -37,6 +40,7 @@ const IN_FLIGHT = 2;
 export async function createWebGpuEngine(request: EngineRequest, device: GpuDevice): Promise<TrainingEngine> {
   const { algorithm, environment, reward, cost = null, loss = null } = request;
   if (loss) checkTowers(loss, algorithm);
+  checkDemonstrations(environment, algorithm);
   const planned = { ...algorithm, environment, reward, cost, loss };
   planPpoMemory(device, planned);
   const plan = createPpoPlan(device, planned);
@@ -108,6 +112,7 @@ class WebGpuEngine implements TrainingEngine {
       const ones = layout.pack(new Float32Array(layout.plainLength).fill(1));
       gpu.device.queue.writeBuffer(buffers.moments, layout.length * 4, ones);
     }
+    if (algorithm.demonstrations) this.#demonstrate(algorithm.demonstrations);
     this.#writeConstants();
   }
 
@@ -127,7 +132,8 @@ class WebGpuEngine implements TrainingEngine {
     device.queue.writeBuffer(buffers.scalars, 0, this.#scalars.bytes);
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (let chunk = 0; chunk < sizes.chunks; chunk++) plan.encode(pass, rollout, 1 + chunk);
+    const chunks = this.#request.algorithm.demonstrations ? 0 : sizes.chunks;
+    for (let chunk = 0; chunk < chunks; chunk++) plan.encode(pass, rollout, 1 + chunk);
     for (const dispatch of credit) plan.encode(pass, dispatch, 0);
     for (let n = 0; n < sizes.minibatches; n++) {
       for (const dispatch of minibatch) plan.encode(pass, dispatch, 1 + sizes.chunks + n);
@@ -246,6 +252,25 @@ class WebGpuEngine implements TrainingEngine {
     this.#ppo.plan.dispose();
   }
 
+  /** As `CpuRollout.demonstrate`: every row an episode with a reward of 1. */
+  #demonstrate({ observations, actions }: NonNullable<PolicyGradientConfig["demonstrations"]>): void {
+    const { buffers, layout } = this.#ppo;
+    const { queue } = this.#gpu.device;
+    const size = this.#request.environment.observationSize;
+    const rows = actions.length;
+    const padded = new Float32Array(rows * layout.observationBlocks * 4);
+    for (let row = 0; row < rows; row++) {
+      padded.set(observations.slice(row * size, (row + 1) * size), row * layout.observationBlocks * 4);
+    }
+    const gaussian = policyHead(this.#request.environment).kind === "gaussian";
+    // In the order of shaders/common/transitions.wgsl.
+    queue.writeBuffer(buffers.observations, 0, padded);
+    queue.writeBuffer(buffers.transitions, 0, (gaussian ? Float32Array : Uint32Array).from(actions));
+    queue.writeBuffer(buffers.transitions, rows * 4, new Uint32Array(rows).fill(0xffffffff));
+    queue.writeBuffer(buffers.transitions, rows * 12, new Float32Array(rows).fill(1));
+    queue.writeBuffer(buffers.transitions, rows * 16, new Uint32Array(rows).fill(1));
+  }
+
   /** Fields that never change. */
   #writeConstants(): void {
     const { algorithm, seed } = this.#request;
@@ -308,7 +333,7 @@ class WebGpuEngine implements TrainingEngine {
     const of = (name: keyof typeof metricWord): number => data[metricWord[name]]!;
     const optimizerSteps = algorithm.klStop ? of("optimizerSteps") : this.#ppo.sizes.minibatches;
     const samples = optimizerSteps * algorithm.minibatchSize;
-    const episodes = of("episodes");
+    const episodes = algorithm.demonstrations ? 0 : of("episodes");
     const perEpisode = (sum: number): number => (episodes === 0 ? NaN : sum / episodes);
     const variance = of("returnVariance");
     return {
@@ -326,7 +351,7 @@ class WebGpuEngine implements TrainingEngine {
       episodeReturn: perEpisode(of("episodeReturn")),
       environmentReturn: perEpisode(of("environmentReturn")),
       episodeLength: perEpisode(of("episodeLength")),
-      rewardMean: of("rewardMean"),
+      rewardMean: algorithm.demonstrations ? NaN : of("rewardMean"),
       optimizerSteps,
       episodeCost: this.#multiplier ? perEpisode(of("episodeCost")) : NaN,
       multiplier,

@@ -25,6 +25,8 @@ export interface SimulatedJob {
   readonly reward: RewardSource | null;
   /** What the algorithm's cost limit bounds; null or absent: no cost. */
   readonly cost?: RewardSource | null;
+  /** A row's loss (`defineLoss`) in place of the algorithm's own; null or absent: its own. */
+  readonly loss?: RewardSource | null;
   readonly algorithm: AlgorithmConfig;
   /** Unsigned 32-bit; default 1. */
   readonly seed: number;

@@ -1,3 +1,4 @@
+import type { RowLoss } from "../compile/define-loss.ts";
 import type { Environment } from "../env/environment.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { StepReward } from "../reward/define-reward.ts";
@@ -12,6 +13,8 @@ export interface JobOptions {
   readonly reward?: StepReward;
   /** What `ppoLagrangian({ costLimit })` bounds, a step function as a reward is: `defineReward.step((s, a, next) => ...)`. */
   readonly cost?: StepReward;
+  /** In place of the algorithm's surrogate, entropy bonus and value loss: `defineLoss((row) => ...)`. */
+  readonly loss?: RowLoss;
   /** Default `ppo()`. */
   readonly algorithm?: AlgorithmConfig;
   /** Unsigned 32-bit; default 1. The same seed, engine and adapter give the same bits. */
@@ -24,7 +27,7 @@ export interface JobOptions {
 
 /** The job `train` would send to a trainer, validated. Throws `FulguriteError` "train/invalid". */
 export function simulatedJob(options: JobOptions): SimulatedJob {
-  const { env, reward, cost, algorithm = ppo(), seed = 1, engine = "auto" } = options;
+  const { env, reward, cost, loss, algorithm = ppo(), seed = 1, engine = "auto" } = options;
   if (typeof env?.name !== "string") {
     throw new FulguriteError(
       "train/invalid",
@@ -60,6 +63,13 @@ export function simulatedJob(options: JobOptions): SimulatedJob {
       "Pass both: `cost: defineReward.step(...)` and `algorithm: ppoLagrangian({ costLimit: 25 })`.",
     );
   }
+  if (loss && loss.kind !== "row-loss") {
+    throw new FulguriteError(
+      "train/invalid",
+      "`loss` is not a row's loss.",
+      "Define it: `defineLoss((row) => ...)`.",
+    );
+  }
   if (!["auto", "webgpu", "cpu"].includes(engine)) {
     throw new FulguriteError(
       "train/invalid",
@@ -72,6 +82,7 @@ export function simulatedJob(options: JobOptions): SimulatedJob {
     environment: env.reference ?? env.name,
     reward: reward ? travelling(reward) : null,
     cost: cost ? travelling(cost) : null,
+    loss: loss ? travelling(loss) : null,
     algorithm,
     seed,
     name: options.name ?? env.name,
@@ -79,7 +90,7 @@ export function simulatedJob(options: JobOptions): SimulatedJob {
   };
 }
 
-const travelling = ({ source, constants, functions, line }: StepReward): RewardSource => ({
+const travelling = ({ source, constants, functions, line }: Required<RewardSource>): RewardSource => ({
   source,
   constants,
   functions,

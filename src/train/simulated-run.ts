@@ -1,3 +1,4 @@
+import { compileLoss } from "../compile/compile-loss.ts";
 import { compileStepReward, type CompiledStepReward } from "../compile/compile.ts";
 import { environmentByName } from "../env/registry.ts";
 import { FulguriteError } from "../gpu/error.ts";
@@ -39,6 +40,7 @@ export function engineRequest(job: SimulatedJob): EngineRequest & {
     environment,
     reward: compiled(job.reward),
     cost: compiled(job.cost ?? null),
+    loss: job.loss ? compileLoss(job.loss.source, { functions: {}, ...job.loss }) : null,
     algorithm: completeConfig(job.algorithm),
     seed: job.seed,
   };
@@ -146,9 +148,14 @@ export class SimulatedRun extends RunController {
     return from;
   }
 
+  /** A run on demonstrations has no rewards. */
+  get #watched(): readonly "rewardMean"[] {
+    return this.#job.algorithm.kind === "behaviour-cloning" ? [] : ["rewardMean"];
+  }
+
   #take(metrics: UpdateMetrics): void {
     // A reward that is no number spoils everything after it: it is named first.
-    const what = (["rewardMean", "policyLoss", "valueLoss", "gradientNorm", "entropy"] as const).find(
+    const what = ([...this.#watched, "policyLoss", "valueLoss", "gradientNorm", "entropy"] as const).find(
       (name) => !Number.isFinite(metrics[name]),
     );
     if (what !== undefined) {
@@ -161,7 +168,8 @@ export class SimulatedRun extends RunController {
       );
       return;
     }
-    if (!(metrics.approximateKl <= DIVERGED_KL)) {
+    // Of demonstrations there is no old policy to be far from.
+    if (this.#job.algorithm.kind !== "behaviour-cloning" && !(metrics.approximateKl <= DIVERGED_KL)) {
       this.#fault ??= new FulguriteError(
         "train/diverged",
         `Update ${metrics.update} moved the policy by ${metrics.approximateKl.toFixed(1)} nats (approximateKl); the run stopped and kept its checkpoint from before.`,

@@ -1,4 +1,7 @@
 import { describe, test } from "vitest";
+import { cartPole } from "../../src/env/cartpole.ts";
+import { behaviourCloning } from "../../src/rl/behaviour-cloning.ts";
+import { cartPoleDemonstrations } from "../support/demonstrations.ts";
 import { algorithmVariants } from "../support/algorithm-variants.ts";
 import { compareEngines } from "./compare-engines.ts";
 import { gpu } from "./support.ts";
@@ -24,5 +27,14 @@ const short = [
 describe.skipIf(!gpu)("every algorithm on both engines", () => {
   test.each(algorithmVariants.filter(([name]) => short.includes(name)))("%s", async (_, request) => {
     await compareEngines(request, 2);
+  });
+
+  test("behaviour cloning", async () => {
+    const algorithm = behaviourCloning({
+      demonstrations: cartPoleDemonstrations(60),
+      hidden: [9],
+      minibatchSize: 20,
+    });
+    await compareEngines({ environment: cartPole(), reward: null, algorithm, seed: 1 }, 2);
   });
 });

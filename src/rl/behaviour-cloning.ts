@@ -1,0 +1,109 @@
+import { actionSpace, type Environment } from "../env/environment.ts";
+import type { PolicyGradientConfig } from "./config.ts";
+import { neutral, resolveConfig } from "./resolve-config.ts";
+import { invalid } from "./validate-config.ts";
+
+/** What an expert saw and did. */
+export interface Demonstrations {
+  /** One list of numbers a step, as the environment's observations are. */
+  readonly observations: readonly (readonly number[])[];
+  /** One a step, as the environment takes them. */
+  readonly actions: readonly number[];
+}
+
+export interface BehaviourCloningOptions extends Partial<
+  Pick<
+    PolicyGradientConfig,
+    "entropyCoefficient" | "maxGradientNorm" | "weightDecay" | "optimizer" | "hidden" | "separateTowers"
+  >
+> {
+  readonly demonstrations: Demonstrations;
+  /** Passes over the demonstrations; default 20. */
+  readonly epochs?: number;
+  /** Demonstrations of one optimizer step; default about 64, a divisor of their number. */
+  readonly minibatchSize?: number;
+  /** Default 0.001. */
+  readonly learningRate?: number | { readonly start: number; readonly end: number };
+}
+
+const base: PolicyGradientConfig = {
+  ...neutral,
+  kind: "behaviour-cloning",
+  surrogate: "score",
+  envs: 1,
+  steps: 1,
+  minibatchSize: 1,
+  epochs: 1,
+  totalSteps: 1,
+  learningRate: { start: 1e-3, end: 1e-3 },
+  gamma: 0,
+  lambda: 0,
+  valueCoefficient: 0,
+  normalizeAdvantages: false,
+  truncationBootstrap: false,
+};
+
+/**
+ * Behaviour cloning (Pomerleau 1989): the likelihood of an expert's actions, L = -mean log pi(a|s), over the
+ * demonstrations in shuffled minibatches. It is the score surrogate with an advantage of 1 everywhere, without critic
+ * and without environment: an update is one pass, its "steps" are the demonstrations. Throws `rl/invalid-config`.
+ */
+export function behaviourCloning(options: BehaviourCloningOptions): PolicyGradientConfig {
+  const { demonstrations, epochs = 20, minibatchSize, ...given } = options;
+  const { observations, actions } = demonstrations ?? {};
+  const count = observations?.length ?? 0;
+  if (count === 0 || actions?.length !== count) {
+    invalid(
+      "There is not one action for every observation.",
+      "Pass demonstrations: { observations, actions }.",
+    );
+  }
+  const width = observations[0]!.length;
+  if (observations.some((observation) => observation.length !== width)) {
+    invalid("The observations are of different lengths.", "Use the environment's observations.");
+  }
+  if (!Number.isInteger(epochs) || epochs < 1)
+    invalid(`epochs is ${epochs}.`, "Use a whole number of at least 1.");
+  const config = resolveConfig("behaviourCloning", base, {
+    ...given,
+    steps: count,
+    minibatchSize: minibatchSize ?? divisorNear(count, 64),
+    totalSteps: epochs * count,
+  });
+  return { ...config, demonstrations: { observations: observations.flat(), actions: [...actions] } };
+}
+
+/** The divisor of `count` that is nearest to `wanted`. */
+function divisorNear(count: number, wanted: number): number {
+  let best = count;
+  for (let d = 1; d <= count; d++)
+    if (count % d === 0 && Math.abs(d - wanted) < Math.abs(best - wanted)) best = d;
+  return best;
+}
+
+/** Throws `rl/invalid-config` where the demonstrations are not of this environment. */
+export function checkDemonstrations(
+  environment: Environment,
+  { demonstrations }: PolicyGradientConfig,
+): void {
+  if (!demonstrations) return;
+  const { observations, actions } = demonstrations;
+  const { name, observationSize: size } = environment;
+  if (observations.length !== actions.length * size) {
+    invalid(
+      `An observation of the demonstrations has ${observations.length / actions.length} numbers, ${name}'s have ${size}.`,
+      `Use demonstrations of ${name}.`,
+    );
+  }
+  const space = actionSpace(environment);
+  if (space.kind === "continuous") return;
+  const wrong = actions.find(
+    (action) => !Number.isInteger(action) || action < 0 || action >= environment.actionCount,
+  );
+  if (wrong !== undefined) {
+    invalid(
+      `${wrong} is no action of ${name}.`,
+      `Use whole numbers from 0 to ${environment.actionCount - 1}.`,
+    );
+  }
+}

@@ -1,0 +1,333 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { afterAll, describe, expect, test } from "vitest";
+import type * as engineModule from "../src/rl/cpu-engine.ts";
+import { algorithmVariants } from "./support/algorithm-variants.ts";
+import { disagreement } from "./support/check-engine.ts";
+import { importMutated } from "./support/mutation.ts";
+import { referenceRun } from "./support/reference-update.ts";
+
+/**
+ * Faults derived from the equations, term by term: each is written into a copy of the CPU engine, which must then
+ * disagree with the f64 reference of the named variant. `npm test` seeds a dozen of them in the tests beside the code.
+ */
+const faults: readonly (readonly [
+  fault: string,
+  variant: string,
+  file: string,
+  find: string,
+  replace: string,
+])[] = [
+  ["GAE does not discount", "truncation bootstraps", "rl/gae.ts", "+ gamma * (over", "+ (over"],
+  ["GAE forgets lambda", "truncation bootstraps", "rl/gae.ts", "gamma * lambda * next", "gamma * next"],
+  [
+    "GAE crosses the end of an episode",
+    "truncation bootstraps",
+    "rl/gae.ts",
+    "over ? delta :",
+    "!over ? delta :",
+  ],
+  [
+    "the time limit bootstraps with the wrong sign",
+    "truncation bootstraps",
+    "rl/gae.ts",
+    "over ? final",
+    "over ? -final",
+  ],
+  [
+    "the value's target is the advantage",
+    "truncation bootstraps",
+    "rl/gae.ts",
+    "= nextAdvantage + value",
+    "= nextAdvantage",
+  ],
+  [
+    "advantages are not centred",
+    "truncation bootstraps",
+    "rl/cpu-update.ts",
+    "(advantages[row]! - mean) * scale",
+    "advantages[row]! * scale",
+  ],
+  [
+    "the deviation is biased",
+    "truncation bootstraps",
+    "rl/cpu-update.ts",
+    "(Math.max(2, count) - 1)",
+    "Math.max(2, count)",
+  ],
+  [
+    "the gradient is clipped by its square",
+    "truncation bootstraps",
+    "rl/cpu-update.ts",
+    "(norm + 1e-6)",
+    "(norm * norm + 1e-6)",
+  ],
+  [
+    "the first moment is not corrected",
+    "truncation bootstraps",
+    "rl/cpu-update.ts",
+    "1 - power(BETA_1",
+    "1 + power(BETA_1",
+  ],
+  [
+    "the second moment is not corrected",
+    "truncation bootstraps",
+    "rl/cpu-update.ts",
+    "1 - power(BETA_2",
+    "1 + power(BETA_2",
+  ],
+  [
+    "weights grow instead of decaying",
+    "truncation bootstraps",
+    "rl/cpu-update.ts",
+    "1 - learningRate * weightDecay",
+    "1 + learningRate * weightDecay",
+  ],
+  [
+    "every update shuffles alike",
+    "truncation bootstraps",
+    "rl/cpu-update.ts",
+    "inputs.update * epochs + epoch",
+    "epoch",
+  ],
+  [
+    "the schedule is half as steep",
+    "truncation bootstraps",
+    "rl/schedule.ts",
+    "updates)) / updates",
+    "updates)) / (2 * updates)",
+  ],
+  [
+    "episodes start one step early",
+    "truncation bootstraps",
+    "rl/cpu-rollout.ts",
+    "globalStep + 1)",
+    "globalStep)",
+  ],
+  [
+    "the lower clip has the wrong sign",
+    "asymmetric and dual clip",
+    "kernels/wasm/policy.ts",
+    "subtract(constant(1), clip))",
+    "add(constant(1), clip))",
+  ],
+  [
+    "the upper clip is the lower one",
+    "asymmetric and dual clip",
+    "kernels/wasm/policy.ts",
+    "add(constant(1), clipHigh)",
+    "add(constant(1), clip)",
+  ],
+  [
+    "the clip does not stop the gradient",
+    "asymmetric and dual clip",
+    "kernels/wasm/policy.ts",
+    "keep(body, and(greaterOrEqual(unclipped, clipped), unclipped))",
+    "unclipped",
+  ],
+  [
+    "the smaller of the two losses is reported",
+    "asymmetric and dual clip",
+    "kernels/wasm/policy.ts",
+    "keep(body, maximum(unclipped, clipped))",
+    "unclipped",
+  ],
+  [
+    "dual clip bounds the other sign",
+    "asymmetric and dual clip",
+    "kernels/wasm/policy.ts",
+    "greater(loss, constant(0))",
+    "less(loss, constant(0))",
+  ],
+  [
+    "entropy is punished",
+    "truncation bootstraps",
+    "kernels/wasm/policy.ts",
+    "multiply(bonus, towardsEntropy)",
+    "negate(multiply(bonus, towardsEntropy))",
+  ],
+  [
+    "the entropy's gradient lacks the entropy",
+    "truncation bootstraps",
+    "kernels/wasm/policy.ts",
+    "add(factor.logProbabilities[i]!, factor.entropy)",
+    "factor.logProbabilities[i]!",
+  ],
+  [
+    "the value clip holds inside instead of outside",
+    "truncation bootstraps",
+    "kernels/wasm/policy.ts",
+    "less(absolute(change), valueClip)",
+    "greater(absolute(change), valueClip)",
+  ],
+  [
+    "the value coefficient is left out",
+    "a shared trunk, the environment's reward, truncation ends",
+    "kernels/wasm/policy.ts",
+    "multiply(valueCoefficient, gradient)",
+    "gradient",
+  ],
+  [
+    "tanh is not differentiated",
+    "truncation bootstraps",
+    "kernels/wasm/dense.ts",
+    "subtract(constant(1), multiply(y, y))",
+    "constant(1)",
+  ],
+  [
+    "the KL stop looks at every minibatch",
+    "a KL stop after an epoch",
+    "rl/cpu-update.ts",
+    "far && start + minibatchSize >= order.length",
+    "far",
+  ],
+  [
+    "the KL stop comes after the step",
+    "a KL stop before a step",
+    "rl/cpu-update.ts",
+    'klStop.when === "step"',
+    'klStop.when === "never"',
+  ],
+  [
+    "the score has the wrong sign",
+    "A2C",
+    "kernels/wasm/policy.ts",
+    "policy.backward(loss, entropyCoefficient)",
+    "policy.backward(negate(loss), entropyCoefficient)",
+  ],
+  [
+    "RMSprop averages the gradient",
+    "A2C",
+    "kernels/wasm/optimizer.ts",
+    "multiply(multiply(g, g), complement!)",
+    "multiply(g, complement!)",
+  ],
+  [
+    "TensorFlow's accumulator starts at 0",
+    "TensorFlow's RMSprop",
+    "rl/cpu-engine.ts",
+    "secondMoment.fill(1, offset",
+    "secondMoment.fill(0, offset",
+  ],
+  [
+    "the variances' merge lacks the distance of the means",
+    "normalised observations and rewards",
+    "rl/normalization.ts",
+    "(delta * delta * before * count) / total",
+    "0",
+  ],
+  [
+    "the return that scales rewards is not discounted",
+    "normalised observations and rewards",
+    "rl/cpu-credit.ts",
+    "discounted[n]! * gamma",
+    "discounted[n]!",
+  ],
+  [
+    "rows behind an episode's end count",
+    "REINFORCE over whole episodes",
+    "rl/cpu-rollout.ts",
+    "this.weights.fill(0)",
+    "this.weights.fill(1)",
+  ],
+  [
+    "siblings do not start alike",
+    "GRPO over whole episodes",
+    "rl/cpu-rollout.ts",
+    "Math.floor(n / groups.size) : n",
+    "n : n",
+  ],
+  [
+    "a group has no baseline",
+    "GRPO over whole episodes",
+    "rl/group-advantages.ts",
+    "(values[k]! - baseline) * scale",
+    "values[k]! * scale",
+  ],
+  [
+    "long episodes weigh more",
+    "GRPO over whole episodes",
+    "rl/episode-credit.ts",
+    "? steps / length",
+    "? steps",
+  ],
+  [
+    "leave-one-out is forgotten",
+    "RLOO over whole episodes",
+    "rl/group-advantages.ts",
+    "count / (count - 1)",
+    "1",
+  ],
+  ["cost is sought", "a cost limit", "rl/lagrangian.ts", "reward - lambda * cost", "reward + lambda * cost"],
+  ["the advantage grows with the multiplier", "a cost limit", "rl/lagrangian.ts", "/ (1 + lambda)", ""],
+  [
+    "the multiplier descends",
+    "a cost limit",
+    "rl/lagrangian.ts",
+    "lambda + rate * (cost - limit)",
+    "lambda - rate * (cost - limit)",
+  ],
+  [
+    "the cost's value learns at another rate",
+    "a cost limit",
+    "kernels/wasm/policy.ts",
+    "multiply(valueCoefficient, costError)",
+    "costError",
+  ],
+  [
+    "a forbidden action is likely",
+    "two factors with a mask",
+    "kernels/wasm/policy.ts",
+    "constant(FORBIDDEN)",
+    "constant(0)",
+  ],
+  [
+    "the mean's gradient lacks the deviation",
+    "a normal distribution",
+    "kernels/wasm/policy.ts",
+    "multiply(deviation, logStd.inverseStd)",
+    "deviation",
+  ],
+  [
+    "the deviation only grows",
+    "a normal distribution",
+    "kernels/wasm/policy.ts",
+    "subtract(squared, constant(1))",
+    "squared",
+  ],
+  [
+    "a loss of one's own has its entropy's sign turned",
+    "a loss of one's own",
+    "kernels/wasm/policy.ts",
+    "keep(body, negate(column(custom.byEntropy)))",
+    "column(custom.byEntropy)",
+  ],
+];
+
+const updates = 3;
+
+describe("a seeded fault is found", () => {
+  const found: object[] = [];
+  test.each(faults)("%s", async (fault, variant, file, find, replace) => {
+    const request = algorithmVariants.find(([name]) => name === variant)![1];
+    const faulty = await importMutated<typeof engineModule>(import.meta.url, "../src/rl/cpu-engine.ts", {
+      file: `../src/${file}`,
+      find,
+      replace,
+    });
+    const difference = await disagreement(
+      request,
+      referenceRun(request, updates),
+      updates,
+      faulty.createCpuEngine,
+    );
+    found.push({ fault, variant, file: `src/${file}`, found: difference });
+    expect(difference).not.toBeNull();
+  });
+
+  afterAll(() => {
+    const folder = new URL("../bench/results/", import.meta.url);
+    mkdirSync(folder, { recursive: true });
+    const result = { date: new Date().toISOString().slice(0, 10), faults: found };
+    writeFileSync(new URL("seeded-faults.json", folder), `${JSON.stringify(result, null, 2)}\n`);
+  });
+});
