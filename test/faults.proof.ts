@@ -154,7 +154,7 @@ const faults: readonly (readonly [
   ],
   [
     "the value clip holds inside instead of outside",
-    "truncation bootstraps",
+    "a tight value clip",
     "kernels/wasm/policy.ts",
     "less(absolute(change), valueClip)",
     "greater(absolute(change), valueClip)",
@@ -174,11 +174,11 @@ const faults: readonly (readonly [
     "constant(1)",
   ],
   [
-    "the KL stop looks at every minibatch",
+    "the KL stop never comes",
     "a KL stop after an epoch",
     "rl/cpu-update.ts",
-    "far && start + minibatchSize >= order.length",
-    "far",
+    "stopped = far;",
+    "stopped = false;",
   ],
   [
     "the KL stop comes after the step",
@@ -224,7 +224,7 @@ const faults: readonly (readonly [
   ],
   [
     "rows behind an episode's end count",
-    "REINFORCE over whole episodes",
+    "REINFORCE, some episodes shorter",
     "rl/cpu-rollout.ts",
     "this.weights.fill(0)",
     "this.weights.fill(1)",
@@ -258,7 +258,13 @@ const faults: readonly (readonly [
     "1",
   ],
   ["cost is sought", "a cost limit", "rl/lagrangian.ts", "reward - lambda * cost", "reward + lambda * cost"],
-  ["the advantage grows with the multiplier", "a cost limit", "rl/lagrangian.ts", "/ (1 + lambda)", ""],
+  [
+    "the advantage grows with the multiplier",
+    "a cost limit on one trunk, with normalised rewards",
+    "rl/lagrangian.ts",
+    "(reward - lambda * cost) / (1 + lambda)",
+    "reward - lambda * cost",
+  ],
   [
     "the multiplier descends",
     "a cost limit",
@@ -282,14 +288,14 @@ const faults: readonly (readonly [
   ],
   [
     "the mean's gradient lacks the deviation",
-    "a normal distribution",
+    "a normal distribution on one trunk",
     "kernels/wasm/policy.ts",
     "multiply(deviation, logStd.inverseStd)",
     "deviation",
   ],
   [
     "the deviation only grows",
-    "a normal distribution",
+    "a normal distribution on one trunk",
     "kernels/wasm/policy.ts",
     "subtract(squared, constant(1))",
     "squared",

@@ -88,8 +88,8 @@ export class CpuUpdate {
         ppoMetrics.forEach((name, i) => {
           for (let lane = 0; lane < 4; lane++) sums[name] += kernels.metrics[i * 4 + lane]!;
         });
-        // CleanRL looks at the last minibatch of an epoch.
-        stopped = far && start + minibatchSize >= order.length;
+        // Looked at after the epoch, so that its last minibatch decides.
+        stopped = far;
       }
     }
     sums.optimizerSteps = step - inputs.optimizerStep;

@@ -147,6 +147,12 @@ export const algorithmVariants: readonly (readonly [string, EngineRequest])[] = 
     {},
     reinforce({ envs: 5, steps: 9, hidden: [9, 6], totalSteps: 450 }),
   ),
+  variant(
+    "REINFORCE, some episodes shorter",
+    {},
+    reinforce({ envs: 5, steps: 14, hidden: [9, 6], totalSteps: 700 }),
+  ),
+  variant("a tight value clip", {}, { valueClip: 0.002 }),
   variant("GRPO over whole episodes", {}, grouped("grpo")),
   variant("Dr.GRPO over whole episodes", {}, grouped("dr-grpo")),
   variant("RLOO over whole episodes", {}, grouped("rloo")),
@@ -154,12 +160,16 @@ export const algorithmVariants: readonly (readonly [string, EngineRequest])[] = 
   variant(
     "a cost limit on one trunk, with normalised rewards",
     { cost: far, reward: null },
-    { costLimit: ascent, separateTowers: false, normalizeRewards: true },
+    { costLimit: ascent, separateTowers: false, normalizeRewards: true, normalizeAdvantages: false },
   ),
   variant("a loss of one's own", { loss: own }, { entropyCoefficient: 0 }),
   variant("a loss of one's own that mixes, on one trunk", { loss: mixed }, { separateTowers: false }),
   variant("a mask", { environment: masked }),
   variant("two factors with a mask", { environment: factored }, { separateTowers: false }),
   variant("a normal distribution", { environment: continuous }),
-  variant("a normal distribution on one trunk", { environment: continuous }, { separateTowers: false }),
+  variant(
+    "a normal distribution on one trunk",
+    { environment: continuous },
+    { separateTowers: false, normalizeAdvantages: false, learningRate: { start: 0.02, end: 0.02 } },
+  ),
 ];
