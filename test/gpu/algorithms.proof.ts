@@ -4,7 +4,7 @@ import { cartPole } from "../../src/env/cartpole.ts";
 import type { EngineRequest } from "../../src/rl/engine.ts";
 import { ppo } from "../../src/rl/ppo.ts";
 import { algorithmVariants } from "../support/algorithm-variants.ts";
-import { compareEngines } from "./compare-engines.ts";
+import { compareEngines, type EngineTolerance } from "./compare-engines.ts";
 import { gpu } from "./support.ts";
 
 const cleanrl: EngineRequest = {
@@ -14,16 +14,19 @@ const cleanrl: EngineRequest = {
   seed: 1,
 };
 
+/** In many updates a sample or two lies so near the clip range's end that one engine clips it and the other does not. */
+const long: EngineTolerance = { metric: 5e-3, clipFraction: 0.05, state: 5e-4 };
+
 /** 50 teacher-forced updates of every algorithm: the GPU starts each from the CPU engine's state. */
 describe.skipIf(!gpu)("the WebGPU engine follows the CPU engine over 50 updates", () => {
   const rows: object[] = [];
   test.each([["CleanRL's settings on CartPole", cleanrl] as const, ...algorithmVariants])(
     "%s",
     async (name, request) => {
-      const worst = await compareEngines(request, 50);
+      const worst = await compareEngines(request, 50, long);
       rows.push({ variant: name, updates: 50, ...worst });
       console.log(name, worst);
-      expect(worst.parameter).toBeLessThan(5e-5);
+      expect(worst.parameter).toBeLessThan(long.state);
       const folder = new URL("../../bench/results/", import.meta.url);
       mkdirSync(folder, { recursive: true });
       const result = {
