@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { kernelBundle } from "./src/notebook/kernel-bundle.vite.ts";
 import { standaloneBundle } from "./src/notebook/standalone.vite.ts";
+import { offlineWorker } from "./src/ui/offline.vite.ts";
 import { languageDeclarations } from "./src/ui/language/declarations.vite.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -13,7 +14,9 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 export default defineConfig(({ mode }) => ({
   base: "./",
   plugins:
-    mode === "lib" ? [standaloneBundle()] : [kernelBundle(), languageDeclarations(), standaloneBundle()],
+    mode === "lib"
+      ? [standaloneBundle()]
+      : [kernelBundle(), languageDeclarations(), offlineWorker(), standaloneBundle()],
   publicDir: mode === "lib" ? false : "public",
   resolve: { alias: { fulgurite: here("src/index.ts") } },
   worker: { format: "es" as const },

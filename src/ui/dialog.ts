@@ -18,7 +18,7 @@ export const dialogStyles = css`
   dialog::backdrop {
     background: color-mix(in oklab, var(--paper) 70%, transparent);
   }
-  header {
+  .head {
     display: flex;
     align-items: center;
     justify-content: space-between;
@@ -98,7 +98,7 @@ export abstract class FulguriteDialog extends LitElement {
         this.remove();
       }}
     >
-      <header>
+      <div class="head">
         <h2 id="title">${this.heading}</h2>
         <button
           class="bare"
@@ -109,7 +109,7 @@ export abstract class FulguriteDialog extends LitElement {
         >
           ${icon("close")}
         </button>
-      </header>
+      </div>
       ${this.content()}
     </dialog>`;
   }

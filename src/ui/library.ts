@@ -25,6 +25,10 @@ export interface Library {
   href(id: string): string;
   /** Keeps a text as a notebook of one's own and opens it. Throws where it is not a notebook. */
   create(text: string, origin: string | null): Promise<void>;
+  /** Reads a file of any format that we know. */
+  openFile(file: File): Promise<void>;
+  /** Fetches a notebook and opens it as one from elsewhere. */
+  openAddress(url: string): Promise<void>;
   remove(id: string): Promise<void>;
   /** Newest first. */
   versions(): Promise<readonly Version[]>;

@@ -435,6 +435,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
         @fulgurite-insert=${this.#onInsert}
         @fulgurite-language-host=${this.#onLanguageHost}
       >
+        ${this.#consent(session)}
         ${this.notice ? html`<div class="notice">${errorNote(this.notice)}</div>` : nothing}
         ${
           session === null
@@ -447,6 +448,15 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
       <fulgurite-footer .trainer=${this.trainer}></fulgurite-footer>
       <div class="visually-hidden" role="status">${this.announcement}</div>
     `;
+  }
+
+  /** Asked for only where there is something to ask, so that most pages do without it. */
+  #consent(session: NotebookSession | null): unknown {
+    if (!session) return nothing;
+    const { state, refused } = session.permissions;
+    if (state === "allowed" && refused.length === 0) return nothing;
+    void import("./consent-bar.ts").catch(this.#fail);
+    return html`<fulgurite-consent .session=${session} .revision=${this.revision}></fulgurite-consent>`;
   }
 
   #list(session: NotebookSession): unknown {

@@ -47,10 +47,30 @@ export async function openPanel(what: Exclude<Panel, "app">, notebook: Fulgurite
       dialog.notebook = notebook;
       return dialog.show();
     }
-    case "library":
-    case "share":
-    case "history":
-    case "runs":
-      return;
+    case "library": {
+      if (!notebook.library) return;
+      await import("./library-dialog.ts");
+      const dialog = document.createElement("fulgurite-library");
+      dialog.library = notebook.library;
+      return dialog.show();
+    }
+    case "share": {
+      await import("./share-dialog.ts");
+      const dialog = document.createElement("fulgurite-share");
+      dialog.notebook = notebook;
+      return dialog.show();
+    }
+    case "history": {
+      await import("./history-dialog.ts");
+      const dialog = document.createElement("fulgurite-history");
+      dialog.notebook = notebook;
+      return dialog.show();
+    }
+    case "runs": {
+      await import("./runs-dialog.ts");
+      const dialog = document.createElement("fulgurite-runs");
+      dialog.notebook = notebook;
+      return dialog.show();
+    }
   }
 }

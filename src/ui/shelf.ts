@@ -20,11 +20,8 @@ export const shelf: readonly { readonly id: string; readonly title: string }[] =
     .filter((id) => !(id in titles)),
 ].map((id) => ({ id, title: titles[id] ?? id }));
 
-/** The notebook that a hash such as "#notebook=strings" names; the first one by default. */
-export function notebookAt(hash: string): string {
-  const id = new URLSearchParams(hash.slice(1)).get("notebook");
-  return shelf.find((entry) => entry.id === id)?.id ?? shelf[0]!.id;
-}
+/** Whether a notebook of this id ships with the page. */
+export const isShipped = (id: string): boolean => shelf.some((entry) => entry.id === id);
 
 export const loadNotebook = (id: string): Promise<string> => textOf(id)!();
 

@@ -7,6 +7,7 @@ import { rescore } from "../train/rescore.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Reply, TrainerApi } from "./api.ts";
 import { exportRun } from "./export-run.ts";
+import { reach } from "./reach.ts";
 import { defer, frameHosts, frameRewardHost, provideFrames, workerClock } from "./frame-hosts.ts";
 
 /** The trainer realm: the GPU device and the store live here; the page reaches it only through this surface. */
@@ -83,6 +84,7 @@ const api: TrainerApi = {
     return Promise.resolve();
   },
   device: () => reply(() => chooseEngine()),
+  reach: (url, options) => reply(() => reach(url, options)),
   setting: (key) => reply((trainer) => trainer.store.setting(key)),
   setSetting: (key, value) => reply((trainer) => trainer.store.setSetting(key, value)),
 };

@@ -16,7 +16,7 @@ import type { AgenticJob, Job, SimulatedJob } from "../../src/train/job.ts";
 import type { RescoreResult } from "../../src/train/rescore.ts";
 import { wilson } from "../../src/train/wilson.ts";
 import { rolloutsInMemory } from "../../src/ui/rollout-source.ts";
-import type { Reply, TrainerApi } from "../../src/worker/api.ts";
+import type { Reached, Reply, TrainerApi } from "../../src/worker/api.ts";
 import { exportRun, type ExportedFile, type ExportRequest } from "../../src/worker/export-run.ts";
 import type { RolloutPage, RolloutPageQuery } from "../../src/worker/rollout-index.ts";
 import { RolloutPages } from "../../src/worker/rollout-pages.ts";
@@ -385,6 +385,9 @@ export class FakeTrainer implements TrainerApi {
   }
   setting(key: string): Promise<Reply<unknown>> {
     return Promise.resolve({ ok: true, value: this.settings.get(key) });
+  }
+  reach(): Promise<Reply<Reached>> {
+    throw new Error("no network here");
   }
   setSetting(key: string, value: unknown): Promise<Reply<void>> {
     this.settings.set(key, value);

@@ -1,0 +1,290 @@
+import { FulguriteError, type ErrorData } from "../gpu/error.ts";
+import { consentsIn } from "../notebook/consent.ts";
+import type { ForeignNotebook } from "../notebook/permissions.ts";
+import { createNotebookSession, type OpenNotebook } from "../notebook/session.ts";
+import type { Job } from "../train/job.ts";
+import { Drafts } from "./drafts.ts";
+import type { Library, NotebookEntry, Version } from "./library.ts";
+import type { FulguriteNotebook } from "./notebook.ts";
+import { freshId, OwnNotebooks } from "./own-notebooks.ts";
+import type { RecordedRun } from "./recorded.ts";
+import { notebookServices } from "./services.ts";
+import { unpackText } from "./share-link.ts";
+import { isShipped, loadNotebook, loadRecorded, shelf } from "./shelf.ts";
+import { asError, type TrainerClient } from "./trainer-client.ts";
+
+/** A notebook that was opened; it stays open, kernel and runs included, while another one is shown. */
+interface Opened {
+  readonly id: string;
+  /** The text as it came; null for one's own work. */
+  readonly original: string | null;
+  readonly outdated: boolean;
+  readonly recorded: Promise<readonly RecordedRun[]>;
+  session: OpenNotebook;
+  /** Keeps a text, soon. */
+  keep(text: string): void;
+  flush(): Promise<void>;
+  /** Forgets what was kept, where there is an original to go back to. */
+  reset(): Promise<string | null>;
+}
+
+const consents = ((): ReturnType<typeof consentsIn> | undefined => {
+  try {
+    return consentsIn(localStorage);
+  } catch {
+    return undefined;
+  }
+})();
+
+/** Opens notebooks by address, keeps what is edited, and is the library that the page's dialogs see. */
+export class NotebookDesk implements Library {
+  readonly #page: FulguriteNotebook;
+  readonly #trainer: TrainerClient;
+  readonly #own: OwnNotebooks;
+  readonly #opened = new Map<string, Promise<Opened>>();
+  #current: Opened | null = null;
+  #wanted = "";
+  #shippedText: { readonly id: string; readonly text: Promise<string> } | null = null;
+
+  constructor(page: FulguriteNotebook, trainer: TrainerClient) {
+    this.#page = page;
+    this.#trainer = trainer;
+    this.#own = new OwnNotebooks(trainer);
+  }
+
+  /** A shipped text that is on its way already. */
+  expect(id: string, text: Promise<string>): void {
+    this.#shippedText = { id, text };
+  }
+
+  get current(): string {
+    return this.#current?.id ?? "";
+  }
+
+  get original(): string | null {
+    return this.#current?.original ?? null;
+  }
+
+  href(id: string): string {
+    return `#notebook=${id}`;
+  }
+
+  async list(): Promise<NotebookEntry[]> {
+    const shipped = shelf.map(({ id, title }): NotebookEntry => ({
+      id,
+      title,
+      kind: "shipped",
+      updatedAt: null,
+      origin: null,
+    }));
+    return [...shipped, ...(await this.#own.list())];
+  }
+
+  async create(text: string, origin: string | null): Promise<void> {
+    const id = freshId();
+    await this.#own.save(id, text, origin, origin === null ? null : text);
+    location.hash = `notebook=${id}`;
+  }
+
+  async openFile(file: File): Promise<void> {
+    const { readNotebookFile } = await import("../notebook/formats/index.ts");
+    const { text } = readNotebookFile(file.name, await file.text());
+    await this.create(text, file.name);
+  }
+
+  async openAddress(url: string): Promise<void> {
+    await this.create(await this.#fetched(url), url);
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#own.remove(id);
+    const opened = await this.#opened.get(id);
+    opened?.session.dispose();
+    this.#opened.delete(id);
+  }
+
+  versions(): Promise<Version[]> {
+    return this.#own.versions(this.current);
+  }
+
+  /** Shows the notebook that a hash names: "#notebook=id", "#code=...", "#src=https://..."; "mode=app" without code. */
+  async go(hash: string): Promise<void> {
+    const asked = new URLSearchParams(hash.slice(1));
+    const key = asked.get("code") ?? asked.get("src") ?? asked.get("notebook") ?? "";
+    this.#page.appView = asked.get("mode") === "app";
+    if (this.#wanted === key && this.#current) return;
+    this.#wanted = key;
+    this.#page.notice = null;
+    let opening = this.#opened.get(key);
+    const isNew = !opening;
+    if (!opening) {
+      opening = this.#open(asked);
+      this.#opened.set(key, opening);
+      opening.catch(() => this.#opened.delete(key));
+    }
+    const opened = await opening;
+    if (this.#wanted !== key) return;
+    scrollTo(0, 0);
+    await this.#show(opened, isNew);
+  }
+
+  async reset(): Promise<void> {
+    const opened = this.#current;
+    const text = await opened?.reset();
+    if (!opened || text === undefined || text === null) return;
+    opened.session.apply({ kind: "replace", text });
+    this.#page.edited = false;
+    this.#page.outdated = false;
+  }
+
+  async flush(): Promise<void> {
+    for (const opening of this.#opened.values()) await (await opening).flush();
+  }
+
+  async #fetched(url: string): Promise<string> {
+    const { status, body } = await this.#trainer.reach(url);
+    if (status !== 200) {
+      throw new FulguriteError(
+        "share/address",
+        `${new URL(url).host} answered with ${status} and not with a notebook.`,
+        "Check the address; it must lead to the file itself.",
+      );
+    }
+    const { readNotebookFile } = await import("../notebook/formats/index.ts");
+    const name = new URL(url).pathname.split("/").at(-1) ?? "";
+    return readNotebookFile(name, new TextDecoder().decode(body)).text;
+  }
+
+  async #open(asked: URLSearchParams): Promise<Opened> {
+    const [code, src, id] = [asked.get("code"), asked.get("src"), asked.get("notebook")];
+    if (code !== null) return this.#openForeign(await unpackText(code), "a link");
+    if (src !== null) return this.#openForeign(await this.#fetched(src), src);
+    if (id !== null && !isShipped(id)) {
+      const own = await this.#own.load(id);
+      if (own) {
+        const foreign = own.origin === null ? null : { from: own.origin, original: own.original ?? own.text };
+        return this.#openOwn(id, own.text, foreign, own.original);
+      }
+    }
+    return this.#openShipped(id !== null && isShipped(id) ? id : shelf[0]!.id);
+  }
+
+  async #openShipped(id: string): Promise<Opened> {
+    const shipped = await (this.#shippedText?.id === id ? this.#shippedText.text : loadNotebook(id));
+    const drafts = new Drafts(this.#trainer, id, shipped, (error) => {
+      this.#report(error);
+    });
+    const draft = drafts.mayExist ? await drafts.load() : null;
+    const opened: Opened = {
+      id,
+      original: shipped,
+      outdated: draft?.outdated ?? false,
+      recorded: loadRecorded(id),
+      session: null as unknown as OpenNotebook,
+      keep: (text) => {
+        drafts.keep(text);
+      },
+      flush: () => drafts.flush(),
+      reset: async () => {
+        await drafts.discard();
+        return shipped;
+      },
+    };
+    opened.session = this.#session(opened, draft?.text ?? shipped, null);
+    return opened;
+  }
+
+  #openOwn(id: string, text: string, foreign: ForeignNotebook | null, original: string | null): Opened {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let unsaved: string | null = null;
+    const flush = async (): Promise<void> => {
+      clearTimeout(timer);
+      const saving = unsaved;
+      unsaved = null;
+      if (saving !== null) await this.#own.save(id, saving, foreign?.from ?? null, original);
+    };
+    const opened: Opened = {
+      id,
+      original,
+      outdated: false,
+      recorded: Promise.resolve([]),
+      session: null as unknown as OpenNotebook,
+      keep: (changed) => {
+        unsaved = changed;
+        clearTimeout(timer);
+        timer = setTimeout(() => void flush().catch(this.#report), 500);
+      },
+      flush,
+      reset: () => Promise.resolve(original),
+    };
+    opened.session = this.#session(opened, text, foreign);
+    return opened;
+  }
+
+  /** From elsewhere: shown as its author wrote it; kept as a copy once the person edits it or lets it run. */
+  #openForeign(text: string, from: string): Opened {
+    const id = freshId();
+    const opened = this.#openOwn(id, text, { from }, text);
+    let isKept = false;
+    const adopt = (): void => {
+      const { session } = opened;
+      if (isKept || (session.permissions.state === "asking" && session.text === text)) return;
+      isKept = true;
+      opened.keep(session.text);
+      this.#opened.set(id, Promise.resolve(opened));
+      if (this.#current !== opened) return;
+      this.#wanted = id;
+      history.replaceState(null, "", this.href(id));
+    };
+    opened.session.addEventListener("change", adopt);
+    return opened;
+  }
+
+  #session(opened: Opened, text: string, foreign: ForeignNotebook | null): OpenNotebook {
+    const { id } = opened;
+    const session = createNotebookSession({
+      id,
+      text,
+      services: notebookServices(this.#trainer, id),
+      ...(foreign === null ? {} : { foreign }),
+      ...(consents ? { consents } : {}),
+      // The kernel waits for the first paint.
+      createKernel: async () => (await import("../notebook/sandbox.ts")).createSandboxedKernel(),
+    });
+    let known = session.text;
+    session.addEventListener("change", () => {
+      if (session.text === known) return;
+      this.#own.remember(id, known).catch(this.#report);
+      known = session.text;
+      if (this.#current === opened) this.#page.edited = opened.original !== null && known !== opened.original;
+      opened.keep(known);
+    });
+    return session;
+  }
+
+  async #show(opened: Opened, isNew: boolean): Promise<void> {
+    const page = this.#page;
+    const { id, session, original, outdated } = opened;
+    this.#current = opened;
+    page.recorded = [];
+    page.session = session;
+    page.edited = original !== null && session.text !== original;
+    page.outdated = outdated && page.edited;
+    document.title = `${session.title} · Fulgurite`;
+    await page.updateComplete;
+    opened.recorded.then((recorded) => {
+      if (this.#current === opened) page.recorded = recorded;
+    }, this.#report);
+    if (!isNew) return;
+    for (const run of await this.#trainer.runs({ notebook: id })) {
+      if (run.cell !== null) session.markRan(run.cell, run.job as Job);
+    }
+    await session.ready;
+    await session.runEager();
+  }
+
+  readonly #report = (error: unknown): void => {
+    const data: ErrorData = asError(error).toData();
+    this.#page.notice = data;
+  };
+}

@@ -1,0 +1,60 @@
+/* The service worker; `offline.vite.ts` writes the version and the files of the build into it. */
+const VERSION = "__VERSION__";
+const FILES = "__FILES__";
+const CACHE = `fulgurite/${VERSION}`;
+
+self.addEventListener("install", (event) => {
+  event.waitUntil(
+    caches
+      .open(CACHE)
+      .then((cache) => cache.addAll(FILES))
+      .then(() => self.skipWaiting()),
+  );
+});
+
+self.addEventListener("activate", (event) => {
+  event.waitUntil(
+    caches
+      .keys()
+      .then((names) =>
+        Promise.all(
+          names
+            .filter((name) => name.startsWith("fulgurite/") && name !== CACHE)
+            .map((name) => caches.delete(name)),
+        ),
+      )
+      .then(() => self.clients.claim()),
+  );
+});
+
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const url = new URL(request.url);
+  if (request.method !== "GET" || !url.href.startsWith(self.registration.scope)) return;
+  event.respondWith(request.mode === "navigate" ? page(request) : file(request));
+});
+
+/** The page itself: the newest there is, and the kept one without a network. */
+async function page(request) {
+  const cache = await caches.open(CACHE);
+  try {
+    const fresh = await fetch(request);
+    const isHome = request.url.split(/[?#]/)[0] === self.registration.scope;
+    if (fresh.ok && isHome) await cache.put("./", fresh.clone());
+    return fresh;
+  } catch {
+    return (
+      (await cache.match(request, { ignoreSearch: true })) ?? (await cache.match("./")) ?? Response.error()
+    );
+  }
+}
+
+/** Everything else has its hash in its name and never changes. */
+async function file(request) {
+  const cache = await caches.open(CACHE);
+  const kept = await cache.match(request, { ignoreSearch: true });
+  if (kept) return kept;
+  const fresh = await fetch(request);
+  if (fresh.ok && fresh.type === "basic") await cache.put(request, fresh.clone());
+  return fresh;
+}

@@ -1,0 +1,42 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import type { Plugin } from "vite";
+
+/** Files of the public folder that the page needs without a network. */
+const PUBLIC = ["icon.svg", "kernel.html", "runner.html", "manifest.webmanifest"];
+/** Larger files are kept when they are first used, and not before. */
+const MAX_EARLY_BYTES = 1_000_000;
+
+/**
+ * Writes `sw.js`: a service worker that keeps the build's files, so that the page opens without a network after its
+ * first visit. Every build has its own cache, named by a hash of what is in it.
+ */
+export function offlineWorker(): Plugin {
+  return {
+    name: "fulgurite-offline",
+    apply: "build",
+    enforce: "post",
+    async generateBundle(_, bundle) {
+      const files = Object.values(bundle).map((file) => ({
+        name: file.fileName,
+        size: Buffer.byteLength(file.type === "chunk" ? file.code : file.source),
+      }));
+      const early = [
+        "./",
+        ...PUBLIC,
+        ...files
+          .filter(({ name, size }) => size <= MAX_EARLY_BYTES && !PUBLIC.includes(name))
+          .map(({ name }) => name),
+      ]
+        .filter((name) => !name.endsWith(".map") && name !== "index.html")
+        .sort();
+      const hash = createHash("sha256").update(files.map(({ name, size }) => `${name} ${size}`).join("\n"));
+      const template = await readFile(fileURLToPath(new URL("./offline-worker.js", import.meta.url)), "utf8");
+      const source = template
+        .replace('"__VERSION__"', JSON.stringify(hash.digest("hex").slice(0, 16)))
+        .replace('"__FILES__"', JSON.stringify(early));
+      this.emitFile({ type: "asset", fileName: "sw.js", source });
+    },
+  };
+}

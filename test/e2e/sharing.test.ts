@@ -1,0 +1,145 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import axe from "axe-core";
+import type { BrowserContext, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { buildApp, type BuiltApp } from "../support/app.ts";
+import { launchPersistent } from "../support/browser.ts";
+import { cell } from "../support/notebook-page.ts";
+import { serveStatic, type StaticServer } from "../support/static-server.ts";
+
+let app: BuiltApp;
+let server: StaticServer;
+let context: BrowserContext;
+let page: Page;
+const errors: string[] = [];
+const profile = mkdtempSync(join(tmpdir(), "fulgurite-profile-"));
+
+beforeAll(async () => {
+  app = await buildApp();
+  server = await serveStatic(app.directory, { subPath: "/some/where/" });
+  context = await launchPersistent(profile);
+  page = await context.newPage();
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error") errors.push(message.text());
+  });
+}, 180_000);
+
+afterAll(async () => {
+  await context?.close();
+  await server?.close();
+  await app?.dispose();
+  rmSync(profile, { recursive: true, force: true });
+});
+
+const violations = async (): Promise<string[]> => {
+  await page.evaluate(axe.source);
+  const found = (await page.evaluate("axe.run()")) as {
+    violations: { id: string; nodes: { html: string }[] }[];
+  };
+  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" | ")}`);
+};
+
+test("types, completion and renaming across cells come with the first text that is edited", async () => {
+  await page.goto(server.url);
+  await cell(page, "reward").focus();
+  await page.keyboard.press("b");
+  await page.keyboard.type("const wrong: string = pole;\nconst right = po");
+  await page.getByRole("option", { name: /^pole/ }).waitFor({ timeout: 30_000 });
+  await page.keyboard.press("Enter");
+  await page.locator(".cm-lintRange-error").first().waitFor();
+  await page.keyboard.press("F2");
+  await page.getByRole("textbox", { name: "New name for pole" }).fill("stick");
+  await page.keyboard.press("Enter");
+  await cell(page, "pole").getByText("stick").waitFor();
+  await cell(page, "training").getByText("stick").waitFor();
+  await page.keyboard.press("Control+z");
+  await cell(page, "training").getByText("pole").first().waitFor();
+}, 90_000);
+
+test("a link holds the notebook: read first, run on consent, kept as one's own with where it came from", async () => {
+  await page.goto(`${server.url}#notebook=cartpole`);
+  await page.getByRole("button", { name: "Share or save" }).click();
+  const link = await page.getByRole("textbox", { name: "Link" }).inputValue();
+  expect(link).toMatch(/#code=[\w-]+$/);
+  expect(await violations()).toEqual([]);
+  await page.keyboard.press("Escape");
+  await page.goto("about:blank");
+  await page.goto(link);
+  await page.getByText("This notebook came from a link.").waitFor();
+  expect(await violations()).toEqual([]);
+  // Nothing of it has run.
+  expect(await page.locator("fulgurite-environment").count()).toBe(0);
+  await page.getByRole("button", { name: "Run this notebook" }).click();
+  await page.locator("fulgurite-environment canvas").waitFor();
+  await expect.poll(() => page.url()).toMatch(/#notebook=own-/);
+  // Its author's text opens without a question the second time: it is the very text that was allowed.
+  await page.goto("about:blank");
+  await page.goto(link);
+  await page.locator("fulgurite-environment canvas").waitFor();
+  expect(await page.getByText("This notebook came from a link.").count()).toBe(0);
+}, 90_000);
+
+test("from a template, from a file; edits are kept, and earlier versions can be gone back to", async () => {
+  await page.goto(server.url);
+  await page.getByRole("button", { name: /^Notebook: / }).click();
+  await page.getByRole("button", { name: "Empty" }).click();
+  await cell(page, "first").focus();
+  await page.keyboard.press("Enter");
+  await cell(page, "first").locator(".cm-content").waitFor();
+  await page.keyboard.insertText("export const kept = 42;");
+  await page.keyboard.press("Escape");
+  await cell(page, "first").getByText("kept: 42").waitFor();
+  await page.waitForTimeout(900);
+  await page.reload();
+  await cell(page, "first").getByText("kept: 42").waitFor();
+
+  await cell(page, "first").focus();
+  await page.keyboard.press("h");
+  await page
+    .getByRole("dialog", { name: "Earlier versions" })
+    .getByText("− export const kept = 42;")
+    .waitFor();
+  await page.getByRole("button", { name: "Go back to this" }).click();
+  await expect.poll(() => cell(page, "first").innerText()).not.toContain("kept");
+
+  const path = join(profile, "mine.md");
+  writeFileSync(path, "# From a file\n\n```ts\nexport const seven = 7;\n```\n");
+  await page.getByRole("button", { name: /^Notebook: / }).click();
+  expect(await violations()).toEqual([]);
+  await page.getByLabel("Notebook file").setInputFiles(path);
+  await page.getByText("This notebook came from mine.md.").waitFor();
+  await page.getByRole("button", { name: "Run this notebook" }).click();
+  await page.getByText("seven: 7").waitFor();
+}, 90_000);
+
+test("any page can hold a notebook", async () => {
+  expect(errors).toEqual([]);
+  const host = await context.newPage();
+  await host.goto(`${server.url}icon.svg`);
+  const text = `// fulgurite: 1\n// %% [md] a\n/*\n# Embedded\n*/\n`;
+  writeFileSync(join(app.directory, "small.nb.ts"), text);
+  writeFileSync(
+    join(app.directory, "host.html"),
+    `<!doctype html><title>Host</title><script type="module" src="embed.js"></script><fulgurite-run src="small.nb.ts" mode="app" height="400"></fulgurite-run>`,
+  );
+  await host.goto(`${server.url}host.html`);
+  const frame = host.frameLocator("iframe");
+  await frame.getByRole("heading", { name: "Embedded" }).waitFor();
+  await frame.getByText(/This notebook came from http/).waitFor();
+  await host.close();
+}, 60_000);
+
+test("after the first visit the page opens without a network, with what was recorded and stored", async () => {
+  await page.goto(server.url);
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+  await expect
+    .poll(() => page.evaluate(() => navigator.serviceWorker.controller !== null), { timeout: 20_000 })
+    .toBe(true);
+  await server.close();
+  await page.reload();
+  await page.getByRole("heading", { name: "Balance a pole" }).waitFor();
+  await cell(page, "training").getByRole("figure").first().waitFor();
+}, 60_000);
