@@ -87,6 +87,11 @@ export class FulguritePlot extends LitElement {
         svg.setAttribute("role", "img");
         if (!svg.hasAttribute("aria-label")) svg.setAttribute("aria-label", "Plot");
       }
+      // Plot names its marks on groups, which have no role that could carry a name.
+      for (const group of drawn.querySelectorAll("g[aria-label]")) {
+        group.setAttribute("data-mark", group.getAttribute("aria-label")!);
+        group.removeAttribute("aria-label");
+      }
       host.replaceChildren(drawn);
       this.problem = "";
     } catch (error) {

@@ -71,7 +71,7 @@ test("a million rows are a handful of elements, can be scrolled to the last, sor
 
 test("plots, pictures, bars and differences are drawn, and axe finds nothing wrong with any of it", async () => {
   await withPage("real-outputs", {}, async (page) => {
-    await region(page, "drawing").locator('svg g[aria-label="line"] path').waitFor();
+    await region(page, "drawing").locator('svg g[data-mark="line"] path').waitFor();
     const colours = await page
       .getByRole("img", { name: "stripes" })
       .evaluate((canvas: HTMLCanvasElement) => canvas.getContext("2d")!.getImageData(1, 0, 1, 1).data.join());
