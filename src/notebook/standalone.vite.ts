@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import type { Plugin } from "vite";
 import { bundleClassic, bundleKernel } from "./kernel-bundle.vite.ts";
 
@@ -21,9 +22,11 @@ export function standaloneBundle(): Plugin {
 }
 
 export async function bundleStandalone(): Promise<string> {
+  // Packed: as plain text these two alone take 1.4 of the file's 3 MB.
+  const packed = (text: string): string => gzipSync(text, { level: 9 }).toString("base64");
   const parts = {
-    kernel: await bundleKernel(true),
-    trainer: await bundleClassic(here("../worker/trainer.worker.ts")),
+    kernel: packed(await bundleKernel(true)),
+    trainer: packed(await bundleClassic(here("../worker/trainer.worker.ts"))),
     kernelPage: await readFile(here("../../kernel.html"), "utf8"),
     runnerPage: await readFile(here("../../public/runner.html"), "utf8"),
   };

@@ -5,7 +5,7 @@ declare module "virtual:fulgurite-kernel" {
 }
 
 declare module "virtual:fulgurite-parts" {
-  /** What a page in one file carries as text: classic scripts of the kernel and the trainer, pages of their frames. */
+  /** What a page in one file carries: classic scripts of the kernel and the trainer (gzip, base64), pages of their frames. */
   const parts: {
     readonly kernel: string;
     readonly trainer: string;

@@ -39,8 +39,15 @@ installTheme();
 const reader = document.createElement("fulgurite-reader");
 document.body.append(reader);
 
+/** Text from its gzip in base64. */
+async function unpacked(part: string): Promise<string> {
+  const bytes = Uint8Array.from(atob(part), (sign) => sign.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+}
+
+async function start(): Promise<void> {
 // From disk a worker starts from a blob only, and only a classic one.
-const address = URL.createObjectURL(new Blob([parts.trainer], { type: "text/javascript" }));
+const address = URL.createObjectURL(new Blob([await unpacked(parts.trainer)], { type: "text/javascript" }));
 const trainer = new TrainerClient(Comlink.wrap<TrainerApi>(new Worker(address)) as unknown as TrainerApi);
 const runners = new MessageChannel();
 supplyFrames(runners.port1, { html: parts.runnerPage });
@@ -76,10 +83,14 @@ const session = createNotebookSession({
   text,
   foreign: { from: "this file" },
   services,
-  createKernel: () => startSandbox(parts.kernel, { page: { html: parts.kernelPage } }),
+  createKernel: async () => startSandbox(await unpacked(parts.kernel), { page: { html: parts.kernelPage } }),
 });
 reader.trainer = trainer;
 reader.recorded = recordedRuns(results);
 reader.session = session;
 document.title = session.title;
 globalThis.fulguriteStandalone = { session, trainer, overrides: {}, results: [] };
+}
+
+void start();
+

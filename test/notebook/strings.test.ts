@@ -68,7 +68,7 @@ test("the strings notebook runs: what it defines is shown, and training asks for
   await expect.poll(() => cell("training").state.kind).toBe("stale");
   await session.run("training");
   expect([await score(jobs[1]!, "abcd"), await score(jobs[1]!, "dcba")]).toEqual([0, 1]);
-  expect(jobs[1]!.algorithm.updates).toBe(600);
+  expect(jobs[1]!.algorithm.updates).toBe(480);
 });
 
 test("every other training of it is a valid job, and a short one really trains", async () => {

@@ -136,7 +136,7 @@ test("agents reach the policy by fetch, streams included, and nothing else", asy
     { status: "failed", reason: "threw", denied: ["https://example.com/steal"], final: true },
   ]);
   expect(flaky).toMatchObject([
-    { attemptId: "flaky-5.1", status: "failed", final: false, message: "Error: the first time", line: 75 },
+    { attemptId: "flaky-5.1", status: "failed", final: false, message: "Error: the first time", line: 76 },
     { attemptId: "flaky-5.2", status: "succeeded", result: "the second time" },
   ]);
   expect(fresh!.map(({ result }) => result)).toEqual([
