@@ -36,6 +36,7 @@ export async function openSandboxed(options: RunnerOptions): Promise<NotebookRun
       forward(url, init, hosts),
     );
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    await page.waitForFunction(() => "fulguriteStandalone" in globalThis);
     await page.evaluate(
       async ([given, allowed]) => {
         fulguriteStandalone.overrides = given;

@@ -46,51 +46,51 @@ async function unpacked(part: string): Promise<string> {
 }
 
 async function start(): Promise<void> {
-// From disk a worker starts from a blob only, and only a classic one.
-const address = URL.createObjectURL(new Blob([await unpacked(parts.trainer)], { type: "text/javascript" }));
-const trainer = new TrainerClient(Comlink.wrap<TrainerApi>(new Worker(address)) as unknown as TrainerApi);
-const runners = new MessageChannel();
-supplyFrames(runners.port1, { html: parts.runnerPage });
-void trainer.provideFrames(runners.port2);
+  // From disk a worker starts from a blob only, and only a classic one.
+  const address = URL.createObjectURL(new Blob([await unpacked(parts.trainer)], { type: "text/javascript" }));
+  const trainer = new TrainerClient(Comlink.wrap<TrainerApi>(new Worker(address)) as unknown as TrainerApi);
+  const runners = new MessageChannel();
+  supplyFrames(runners.port1, { html: parts.runnerPage });
+  void trainer.provideFrames(runners.port2);
 
-const lent = notebookServices(trainer, id);
-const services: NotebookServices = {
-  async train(asked, cell, onStarted, signal) {
-    const job = overrideJob(asked, globalThis.fulguriteStandalone?.overrides ?? {});
-    const result = await lent.train(job, cell, onStarted, signal);
-    globalThis.fulguriteStandalone?.results.push({ cell, seed: job.seed, result });
-    return result;
-  },
-  async fetch(url, { method, headers, body }) {
-    if (!globalThis.fulguriteFetch) throw new Error("this page reaches no network");
-    const bytes = body ? btoa(String.fromCharCode(...(body as Uint8Array))) : null;
-    const answer = await globalThis.fulguriteFetch(url, {
-      method: method ?? "GET",
-      headers: headers as [string, string][],
-      body: bytes,
-    });
-    const { status, statusText, headers: given } = answer;
-    const content = Uint8Array.from(atob(answer.body), (sign) => sign.charCodeAt(0));
-    return new Response(status === 204 || status === 304 ? null : content, {
-      status,
-      statusText,
-      headers: given.map(([name, value]): [string, string] => [name, value]),
-    });
-  },
-};
-const session = createNotebookSession({
-  id,
-  text,
-  foreign: { from: "this file" },
-  services,
-  createKernel: async () => startSandbox(await unpacked(parts.kernel), { page: { html: parts.kernelPage } }),
-});
-reader.trainer = trainer;
-reader.recorded = recordedRuns(results);
-reader.session = session;
-document.title = session.title;
-globalThis.fulguriteStandalone = { session, trainer, overrides: {}, results: [] };
+  const lent = notebookServices(trainer, id);
+  const services: NotebookServices = {
+    async train(asked, cell, onStarted, signal) {
+      const job = overrideJob(asked, globalThis.fulguriteStandalone?.overrides ?? {});
+      const result = await lent.train(job, cell, onStarted, signal);
+      globalThis.fulguriteStandalone?.results.push({ cell, seed: job.seed, result });
+      return result;
+    },
+    async fetch(url, { method, headers, body }) {
+      if (!globalThis.fulguriteFetch) throw new Error("this page reaches no network");
+      const bytes = body ? btoa(String.fromCharCode(...(body as Uint8Array))) : null;
+      const answer = await globalThis.fulguriteFetch(url, {
+        method: method ?? "GET",
+        headers: headers as [string, string][],
+        body: bytes,
+      });
+      const { status, statusText, headers: given } = answer;
+      const content = Uint8Array.from(atob(answer.body), (sign) => sign.charCodeAt(0));
+      return new Response(status === 204 || status === 304 ? null : content, {
+        status,
+        statusText,
+        headers: given.map(([name, value]): [string, string] => [name, value]),
+      });
+    },
+  };
+  const session = createNotebookSession({
+    id,
+    text,
+    foreign: { from: "this file" },
+    services,
+    createKernel: async () =>
+      startSandbox(await unpacked(parts.kernel), { page: { html: parts.kernelPage } }),
+  });
+  reader.trainer = trainer;
+  reader.recorded = recordedRuns(results);
+  reader.session = session;
+  document.title = session.title;
+  globalThis.fulguriteStandalone = { session, trainer, overrides: {}, results: [] };
 }
 
 void start();
-
