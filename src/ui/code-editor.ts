@@ -120,7 +120,9 @@ export function openEditor(options: EditorOptions): EditorView {
         indentUnit.of("  "),
         bracketMatching(),
         closeBrackets(),
-        support.of(options.language === "ts" ? autocompletion() : []),
+        // Outside the compartment: a timer of its plugin that outlived a change of it would miss its state.
+        options.language === "ts" ? autocompletion() : [],
+        support.of([]),
         language,
         syntaxHighlighting(classHighlighter),
         EditorView.lineWrapping,
