@@ -14,7 +14,7 @@ const usage = `fulgurite — train agents by reinforcement learning
   fulgurite export <notebook> --to <format>   html (one file), ipynb, md, ts or js
   fulgurite convert <file>                 make a notebook of .ipynb, Markdown, a module or an older notebook
 
-<notebook> is the name of one that ships with Fulgurite (cartpole, strings) or a path to a file.
+<notebook> is the name of one that ships with Fulgurite (cartpole, environments, strings) or a path to a file.
 Cells run in a sandbox that reaches nothing. With --trusted, and always with train, they run in this process with
 its rights: only for notebooks that you trust.
 

@@ -65,7 +65,7 @@ export class FulguriteRecordedRun extends LitElement {
       </div>
       <div class=${this.#source ? "views" : "views single"}>
         ${
-          this.#source && agentic
+          this.#source && agentic && recorded.rollouts.some(({ mode }) => mode === "evaluation")
             ? html`<fulgurite-answers
                 .source=${this.#source}
                 .runId=${this.#run?.id ?? ""}
