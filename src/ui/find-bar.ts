@@ -60,6 +60,9 @@ export class FulguriteFind extends LitElement {
   declare replacement: string;
   declare at: number;
 
+  /** The match that the last jump leads to; `at` follows once it is there and has the focus back. */
+  #goal = -1;
+
   constructor() {
     super();
     this.query = "";
@@ -80,9 +83,12 @@ export class FulguriteFind extends LitElement {
   async #go(by: number): Promise<void> {
     const matches = this.#matches();
     if (matches.length === 0) return;
-    this.at = (this.at + by + matches.length) % matches.length;
-    const match = matches[this.at]!;
+    const goal = (this.#goal + by + matches.length) % matches.length;
+    this.#goal = goal;
+    const match = matches[goal]!;
     await this.notebook.reveal(match.cell, match.from, match.to);
+    if (goal !== this.#goal) return;
+    this.at = goal;
     this.renderRoot.querySelector("input")?.focus({ preventScroll: true });
   }
 
@@ -93,6 +99,7 @@ export class FulguriteFind extends LitElement {
     if (own.length === 0) return;
     this.notebook.applyQuietly({ kind: "sources", sources: replaceAll(cells, own, this.replacement) });
     this.at = Math.max(-1, this.at - own.length);
+    this.#goal = this.at;
     this.requestUpdate();
   }
 
@@ -131,6 +138,7 @@ export class FulguriteFind extends LitElement {
         @input=${(event: Event) => {
           this.query = (event.target as HTMLInputElement).value;
           this.at = -1;
+          this.#goal = -1;
         }}
       />
       <output aria-live="polite">${words}</output>
