@@ -36,9 +36,18 @@ export default tseslint.config(
     files: ["src/{gpu,kernels,nn,compile,env,rl,lm,adapter,reward}/**/*.ts"],
     ignores: ["**/*.test.ts"],
     rules: {
-      "no-restricted-globals": ["error", "document", "window", "localStorage", "Date"],
+      "no-restricted-globals": ["error", "document", "window", "localStorage", "performance"],
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector: "NewExpression[callee.name='Date'][arguments.length=0]",
+          message: "The core has no clock.",
+        },
+        { selector: "CallExpression[callee.name='Date']", message: "The core has no clock." },
+      ],
       "no-restricted-properties": [
         "error",
+        { object: "Date", property: "now", message: "The core has no clock." },
         { object: "Math", property: "random", message: "Use the counter RNG (kernels/philox)." },
       ],
     },

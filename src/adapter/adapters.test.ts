@@ -175,7 +175,7 @@ test("calls made while a reward was computed are left out unless asked for", () 
 test("prompts with images, lists under numbers and other keys", () => {
   const parts = JSON.stringify([
     { type: "text", text: "How many?" },
-    { type: "image_url", image_url: { url: "file:///root/test.png" } },
+    { type: "image_url", image_url: { url: "file:///images/test.png" } },
     { type: "image_url", image_url: "no object" },
   ]);
   const image = span("llm", "openai.chat.completion", "root", [1, 2], {
@@ -189,7 +189,7 @@ test("prompts with images, lists under numbers and other keys", () => {
     response_token_ids: [4],
   });
   const [triplet] = spansToTriplets([root, image]);
-  expect(triplet!.prompt.imageUrls).toEqual(["file:///root/test.png"]);
+  expect(triplet!.prompt.imageUrls).toEqual(["file:///images/test.png"]);
   expect(triplet!.response).toEqual({
     tokenIds: [4],
     rawContent: [{ content: "Ten." }],

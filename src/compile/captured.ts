@@ -1,8 +1,7 @@
 import type { Constants, FunctionText, FunctionTexts } from "./program.ts";
 
-// Parameters of a person's function are theirs to name and to type.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-export type AnyFunction = (...values: any[]) => unknown;
+/** A function of a person's: its parameters are theirs to name and to type. */
+export type AnyFunction = (...values: never[]) => unknown;
 
 /** What a numeric function uses from around it, where nobody can look: outside notebooks. */
 export interface CapturedOptions {

@@ -77,8 +77,6 @@ export function encodeCloneable(value: unknown): EncodedCloneable {
   };
   const encodeObject = (inner: object): unknown => {
     if (Array.isArray(inner)) return inner.map(encode);
-    // A value, not the clock.
-    // eslint-disable-next-line no-restricted-globals
     if (inner instanceof Date) return { [mark]: "date", value: encode(inner.getTime()) };
     if (inner instanceof Map) return { [mark]: "map", value: [...inner].map((entry) => entry.map(encode)) };
     if (inner instanceof Set) return { [mark]: "set", value: [...inner].map(encode) };
@@ -133,7 +131,6 @@ function decodeMarked(marked: Readonly<Record<string, unknown>>): unknown {
     case "undefined":
       return undefined;
     case "date":
-      // eslint-disable-next-line no-restricted-globals
       return new Date(Number(decodeCloneable(value)));
     case "set":
       return new Set(list());
