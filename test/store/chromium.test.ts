@@ -1,11 +1,6 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { chromiumLaunch, findChromium } from "../support/browser.ts";
+import { chromiumLaunch } from "../support/browser.ts";
 import { agenticContract } from "./agentic-contract.ts";
 import { servePage } from "./built-page.ts";
 import { contract } from "./contract.ts";
@@ -15,22 +10,12 @@ import { queueContract } from "./queue-contract.ts";
 declare const harness: Harness;
 
 let server: Awaited<ReturnType<typeof servePage>>;
-const directories: string[] = [];
-
-function profileDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), "fulgurite-profile-"));
-  directories.push(directory);
-  return directory;
-}
 
 beforeAll(async () => {
   server = await servePage();
 });
 
-afterAll(async () => {
-  await server.close();
-  for (const directory of directories) rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
-});
+afterAll(() => server.close());
 
 async function openTab(context: BrowserContext): Promise<Page> {
   const page = await context.newPage();
@@ -133,85 +118,4 @@ describe("over IndexedDB in Chromium", () => {
     expect(rows).toBe(310);
     await small.close();
   });
-});
-
-/** Chromium as a process group of its own, so that all of its processes die at once. */
-async function startChromium(profile: string): Promise<{ process: ChildProcess; browser: Browser }> {
-  const portFile = join(profile, "DevToolsActivePort");
-  rmSync(portFile, { force: true });
-  const child = spawn(
-    findChromium(),
-    [
-      ...(chromiumLaunch().args ?? []),
-      "--headless=new",
-      "--remote-debugging-port=0",
-      `--user-data-dir=${profile}`,
-    ],
-    { detached: true, stdio: "ignore" },
-  );
-  while (!existsSync(portFile) || !readFileSync(portFile, "utf8").includes("\n")) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  const port = readFileSync(portFile, "utf8").split("\n")[0]!;
-  const connect = (): Promise<Browser> =>
-    chromium.connectOverCDP(`http://127.0.0.1:${port}`, { timeout: 10_000 });
-  try {
-    // On a busy machine a first connection has been seen to hang.
-    return { process: child, browser: await connect().catch(connect) };
-  } catch (error) {
-    await kill(child);
-    throw error;
-  }
-}
-
-async function kill(child: ChildProcess): Promise<void> {
-  const exit = once(child, "exit");
-  process.kill(-child.pid!, "SIGKILL");
-  await exit;
-}
-
-test("nothing acknowledged is lost, doubled or half there when Chromium is killed", async () => {
-  const profile = profileDirectory();
-  let acknowledged = 0;
-  const kills = 3;
-  for (let round = 0; round <= kills; round++) {
-    const { process: child, browser } = await startChromium(profile);
-    try {
-      const page = await openTab(browser.contexts()[0]!);
-      const found = await page.evaluate(() => harness.inspect());
-      expect(found.update).toBeGreaterThanOrEqual(acknowledged);
-      expect(found).toMatchObject({
-        spans: found.update,
-        batches: found.update / 100,
-        newest: found.update,
-        inOrderOnce: true,
-        checkpoint: found.update - (found.update % 500),
-        checkpointWhole: true,
-        problems: 0,
-        tailRows: found.countedTailRows,
-        blobs: found.segments,
-      });
-      if (round === kills) break;
-      const enough = acknowledged + 2500 + 700 * round;
-      await new Promise<void>((resolve, reject) => {
-        page
-          .exposeFunction("acknowledge", (update: number) => {
-            acknowledged = update;
-            if (update >= enough) resolve();
-          })
-          .then(() =>
-            page.evaluate(() =>
-              harness.ingest((globalThis as unknown as { acknowledge(update: number): void }).acknowledge),
-            ),
-          )
-          // The kill ends it too, when nobody listens any more.
-          .catch(reject);
-      });
-      await new Promise((resolve) => setTimeout(resolve, 7 * round));
-    } finally {
-      await kill(child);
-      await browser.close().catch(() => undefined);
-    }
-  }
-  expect(acknowledged).toBeGreaterThan(8000);
 });

@@ -1,0 +1,84 @@
+import { chunkKey, type Key, type Storage } from "../../src/store/storage.ts";
+import { unpackGroup } from "../../src/store/tail-group.ts";
+
+const tables = [
+  "runs",
+  "checkpoints",
+  "bookkeeping",
+  "tail",
+  "segments",
+  "blobs",
+  "rollouts",
+  "tokens",
+  "resources",
+] as const;
+
+const runOf = (key: Key): string => (typeof key === "string" ? key : key[0]);
+
+/**
+ * What does not fit together in a store's tables, in words: rows that nobody points to, rows that are missing, counts that
+ * are wrong, anything left of a deleted run. Empty where all is well.
+ */
+export function auditStorage(storage: Storage): Promise<string[]> {
+  return storage.transaction(tables, { mode: "readonly" }, async (transaction) => {
+    const [books, segments, tails, runs] = await Promise.all([
+      transaction.list("bookkeeping"),
+      transaction.list("segments"),
+      transaction.list("tail"),
+      transaction.list("runs"),
+    ]);
+    const found: string[] = [];
+    const compare = (what: string, there: readonly Key[], wanted: readonly Key[]): void => {
+      const has = new Set(there.map(String));
+      const needs = new Set(wanted.map(String));
+      for (const key of has) if (!needs.has(key)) found.push(`${what} ${key} belongs to nothing`);
+      for (const key of needs) if (!has.has(key)) found.push(`${what} ${key} is missing`);
+    };
+    const keys = async (table: "blobs" | "tokens"): Promise<Key[]> =>
+      (await transaction.list(table)).map(({ key }) => key);
+    compare(
+      "blob",
+      await keys("blobs"),
+      segments.map(({ key }) => key),
+    );
+    compare(
+      "chunk",
+      await keys("tokens"),
+      segments.flatMap(({ value: { runId, number, tokens, texts } }) =>
+        [tokens, texts].flatMap((part) =>
+          part && "chunks" in part
+            ? part.chunks.map((chunk) => [runId, chunkKey(number, chunk.number)] as const)
+            : [],
+        ),
+      ),
+    );
+    const living = new Set(books.filter(({ value }) => !value.deleted).map(({ value }) => value.runId));
+    for (const table of tables) {
+      if (table === "bookkeeping" || table === "resources") continue;
+      for (const { key } of await transaction.list(table))
+        if (!living.has(runOf(key))) found.push(`${table} ${String(key)} is of a run that is not there`);
+    }
+    for (const { value } of await transaction.list("resources"))
+      if (value.runId !== null && !living.has(value.runId))
+        found.push(`resources ${value.id} are of a run that is not there`);
+    compare(
+      "run",
+      runs.map(({ key }) => key),
+      [...living],
+    );
+    for (const { value: book } of books) {
+      const { runId } = book;
+      const own = segments.filter(({ value }) => value.runId === runId).map(({ value }) => value);
+      const tail = tails
+        .filter(({ key }) => runOf(key) === runId)
+        .reduce((sum, { value }) => sum + unpackGroup(value).length, 0);
+      const spans = own.reduce((sum, { rows }) => sum + rows, tail);
+      if (book.tailRows !== tail) found.push(`${runId} counts ${book.tailRows} rows in its tail of ${tail}`);
+      if (book.statistics.spans !== spans)
+        found.push(`${runId} counts ${book.statistics.spans} spans of ${spans}`);
+      if (own.some(({ number }) => number >= book.nextSegment))
+        found.push(`${runId} will give out segment ${book.nextSegment} twice`);
+    }
+    return found;
+  });
+}

@@ -1,0 +1,9 @@
+import { expect, test } from "vitest";
+import { killRounds } from "./killed-chromium.ts";
+
+test("nothing acknowledged is lost, doubled, half there or left behind when Chromium is killed", async () => {
+  const records = await killRounds(5, ["a", "b"]);
+  expect(records).toHaveLength(5);
+  const { acknowledged } = records.at(-1)!;
+  expect(acknowledged["a"]!.update + acknowledged["b"]!.update).toBeGreaterThan(1000);
+}, 120_000);
