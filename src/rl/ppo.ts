@@ -25,11 +25,13 @@ const sb3: PolicyGradientConfig = {
   learningRate: { start: 3e-4, end: 3e-4 },
   gamma: 0.99,
   lambda: 0.95,
+  // Its `vf_coef` of 0.5 stands before the whole mean square (`F.mse_loss` in ppo.py); the loss here has a half of its own.
+  valueCoefficient: 1,
 };
 
 /** Published settings, by name. */
 export const ppoPresets: Readonly<Record<PpoPreset, PolicyGradientConfig>> = {
-  /** CleanRL `ppo.py`: 4 x 128, value clip, entropy bonus; a time limit counts as termination. */
+  /** CleanRL `ppo.py`: 4 x 128, value clip, entropy bonus, `vf_coef` 0.5 before half the mean square; a time limit counts as termination. */
   cleanrl: {
     ...common,
     envs: 4,
