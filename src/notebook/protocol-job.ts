@@ -1,6 +1,6 @@
 import type { FunctionText } from "../compile/index.ts";
 import type { TokenLossConfig } from "../lm/language-engine.ts";
-import type { AlgorithmConfig, CostLimit, EpisodeGroups, LinearSchedule } from "../rl/config.ts";
+import type { AlgorithmConfig, CostLimit, EpisodeGroups, UpdateSchedule } from "../rl/config.ts";
 import type { FilteredCloningConfig, GrpoConfig, LanguageAlgorithm, RolloutPlan } from "../rl/grpo.ts";
 import type { GroupAdvantage } from "../rl/group-advantages.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
@@ -31,7 +31,15 @@ const reward = read.object<RewardSource>({
   line: read.whole(1_000_000),
 });
 
-const schedule = read.object<LinearSchedule>({ start: read.finite, end: read.finite });
+const schedule: read.Reader<UpdateSchedule> = (value) => {
+  const ends = read.object<UpdateSchedule>({ start: read.finite, end: read.finite })(value);
+  const { shape, warmup } = value as { readonly shape?: unknown; readonly warmup?: unknown };
+  return {
+    ...ends,
+    ...(shape === undefined ? {} : { shape: read.oneOf("linear", "cosine")(shape) }),
+    ...(warmup === undefined ? {} : { warmup: counter(warmup) }),
+  };
+};
 
 type KlStop = NonNullable<AlgorithmConfig["klStop"]>;
 type Control = CostLimit["control"];

@@ -1,7 +1,11 @@
-/** A value that changes linearly from `start` (first update) towards `end` (reached after the last update). */
-export interface LinearSchedule {
+/** A value that goes from `start` (first update) towards `end` (reached after the last update); see `scheduleValue`. */
+export interface UpdateSchedule {
   readonly start: number;
   readonly end: number;
+  /** Default "linear". */
+  readonly shape?: "linear" | "cosine";
+  /** Updates in which it rises to `start` first; default 0. */
+  readonly warmup?: number;
 }
 
 /** How rewards of sibling episodes become one advantage for all steps of an episode; see `episode-grpo.ts`. */
@@ -52,7 +56,7 @@ export interface PolicyGradientConfig {
    * most T steps, and what follows its end counts for nothing.
    */
   readonly episodes: "continued" | "whole";
-  readonly learningRate: LinearSchedule;
+  readonly learningRate: UpdateSchedule;
   /** Discount, gamma. */
   readonly gamma: number;
   /** GAE's lambda (Schulman et al. 2015, arXiv 1506.02438). */
@@ -60,7 +64,7 @@ export interface PolicyGradientConfig {
   /** "clip": PPO's max(-A r, -A clip(r)). "score": -A log pi. */
   readonly surrogate: "clip" | "score";
   /** Clip range epsilon of the probability ratio. */
-  readonly clip: LinearSchedule;
+  readonly clip: UpdateSchedule;
   /** Clip range above 1 where it is another; null: the same. */
   readonly clipHigh: number | null;
   /** Bounds the loss of negative advantages by -c A; null: does not. */

@@ -1,8 +1,8 @@
-import type { LinearSchedule, PolicyGradientConfig } from "./config.ts";
+import type { UpdateSchedule, PolicyGradientConfig } from "./config.ts";
 import { invalid, listed, validateConfig } from "./validate-config.ts";
 
-/** A number stays constant over the run; `{ start, end }` changes linearly with the updates. */
-export type Schedule = number | LinearSchedule;
+/** A number stays constant over the run; `{ start, end, shape, warmup }` changes with the updates. */
+export type Schedule = number | UpdateSchedule;
 
 type Scheduled = "learningRate" | "clip";
 
@@ -89,6 +89,6 @@ export function presetOf<Name extends string>(
   return presets[name];
 }
 
-function schedule(value: Schedule): LinearSchedule {
+function schedule(value: Schedule): UpdateSchedule {
   return typeof value === "number" ? { start: value, end: value } : value;
 }

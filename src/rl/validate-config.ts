@@ -1,5 +1,5 @@
 import { FulguriteError } from "../gpu/error.ts";
-import type { CostLimit, EpisodeGroups, LinearSchedule, PolicyGradientConfig } from "./config.ts";
+import type { CostLimit, EpisodeGroups, UpdateSchedule, PolicyGradientConfig } from "./config.ts";
 
 /** Throws `rl/invalid-config` unless the engines can run it. For configurations from a file or another realm. */
 export function validateConfig(config: PolicyGradientConfig): void {
@@ -25,9 +25,13 @@ export function validateConfig(config: PolicyGradientConfig): void {
     invalid(`totalSteps ${totalSteps} is less than one update.`, `Use at least envs x steps = ${batch}.`);
   }
   for (const name of ["learningRate", "clip"] as const) {
-    const { start, end } = config[name] as Partial<LinearSchedule>;
+    const { start, end, shape = "linear", warmup = 0 } = config[name] as Partial<UpdateSchedule>;
     between(`${name}.start`, start, 0, 10);
     between(`${name}.end`, end, 0, 10);
+    whole(`${name}.warmup`, warmup, 0, 2 ** 31 - 1);
+    if (!["linear", "cosine"].includes(shape)) {
+      invalid(`${name}.shape is ${shown(shape)}.`, 'Use "linear" or "cosine".');
+    }
   }
   between("gamma", config.gamma, 0, 1);
   between("lambda", config.lambda, 0, 1);

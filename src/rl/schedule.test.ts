@@ -1,0 +1,18 @@
+import { expect, test } from "vitest";
+import { expectClose, golden } from "../../test/support/goldens.ts";
+import { ppo } from "./ppo.ts";
+import { scheduleValue } from "./schedule.ts";
+
+test("lr_schedules", () => {
+  const g = golden("lr_schedules");
+  const { lr, N: updates, warmup, min_ratio: least } = g.params as Readonly<Record<string, number>>;
+  const values = (count: number, schedule: Parameters<typeof scheduleValue>[0]): number[] =>
+    Array.from({ length: count }, (_, i) => scheduleValue(schedule, i, updates!));
+  const linear = g.output("linear");
+  expectClose(values(linear.length, { start: lr!, end: 0 }), linear);
+  const cosine = g.output("warmup_cosine");
+  const schedule = { start: lr!, end: lr! * least!, shape: "cosine", warmup: warmup! } as const;
+  expectClose(values(cosine.length, schedule), cosine);
+  expect(ppo({ learningRate: schedule }).learningRate).toEqual(schedule);
+  expect(() => ppo({ learningRate: { ...schedule, shape: "step" as "linear" } })).toThrow(/shape is/);
+});
