@@ -17,6 +17,7 @@ export { ppoLagrangian } from "./rl/ppo-lagrangian.ts";
 export { behaviourCloning, type Demonstrations } from "./rl/behaviour-cloning.ts";
 export { decodeCheckpoint, encodeCheckpoint, readCheckpointHeader } from "./rl/checkpoint-file.ts";
 export { exportPolicy } from "./rl/export-policy.ts";
+export { vTrace, type VTrace, type VTraceBatch } from "./rl/v-trace.ts";
 export { decodeTensors, encodeTensors } from "./nn/safetensors.ts";
 export { sweep, type SweepOptions, type SweepResult, type SweepSetting } from "./train/sweep.ts";
 export { bootstrapInterval, interquartileMean } from "./train/interquartile-mean.ts";

@@ -26,6 +26,59 @@ test.each(variants)("group_advantages: %s", (name, kind) => {
   expect(result.kept).toEqual(groups.map((group) => g.output("keep_after_dynamic_sampling")[group] === 1));
 });
 
+/** Mean over all groups of G actions, each as likely as the policy makes it, of sum A d log pi / scale. */
+function expectedGradient(
+  kind: GroupAdvantage,
+  policy: readonly number[],
+  rewardOf: readonly number[],
+): number[] {
+  const size = 3;
+  const gradient = policy.map(() => 0);
+  for (let code = 0; code < policy.length ** size; code++) {
+    const actions = Array.from(
+      { length: size },
+      (_, i) => Math.floor(code / policy.length ** i) % policy.length,
+    );
+    const chance = actions.reduce((product, action) => product * policy[action]!, 1);
+    const { advantages } = groupAdvantages(
+      kind,
+      actions.map((action) => rewardOf[action]!),
+      actions.map(() => 0),
+    );
+    actions.forEach((action, i) => {
+      policy.forEach((p, k) => {
+        gradient[k]! += (chance * advantages[i]! * (Number(k === action) - p)) / size;
+      });
+    });
+  }
+  return gradient;
+}
+
+test("softmax_bandit: leave-one-out is unbiased, the mean shrinks by (G - 1) / G, deviations bend the direction", () => {
+  const c = golden("softmax_bandit");
+  const exponentials = c.input("logits").map(Math.exp);
+  const total = exponentials.reduce((a, b) => a + b);
+  const policy = exponentials.map((value) => value / total);
+  const rewardOf = c.input("rewards");
+  expectClose(
+    policy.reduce((sum, p, k) => sum + p * rewardOf[k]!, 0),
+    c.scalar("J"),
+  );
+  const exact = c.output("grad");
+  expectClose(expectedGradient({ name: "leave-one-out" }, policy, rewardOf), exact);
+  const shrunk = exact.map((value) => (value * 2) / 3);
+  expectClose(expectedGradient({ name: "mean" }, policy, rewardOf), shrunk);
+  const bent = expectedGradient({ name: "standardized", epsilon: 1e-4 }, policy, rewardOf);
+  expect(Math.abs(bent[1]! / bent[0]! - exact[1]! / exact[0]!)).toBeGreaterThan(1e-3);
+  // The natural gradient is the one that the Fisher matrix diag(p) - p p' maps to the plain one.
+  const natural = c.output("exact_natural_grad");
+  const along = policy.reduce((sum, p, k) => sum + p * natural[k]!, 0);
+  expectClose(
+    policy.map((p, k) => p * (natural[k]! - along)),
+    exact,
+  );
+});
+
 test("permuting siblings permutes advantages; a failed rollout is excluded, not counted as 0", () => {
   const order = [3, 0, 4, 1, 2, 9, 8, 7, 6, 5, 10, 12, 14, 11, 13, 19, 15, 18, 16, 17];
   for (const [, kind] of variants) {

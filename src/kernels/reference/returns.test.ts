@@ -46,6 +46,20 @@ describe("GAE", () => {
     expectClose(returns, golden("gae_limits").output("returns_lambda1"));
   });
 
+  test("reward_to_go: returns are GAE with lambda 1 and without a critic", () => {
+    const g = golden("reward_to_go");
+    const gamma = g.params["gamma"] as number;
+    const { returns } = reference.gaeFromDones(
+      { steps: 8, envs: 3, gamma, lambda: 1 },
+      g.input("rewards"),
+      new Float64Array(24),
+      g.input("dones"),
+      g.input("next_value"),
+      g.input("next_done"),
+    );
+    expectClose(returns, g.output("returns"));
+  });
+
   test("gae_terminated_truncated", () => checkFiveTuple(reference));
 
   test.each([
