@@ -3,7 +3,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
 import type { Rollout, RolloutQuery, Run, Span, SpanQuery, StoreUsage } from "../store/records.ts";
 import type { RescoreResult } from "../train/rescore.ts";
-import type { Reached, ReachOptions, Reply, RunEvent, StartOptions, TrainerApi } from "../worker/api.ts";
+import type { Reached, Reply, RunEvent, StartOptions, TrainerApi } from "../worker/api.ts";
 import type { Job } from "../train/job.ts";
 import type { ExportedFile, ExportRequest } from "../worker/export-run.ts";
 import type { RolloutPage, RolloutPageQuery } from "../worker/rollout-index.ts";
@@ -81,9 +81,9 @@ export class TrainerClient implements RolloutSource {
     return value(await this.#api.device());
   }
 
-  /** Reaches an address that the person named, or a host that they granted a notebook. */
-  async reach(url: string, options: ReachOptions = {}): Promise<Reached> {
-    return value(await this.#api.reach(url, options));
+  /** Reads an address that the person named. */
+  async reach(url: string): Promise<Reached> {
+    return value(await this.#api.reach(url));
   }
 
   async setting(key: string): Promise<unknown> {

@@ -1,14 +1,14 @@
 import type { ErrorData } from "../gpu/error.ts";
 import type { CodeSource } from "../runner/index.ts";
 import type { Rollout, RolloutQuery, Run, Span, SpanQuery, StoreUsage } from "../store/records.ts";
-import type { Reached, ReachOptions } from "./reach.ts";
+import type { Reached } from "./reach.ts";
 import type { RescoreResult } from "../train/rescore.ts";
 import type { RunEvent } from "../train/events.ts";
 import type { Job } from "../train/job.ts";
 import type { ExportedFile, ExportRequest } from "./export-run.ts";
 import type { RolloutPage, RolloutPageQuery } from "./rollout-index.ts";
 
-export type { Reached, ReachOptions, RescoreResult };
+export type { Reached, RescoreResult };
 export type { Curve, EpisodeReplay, RunEvent } from "../train/events.ts";
 
 export interface StartOptions {
@@ -49,8 +49,8 @@ export interface TrainerApi {
   provideFrames(port: MessagePort): Promise<void>;
   /** The engine that "auto" would take, for the page's footer. */
   device(): Promise<Reply<{ readonly engine: "webgpu" | "cpu"; readonly adapter: string }>>;
-  /** Reaches an address that the person named, or a host that they granted; see `reach`. */
-  reach(url: string, options: ReachOptions): Promise<Reply<Reached>>;
+  /** Reads an address that the person named; see `reach`. */
+  reach(url: string): Promise<Reply<Reached>>;
   setting(key: string): Promise<Reply<unknown>>;
   setSetting(key: string, value: unknown): Promise<Reply<void>>;
 }

@@ -1,43 +1,21 @@
-/** What the network answered, in a form that can be cloned. */
+/** What an address answered, in a form that can be cloned. */
 export interface Reached {
   readonly status: number;
-  readonly statusText: string;
-  readonly headers: readonly (readonly [string, string])[];
   readonly body: Uint8Array;
-}
-
-export interface ReachOptions {
-  readonly method?: string;
-  readonly headers?: readonly (readonly [string, string])[];
-  readonly body?: string | null;
 }
 
 const MAX_BYTES = 64_000_000;
 
 /**
- * Reaches an address for the page, whose own policy lets it reach none. The page asks only for what the person
- * opened by its address, and for hosts that they granted a notebook: the gate stands there. No cookies, no referrer.
+ * Reads an address that the person opened a notebook by: the page's own policy lets it reach none. No cookies, no
+ * referrer. Throws where it is neither http nor https, or answers with more than 64 MB.
  */
-export async function reach(
-  url: string,
-  { method = "GET", headers = [], body = null }: ReachOptions,
-): Promise<Reached> {
+export async function reach(url: string): Promise<Reached> {
   if (!/^https?:$/.test(new URL(url).protocol))
     throw new TypeError("Only http and https addresses can be reached.");
-  const response = await fetch(url, {
-    method,
-    headers: headers.map(([name, value]): [string, string] => [name, value]),
-    body,
-    credentials: "omit",
-    referrerPolicy: "no-referrer",
-  });
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  if (bytes.length > MAX_BYTES)
-    throw new RangeError(`The answer has ${bytes.length} bytes; at most ${MAX_BYTES} are read.`);
-  return {
-    status: response.status,
-    statusText: response.statusText,
-    headers: [...response.headers],
-    body: bytes,
-  };
+  const response = await fetch(url, { credentials: "omit", referrerPolicy: "no-referrer" });
+  const body = new Uint8Array(await response.arrayBuffer());
+  if (body.length > MAX_BYTES)
+    throw new RangeError(`The answer has ${body.length} bytes; at most ${MAX_BYTES} are read.`);
+  return { status: response.status, body };
 }

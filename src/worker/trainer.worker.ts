@@ -84,7 +84,7 @@ const api: TrainerApi = {
     return Promise.resolve();
   },
   device: () => reply(() => chooseEngine()),
-  reach: (url, options) => reply(() => reach(url, options)),
+  reach: (url) => reply(() => reach(url)),
   setting: (key) => reply((trainer) => trainer.store.setting(key)),
   setSetting: (key, value) => reply((trainer) => trainer.store.setSetting(key, value)),
 };
