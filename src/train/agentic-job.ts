@@ -21,7 +21,7 @@ export interface AgenticJobOptions {
   readonly seed?: number;
   /** Shown in lists; default the agent's name. */
   readonly name?: string;
-  /** "auto" (default) takes WebGPU where there is an adapter, else the CPU engine. */
+  /** "auto" (default) takes WebGPU where there is a GPU, else, also on a software adapter, the CPU engine. */
   readonly engine?: AgenticJob["engine"];
   /** Milliseconds an attempt may take; default 10,000. */
   readonly timeout?: number;

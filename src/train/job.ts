@@ -32,7 +32,7 @@ export interface SimulatedJob {
   readonly seed: number;
   /** Shown in lists; default the environment's name. */
   readonly name: string;
-  /** "auto" takes WebGPU where a usable adapter exists, else the CPU engine. */
+  /** "auto" takes WebGPU where there is a GPU, else, also on a software adapter, the CPU engine. */
   readonly engine: "auto" | "webgpu" | "cpu";
 }
 

@@ -18,8 +18,13 @@ export interface RunControllerOptions {
   readonly onEvent: (event: RunEvent) => void;
 }
 
+/** Said by an engine that was taken though there is an adapter. */
+export interface PassedOver {
+  readonly passedOver: string;
+}
+
 /** Anything that trains on a device that may be lost. */
-export interface Device {
+export interface Device extends Partial<PassedOver> {
   readonly engine: "webgpu" | "cpu";
   readonly adapter: string;
   /** Resolves with the reason when the device is lost. */
@@ -202,6 +207,9 @@ export abstract class RunController {
     await this.open(pinned);
     const device = this.device!;
     let reason: string | null = null;
+    if (device.passedOver !== undefined) {
+      reason = `${device.passedOver} is a software adapter, no GPU: the CPU engine is several times faster here.`;
+    }
     if (pinned !== null && this.current.adapter !== device.adapter) {
       reason = `Continues on ${device.adapter}, not on ${String(this.current.adapter)}: from here on no longer bit for bit.`;
     }

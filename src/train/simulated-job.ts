@@ -21,7 +21,7 @@ export interface JobOptions {
   readonly seed?: number;
   /** Shown in lists; default the environment's name. */
   readonly name?: string;
-  /** "auto" (default) takes WebGPU where there is an adapter, else the CPU engine. */
+  /** "auto" (default) takes WebGPU where there is a GPU, else, also on a software adapter, the CPU engine. */
   readonly engine?: SimulatedJob["engine"];
 }
 

@@ -21,7 +21,7 @@ export interface TrainSettings {
 export type TrainOptions = TrainSettings & (JobOptions | AgenticJobOptions);
 
 /**
- * Trains a policy by reinforcement learning in this process: on WebGPU where there is an adapter, else on the
+ * Trains a policy by reinforcement learning in this process: on WebGPU where there is a GPU, else on the
  * CPU engine. Resolves when the run has ended or was cancelled; rejects with a `FulguriteError` where the job
  * is invalid or training failed.
  */

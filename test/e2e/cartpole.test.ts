@@ -42,11 +42,13 @@ async function open(context: BrowserContext): Promise<{ page: Page; errors: stri
   return { page, errors };
 }
 
+/** On the adapter there is: by itself a page takes the CPU engine where that is only a software one. */
 const training = (updates: number, seed: number): string => `export const run = await train({
   env: pole,
   reward,
   algorithm: ppo({ preset: "sb3-zoo-cartpole", totalSteps: ${updates * 256} }),
   seed: ${seed},
+  engine: "webgpu",
 });`;
 
 interface StoredRun {
@@ -121,6 +123,7 @@ test("three cells learn CartPole by mouse, survive a reload, and lay two rewards
   try {
     const { page, errors } = await open(context);
     const run = cell(page, "training");
+    await rewrite(page, "training", training(390, 1));
     await run.getByRole("button", { name: "Run training" }).click();
 
     const figures = run.getByText(/Return [\d.]+ at first, [\d.]+ after/).first();

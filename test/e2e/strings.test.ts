@@ -31,6 +31,7 @@ const training = `export const run = await train({
   tasks,
   policy,
   algorithm: grpo({ groups: 8, groupSize: 4, updates: 6, evaluateEvery: 3, evaluationTasks: 12, maxTokens: 5 }),
+  engine: "webgpu",
 });`;
 
 /** Runs and rollouts, straight from IndexedDB. */
