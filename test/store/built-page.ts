@@ -3,8 +3,17 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { BrowserContext, Page } from "playwright-core";
 import { build } from "vite";
 import { serveStatic } from "../support/static-server.ts";
+
+/** A tab with that page, ready. */
+export async function openTab(context: BrowserContext, url: string): Promise<Page> {
+  const page = await context.newPage();
+  await page.goto(url);
+  await page.waitForFunction("globalThis.harness");
+  return page;
+}
 
 /** Serves test/store/page.ts, bundled, under a policy as strict as the app's: no code from strings. */
 export async function servePage(): Promise<{ url: string; close(): Promise<void> }> {

@@ -2,9 +2,10 @@ import { chromium, type Browser, type BrowserContext, type Page } from "playwrig
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chromiumLaunch } from "../support/browser.ts";
 import { agenticContract } from "./agentic-contract.ts";
-import { servePage } from "./built-page.ts";
+import { openTab, servePage } from "./built-page.ts";
 import { contract } from "./contract.ts";
 import type { Harness } from "./page.ts";
+import { writeInTabs } from "./many-tabs.ts";
 import { queueContract } from "./queue-contract.ts";
 
 declare const harness: Harness;
@@ -17,13 +18,6 @@ beforeAll(async () => {
 
 afterAll(() => server.close());
 
-async function openTab(context: BrowserContext): Promise<Page> {
-  const page = await context.newPage();
-  await page.goto(server.url);
-  await page.waitForFunction("globalThis.harness");
-  return page;
-}
-
 describe("over IndexedDB in Chromium", () => {
   let browser: Browser;
   let context: BrowserContext;
@@ -32,7 +26,7 @@ describe("over IndexedDB in Chromium", () => {
   beforeAll(async () => {
     browser = await chromium.launch(chromiumLaunch());
     context = await browser.newContext();
-    page = await openTab(context);
+    page = await openTab(context, server.url);
   });
   afterAll(() => browser.close());
 
@@ -47,31 +41,8 @@ describe("over IndexedDB in Chromium", () => {
     },
   );
 
-  test("two tabs write at once, to their own runs and to the same one", async () => {
-    const tabs = [page, await openTab(context)];
-    await page.evaluate(async () => {
-      const store = await harness.openStore({ name: "tabs" });
-      await store.commit({ run: harness.makeRun("both") });
-    });
-    const write = (tab: number) => async () =>
-      tabs[tab]!.evaluate(async (own) => {
-        const store = await harness.openStore({ name: "tabs" });
-        await store.commit({ run: harness.makeRun(own) });
-        for (let i = 0; i < 30; i++) {
-          await store.commit({ spans: harness.updates(own, 10 * i + 1, 10 * i + 10) });
-          await store.commit({ spans: harness.updates("both", 10 * i + 1, 10 * i + 10) });
-          if (i % 7 === 0) await store.seal("both");
-        }
-      }, `tab ${tab}`);
-    await Promise.all([write(0)(), write(1)()]);
-    const found = await page.evaluate(async () => {
-      const store = await harness.openStore({ name: "tabs" });
-      const updates = async (runId: string) =>
-        (await store.spans({ runId })).map((span) => span.attributes["update"]);
-      return Promise.all(["tab 0", "tab 1", "both"].map(updates));
-    });
-    const all = Array.from({ length: 300 }, (_, i) => i + 1);
-    expect(found).toEqual([all, all, all]);
+  test("two tabs write at once, to their own runs and to the same one, and share a queue", async () => {
+    expect(await writeInTabs([page, await openTab(context, server.url)])).toEqual([]);
   });
 
   test("a tab lets a newer version have the store, and then says so", async () => {
@@ -96,7 +67,7 @@ describe("over IndexedDB in Chromium", () => {
   test("a full disk is an error that names the largest run", async () => {
     // Chromium caches what an origin may still use, so this one has to be new.
     const small = await browser.newContext();
-    const tab = await openTab(small);
+    const tab = await openTab(small, server.url);
     const session = await small.newCDPSession(tab);
     const origin = new URL(server.url).origin;
     await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 2_000_000 });

@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium, type Browser, type Page } from "playwright-core";
+import { chromium, type Browser } from "playwright-core";
 import { expect } from "vitest";
 import { chromiumLaunch, findChromium } from "../support/browser.ts";
-import { servePage } from "./built-page.ts";
+import { openTab, servePage } from "./built-page.ts";
 import type { Progress } from "./killed-ingest.ts";
 import type { Harness } from "./page.ts";
 
@@ -84,19 +84,13 @@ export async function killRounds(
   const server = await servePage();
   const profile = mkdtempSync(join(tmpdir(), "fulgurite-profile-"));
   const records: KillRecord[] = [];
-  const openTab = async (browser: Browser): Promise<Page> => {
-    const page = await browser.contexts()[0]!.newPage();
-    await page.goto(server.url);
-    await page.waitForFunction("globalThis.harness");
-    return page;
-  };
   let acknowledged: Record<string, Progress> = {};
   let after = 0;
   try {
     for (let round = 0; round <= kills; round++) {
       const { process: child, browser } = await startChromium(profile);
       try {
-        const tabs = await Promise.all(writers.map(() => openTab(browser)));
+        const tabs = await Promise.all(writers.map(() => openTab(browser.contexts()[0]!, server.url)));
         const found = await tabs[0]!.evaluate((names) => harness.inspect(names), writers);
         expect(found.wrong).toEqual([]);
         for (const [writer, at] of Object.entries(acknowledged))

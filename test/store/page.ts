@@ -6,6 +6,7 @@ import { agenticContract } from "./agentic-contract.ts";
 import { contract, expectCode, makeRun, updates } from "./contract.ts";
 import { ingest, inspect } from "./killed-ingest.ts";
 import { queueContract } from "./queue-contract.ts";
+import { prepareTabs, workInTab, wrongAfterTabs } from "./tabs.ts";
 import { checkMigrated, version1Tables } from "./version-1.ts";
 import { checkMigratedFrom2, version2Tables } from "./version-2.ts";
 
@@ -77,6 +78,9 @@ export const harness = {
   runContract,
   runMigration,
   ingest,
+  prepareTabs,
+  workInTab,
+  wrongAfterTabs,
   inspect,
   openStore,
   makeRun,
