@@ -27,6 +27,8 @@ export const stream = {
   demonstration: 9,
   /** Resampling of runs for a bootstrap interval. step = resample, index = draw. */
   resample: 10,
+  /** Order of supervised examples. step = epoch; words key the bijection. */
+  examples: 11,
 } as const;
 
 const M0 = 0xd2511f53;

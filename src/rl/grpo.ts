@@ -1,4 +1,6 @@
 import { FulguriteError } from "../gpu/error.ts";
+import { checkWhole, defaultOptimizer, pickOptions, type OptimizerOptions } from "./optimizer-options.ts";
+import { likelihood } from "./sft.ts";
 import type { GroupAdvantage } from "./group-advantages.ts";
 import type { TokenLossConfig } from "./token-loss-config.ts";
 
@@ -54,26 +56,17 @@ export interface FilteredCloningConfig extends RolloutPlan {
 
 export type LanguageAlgorithm = GrpoConfig | FilteredCloningConfig;
 
-const plan: Omit<RolloutPlan, "finalLearningRate"> = {
+const wholePlan = {
   groupSize: 8,
   groups: 32,
   updates: 200,
-  temperature: 1,
   maxTokens: 16,
   promptLength: 64,
   responseLength: 64,
   evaluateEvery: 10,
   evaluationTasks: 100,
-  successAt: 1,
 };
-
-const optimizer = {
-  learningRate: 1e-3,
-  betas: [0.9, 0.99],
-  adamEpsilon: 1e-8,
-  weightDecay: 0,
-  maxGradientNorm: 1,
-} as const;
+const plan: Omit<RolloutPlan, "finalLearningRate"> = { ...wholePlan, temperature: 1, successAt: 1 };
 
 export type GrpoOptions = Partial<RolloutPlan> &
   Partial<Omit<TokenLossConfig, "kind">> & {
@@ -102,7 +95,7 @@ export function grpo(options: GrpoOptions = {}): GrpoConfig {
       clipHigh: rest.clipHigh ?? 0.28,
       dualClip: rest.dualClip ?? null,
       entropyCoefficient: rest.entropyCoefficient ?? 0.02,
-      ...pickOptimizer(rest),
+      ...pickOptions(defaultOptimizer, rest),
     },
   };
   validate(config);
@@ -110,7 +103,7 @@ export function grpo(options: GrpoOptions = {}): GrpoConfig {
 }
 
 export type FilteredCloningOptions = Partial<RolloutPlan> &
-  Partial<Pick<TokenLossConfig, keyof typeof optimizer>> & { readonly aggregation?: Aggregation };
+  Partial<OptimizerOptions> & { readonly aggregation?: Aggregation };
 
 /** Rejection sampling and cloning: likelihood of the rollouts whose reward reached `successAt`, nothing of the others. */
 export function filteredCloning(options: FilteredCloningOptions = {}): FilteredCloningConfig {
@@ -118,14 +111,7 @@ export function filteredCloning(options: FilteredCloningOptions = {}): FilteredC
     kind: "filtered-cloning",
     ...pickPlan(options),
     aggregation: options.aggregation ?? "token-mean",
-    loss: {
-      kind: "likelihood",
-      clipLow: 0,
-      clipHigh: 0,
-      dualClip: null,
-      entropyCoefficient: 0,
-      ...pickOptimizer(options),
-    },
+    loss: likelihood(options),
   };
   validate(config);
   return config;
@@ -135,18 +121,10 @@ function namedAdvantage(name: GroupAdvantage["name"]): GroupAdvantage {
   return name === "standardized" || name === "batch-standardized" ? { name, epsilon: 1e-4 } : { name };
 }
 
-const pick = <T extends object>(defaults: T, options: Partial<T>): T =>
-  Object.fromEntries(
-    Object.entries(defaults).map(([key, value]) => [key, options[key as keyof T] ?? value]),
-  ) as T;
-
 const pickPlan = (options: Partial<RolloutPlan> & { readonly learningRate?: number }): RolloutPlan => ({
-  ...pick(plan, options),
-  finalLearningRate: options.finalLearningRate ?? options.learningRate ?? optimizer.learningRate,
+  ...pickOptions(plan, options),
+  finalLearningRate: options.finalLearningRate ?? options.learningRate ?? defaultOptimizer.learningRate,
 });
-const pickOptimizer = (
-  options: Partial<Pick<TokenLossConfig, keyof typeof optimizer>>,
-): Pick<TokenLossConfig, keyof typeof optimizer> => pick(optimizer, options);
 
 /** Learning rate of update 1 to `updates`: a line from the first to the final one. */
 export function learningRateAt(
@@ -160,24 +138,7 @@ export function learningRateAt(
 function validate(config: LanguageAlgorithm): void {
   const wrong = (what: string, fix: string): FulguriteError =>
     new FulguriteError("rl/invalid-config", what, fix);
-  const whole: readonly (keyof typeof plan)[] = [
-    "groups",
-    "updates",
-    "maxTokens",
-    "promptLength",
-    "responseLength",
-    "evaluateEvery",
-    "evaluationTasks",
-    "groupSize",
-  ];
-  for (const name of whole) {
-    if (!Number.isInteger(config[name]) || config[name] < 1) {
-      throw wrong(
-        `${name} is ${String(config[name])}, not a whole number above 0.`,
-        `Pass ${name}: ${plan[name]}.`,
-      );
-    }
-  }
+  checkWhole({ ...config }, wholePlan);
   if (config.kind === "grpo" && config.groupSize < 2) {
     throw wrong("A group of one has no siblings to compare with.", "Pass groupSize: 8.");
   }

@@ -1,0 +1,101 @@
+import { FulguriteError } from "../gpu/error.ts";
+import type { LearningRateSchedule } from "./learning-rate.ts";
+import { checkWhole, defaultOptimizer, pickOptions, type OptimizerOptions } from "./optimizer-options.ts";
+import type { TokenLossConfig } from "./token-loss-config.ts";
+
+/** Which examples an optimizer step sees: shared by the algorithms that learn from data and not from rollouts. */
+export interface SupervisedPlan {
+  /** Optimizer steps in all; a pass over N examples takes ceil(N / batchSize). */
+  readonly updates: number;
+  /** Most examples of a step. */
+  readonly batchSize: number;
+  /**
+   * Most tokens of a step, prompts included, or null for no limit: examples of different lengths are packed side by side,
+   * without padding between them, each attending to itself alone.
+   */
+  readonly batchTokens: number | null;
+  /** Updates between evaluations on held-out examples. */
+  readonly evaluateEvery: number;
+  /** Held-out examples of an evaluation, from the first. */
+  readonly evaluationExamples: number;
+  /** Updates over which the learning rate rises from 0. */
+  readonly warmup: number;
+  readonly finalLearningRate: number;
+  readonly schedule: LearningRateSchedule["shape"];
+}
+
+/** Supervised fine-tuning; every field is a resolved number, `sft()` fills the defaults. */
+export interface SftConfig extends SupervisedPlan {
+  readonly kind: "sft";
+  /** "completion": what the assistant says. "everything": prompts too, from their second token on. */
+  readonly learn: "completion" | "everything";
+  readonly loss: TokenLossConfig;
+}
+
+export type SftOptions = Partial<SupervisedPlan> &
+  Partial<OptimizerOptions> &
+  Partial<Pick<SftConfig, "learn">>;
+
+export const supervisedPlan = {
+  updates: 200,
+  batchSize: 32,
+  evaluateEvery: 20,
+  evaluationExamples: 256,
+} as const;
+
+/**
+ * Supervised fine-tuning: minimizes -1/N sum log pi(token | what is before it) over the N learned tokens of a batch
+ * (masked cross-entropy, token mean). Examples come in an order that is shuffled anew every epoch, keyed by the seed.
+ * Defaults: 200 steps of 32 examples, completions only, AdamW 1e-3 (0.9, 0.99) falling in a line to a tenth, gradient
+ * norm 1. Throws "rl/invalid-config".
+ */
+export function sft(options: SftOptions = {}): SftConfig {
+  const config: SftConfig = {
+    kind: "sft",
+    ...resolvePlan(options),
+    learn: options.learn ?? "completion",
+    loss: likelihood(options),
+  };
+  checkSupervisedPlan(config);
+  return config;
+}
+
+/** -A log pi, without anything else. */
+export const likelihood = (options: Partial<OptimizerOptions>): TokenLossConfig => ({
+  kind: "likelihood",
+  clipLow: 0,
+  clipHigh: 0,
+  dualClip: null,
+  entropyCoefficient: 0,
+  ...pickOptions(defaultOptimizer, options),
+});
+
+export const resolvePlan = (
+  options: Partial<SupervisedPlan> & Partial<OptimizerOptions>,
+): SupervisedPlan => ({
+  ...pickOptions<Pick<SupervisedPlan, keyof typeof supervisedPlan>>(supervisedPlan, options),
+  batchTokens: options.batchTokens ?? null,
+  warmup: options.warmup ?? 0,
+  finalLearningRate:
+    options.finalLearningRate ?? (options.learningRate ?? defaultOptimizer.learningRate) / 10,
+  schedule: options.schedule ?? "linear",
+});
+
+/** Throws "rl/invalid-config" where a plan cannot be followed. */
+export function checkSupervisedPlan(config: SupervisedPlan & { readonly loss: TokenLossConfig }): void {
+  checkWhole({ ...config }, supervisedPlan);
+  const { batchTokens, warmup, finalLearningRate, loss } = config;
+  const usable =
+    (batchTokens === null || (Number.isInteger(batchTokens) && batchTokens > 0)) &&
+    Number.isInteger(warmup) &&
+    warmup >= 0 &&
+    [finalLearningRate, loss.learningRate, loss.weightDecay, loss.maxGradientNorm].every(
+      (value) => Number.isFinite(value) && value >= 0,
+    );
+  if (usable) return;
+  throw new FulguriteError(
+    "rl/invalid-config",
+    "A setting is not a usable number.",
+    "Look at batchTokens, warmup, learningRate and finalLearningRate.",
+  );
+}

@@ -1,0 +1,133 @@
+import { describe, expect, test } from "vitest";
+import { expectClose, golden } from "../../test/support/goldens.ts";
+import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
+import { characterTokenizer } from "../lm/tokenizer.ts";
+import { scheduledLearningRate } from "../rl/learning-rate.ts";
+import { sft } from "../rl/sft.ts";
+import { characterPolicy, policyShape } from "./character-policy.ts";
+import { ExampleOrder } from "./example-order.ts";
+import { SftTrainer, type SftTrainerOptions } from "./sft-trainer.ts";
+import { supervisedRows, type SupervisedExample } from "./supervised-rows.ts";
+
+const tokenizer = characterTokenizer("abcd");
+const ids = (text: string): number[] =>
+  Array.from(text, (c) => ({ "<": 1, ".": 2, "|": 3 })[c] ?? 4 + "abcd".indexOf(c));
+
+describe("rows of examples", () => {
+  const masked = (
+    examples: readonly SupervisedExample[],
+    learn: "completion" | "everything" = "completion",
+  ) => supervisedRows(examples, tokenizer, { maxLength: 12, learn });
+
+  test("a completion is learned with its end, its prompt is not", () => {
+    const { rows } = masked([{ prompt: "ab", completion: "c" }]);
+    expect([...rows[0]!.prompt]).toEqual(ids("<ab|"));
+    expect([...rows[0]!.response]).toEqual(ids("c."));
+    expect([...rows[0]!.lossMask]).toEqual([1, 1]);
+  });
+
+  test("a conversation is one row: the assistant's turns are learned, unless weighed 0", () => {
+    const messages = [
+      { role: "user", content: "a" },
+      { role: "assistant", content: "b", weight: 0 as const },
+      { role: "user", content: "cc" },
+      { role: "assistant", content: "d" },
+    ];
+    const { rows } = masked([{ messages }]);
+    expect(rows.map(({ prompt, response }) => [...prompt, ...response])).toEqual([ids("<a|b.cc|d.")]);
+    expect([...rows[0]!.lossMask]).toEqual([0, 0, 0, 0, 0, 1, 1]);
+    const [everything] = masked([{ messages }], "everything").rows;
+    expect([...everything!.prompt]).toEqual(ids("<"));
+    expect([...everything!.lossMask]).toEqual(Array(9).fill(1));
+  });
+
+  test("what is too long or teaches nothing is left out and counted", () => {
+    const { rows, tooLong, empty } = masked([
+      { prompt: "abcdabcd", completion: "abcd" },
+      { messages: [{ role: "user", content: "a" }] },
+      { prompt: "", completion: "" },
+    ]);
+    expect([rows.length, tooLong, empty]).toEqual([1, 1, 1]);
+    expect(() => masked([{ prompt: 1 } as unknown as SupervisedExample])).toThrow(/neither/);
+  });
+});
+
+test("every epoch sees every example once, in another order, in batches that fit", () => {
+  const lengths = Array.from({ length: 37 }, (_, i) => 3 + ((i * 7) % 11));
+  const order = new ExampleOrder({ lengths, seed: 3, batchSize: 6, batchTokens: 40 });
+  const epochs: number[][] = [[], [], []];
+  for (let update = 0; order.epoch(update) < 3; update++) {
+    const batch = order.batch(update);
+    expect(batch.length).toBeLessThanOrEqual(6);
+    expect(batch.reduce((sum, index) => sum + lengths[index]!, 0)).toBeLessThanOrEqual(40);
+    epochs[order.epoch(update)]!.push(...batch);
+  }
+  const sorted = Array.from({ length: 37 }, (_, i) => i);
+  for (const epoch of epochs) expect(epoch.toSorted((a, b) => a - b)).toEqual(sorted);
+  expect(epochs[0]).not.toEqual(epochs[1]);
+  const again = new ExampleOrder({ lengths, seed: 3, batchSize: 6, batchTokens: 40 });
+  expect(again.batch(9)).toEqual(order.batch(9));
+});
+
+test("lr_schedules: a line, and warm-up with a cosine to a tenth", () => {
+  const g = golden("lr_schedules");
+  const rates = (shape: "linear" | "cosine", final: number, warmup: number, count: number): number[] =>
+    Array.from({ length: count }, (_, i) => scheduledLearningRate({ peak: 1, final, warmup, shape }, i, 10));
+  expectClose(rates("linear", 0, 0, 10), g.output("linear"));
+  expectClose(rates("cosine", 0.1, 3, 11), g.output("warmup_cosine"));
+});
+
+describe("supervised fine-tuning", () => {
+  /** Copying: which letter, and how often. */
+  const examples = (from: number, to: number): SupervisedExample[] =>
+    Array.from({ length: to - from }, (_, i) => {
+      const text = Array.from({ length: 3 }, (__, k) => "abcd"[Math.floor((from + i) / 4 ** k) % 4]).join("");
+      return { prompt: text, completion: text };
+    });
+  const shape = policyShape(characterPolicy({ alphabet: "abcd", width: 32, maxLength: 16 }));
+  const rows = (list: readonly SupervisedExample[]) =>
+    supervisedRows(list, tokenizer, { maxLength: 16, learn: "completion" }).rows;
+  const trainer = async (options: Partial<SftTrainerOptions> = {}): Promise<SftTrainer> =>
+    new SftTrainer({
+      engine: await createCpuLanguageEngine(shape, { seed: 1 }),
+      config: sft({ updates: 150, batchSize: 16, learningRate: 3e-3 }),
+      train: rows(examples(0, 56)),
+      heldOut: rows(examples(56, 64)),
+      allowed: tokenizer.answerIds,
+      seed: 1,
+      ...options,
+    });
+
+  test("learns to copy words that it has never seen; the same seed gives the same bits", async () => {
+    const first = await trainer();
+    const before = await first.evaluate();
+    expectClose(before.loss, Math.log(5), { absolute: 0.15, relative: 0 });
+    expect([before.examples, before.tokens]).toEqual([8, 32]);
+    const losses: number[] = [];
+    for (let update = 0; update < 150; update++) losses.push((await first.step(update)).loss);
+    const after = await first.evaluate();
+    expect(after.loss).toBeLessThan(0.3);
+    expect(after.high).toBeGreaterThanOrEqual(after.loss);
+    const again = await trainer();
+    for (let update = 0; update < 3; update++) expect((await again.step(update)).loss).toBe(losses[update]);
+  }, 30_000);
+
+  test("a packed batch gives the gradient of its examples one by one", async () => {
+    const lists = rows([
+      { prompt: "abcdab", completion: "d" },
+      { prompt: "a", completion: "abcdabcd" },
+      { prompt: "ab", completion: "c" },
+    ]);
+    const still = sft({ updates: 1, learningRate: 0, finalLearningRate: 0, maxGradientNorm: 1e9 });
+    const gradient = async (train: SftTrainerOptions["train"]): Promise<Float32Array> => {
+      const engine = await createCpuLanguageEngine(shape, { seed: 1 });
+      await (await trainer({ engine, config: still, train })).step(0);
+      return (await engine.save()).firstMoment.map((m) => m / (1 - still.loss.betas[0]));
+    };
+    const learned = lists.map(({ lossMask }) => lossMask.reduce((a, b) => a + b, 0));
+    const total = learned.reduce((a, b) => a + b, 0);
+    const single = await Promise.all(lists.map((row) => gradient([row])));
+    const sum = single[0]!.map((_, i) => single.reduce((s, g, k) => s + (g[i]! * learned[k]!) / total, 0));
+    expectClose(await gradient(lists), sum, { absolute: 1e-6, relative: 1e-4 });
+  });
+});
