@@ -52,6 +52,8 @@ export class CpuTransformer {
 
   constructor(shape: TransformerShape, layout: ParameterLayout) {
     const { width, heads, keyValueHeads, headSize, feedForward, maxLength } = shape;
+    if (shape.attentionBias === true || shape.queryKeyNorm === true || shape.adapter)
+      throw new Error("not yet");
     this.shape = shape;
     this.layout = layout;
     this.places = transformerPlaces(layout, shape);

@@ -63,6 +63,13 @@ export class WebGpuModel {
         "Use more heads of at most 128.",
       );
     }
+    if (shape.attentionBias === true || shape.queryKeyNorm === true || shape.adapter) {
+      throw new FulguriteError(
+        "lm/unsupported-shape",
+        "Biases, query-key norm and adapters are not computed on the GPU yet.",
+        "Use the CPU engine for this model.",
+      );
+    }
     this.gpu = gpu;
     this.shape = shape;
     this.layout = transformerLayout(shape);

@@ -31,13 +31,42 @@ test("the layout is the format's", () => {
   expect([...decodeTensors(shifted.subarray(3)).tensors]).toEqual([...tensors]);
 });
 
-test("BF16 is widened", () => {
-  const header = new TextEncoder().encode('{"w":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}');
-  const file = new Uint8Array(8 + header.length + 4);
-  new DataView(file.buffer).setBigUint64(0, BigInt(header.length), true);
-  file.set(header, 8);
-  file.set([0x80, 0x3f, 0x20, 0xc0], 8 + header.length);
-  expect([...decodeTensors(file).tensors.get("w")!.data]).toEqual([1, -2.5]);
+test("every bfloat16 and binary16 survives, and what lies between goes to the nearest, ties to even", () => {
+  for (const [type, bitsOfOne] of [
+    ["BF16", 7],
+    ["F16", 10],
+  ] as const) {
+    const bits = Uint16Array.from({ length: 65536 }, (_, i) => i);
+    const header = `{"w":{"dtype":"${type}","shape":[65536],"data_offsets":[0,131072]}}`;
+    const text = new TextEncoder().encode(header.padEnd(Math.ceil(header.length / 8) * 8));
+    const file = new Uint8Array(8 + text.length + 131072);
+    new DataView(file.buffer).setBigUint64(0, BigInt(text.length), true);
+    file.set(text, 8);
+    file.set(new Uint8Array(bits.buffer), 8 + text.length);
+    const { data } = decodeTensors(file).tensors.get("w")!;
+    const step = 2 ** -bitsOfOne;
+    const between = Float32Array.of(1 + step / 2, 1 + 1.5 * step, 1 + 0.51 * step, -1 - 0.49 * step);
+    const values = new Float32Array(65540);
+    values.set(data);
+    values.set(between, 65536);
+    const narrow = new Map<string, Tensor>([["w", { shape: [65540], data: values, type }]]);
+    const again = encodeTensors({ tensors: narrow, metadata: {} });
+    expect(again.length % 8).toBe(0);
+    const stored = new Uint16Array(again.buffer, again.length - 2 * 65540);
+    // NaN comes back as some NaN of the same sign.
+    const wrong = bits.filter((i) => stored[i] !== i && !Number.isNaN(data[i]!));
+    expect([...wrong]).toEqual([]);
+    const { data: rounded } = decodeTensors(again).tensors.get("w")!;
+    expect([...rounded.subarray(65536)]).toEqual([1, 1 + 2 * step, 1 + step, -1]);
+    expect(rounded.filter(Number.isNaN).length).toBe(data.filter(Number.isNaN).length);
+  }
+  const known = { BF16: [0x3f80, 0xc020, 0x7f80], F16: [0x3c00, 0xc100, 0x0001] };
+  const values = { BF16: [1, -2.5, Infinity], F16: [1, -2.5, 2 ** -24] };
+  for (const type of ["BF16", "F16"] as const) {
+    const tensor = { shape: [3], data: Float32Array.from(values[type]), type };
+    const file = encodeTensors({ tensors: new Map([["w", tensor]]), metadata: {} });
+    expect([...new Uint16Array(file.buffer.slice(file.length - 6))]).toEqual(known[type]);
+  }
 });
 
 test.each<[string, (file: Uint8Array) => Uint8Array]>([

@@ -48,6 +48,23 @@ export function linearBackward(
   return dx;
 }
 
+/** Adds parameters[bias ...] to every row of `width`. */
+export function addBias(
+  x: Float64Array,
+  parameters: ArrayLike<number>,
+  bias: number,
+  width: number,
+): Float64Array {
+  return x.map((v, i) => v + parameters[bias + (i % width)]!);
+}
+
+/** Adds the gradient of the bias to `gradient`; that of x is `dy`. */
+export function addBiasBackward(dy: Float64Array, bias: number, width: number, gradient: Float64Array): void {
+  dy.forEach((v, i) => {
+    gradient[bias + (i % width)]! += v;
+  });
+}
+
 /** y = x / sqrt(mean(x^2) + epsilon) x g (Zhang and Sennrich 2019, arXiv 1910.07467); g = parameters[scale ...]. */
 export function rmsNorm(
   x: Float64Array,

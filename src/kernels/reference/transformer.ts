@@ -1,10 +1,16 @@
 import type { TensorPlace } from "../towers.ts";
 import {
+  projectionSize,
+  projectionTensors,
   transformerPlaces,
+  type Projection,
   type TransformerDimensions,
+  type TransformerLayerPlaces,
   type TransformerPlaces,
 } from "../transformer-places.ts";
 import {
+  addBias,
+  addBiasBackward,
   attention,
   attentionBackward,
   linear,
@@ -25,6 +31,9 @@ interface LayerTape {
   readonly q: Float64Array;
   readonly k: Float64Array;
   readonly v: Float64Array;
+  /** Queries and keys before their norm; the same arrays as below where they have none. */
+  readonly rawQ: Float64Array;
+  readonly rawK: Float64Array;
   readonly attended: Attention;
   /** Residual stream before the feed-forward block. */
   readonly middle: Float64Array;
@@ -46,14 +55,18 @@ export interface TransformerTape {
 
 /**
  * A Llama-style decoder on a flat parameter arena, one sequence at a time, in f64: embedding, then per layer
- * x += Wo attention(rope(Wq n1(x)), rope(Wk n1(x)), Wv n1(x)) and x += W2 (silu(W1 n2(x)) W3 n2(x)), then
- * logits = head nf(x). Padding on the right is what is left out of the sequence: nothing real sees it.
+ * x += Wo attention(rope(nq(Wq n1(x) + bq)), rope(nk(Wk n1(x) + bk)), Wv n1(x) + bv) and
+ * x += W2 (silu(W1 n2(x)) W3 n2(x)), then logits = head nf(x); biases and the heads' norms where there are such, and
+ * W + alpha / rank B A for every adapted W. Gradients are of all tensors, frozen ones too.
+ * Padding on the right is what is left out of the sequence: nothing real sees it.
  */
 export class ReferenceTransformer {
   readonly dimensions: TransformerDimensions;
   readonly places: TransformerPlaces;
   /** Elements of the arena. */
   readonly length: number;
+  /** Whether the adapter, if there is one, takes part; without it the model is the reference policy. */
+  adapted = true;
 
   constructor(
     dimensions: TransformerDimensions,
@@ -65,31 +78,40 @@ export class ReferenceTransformer {
   }
 
   forward(parameters: ArrayLike<number>, tokens: ArrayLike<number>): TransformerTape {
-    const { width: d, heads, keyValueHeads, headSize, feedForward, normEpsilon, ropeBase } = this.dimensions;
+    const { width: d, heads, keyValueHeads, headSize, normEpsilon, ropeBase } = this.dimensions;
     const ids = Array.from(tokens);
     const positions = ids.map((_, t) => t);
-    const queryWidth = heads * headSize;
-    const keyWidth = keyValueHeads * headSize;
+    const norm = (x: Float64Array, scale: number, width: number): Float64Array =>
+      rmsNorm(x, parameters, scale, width, normEpsilon);
     let x: Float64Array = new Float64Array(ids.length * d);
     ids.forEach((id, t) => {
-      for (let i = 0; i < d; i++) x[t * d + i] = parameters[this.places.emb + id * d + i]!;
+      const from = this.#embedding(id);
+      for (let i = 0; i < d; i++) x[t * d + i] = parameters[from + i]!;
     });
     const layers = this.places.layers.map((w): LayerTape => {
       const input = x;
-      const normed = rmsNorm(input, parameters, w.n1, d, normEpsilon);
-      const q = rope(linear(normed, parameters, w.wq, d, queryWidth), positions, headSize, ropeBase, 1);
-      const k = rope(linear(normed, parameters, w.wk, d, keyWidth), positions, headSize, ropeBase, 1);
-      const v = linear(normed, parameters, w.wv, d, keyWidth);
+      const normed = norm(input, w.n1, d);
+      const project = (name: Projection, from: Float64Array): Float64Array =>
+        this.#project(parameters, w, name, from);
+      const biased = (name: "q" | "k" | "v"): Float64Array => {
+        const bias = this.#bias(w, name);
+        return bias === null
+          ? project(name, normed)
+          : addBias(project(name, normed), parameters, bias.at, bias.width);
+      };
+      const [rawQ, rawK, v] = [biased("q"), biased("k"), biased("v")];
+      const q = rope(w.nq === null ? rawQ : norm(rawQ, w.nq, headSize), positions, headSize, ropeBase, 1);
+      const k = rope(w.nk === null ? rawK : norm(rawK, w.nk, headSize), positions, headSize, ropeBase, 1);
       const attended = attention(q, k, v, { heads, keyValueHeads, headSize });
-      const middle = sum(input, linear(attended.output, parameters, w.wo, queryWidth, d));
-      const middleNormed = rmsNorm(middle, parameters, w.n2, d, normEpsilon);
-      const gate = linear(middleNormed, parameters, w.w1, d, feedForward);
-      const up = linear(middleNormed, parameters, w.w3, d, feedForward);
+      const middle = sum(input, project("o", attended.output));
+      const middleNormed = norm(middle, w.n2, d);
+      const gate = project("gate", middleNormed);
+      const up = project("up", middleNormed);
       const activated = swiGlu(gate, up);
-      x = sum(middle, linear(activated, parameters, w.w2, feedForward, d));
-      return { input, normed, q, k, v, attended, middle, middleNormed, gate, up, activated };
+      x = sum(middle, project("down", activated));
+      return { input, normed, rawQ, rawK, q, k, v, attended, middle, middleNormed, gate, up, activated };
     });
-    const outputNormed = rmsNorm(x, parameters, this.places.nf, d, normEpsilon);
+    const outputNormed = norm(x, this.places.nf, d);
     const logits = linear(outputNormed, parameters, this.places.head, d, this.dimensions.vocabularySize);
     return { tokens: ids, logits, layers, output: x, outputNormed };
   }
@@ -101,34 +123,40 @@ export class ReferenceTransformer {
     logitsGradient: Float64Array,
     gradient: Float64Array,
   ): void {
-    const { width: d, heads, keyValueHeads, headSize, feedForward, normEpsilon, ropeBase } = this.dimensions;
+    const {
+      width: d,
+      heads,
+      keyValueHeads,
+      headSize,
+      normEpsilon,
+      ropeBase,
+      vocabularySize,
+    } = this.dimensions;
     const { places } = this;
     const positions = tape.tokens.map((_, t) => t);
-    const queryWidth = heads * headSize;
-    const keyWidth = keyValueHeads * headSize;
-    const back = (
-      dy: Float64Array,
-      x: Float64Array,
-      weight: number,
-      inputs: number,
-      outputs: number,
-    ): Float64Array => linearBackward(dy, x, parameters, weight, inputs, outputs, gradient);
-    const normBack = (dy: Float64Array, x: Float64Array, scale: number): Float64Array =>
-      rmsNormBackward(dy, x, parameters, scale, d, normEpsilon, gradient);
+    const normBack = (dy: Float64Array, x: Float64Array, scale: number, width: number): Float64Array =>
+      rmsNormBackward(dy, x, parameters, scale, width, normEpsilon, gradient);
 
-    const dNormed = back(logitsGradient, tape.outputNormed, places.head, d, this.dimensions.vocabularySize);
-    let dx = normBack(dNormed, tape.output, places.nf);
+    const { outputNormed } = tape;
+    const dNormed = linearBackward(
+      ...([logitsGradient, outputNormed, parameters, places.head, d, vocabularySize, gradient] as const),
+    );
+    let dx = normBack(dNormed, tape.output, places.nf, d);
     for (let l = places.layers.length - 1; l >= 0; l--) {
       const w = places.layers[l]!;
       const saved = tape.layers[l]!;
-      const dActivated = back(dx, saved.activated, w.w2, feedForward, d);
+      const back = (name: Projection, dy: Float64Array, x: Float64Array): Float64Array =>
+        this.#projectBackward(parameters, w, name, dy, x, gradient);
+      const biasedBack = (name: "q" | "k" | "v", dy: Float64Array): Float64Array => {
+        const bias = this.#bias(w, name);
+        if (bias !== null) addBiasBackward(dy, bias.at, bias.width, gradient);
+        return back(name, dy, saved.normed);
+      };
+      const dActivated = back("down", dx, saved.activated);
       const { dGate, dUp } = swiGluBackward(dActivated, saved.gate, saved.up);
-      const dMiddleNormed = sum(
-        back(dGate, saved.middleNormed, w.w1, d, feedForward),
-        back(dUp, saved.middleNormed, w.w3, d, feedForward),
-      );
-      dx = sum(dx, normBack(dMiddleNormed, saved.middle, w.n2));
-      const dAttended = back(dx, saved.attended.output, w.wo, queryWidth, d);
+      const dMiddleNormed = sum(back("gate", dGate, saved.middleNormed), back("up", dUp, saved.middleNormed));
+      dx = sum(dx, normBack(dMiddleNormed, saved.middle, w.n2, d));
+      const dAttended = back("o", dx, saved.attended.output);
       const { dq, dk, dv } = attentionBackward(
         dAttended,
         saved.q,
@@ -137,14 +165,73 @@ export class ReferenceTransformer {
         saved.attended.probabilities,
         { heads, keyValueHeads, headSize },
       );
-      const fromQ = back(rope(dq, positions, headSize, ropeBase, -1), saved.normed, w.wq, d, queryWidth);
-      const fromK = back(rope(dk, positions, headSize, ropeBase, -1), saved.normed, w.wk, d, keyWidth);
-      const fromV = back(dv, saved.normed, w.wv, d, keyWidth);
-      dx = sum(dx, normBack(sum(sum(fromQ, fromK), fromV), saved.input, w.n1));
+      const turned = (dy: Float64Array, raw: Float64Array, scale: number | null): Float64Array => {
+        const before = rope(dy, positions, headSize, ropeBase, -1);
+        return scale === null ? before : normBack(before, raw, scale, headSize);
+      };
+      const fromQ = biasedBack("q", turned(dq, saved.rawQ, w.nq));
+      const fromK = biasedBack("k", turned(dk, saved.rawK, w.nk));
+      const fromV = biasedBack("v", dv);
+      dx = sum(dx, normBack(sum(sum(fromQ, fromK), fromV), saved.input, w.n1, d));
     }
     tape.tokens.forEach((id, t) => {
-      for (let i = 0; i < d; i++) gradient[places.emb + id * d + i]! += dx[t * d + i]!;
+      const to = this.#embedding(id);
+      for (let i = 0; i < d; i++) gradient[to + i]! += dx[t * d + i]!;
     });
+  }
+
+  #embedding(id: number): number {
+    const { vocabularySize, width } = this.dimensions;
+    if (id < vocabularySize) return this.places.emb + id * width;
+    if (this.places.prompt === null) throw new Error(`no embedding of ${id}`);
+    return this.places.prompt + (id - vocabularySize) * width;
+  }
+
+  #bias(w: TransformerLayerPlaces, name: "q" | "k" | "v"): { at: number; width: number } | null {
+    if (w.bias === null) return null;
+    const q = projectionSize(this.dimensions, "q").outputs;
+    const kv = projectionSize(this.dimensions, "k").outputs;
+    return { at: w.bias + { q: 0, k: q, v: q + kv }[name], width: name === "q" ? q : kv };
+  }
+
+  #project(
+    parameters: ArrayLike<number>,
+    w: TransformerLayerPlaces,
+    name: Projection,
+    x: Float64Array,
+  ): Float64Array {
+    const { inputs, outputs } = projectionSize(this.dimensions, name);
+    const y = linear(x, parameters, w[projectionTensors[name]], inputs, outputs);
+    const place = w.adapters[name];
+    const { adapter } = this.dimensions;
+    if (!this.adapted || place === undefined || adapter === undefined) return y;
+    const { rank, alpha } = adapter;
+    const low = linear(x, parameters, place.a, inputs, rank);
+    return sum(
+      y,
+      linear(low, parameters, place.b, rank, outputs).map((v) => (v * alpha) / rank),
+    );
+  }
+
+  #projectBackward(
+    parameters: ArrayLike<number>,
+    w: TransformerLayerPlaces,
+    name: Projection,
+    dy: Float64Array,
+    x: Float64Array,
+    gradient: Float64Array,
+  ): Float64Array {
+    const { inputs, outputs } = projectionSize(this.dimensions, name);
+    const weight = w[projectionTensors[name]];
+    const dx = linearBackward(dy, x, parameters, weight, inputs, outputs, gradient);
+    const place = w.adapters[name];
+    const { adapter } = this.dimensions;
+    if (!this.adapted || place === undefined || adapter === undefined) return dx;
+    const { rank, alpha } = adapter;
+    const low = linear(x, parameters, place.a, inputs, rank);
+    const scaled = dy.map((v) => (v * alpha) / rank);
+    const dLow = linearBackward(scaled, low, parameters, place.b, rank, outputs, gradient);
+    return sum(dx, linearBackward(dLow, x, parameters, place.a, inputs, rank, gradient));
   }
 }
 
