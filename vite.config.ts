@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { kernelBundle } from "./src/notebook/kernel-bundle.vite.ts";
+import { packedPackages, shippedPackageFiles } from "./src/notebook/packages.vite.ts";
 import { standaloneBundle } from "./src/notebook/standalone.vite.ts";
 import { offlineWorker } from "./src/ui/offline.vite.ts";
 import { languageDeclarations } from "./src/ui/language/declarations.vite.ts";
@@ -15,8 +16,8 @@ export default defineConfig(({ mode }) => ({
   base: "./",
   plugins:
     mode === "lib"
-      ? [standaloneBundle()]
-      : [kernelBundle(), languageDeclarations(), offlineWorker(), standaloneBundle()],
+      ? [standaloneBundle(), packedPackages()]
+      : [kernelBundle(), shippedPackageFiles(), languageDeclarations(), offlineWorker(), standaloneBundle()],
   publicDir: mode === "lib" ? false : "public",
   resolve: { alias: { fulgurite: here("src/index.ts") } },
   worker: { format: "es" as const },

@@ -4,7 +4,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import { parseDocument, titleOf } from "../notebook/document.ts";
 import { toIpynb, toMarkdown, toModule } from "../notebook/formats/index.ts";
 import { singleFile } from "../notebook/single-file.ts";
-import { readNotebook, readResults, readStandalone, type NotebookSource } from "./notebook-file.ts";
+import { readNotebook, readParts, readResults, type NotebookSource } from "./notebook-file.ts";
 
 export const exportFormats = ["html", "ipynb", "md", "ts", "js"] as const;
 export type ExportFormat = (typeof exportFormats)[number];
@@ -27,7 +27,7 @@ async function exported({ id, text, path }: NotebookSource, to: ExportFormat): P
   switch (to) {
     case "html": {
       const title = titleOf(parseDocument(text)) ?? id;
-      return singleFile({ id, title, text, results: readResults(path), script: await readStandalone() });
+      return singleFile({ id, title, text, results: readResults(path), ...(await readParts(text)) });
     }
     case "ipynb":
       return toIpynb(text);

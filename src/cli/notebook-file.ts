@@ -1,9 +1,13 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FulguriteError } from "../gpu/error.ts";
+import { parseDocument } from "../notebook/document.ts";
 import { readNotebookFile } from "../notebook/formats/index.ts";
+import { notebookRequests } from "../notebook/requests.ts";
+import type { SingleFileOptions } from "../notebook/single-file.ts";
+import { packageFile } from "../runner/packages.ts";
 
 export interface NotebookSource {
   /** From the file's name. */
@@ -49,13 +53,25 @@ export function readResults(path: string): unknown {
   }
 }
 
+/** What a single HTML file carries beside the notebook: the page's script, and the packages that its cells import. */
+export async function readParts(text: string): Promise<Pick<SingleFileOptions, "script" | "packages">> {
+  const { packages } = notebookRequests(parseDocument(text));
+  const packed = packages.map(async (name) => [name, (await readPackage(name)).toString("base64")] as const);
+  return { script: await readStandalone(), packages: Object.fromEntries(await Promise.all(packed)) };
+}
+
+const readPackage = (name: string): Promise<Buffer> =>
+  readFile(built(join("packages", `${packageFile(name)}.gz`)));
+
 /** Text of standalone.js, which carries the reader, the kernel and the trainer. */
-export async function readStandalone(): Promise<string> {
-  const path = [resolve(here, "standalone.js"), resolve(here, "../standalone.js")].find(isFile);
-  if (path !== undefined) return readFile(path, "utf8");
+const readStandalone = (): Promise<string> => readFile(built("standalone.js"), "utf8");
+
+function built(name: string): string {
+  const path = [resolve(here, name), resolve(here, "..", name)].find(isFile);
+  if (path !== undefined) return path;
   throw new FulguriteError(
     "cli/not-built",
-    "standalone.js is missing beside the command line.",
+    `${name} is missing beside the command line.`,
     "Run `npm run build` first.",
   );
 }

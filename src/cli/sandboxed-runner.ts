@@ -7,7 +7,7 @@ import { singleFile } from "../notebook/single-file.ts";
 import type { ForwardedResponse, Standalone } from "../notebook/standalone-page.ts";
 import type { RunProgress } from "../train/job.ts";
 import { chromiumOptions, installedChromium } from "./chromium.ts";
-import { readStandalone } from "./notebook-file.ts";
+import { readParts } from "./notebook-file.ts";
 import type { EndedTraining, NotebookRunner, RunnerOptions } from "./notebook-runner.ts";
 
 declare const fulguriteStandalone: Standalone;
@@ -20,7 +20,8 @@ const PROGRESS_INTERVAL_MS = 500;
  */
 export async function openSandboxed(options: RunnerOptions): Promise<NotebookRunner> {
   const { notebook, overrides, hosts, onProgress } = options;
-  const html = singleFile({ ...notebook, title: notebook.id, results: null, script: await readStandalone() });
+  const parts = await readParts(notebook.text);
+  const html = singleFile({ ...notebook, ...parts, title: notebook.id, results: null });
   const browser = await launch();
   const server = await serve(html);
   let timer: ReturnType<typeof setInterval> | null = null;

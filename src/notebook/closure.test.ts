@@ -2,9 +2,12 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { evaluateInNode } from "../runner/evaluate-in-node.ts";
 import { scoreItem } from "../runner/score-item.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
+import { withPackages } from "../runner/packages.ts";
 import type { AgenticJob } from "../train/job.ts";
+import { importInstalled } from "./in-process-kernel.ts";
 import { Kernel } from "./kernel.ts";
 import type { KernelCellState, KernelMessage } from "./protocol.ts";
+import { bundlePackage } from "./packages.vite.ts";
 import { readKernelMessage } from "./protocol.ts";
 import type { Output } from "./session-types.ts";
 
@@ -30,7 +33,7 @@ beforeEach(() => {
       kernel.receive({ kind: "trained", request: message.request, result: { ...result, ...rest } });
     }
     if (message.kind === "settled") settled?.();
-  });
+  }, importInstalled);
 });
 afterEach(() => {
   kernel.dispose();
@@ -128,6 +131,26 @@ export const agent = named("agent", make(21));`,
     const inner = 'const wrap = () => defineAgent("x", () => 1);\nconst agent = wrap();';
     await run({ agent: inner }, "agent");
     expect(error("agent")).toMatchObject({ code: "notebook/definition-place" });
+  });
+
+  it("brings shipped packages by name, and their text where nothing can be loaded", async () => {
+    const source = await agentSource({
+      agent: `import initSqlJs from "sql.js";
+import { strToU8 } from "fflate";
+const agent = defineAgent("asks", async (question) => {
+  const SQL = await initSqlJs();
+  const db = new SQL.Database();
+  return [db.exec(question)[0].values, strToU8("é").length];
+});`,
+    });
+    expect(source.packages).toEqual(["sql.js", "fflate"]);
+    const question = "with t(x) as (values (1), (2), (39)) select sum(x), count(*) from t";
+    expect(await call(source, question)).toEqual([[[42, 3]], 2]);
+    const carried = await withPackages(source, (name) => bundlePackage(name, true));
+    expect(await call(carried, question)).toEqual([[[42, 3]], 2]);
+    await expect(
+      withPackages({ ...source, packages: ["node:fs"] }, (name) => bundlePackage(name, true)),
+    ).rejects.toMatchObject({ code: "runner/no-package" });
   });
 
   it("refuses what cannot travel, naming the cell", async () => {

@@ -21,8 +21,8 @@ export interface ClosureNotebook {
   /** Our own names in cells. */
   readonly ours: ReadonlySet<string>;
   cell(id: string): ClosureCell;
-  /** Script that declares these imports of other modules, which were loaded before. */
-  library(imports: readonly CellImport[]): string;
+  /** What declares these imports of other modules, which were loaded before. */
+  library(imports: readonly CellImport[]): Pick<CodeSource, "library" | "packages">;
 }
 
 /** Where a closure begins. */
@@ -145,7 +145,7 @@ export function closureOf(root: ClosureRoot, notebook: ClosureNotebook): CodeSou
   // `var`: where code is evaluated in Node, the same name may be a parameter of the function around it.
   const head = [...definers].map(([name, text]) => `var ${name} = ${text};`);
   const code = ['"use strict";', ...head, ...included.map(({ text }) => text)].join("\n");
-  const library = modules.size === 0 ? {} : { library: notebook.library([...modules.values()]) };
+  const library = modules.size === 0 ? {} : notebook.library([...modules.values()]);
   return { code, entry: root.entry, values: Object.fromEntries(values), ...library };
 }
 

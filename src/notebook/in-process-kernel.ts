@@ -1,5 +1,6 @@
 import { Kernel } from "./kernel.ts";
 import type { KernelLink } from "./kernel-link.ts";
+import type { Namespace } from "./modules.ts";
 import { readKernelMessage, type HostMessage } from "./protocol.ts";
 
 /**
@@ -9,6 +10,10 @@ import { readKernelMessage, type HostMessage } from "./protocol.ts";
 export function createInProcessKernel(): Promise<KernelLink> {
   return Promise.resolve(new InProcessKernel());
 }
+
+/** A shipped package as Node has it installed. */
+export const importInstalled = (name: string): Promise<Namespace> =>
+  import(/* @vite-ignore */ name) as Promise<Namespace>;
 
 class InProcessKernel implements KernelLink {
   onMessage: KernelLink["onMessage"] = null;
@@ -45,7 +50,7 @@ class InProcessKernel implements KernelLink {
       queueMicrotask(() => {
         if (checked && kernel === this.#kernel) this.onMessage?.(checked);
       });
-    });
+    }, importInstalled);
     return kernel;
   }
 }

@@ -133,7 +133,8 @@ export function closureNotebook(
         const module = `$modules(${JSON.stringify(resolve(from, null))})`;
         return `var ${local} = ${imported === "*" ? module : `${module}[${JSON.stringify(imported)}]`};`;
       });
-      return modules.script(new Set(imports.map(({ from }) => from)), "$modules") + lines.join("\n");
+      const { script, packages } = modules.script(new Set(imports.map(({ from }) => from)), "$modules");
+      return { library: script + lines.join("\n"), ...(packages.length === 0 ? {} : { packages }) };
     },
     cell: (id): ClosureCell => {
       const dependencies = graph.dependencies.get(id) ?? new Map<string, string>();

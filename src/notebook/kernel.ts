@@ -17,7 +17,7 @@ import {
 } from "./kernel-cell.ts";
 import { KernelRequests } from "./kernel-requests.ts";
 import { hasLiveValues, LiveValues } from "./live-values.ts";
-import { ModuleLoader } from "./modules.ts";
+import { ModuleLoader, type ModuleSources } from "./modules.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import { changedSince } from "./changed-since.ts";
 import { sameInputs } from "./input-spec.ts";
@@ -54,15 +54,16 @@ export class Kernel {
   /** `fetch` for the realm in which cells run: every request goes to the host's gate. */
   readonly fetch: typeof fetch;
 
-  constructor(post: (message: KernelMessage) => void) {
+  /** `importPackage`: where this realm can import shipped packages itself, without the host. */
+  constructor(post: (message: KernelMessage) => void, importPackage?: ModuleSources["importPackage"]) {
     this.#post = post;
     this.#requests = new KernelRequests(post);
     this.fetch = createCellFetch(this.#requests);
-    this.#modules = new ModuleLoader(async (name) =>
-      /^https?:/.test(name)
-        ? await readText(await this.fetch(name), name)
-        : this.#requests.ask({ kind: "package", name }),
-    );
+    this.#modules = new ModuleLoader({
+      fetchModule: async (url) => readText(await this.fetch(url), url),
+      loadPackage: (name) => this.#requests.ask({ kind: "package", name }),
+      ...(importPackage ? { importPackage } : {}),
+    });
   }
 
   /** Handles one message from the host. */

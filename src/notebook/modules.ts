@@ -2,6 +2,7 @@ import { parse, type Literal, type Program } from "acorn";
 import { full } from "acorn-walk";
 import { transform } from "sucrase";
 import { FulguriteError } from "../gpu/error.ts";
+import { isShippedPackage, PACKAGES, shippedPackages } from "../runner/packages.ts";
 import { evaluateModule } from "./evaluate.ts";
 
 /** One module as a function body that has `require`, `module`, `exports` and `importMeta` in scope. */
@@ -13,6 +14,23 @@ interface LoadedModule {
 
 export type Namespace = Readonly<Record<string, unknown>>;
 
+/** What a module loader is lent. */
+export interface ModuleSources {
+  /** Text of a module at an address. */
+  readonly fetchModule: (url: string) => Promise<string>;
+  /** Text of a shipped package, the body of a function of `module` and `exports`. */
+  readonly loadPackage: (name: string) => Promise<string>;
+  /** Where this realm can import the package itself, as Node can: in place of `loadPackage`. */
+  readonly importPackage?: (name: string) => Promise<Namespace>;
+}
+
+/** Modules as code that travels: what it needs of shipped packages goes by name. */
+export interface ModuleScript {
+  /** A classic script. */
+  readonly script: string;
+  readonly packages: readonly string[];
+}
+
 const MAX_MODULES = 500;
 
 /**
@@ -22,14 +40,13 @@ const MAX_MODULES = 500;
  * `await` at the top of one is not supported.
  */
 export class ModuleLoader {
-  /** Text by address or package name. */
-  readonly #load: (name: string) => Promise<string>;
+  readonly #sources: ModuleSources;
   readonly #modules = new Map<string, Promise<LoadedModule>>();
   readonly #loaded = new Map<string, LoadedModule>();
   readonly #evaluated = new Map<string, { exports: Namespace }>();
 
-  constructor(load: (name: string) => Promise<string>) {
-    this.#load = load;
+  constructor(sources: ModuleSources) {
+    this.#sources = sources;
   }
 
   /** The names that a module exports. Throws `FulguriteError` "notebook/import", or what it throws itself. */
@@ -40,10 +57,10 @@ export class ModuleLoader {
   }
 
   /**
-   * A classic script that defines `variable` as a function from a name to that module, for code that travels to
-   * other workers. The modules must have been imported before.
+   * Defines `variable` as a function from a name to that module, for code that travels to other workers. The modules
+   * must have been imported before.
    */
-  script(specifiers: Iterable<string>, variable: string): string {
+  script(specifiers: Iterable<string>, variable: string): ModuleScript {
     const names = new Set<string>();
     const add = (name: string): void => {
       if (names.has(name)) return;
@@ -51,14 +68,19 @@ export class ModuleLoader {
       for (const next of this.#loaded.get(name)?.resolved.values() ?? []) add(next);
     };
     for (const specifier of specifiers) add(resolve(specifier, null));
+    const packages = [...names].filter(isShippedPackage);
     const entries = [...names].map((name) => {
+      const text = JSON.stringify(name);
+      if (isShippedPackage(name))
+        return `${text}: [{}, function (require, module) { module.exports = ${PACKAGES}(${text}); }]`;
       const { code, resolved } = this.#loaded.get(name)!;
-      return `${JSON.stringify(name)}: [${JSON.stringify(Object.fromEntries(resolved))}, function (require, module, exports, importMeta) {${code}\n}]`;
+      return `${text}: [${JSON.stringify(Object.fromEntries(resolved))}, function (require, module, exports, importMeta) {${code}\n}]`;
     });
-    return `var ${variable} = (() => { const modules = {${entries.join(",\n")}}, done = {};
+    const script = `var ${variable} = (() => { const modules = {${entries.join(",\n")}}, done = {};
 const get = (name) => { if (done[name]) return done[name].exports; const module = done[name] = { exports: {} };
 const [names, run] = modules[name]; run((specifier) => get(names[specifier] ?? specifier), module, module.exports, { url: name }); return module.exports; };
 return get; })();\n`;
+    return { script, packages };
   }
 
   async #loadAll(name: string): Promise<void> {
@@ -86,7 +108,15 @@ return get; })();\n`;
   }
 
   async #read(name: string): Promise<LoadedModule> {
-    const text = await this.#load(name);
+    const { fetchModule, loadPackage, importPackage } = this.#sources;
+    if (isShippedPackage(name)) {
+      const resolved = new Map<string, string>();
+      if (!importPackage) return { code: await loadPackage(name), resolved };
+      this.#evaluated.set(name, { exports: await importPackage(name) });
+      return { code: "", resolved };
+    }
+    if (!/^https?:/.test(name)) throw problem(`There is no package "${name}" for cells.`);
+    const text = await fetchModule(name);
     try {
       return toFunctionBody(text, name);
     } catch (error) {
@@ -150,5 +180,5 @@ const problem = (message: string): FulguriteError =>
   new FulguriteError(
     "notebook/import",
     message,
-    'Import from "fulgurite", from a package that ships with the page, or from an https:// address.',
+    `Import from "fulgurite", from ${shippedPackages.join(", ")}, or from an https:// address.`,
   );

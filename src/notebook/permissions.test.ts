@@ -48,7 +48,12 @@ describe("a notebook from elsewhere", () => {
       hosts: [],
       refused: [],
     });
-    expect(await opened.requests()).toEqual({ hosts: ["api.example.com"], imports: [], trains: [] });
+    expect(await opened.requests()).toEqual({
+      hosts: ["api.example.com"],
+      imports: [],
+      packages: [],
+      trains: [],
+    });
     await opened.ready;
     await opened.runEager();
     await opened.run("a");
@@ -105,6 +110,7 @@ See https://text.example/ for more.
 */
 // %% a
 import { x } from "https://esm.example/x@1";
+import initSqlJs from "sql.js";
 const key: string = "https://user:pass@b.example:8443/k";
 const later = await import("https://lazy.example/y");
 // https://comment.example is no request
@@ -117,6 +123,7 @@ fetch("http://d.example/"
     expect(requests).toEqual({
       hosts: ["b.example:8443", "c.example", "d.example", "esm.example", "lazy.example"],
       imports: ["https://esm.example/x@1", "https://lazy.example/y"],
+      packages: ["sql.js"],
       trains: ["a"],
     });
   });

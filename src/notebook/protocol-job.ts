@@ -111,13 +111,14 @@ export const codeSource: read.Reader<CodeSource> = (value) => {
     entry: read.text(MAX_CODE),
     values: (given) => copyPlainData(given, MAX_VALUE_BYTES) as Record<string, unknown>,
   })(value);
-  const { library } = value as { readonly library?: unknown };
+  const { library, packages } = value as { readonly library?: unknown; readonly packages?: unknown };
   return {
     code,
     entry,
     // The names become parameters of a script in the worker.
     values: read.dictionary((item) => item, 1_000)(values),
     ...(library === undefined ? {} : { library: read.text(MAX_LIBRARY)(library) }),
+    ...(packages === undefined ? {} : { packages: read.list(read.text(200), 50)(packages) }),
   };
 };
 

@@ -1,4 +1,5 @@
 import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
+import { noPackage } from "../runner/packages.ts";
 import { checkAgenticJob } from "../train/check-agentic-job.ts";
 import type { Job, TrainResult } from "../train/job.ts";
 import { FetchGate } from "./fetch-gate.ts";
@@ -90,11 +91,7 @@ export class RequestDesk {
   async #package({ request, name }: Extract<KernelRequest, { kind: "package" }>): Promise<HostMessage> {
     const source = (await this.#options.services.loadPackage?.(name)) ?? null;
     if (source !== null) return { kind: "package", request, source };
-    throw new FulguriteError(
-      "notebook/import",
-      `There is no package "${name}" for cells.`,
-      'Import from "fulgurite", from a package that ships with the page, or from an https:// address.',
-    );
+    throw noPackage(name);
   }
 
   #train({ request, id, job }: Extract<KernelRequest, { kind: "train" }>): void {

@@ -2,6 +2,7 @@ import { full } from "acorn-walk";
 import { parse, type Literal, type TemplateElement } from "acorn";
 import { stripTypes } from "./analyze.ts";
 import type { NotebookDocument } from "./document.ts";
+import { isShippedPackage } from "../runner/packages.ts";
 import { hostOf } from "./host-of.ts";
 
 /** What a notebook's text says that it will reach for; found by reading it, without running anything. */
@@ -10,6 +11,8 @@ export interface NotebookRequests {
   readonly hosts: readonly string[];
   /** Addresses that it imports code from. */
   readonly imports: readonly string[];
+  /** Packages that ship with the page and that it imports, sorted. */
+  readonly packages: readonly string[];
   /** Ids of cells that train, and so use the graphics card and the store. */
   readonly trains: readonly string[];
 }
@@ -21,10 +24,12 @@ export interface NotebookRequests {
 export function notebookRequests({ cells }: NotebookDocument): NotebookRequests {
   const hosts = new Set<string>();
   const imports = new Set<string>();
+  const packages = new Set<string>();
   const trains: string[] = [];
   for (const { id, kind, source } of cells) {
     if (kind === "md") continue;
     for (const { text, imported } of texts(source)) {
+      if (imported && isShippedPackage(text)) packages.add(text);
       const host = hostOf(text);
       if (host === null) continue;
       hosts.add(host);
@@ -32,7 +37,12 @@ export function notebookRequests({ cells }: NotebookDocument): NotebookRequests 
     }
     if (/\btrain\s*\(/.test(source)) trains.push(id);
   }
-  return { hosts: [...hosts].sort(), imports: [...imports].sort(), trains };
+  return {
+    hosts: [...hosts].sort(),
+    imports: [...imports].sort(),
+    packages: [...packages].sort(),
+    trains,
+  };
 }
 
 function* texts(source: string): Generator<{ readonly text: string; readonly imported: boolean }> {

@@ -1,5 +1,6 @@
 import type { ErrorData } from "../gpu/error.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
+import type { LoadPackage } from "../runner/packages.ts";
 import type { Job, PolicyConfig, TrainResult } from "../train/job.ts";
 import type { NotebookPermissions } from "./consent.ts";
 import type { NotebookRequests } from "./requests.ts";
@@ -130,8 +131,8 @@ export interface NotebookServices {
    * Without it no cell reaches anything.
    */
   fetch?(url: string, init: RequestInit): Promise<Response>;
-  /** Text of a package that ships with the page, as one ES module; null where there is none of that name. */
-  loadPackage?(name: string): Promise<string | null>;
+  /** Text of a package that ships; without it there is none. */
+  readonly loadPackage?: LoadPackage;
 }
 
 /**

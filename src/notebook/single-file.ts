@@ -6,6 +6,8 @@ export interface SingleFileOptions {
   readonly text: string;
   /** What `<id>.results.json` holds, or null. */
   readonly results: unknown;
+  /** Packages that it imports: gzip in base64, by name. */
+  readonly packages: Readonly<Record<string, string>>;
   /** Text of standalone.js, which the build makes. */
   readonly script: string;
 }
@@ -22,8 +24,8 @@ const POLICY =
  * A notebook as one HTML file: code and recorded results, readable from disk without a network; it runs, on the CPU
  * engine at the least, once its reader says so.
  */
-export function singleFile({ id, title, text, results, script }: SingleFileOptions): string {
-  const data = JSON.stringify({ id, text, results }).replaceAll("<", "\\u003c");
+export function singleFile({ id, title, text, results, packages, script }: SingleFileOptions): string {
+  const data = JSON.stringify({ id, text, results, packages }).replaceAll("<", "\\u003c");
   return `<!doctype html>
 <html lang="en">
 <head>

@@ -10,6 +10,8 @@ export interface CodeSource {
   readonly values: Readonly<Record<string, unknown>>;
   /** Body of a classic script evaluated once a worker, its names visible to `code`: SDKs and other libraries. */
   readonly library?: string;
+  /** Shipped packages that the library asks for by name, with `$package(name)`; their text does not travel with it. */
+  readonly packages?: readonly string[];
 }
 
 /** An agent: `async (task, { llm, emit, signal }) => result`. */

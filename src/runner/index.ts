@@ -10,6 +10,7 @@ export type { AgentSource, CodeSource, RewardSource } from "./agent-source.ts";
 export { createFrameAgentHost, type FrameAgentHostOptions } from "./frame-agent-host.ts";
 export { FramePool, type FramePoolOptions } from "./frame-pool.ts";
 export { createInProcessAgentHost, type InProcessHostOptions } from "./in-process-host.ts";
+export { withPackages, type LoadPackage } from "./packages.ts";
 export type { RunIdentity, Score } from "./protocol.ts";
 export {
   createFrameRewardHost,

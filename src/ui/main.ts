@@ -6,6 +6,7 @@ import "./notebook.ts";
 import { NotebookDesk } from "./notebook-desk.ts";
 import { isShipped, loadNotebook, shelf } from "./shelf.ts";
 import { isStore, showStore } from "./store/show-store.ts";
+import { loadPackage } from "./packages.ts";
 import { installTheme } from "./theme.ts";
 import { asError, TrainerClient } from "./trainer-client.ts";
 import { keepOffline, startTrainerWorker } from "./trusted-types.ts";
@@ -38,6 +39,7 @@ worker.addEventListener("error", (event) => {
 const runners = new MessageChannel();
 supplyFrames(runners.port1, { url: new URL("runner.html", document.baseURI) });
 trainer.provideFrames(runners.port2).catch(report);
+trainer.providePackages(loadPackage).catch(report);
 
 function report(error: unknown): void {
   page.notice = asError(error).toData();

@@ -9,6 +9,7 @@ import type { FulguriteNotebook } from "./notebook.ts";
 import { freshId, OwnNotebooks } from "./own-notebooks.ts";
 import type { RecordedRun } from "./recorded.ts";
 import { notebookServices } from "./services.ts";
+import { loadPackage } from "./packages.ts";
 import { unpackText } from "./share-link.ts";
 import { isShipped, loadNotebook, loadRecorded, shelf } from "./shelf.ts";
 import { asError, type TrainerClient } from "./trainer-client.ts";
@@ -245,7 +246,7 @@ export class NotebookDesk implements Library {
     const session = createNotebookSession({
       id,
       text,
-      services: notebookServices(this.#trainer, id),
+      services: notebookServices(this.#trainer, id, loadPackage),
       ...(foreign === null ? {} : { foreign }),
       ...(consents ? { consents } : {}),
       // The kernel waits for the first paint.

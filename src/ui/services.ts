@@ -1,10 +1,16 @@
 import { FulguriteError } from "../gpu/error.ts";
+import type { LoadPackage } from "../runner/packages.ts";
 import type { NotebookServices } from "../notebook/session-types.ts";
 import type { TrainResult } from "../train/job.ts";
 import type { TrainerClient } from "./trainer-client.ts";
 
 /** Lends a notebook the page's trainer: its cells start runs, wait for them, and stop them. */
-export const notebookServices = (trainer: TrainerClient, notebook: string): NotebookServices => ({
+export const notebookServices = (
+  trainer: TrainerClient,
+  notebook: string,
+  loadPackage: LoadPackage,
+): NotebookServices => ({
+  loadPackage,
   // Behind the session's gate: only hosts that the person granted arrive here.
   fetch: (url, init) => fetch(url, init),
   async train(job, cell, onStarted, signal) {

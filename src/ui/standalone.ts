@@ -4,6 +4,7 @@ import { startSandbox } from "../notebook/frame-sandbox.ts";
 import { createNotebookSession } from "../notebook/session.ts";
 import type { ForwardedResponse, Standalone } from "../notebook/standalone-page.ts";
 import { supplyFrames } from "../runner/frame-supply.ts";
+import type { LoadPackage } from "../runner/packages.ts";
 import type { NotebookServices } from "../notebook/session-types.ts";
 import { overrideJob } from "../train/override-job.ts";
 import type { TrainerApi } from "../worker/api.ts";
@@ -18,6 +19,8 @@ interface Data {
   readonly id: string;
   readonly text: string;
   readonly results: unknown;
+  /** Packages that it imports: gzip in base64, by name. */
+  readonly packages: Readonly<Record<string, string>>;
 }
 
 declare global {
@@ -31,7 +34,7 @@ declare global {
     | undefined;
 }
 
-const { id, text, results } = JSON.parse(
+const { id, text, results, packages } = JSON.parse(
   document.querySelector("#fulgurite-notebook")?.textContent ?? "{}",
 ) as Data;
 
@@ -53,8 +56,12 @@ async function start(): Promise<void> {
   supplyFrames(runners.port1, { html: parts.runnerPage });
   void trainer.provideFrames(runners.port2);
 
-  const lent = notebookServices(trainer, id);
+  const loadPackage: LoadPackage = async (name) =>
+    Object.hasOwn(packages, name) ? unpacked(packages[name]!) : null;
+  void trainer.providePackages(loadPackage);
+  const lent = notebookServices(trainer, id, loadPackage);
   const services: NotebookServices = {
+    loadPackage,
     async train(asked, cell, onStarted, signal) {
       const job = overrideJob(asked, globalThis.fulguriteStandalone?.overrides ?? {});
       const result = await lent.train(job, cell, onStarted, signal);

@@ -1,6 +1,7 @@
 import * as Comlink from "comlink";
 import { FulguriteError } from "../gpu/error.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
+import type { LoadPackage } from "../runner/packages.ts";
 import type { Rollout, RolloutQuery, Run, Span, SpanQuery, StoreUsage } from "../store/records.ts";
 import type { RescoreResult } from "../train/rescore.ts";
 import type { Reached, Reply, RunEvent, StartOptions, TrainerApi } from "../worker/api.ts";
@@ -75,6 +76,11 @@ export class TrainerClient implements RolloutSource {
   /** Lends the trainer the frames that agents run in: the other end of `port` is `supplyFrames`'. */
   async provideFrames(port: MessagePort): Promise<void> {
     await this.#api.provideFrames(Comlink.transfer(port, [port]));
+  }
+
+  /** Lends the trainer the packages that agents and rewards import. */
+  async providePackages(load: LoadPackage): Promise<void> {
+    await this.#api.providePackages(Comlink.proxy(load));
   }
 
   async device(): Promise<{ readonly engine: "webgpu" | "cpu"; readonly adapter: string }> {

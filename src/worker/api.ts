@@ -1,5 +1,5 @@
 import type { ErrorData } from "../gpu/error.ts";
-import type { CodeSource } from "../runner/index.ts";
+import type { CodeSource, LoadPackage } from "../runner/index.ts";
 import type { Rollout, RolloutQuery, Run, Span, SpanQuery, StoreUsage } from "../store/records.ts";
 import type { Reached } from "./reach.ts";
 import type { RescoreResult } from "../train/rescore.ts";
@@ -47,6 +47,8 @@ export interface TrainerApi {
   rescore(runId: string, source: CodeSource): Promise<Reply<RescoreResult>>;
   /** Lends the trainer the page's end of `supplyFrames`; transfer the port. Before any agentic run. */
   provideFrames(port: MessagePort): Promise<void>;
+  /** Lends the trainer the packages that agents and rewards import; `load` is a Comlink proxy. */
+  providePackages(load: LoadPackage): Promise<void>;
   /** The engine that "auto" would take, for the page's footer. */
   device(): Promise<Reply<{ readonly engine: "webgpu" | "cpu"; readonly adapter: string }>>;
   /** Reads an address that the person named; see `reach`. */

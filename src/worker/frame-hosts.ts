@@ -1,4 +1,12 @@
-import { createFrameAgentHost, createFrameRewardHost, FramePool, type RunnerClock } from "../runner/index.ts";
+import {
+  createFrameAgentHost,
+  createFrameRewardHost,
+  FramePool,
+  withPackages,
+  type CodeSource,
+  type LoadPackage,
+  type RunnerClock,
+} from "../runner/index.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { AgenticJob } from "../train/job.ts";
 import type { RunHosts } from "../train/rollout-batch.ts";
@@ -18,6 +26,25 @@ export function provideFrames(port: MessagePort): void {
   frames = new FramePool({ supply: port, clock: workerClock });
 }
 
+const texts = new Map<string, Promise<string | null>>();
+let load: LoadPackage = () => Promise.resolve(null);
+
+/** The page lends the packages that agents and rewards import; each is asked for once. */
+export function providePackages(lent: LoadPackage): void {
+  load = lent;
+}
+
+const packed = (source: CodeSource): Promise<CodeSource> =>
+  withPackages(source, (name) => {
+    let text = texts.get(name);
+    if (!text) {
+      text = load(name);
+      texts.set(name, text);
+      text.catch(() => texts.delete(name));
+    }
+    return text;
+  });
+
 function lentFrames(): FramePool {
   if (frames) return frames;
   throw new FulguriteError(
@@ -28,23 +55,23 @@ function lentFrames(): FramePool {
 }
 
 /** Agents and reward of a job, in sandboxed frames. */
-export function frameHosts({ agent, reward }: Pick<AgenticJob, "agent" | "reward">): Promise<RunHosts> {
+export async function frameHosts({ agent, reward }: Pick<AgenticJob, "agent" | "reward">): Promise<RunHosts> {
   const pool = lentFrames();
-  const host = createFrameAgentHost({ frames: pool, source: agent, clock: workerClock });
-  const rewards = createFrameRewardHost({ frames: pool, source: reward, clock: workerClock });
-  return Promise.resolve({
+  const host = createFrameAgentHost({ frames: pool, source: await packed(agent), clock: workerClock });
+  const rewards = createFrameRewardHost({ frames: pool, source: await packed(reward), clock: workerClock });
+  return {
     agents: [host],
     reward: rewards,
     dispose: () => {
       host.dispose();
       rewards.dispose();
     },
-  });
+  };
 }
 
 /** A reward alone, for re-scoring. */
-export const frameRewardHost = (source: AgenticJob["reward"]): RunHosts["reward"] =>
-  createFrameRewardHost({ frames: lentFrames(), source, clock: workerClock });
+export const frameRewardHost = async (source: AgenticJob["reward"]): Promise<RunHosts["reward"]> =>
+  createFrameRewardHost({ frames: lentFrames(), source: await packed(source), clock: workerClock });
 
 const channel = new MessageChannel();
 const flushes: (() => void)[] = [];

@@ -8,7 +8,14 @@ import { Trainer } from "../train/trainer.ts";
 import type { Reply, TrainerApi } from "./api.ts";
 import { exportRun } from "./export-run.ts";
 import { reach } from "./reach.ts";
-import { defer, frameHosts, frameRewardHost, provideFrames, workerClock } from "./frame-hosts.ts";
+import {
+  defer,
+  frameHosts,
+  frameRewardHost,
+  provideFrames,
+  providePackages,
+  workerClock,
+} from "./frame-hosts.ts";
 
 /** The trainer realm: the GPU device and the store live here; the page reaches it only through this surface. */
 const ready = openStore({}).then(
@@ -72,7 +79,7 @@ const api: TrainerApi = {
   usage: () => reply((trainer) => trainer.store.usage()),
   rescore: (id, source) =>
     reply(async (trainer) => {
-      const host = frameRewardHost(source);
+      const host = await frameRewardHost(source);
       try {
         return await rescore(trainer.store, id, host);
       } finally {
@@ -81,6 +88,10 @@ const api: TrainerApi = {
     }),
   provideFrames: (port) => {
     provideFrames(port);
+    return Promise.resolve();
+  },
+  providePackages: (load) => {
+    providePackages(load);
     return Promise.resolve();
   },
   device: () => reply(() => chooseEngine()),

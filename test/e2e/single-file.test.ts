@@ -36,7 +36,7 @@ async function open(
   const path = join(directory, name);
   writeFileSync(
     path,
-    singleFile({ id: "cartpole", title: "Balance </title><b>", text: given, results, script }),
+    singleFile({ id: "cartpole", title: "Balance </title><b>", text: given, results, packages: {}, script }),
   );
   const context = await browser.newContext({ offline: true });
   const page = await context.newPage();

@@ -2,6 +2,7 @@ import { render } from "lit";
 import { markdown } from "../../src/ui/markdown.ts";
 import { createSandboxedKernel } from "../../src/notebook/sandbox.ts";
 import { createNotebookSession, type OpenNotebook } from "../../src/notebook/session.ts";
+import { loadPackage } from "../../src/ui/packages.ts";
 import type { Output } from "../../src/notebook/session-types.ts";
 
 // What the browser tests drive: a session over the real sandbox, and a trainer that answers at once.
@@ -50,6 +51,7 @@ const test: NotebookTest = {
           return Promise.resolve({ ...result, runId });
         },
         fetch: (url, init) => fetch(url, init),
+        loadPackage,
       },
       createKernel: () => createSandboxedKernel({ kernelPage }),
     });

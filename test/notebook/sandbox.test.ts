@@ -8,6 +8,7 @@ import { chromium, type Browser, type Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { kernelBundle } from "../../src/notebook/kernel-bundle.vite.ts";
+import { shippedPackageFiles } from "../../src/notebook/packages.vite.ts";
 import { chromiumLaunch } from "../support/browser.ts";
 import { serveStatic, type StaticServer } from "../support/static-server.ts";
 import type { NotebookTest } from "./page.ts";
@@ -31,7 +32,7 @@ beforeAll(async () => {
     configFile: false,
     logLevel: "warn",
     publicDir: false,
-    plugins: [kernelBundle()],
+    plugins: [kernelBundle(), shippedPackageFiles()],
     build: {
       target: "es2023",
       outDir: directory,
@@ -86,6 +87,20 @@ const cell = (
 
 const notebook = (cells: Readonly<Record<string, string>>): string =>
   ["// fulgurite: 1", ...Object.entries(cells).flatMap(([id, source]) => [`// %% ${id}`, source])].join("\n");
+
+describe("packages that ship", () => {
+  it("are imported without a network, by a cell and in pieces", async () => {
+    const ran = await tryCell(`import initSqlJs from "sql.js";
+import { tableFromArrays } from "apache-arrow";
+import * as fflate from "fflate";
+const SQL = await initSqlJs();
+const { version } = { version: new SQL.Database().exec("select 6 * 7")[0].values[0][0] };
+display(version + " " + tableFromArrays({ a: [1, 2] }).numRows + " " + fflate.strToU8("é").length);`);
+    expect(ran).toMatchObject({ state: "done", message: "" });
+    expect(ran.text).toContain("42 2 2");
+    expect(await tryCell('import x from "left-pad";')).toMatchObject({ code: "notebook/import" });
+  });
+});
 
 describe("kernel.html", () => {
   it("does nothing when it is opened by itself", async () => {

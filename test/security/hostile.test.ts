@@ -9,6 +9,7 @@ import { build } from "vite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { kernelBundle } from "../../src/notebook/kernel-bundle.vite.ts";
 import type { NotebookTest } from "../notebook/page.ts";
+import { shippedPackageFiles } from "../../src/notebook/packages.vite.ts";
 import { chromiumLaunch, findFirefox } from "../support/browser.ts";
 import { attacks, FORGED, MARKDOWN, STEAL_PORT } from "./attacks.ts";
 
@@ -32,7 +33,7 @@ beforeAll(async () => {
     configFile: false,
     logLevel: "error",
     publicDir: false,
-    plugins: [kernelBundle()],
+    plugins: [kernelBundle(), shippedPackageFiles()],
     build: {
       target: "es2023",
       outDir: directory,

@@ -260,7 +260,7 @@ export class FakeSession extends EventTarget implements NotebookSession {
   }
 
   requests(): Promise<NotebookRequests> {
-    return Promise.resolve({ hosts: [], imports: [], trains: [] });
+    return Promise.resolve({ hosts: [], imports: [], packages: [], trains: [] });
   }
 
   setInput(id: string, label: string): void {

@@ -377,6 +377,9 @@ export class FakeTrainer implements TrainerApi {
   provideFrames(): Promise<void> {
     return Promise.resolve();
   }
+  providePackages(): Promise<void> {
+    return Promise.resolve();
+  }
   #agentic(runId: string): FakeRollouts | undefined {
     return this.stored.get(runId)?.rollouts ?? undefined;
   }
