@@ -5,13 +5,13 @@ import type { RunStatus } from "./records.ts";
 /** What may follow each status. */
 type Transitions<Status extends string> = Readonly<Record<Status, readonly Status[]>>;
 
-/** A running run without an owner is paused. What has ended stays so. */
+/** A running run without an owner is paused. What has ended stays so; a failed run may go back to its last checkpoint. */
 export const runTransitions: Transitions<RunStatus> = {
   queued: ["running", "paused", "succeeded", "failed", "cancelled"],
   running: ["paused", "succeeded", "failed", "cancelled"],
   paused: ["running", "succeeded", "failed", "cancelled"],
   succeeded: [],
-  failed: [],
+  failed: ["paused"],
   cancelled: [],
 };
 
@@ -80,7 +80,8 @@ export const rolloutEvents: Readonly<
   failure: { queuing: "failed", requeuing: "failed", preparing: "failed", running: "failed" },
 };
 
-export const runHasEnded = (status: RunStatus): boolean => runTransitions[status].length === 0;
+export const runHasEnded = (status: RunStatus): boolean =>
+  status === "succeeded" || status === "failed" || status === "cancelled";
 
 export const rolloutIsFinished = (status: RolloutStatus): boolean =>
   status === "succeeded" || status === "failed" || status === "timeout" || status === "cancelled";

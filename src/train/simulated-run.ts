@@ -5,6 +5,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import type { EngineRequest, TrainingEngine, TrainingState, UpdateMetrics } from "../rl/engine.ts";
 import { completeConfig } from "../rl/resolve-config.ts";
 import { evaluateGreedy, recordEpisode } from "../rl/evaluate.ts";
+import { describeNonFinite, findNonFinite } from "../rl/find-non-finite.ts";
 import type { Run, Span } from "../store/records.ts";
 import { evaluationFromSpan, evaluationSpan, metricsFromSpan, updateSpan } from "../trace/training-spans.ts";
 import { simulatedCurve } from "./curve-buffer.ts";
@@ -70,6 +71,8 @@ export class SimulatedRun extends RunController {
   #lastState: TrainingState | null = null;
   #snapshot: TrainingState | null = null;
   #fault: FulguriteError | null = null;
+  /** Update in which something became no number. */
+  #notFiniteIn = 0;
   #spanTime: number;
 
   constructor(run: Run, job: SimulatedJob, options: SimulatedRunOptions) {
@@ -113,7 +116,7 @@ export class SimulatedRun extends RunController {
   }
 
   protected async advance(): Promise<void> {
-    if (this.#fault) throw this.#fault;
+    await this.#refuse();
     const engine = this.#engine!;
     await engine.submit();
     const last = engine.update >= this.current.updates;
@@ -123,7 +126,7 @@ export class SimulatedRun extends RunController {
   protected async snapshot(): ReturnType<RunController["snapshot"]> {
     const engine = this.#engine!;
     await engine.flush();
-    if (this.#fault) throw this.#fault;
+    await this.#refuse();
     const state = await engine.save();
     this.#snapshot = state;
     this.#written = this.#pending.length;
@@ -159,6 +162,7 @@ export class SimulatedRun extends RunController {
       (name) => !Number.isFinite(metrics[name]),
     );
     if (what !== undefined) {
+      this.#notFiniteIn ||= metrics.update;
       this.#fault ??= new FulguriteError(
         "train/not-finite",
         `${what} became ${String(metrics[what])} in update ${metrics.update}; the run stopped and kept its checkpoint from before.`,
@@ -183,12 +187,24 @@ export class SimulatedRun extends RunController {
     this.curve.addUpdate(metrics);
   }
 
+  /** Rejects with the fault where there is one, and with the first step that shows it where that can be found. */
+  async #refuse(): Promise<void> {
+    if (!this.#fault) return;
+    if (this.#notFiniteIn > 0 && this.#lastState && !this.#request.algorithm.demonstrations) {
+      const place = await findNonFinite(this.#request, this.#lastState, this.#notFiniteIn);
+      const { code, message, fix } = this.#fault;
+      this.#notFiniteIn = 0;
+      if (place) this.#fault = new FulguriteError(code, `${message} ${describeNonFinite(place)}`, fix);
+    }
+    throw this.#fault;
+  }
+
   async #evaluate(): Promise<void> {
     this.enter("evaluating");
     const engine = this.#engine!;
     await engine.flush();
     const state = await engine.save();
-    if (this.#fault) throw this.#fault;
+    await this.#refuse();
     const started = this.options.now();
     const evaluation = { ...this.#request, state };
     const { environmentReturns, lengths, components } = evaluateGreedy({

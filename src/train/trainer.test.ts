@@ -151,9 +151,45 @@ describe("a run", () => {
     const id = await it.start(job({ reward: reward("(s, a, next) => 1 / (next.x - next.x)") }), owner);
     const error = await it.result(id).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(FulguriteError);
-    expect(error).toMatchObject({ code: "train/not-finite" });
+    expect(error).toMatchObject({
+      code: "train/not-finite",
+      message: expect.stringMatching(
+        /^rewardMean became .* in update 1;.* The first was a reward of .*: environment 0, action [01] in the state x -?0\.\d+, .*theta.*; then x /,
+      ) as string,
+    });
     expect((await store.run(id))!.status).toBe("failed");
     expect((await finalParameters(id)).every(Number.isFinite)).toBe(true);
+  });
+
+  test("names environment and state of a reward that breaks late, and goes back to its last good checkpoint", async () => {
+    let clock = Date.now();
+    const it = trainer({ now: () => (clock += 400) });
+    // Somebody's pole leans this far sooner or later, not in the first update.
+    const late = "(s, a, next) => 1 + 0 * Math.sqrt(0.2 - Math.abs(next.theta))";
+    const id = await it.start(job({ reward: reward(late) }), owner);
+    const error = await it.result(id).catch((thrown: unknown) => thrown as FulguriteError);
+    expect(error).toMatchObject({ code: "train/not-finite" });
+    const [, what, theta] = /The first was a (\w+) of NaN: .*; then .*theta (-?[\d.]+)/.exec(
+      (error as FulguriteError).message,
+    )!;
+    expect(what).toBe("reward");
+    expect(Math.abs(Number(theta))).toBeGreaterThan(0.2);
+    const failed = (await store.run(id))!;
+    const good = (await store.checkpoint(id))!;
+    expect(good.update).toBe(failed.update);
+    const events: RunEvent[] = [];
+    await it.watch(id, (event) => events.push(event));
+    await it.goBack(id);
+    expect(await store.run(id)).toMatchObject({ status: "paused", update: good.update });
+    expect(events.at(-1)).toMatchObject({ kind: "episode", episode: { update: good.update } });
+    // It is a run like any other now: it can be resumed, and here fails again where it did.
+    await it.resume(id);
+    const again = await it.result(id).catch((thrown: unknown) => thrown as FulguriteError);
+    expect((again as FulguriteError).message).toBe((error as FulguriteError).message);
+    // Only what has failed goes back.
+    const done = await it.start(job(), owner);
+    await it.result(done);
+    await expect(it.goBack(done)).rejects.toMatchObject({ code: "train/not-failed" });
   });
 
   test("stops where the policy is thrown away, says in which update, and keeps its last checkpoint", async () => {

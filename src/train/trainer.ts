@@ -1,5 +1,6 @@
 import { FulguriteError } from "../gpu/error.ts";
 import type { LightningStore, Run, RunQuery } from "../store/records.ts";
+import { runHasEnded } from "../store/state-machines.ts";
 import { runId } from "../trace/ids.ts";
 import type { RunEvent } from "./events.ts";
 import type { Job, RunProgress, TrainResult } from "./job.ts";
@@ -119,6 +120,30 @@ export class Trainer {
         run: { ...run, status: "cancelled", updatedAt: this.#options.now() },
       });
       await this.#options.store.seal(id);
+    } finally {
+      release();
+    }
+    await this.#replay(id, (event) => this.#tell(id, event));
+  }
+
+  /**
+   * Takes a failed run back to its last checkpoint, from before the fault: it is paused there, and can be watched,
+   * exported and resumed. Rejects with "train/not-failed" for any other run.
+   */
+  async goBack(id: string): Promise<void> {
+    const release = await this.#lock(id);
+    try {
+      const run = await this.#stored(id);
+      if (run.status !== "failed") {
+        throw new FulguriteError(
+          "train/not-failed",
+          `Run ${run.name} has not failed (${run.status}).`,
+          "Only a failed run goes back to its last checkpoint.",
+        );
+      }
+      await this.#options.store.commit({
+        run: { ...run, status: "paused", reason: null, updatedAt: this.#options.now() },
+      });
     } finally {
       release();
     }
@@ -248,8 +273,7 @@ export class Trainer {
 
 const lockName = (id: string): string => `fulgurite-run-${id}`;
 
-const ended = (run: Run): boolean =>
-  run.status === "succeeded" || run.status === "failed" || run.status === "cancelled";
+const ended = (run: Run): boolean => runHasEnded(run.status);
 
 const elsewhere = (): FulguriteError =>
   new FulguriteError(
