@@ -9,6 +9,8 @@ export interface StoreChange {
   /** Null where it belongs to no run. */
   readonly runId: string | null;
   readonly kinds: readonly ("runs" | "rollouts" | "spans" | "checkpoints" | "resources" | "workers")[];
+  /** True where something was deleted: there is room again. */
+  readonly removed?: boolean;
 }
 
 /** What the parts of the store share. */

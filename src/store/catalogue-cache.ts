@@ -1,5 +1,5 @@
 import type { SpanColumns } from "./span-columns.ts";
-import type { Segment, StorageTransaction } from "./storage.ts";
+import { orderOf, type Segment, type StorageTransaction } from "./storage.ts";
 
 interface Known {
   readonly nextSegment: number;
@@ -24,7 +24,7 @@ export class CatalogueCache {
   readonly #opened = new Map<string, Opened>();
   #bytes = 0;
 
-  /** Segments of a run, by number. */
+  /** Segments of a run, in the order of writing. */
   async segments(transaction: StorageTransaction, runId: string): Promise<readonly Segment[]> {
     const book = await transaction.get("bookkeeping", runId);
     if (!book) return [];
@@ -32,7 +32,7 @@ export class CatalogueCache {
     const known = this.#known.get(runId);
     if (known?.nextSegment === nextSegment) return known.segments;
     const rows = await transaction.list("segments", runId);
-    const segments = rows.map(({ value }) => value);
+    const segments = rows.map(({ value }) => value).sort((a, b) => orderOf(a) - orderOf(b));
     this.#known.set(runId, { nextSegment, segments });
     return segments;
   }

@@ -19,6 +19,13 @@ export async function appendFinished(
   transaction.put("meta", "counters", { ...counters, finished: counters.finished + numbers.length });
 }
 
+/** Removes a run's entries; the cursors of the others stay. */
+export async function removeFinished(transaction: StorageTransaction, runId: string): Promise<void> {
+  for (const { key, value } of await transaction.list("finished", listKey)) {
+    if (value.runId === runId) transaction.delete("finished", key);
+  }
+}
+
 /** A page of the feed of finished rollouts. */
 export interface FinishedPage {
   /** Oldest first. One that was deleted, or is no longer finished, is left out and keeps its place. */
@@ -47,9 +54,14 @@ export async function readFinished(
   let cursor = after;
   while (cursor < total && cursor - after < limit) {
     const [group] = await transaction.page("finished", listKey, { after: start - 1, limit: 1 });
-    if (!group) break;
+    if (!group) {
+      cursor = total;
+      break;
+    }
     const { first, runId, numbers } = group;
     start = first;
+    // Between two groups may lie those of a run that was deleted.
+    cursor = Math.max(cursor, start);
     for (let i = Math.max(0, cursor - start); i < numbers.length && cursor - after < limit; i++, cursor++) {
       const rollout = await transaction.get("rollouts", [runId, numbers[i]!]);
       if (!rollout || !rolloutIsFinished(rollout.status)) continue;

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { agenticContract } from "../../test/store/agentic-contract.ts";
 import { contract, expectCode, makeRun, updates } from "../../test/store/contract.ts";
 import { queueContract } from "../../test/store/queue-contract.ts";
+import { upkeepContract } from "../../test/store/upkeep-contract.ts";
 import { checkMigrated, version1Tables } from "../../test/store/version-1.ts";
 import { checkMigratedFrom2, version2Tables } from "../../test/store/version-2.ts";
 import { crc32 } from "./crc32.ts";
@@ -11,7 +12,12 @@ import { MemoryStorage } from "./memory-storage.ts";
 import { StorageFailure, type Storage, type StorageFailureKind } from "./storage.ts";
 
 describe("the store over memory", () => {
-  for (const [name, run] of Object.entries({ ...contract, ...agenticContract, ...queueContract })) {
+  for (const [name, run] of Object.entries({
+    ...contract,
+    ...agenticContract,
+    ...queueContract,
+    ...upkeepContract,
+  })) {
     test(name, async () => {
       const storage = new MemoryStorage();
       await run(() => storage);

@@ -55,7 +55,8 @@ import { RolloutQueue } from "./rollout-queue.ts";
 import { ResourceShelf } from "./resources.ts";
 import { Watchdog } from "./watchdog.ts";
 import { Workers } from "./workers.ts";
-import { removalTables, removeRun, runTables, writeCommit, type Written } from "./write.ts";
+import { Upkeep, type Removed, type Retention } from "./upkeep.ts";
+import { runTables, writeCommit, type Written } from "./write.ts";
 
 export interface StoreOptions {
   /** Milliseconds since the epoch; default the system's clock. */
@@ -67,6 +68,9 @@ export interface StoreOptions {
   /** Time limits of attempts are looked at no more often than this, milliseconds; default 10,000; 0: every time. */
   readonly watchInterval?: number;
 }
+
+/** Segments of a run after which small ones are looked for. */
+const tidyEvery = 16;
 
 /** The Lightning store over any `Storage`. All that it keeps in memory are caches: tabs may come and go. */
 export class TransactionalStore implements LightningStore {
@@ -80,9 +84,12 @@ export class TransactionalStore implements LightningStore {
   /** Tail rows from which sealing is tried again, where it failed. */
   readonly #sealAgain = new Map<string, number>();
   readonly #sealProblems = new Map<string, StoreProblem>();
+  /** Segments that this tab has written since it last looked for small ones, by run. */
+  readonly #untidy = new Map<string, number>();
   #askedToPersist = false;
   readonly #changes: ChangeFeed;
   readonly #watchdog: Watchdog;
+  readonly #upkeep: Upkeep;
   readonly queue: RolloutQueue;
   readonly resources: ResourceShelf;
   readonly workers: Workers;
@@ -95,6 +102,9 @@ export class TransactionalStore implements LightningStore {
     this.queue = new RolloutQueue(access, this.#watchdog);
     this.resources = new ResourceShelf(access);
     this.workers = new Workers(access);
+    this.#upkeep = new Upkeep(access, (runId) => {
+      this.#forget(runId);
+    });
   }
 
   #access(options: StoreOptions): StoreAccess {
@@ -167,13 +177,21 @@ export class TransactionalStore implements LightningStore {
     for (const { after } of written) this.#changes.announce({ runId: after.runId, kinds });
   }
 
-  /** After a commit: remembers what is known of the runs, and seals tails that are full or will not grow. */
+  /**
+   * After a commit: remembers what is known of the runs, seals tails that are full or will not grow, and joins small segments
+   * now and then, and in the end.
+   */
   async #settle(written: readonly Written[], run: Run | null): Promise<void> {
     this.#remember(written);
     for (const { after } of written) {
       const last = run?.id === after.runId && runHasEnded(run.status);
       const full = after.tailRows >= (this.#sealAgain.get(after.runId) ?? sealRows);
       if (after.tailRows > 0 && (last || full)) await this.#sealSoftly(after.runId, after.tailRows);
+      if (last || (this.#untidy.get(after.runId) ?? 0) >= tidyEvery) {
+        this.#untidy.delete(after.runId);
+        // What could not be joined is readable as it is.
+        await this.#upkeep.tidy(after.runId, last).catch(() => null);
+      }
       if (last) {
         this.#ids.forget(after.runId);
         this.#tails.forget(after.runId);
@@ -207,6 +225,15 @@ export class TransactionalStore implements LightningStore {
   }
 
   async *scan(query: SpanQuery): AsyncGenerator<ScannedBatch> {
+    const ended = this.#upkeep.scanning(query.runId);
+    try {
+      yield* this.#scan(query);
+    } finally {
+      ended();
+    }
+  }
+
+  async *#scan(query: SpanQuery): AsyncGenerator<ScannedBatch> {
     const { runId } = query;
     const withTokens = query.tokens !== false;
     const [segments, groups] = await this.#read(spanTables, (transaction) =>
@@ -260,17 +287,30 @@ export class TransactionalStore implements LightningStore {
     this.#sealProblems.delete(runId);
   }
 
-  async deleteRun(id: string): Promise<void> {
-    await this.#transaction(removalTables, { mode: "readwrite", durability: "strict" }, (transaction) =>
-      removeRun(transaction, id),
-    );
-    this.#ids.forget(id);
-    this.#tails.forget(id);
-    this.#catalogue.forget(id);
-    this.#statuses.delete(id);
-    this.#sealAgain.delete(id);
-    this.#sealProblems.delete(id);
-    this.#changes.announce({ runId: id, kinds: ["runs", "rollouts", "spans", "checkpoints", "resources"] });
+  deleteRun(id: string): Promise<void> {
+    return this.#upkeep.deleteRun(id);
+  }
+
+  deleteRollouts(runId: string, numbers: readonly number[]): Promise<number> {
+    return this.#upkeep.deleteRollouts(runId, numbers);
+  }
+
+  compact(runId: string): Promise<void> {
+    return this.#upkeep.compact(runId);
+  }
+
+  retain(retention: Retention): Promise<Removed> {
+    return this.#upkeep.retain(retention);
+  }
+
+  #forget(runId: string): void {
+    this.#ids.forget(runId);
+    this.#tails.forget(runId);
+    this.#catalogue.forget(runId);
+    this.#statuses.delete(runId);
+    this.#sealAgain.delete(runId);
+    this.#sealProblems.delete(runId);
+    this.#untidy.delete(runId);
   }
 
   setting(key: string): Promise<unknown> {
@@ -352,6 +392,8 @@ export class TransactionalStore implements LightningStore {
 
   #remember(written: readonly Written[]): void {
     for (const { before, after, spans, direct } of written) {
+      const added = after.nextSegment - (before?.nextSegment ?? 0);
+      if (added > 0) this.#untidy.set(after.runId, (this.#untidy.get(after.runId) ?? 0) + added);
       this.#ids.committed(before, after, spans);
       if (direct || after.tailRows === 0) this.#tails.forget(after.runId);
       else if (spans.length > 0) this.#tails.added(before, after, spans);

@@ -4,6 +4,7 @@ import { openIntact, type Damage, type Expected } from "./damage.ts";
 import type { Span, SpanQuery, TokenColumns } from "./records.ts";
 import { holdsRollout } from "./rollout-zone.ts";
 import { decodeSegment } from "./segment.ts";
+import { segmentSize } from "./segment-size.ts";
 import { orderRows, TailColumns, type SpanColumns } from "./span-columns.ts";
 import {
   chunkKey,
@@ -91,14 +92,7 @@ export function inStretches(segments: readonly Segment[], query: SpanQuery, toke
   let bytes = Infinity;
   for (const segment of segments) {
     if (segment.damage !== null || !mayHold(segment, query)) continue;
-    const cold = tokens ? segment.tokens : null;
-    const more =
-      segment.byteLength +
-      (!cold
-        ? 0
-        : "chunks" in cold
-          ? cold.chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
-          : cold.byteLength);
+    const more = segmentSize(segment, { tokens, texts: false });
     if (bytes + more > scanBytes) {
       stretches.push([]);
       bytes = 0;
@@ -187,6 +181,22 @@ async function openSegment(
     read("texts", needs.texts, decodeTexts),
   ]);
   return { columns, rows, tokens, texts };
+}
+
+/** All rows of one segment, whole, as they lie; null where any part of it cannot be read. */
+export async function readSegmentRows(
+  transaction: StorageTransaction,
+  segment: Segment,
+  catalogue: CatalogueCache,
+): Promise<Span[] | null> {
+  const damaged: Damage[] = [];
+  const needs = { tokens: true, texts: true };
+  const batch = await openSegment(transaction, segment, { runId: segment.runId }, needs, catalogue, damaged);
+  if (!batch || damaged.length > 0) return null;
+  const { columns, tokens, texts } = batch;
+  return Array.from({ length: columns.length }, (_, row) =>
+    complete(columns.spanAt(row), atRow<TokenColumns>(tokens, row), atRow(texts, row)),
+  );
 }
 
 /** The chunks that may hold any of `rows` (ascending; null for all). */

@@ -16,6 +16,7 @@ import type { RolloutQueue } from "./rollout-queue.ts";
 import type { Workers } from "./workers.ts";
 import type { ScannedBatch } from "./read.ts";
 import type { SpanColumns } from "./span-columns.ts";
+import type { Removed, Retention } from "./upkeep.ts";
 
 export type AttributeValue = string | number | boolean | null;
 
@@ -240,7 +241,7 @@ export interface LightningStore {
   columns(query: SpanQuery): Promise<SpanColumns[]>;
   /**
    * The same one after another, with the token lists as they lie: a million rows pass by without being in memory together.
-   * Rejects with "store/changed" where another tab compacts the run meanwhile.
+   * Rejects with "store/changed" where another tab compacts or deletes meanwhile; in this tab compaction waits.
    */
   scan(query: SpanQuery): AsyncIterable<ScannedBatch>;
   checkpoint(runId: string): Promise<Checkpoint | undefined>;
@@ -248,8 +249,21 @@ export interface LightningStore {
   rollouts(query: RolloutQuery): Promise<Rollout[]>;
   /** Moves the run's tail into Arrow segments: the run's own spans and those of rollouts apart. */
   seal(runId: string): Promise<void>;
-  /** Removes the run, its rollouts, spans and checkpoints; later commits to it are refused ("store/run-deleted"). */
+  /**
+   * Removes the run, its rollouts, spans and checkpoints, and the resources that only it was started with; later commits to
+   * it are refused ("store/run-deleted").
+   */
   deleteRun(id: string): Promise<void>;
+  /**
+   * Removes finished rollouts of a run and their spans, wherever they lie; figures follow. Each rollout goes whole or not at
+   * all; of more than 512 at once a killed process may have removed only the first. Resolves with how many there were.
+   * Rejects with "store/rollout-under-way" for one that is not finished.
+   */
+  deleteRollouts(runId: string, numbers: readonly number[]): Promise<number>;
+  /** Deletes the ended runs, and the finished rollouts from outside, that are not to be kept; what goes on stays. */
+  retain(retention: Retention): Promise<Removed>;
+  /** Joins the small segments of a run; happens by itself now and then, and when the run ends. */
+  compact(runId: string): Promise<void>;
   /** Small values of the page itself (drafts, settings), by key. */
   setting(key: string): Promise<unknown>;
   setSetting(key: string, value: unknown): Promise<void>;

@@ -36,7 +36,7 @@ export async function writeResources(
 ): Promise<Resources> {
   const head = await transaction.get("resourceHeads", id);
   const before = head && (await transaction.get("resources", [id, head.version]));
-  const version = (head?.version ?? 0) + 1;
+  const version = (head?.lastVersion ?? head?.version ?? 0) + 1;
   const created: Resources = {
     id,
     version,
@@ -51,6 +51,28 @@ export async function writeResources(
   transaction.put("resources", [id, version], created);
   transaction.put("resourceHeads", id, { version, runId, order });
   return created;
+}
+
+/** Removes those versions of a set that `unused` takes, and the set where none is left. No version is given out twice. */
+export async function removeVersions(
+  transaction: StorageTransaction,
+  id: string,
+  unused: (version: number) => boolean,
+): Promise<void> {
+  const head = await transaction.get("resourceHeads", id);
+  if (!head) return;
+  let latest = 0;
+  for (const { key, value } of await transaction.list("resources", id)) {
+    if (unused(value.version)) transaction.delete("resources", key);
+    else latest = value.version;
+  }
+  if (latest === 0) transaction.delete("resourceHeads", id);
+  else if (latest < head.version)
+    transaction.put("resourceHeads", id, {
+      ...head,
+      version: latest,
+      lastVersion: head.lastVersion ?? head.version,
+    });
 }
 
 /** The row of the counter among the heads. */

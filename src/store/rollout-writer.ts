@@ -115,7 +115,7 @@ export class RolloutWriter {
     if (book && !book.deleted) return book;
     if (runId === outsideRunId) {
       this.transaction.put("runs", runId, outsideRun(this.now));
-      return { ...newBook(runId), nextRollout: book?.nextRollout ?? 0 };
+      return newBook(runId, book);
     }
     throw new FulguriteError(
       book ? "store/run-deleted" : "store/unknown-run",

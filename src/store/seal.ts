@@ -41,11 +41,15 @@ export async function sealTail(
   return { before, after, spans: [], direct: false };
 }
 
-/** Writes rows as new segments; the caller writes the bookkeeping row that this returns. */
+/**
+ * Writes rows as new segments; the caller writes the bookkeeping row that this returns. `order` is their place in the order
+ * of writing; default the end.
+ */
 export function writeSegments(
   transaction: StorageTransaction,
   book: Bookkeeping,
   rows: readonly Span[],
+  order?: number,
 ): Bookkeeping {
   const { runId } = book;
   let { nextSegment, segmentBytes } = book;
@@ -59,6 +63,7 @@ export function writeSegments(
       ...zoneMap(part),
       runId,
       number,
+      ...(order === undefined ? {} : { order }),
       byteLength: bytes.byteLength,
       hash: xxh32(bytes),
       damage: null,

@@ -28,6 +28,8 @@ export interface RowGroup {
 export interface Segment {
   readonly runId: string;
   readonly number: number;
+  /** Of the first segment that this one was made of: its place in the order of writing. Absent where that is its number. */
+  readonly order?: number;
   readonly rows: number;
   readonly minSequence: number;
   readonly maxSequence: number;
@@ -50,6 +52,9 @@ export interface Segment {
   /** Long texts, apart; absent in what versions 1 and 2 sealed. */
   readonly texts?: ColdPart | null;
 }
+
+/** Where a segment stands in the order of writing; those that were written together stand by their number. */
+export const orderOf = ({ order, number }: Segment): number => order ?? number;
 
 /** What is kept apart from the hot columns of a segment. */
 export interface ColdPart {
@@ -141,6 +146,14 @@ export interface QueueEntry extends RolloutPlace {
 /** First half of the key in tables that are one list: [listKey, number]. */
 export const listKey = "";
 
+export interface ResourceHead {
+  readonly version: number;
+  /** The highest version that was ever given out, where it was removed. */
+  readonly lastVersion?: number;
+  readonly runId: string | null;
+  readonly order: number;
+}
+
 export interface Tables {
   readonly meta: unknown;
   readonly runs: Run;
@@ -167,7 +180,7 @@ export interface Tables {
   /** Key: [id, version]. */
   readonly resources: Resources;
   /** The latest version of each; `order` is the larger the later. Key: the id. */
-  readonly resourceHeads: { readonly version: number; readonly runId: string | null; readonly order: number };
+  readonly resourceHeads: ResourceHead;
   readonly workers: Worker;
 }
 

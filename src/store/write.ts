@@ -1,7 +1,7 @@
 import { FulguriteError } from "../gpu/error.ts";
-import { compact } from "./compact.ts";
+import { ownArrays } from "./owned-arrays.ts";
 import type { Commit, Rollout, Span } from "./records.ts";
-import { weightsId, writeWeights } from "./resources.ts";
+import { writeWeights } from "./resources.ts";
 import { estimateRolloutBytes } from "./rollouts.ts";
 import { appendFinished } from "./finished-feed.ts";
 import { writeSegments } from "./seal.ts";
@@ -30,9 +30,6 @@ export const runTables: readonly TableName[] = [
   "resourceHeads",
 ];
 
-/** And what may point to its rollouts. */
-export const removalTables: readonly TableName[] = [...runTables, "rolloutIds", "watched", "sequences"];
-
 /** One run's part of a write, for the caches of whoever wrote. */
 export interface Written {
   readonly before: Bookkeeping | null;
@@ -42,19 +39,20 @@ export interface Written {
   readonly direct: boolean;
 }
 
-export const newBook = (runId: string): Bookkeeping => ({
+/** Of a run that was never heard of, or of one begun anew after it was deleted (`before`): no number is given out twice. */
+export const newBook = (runId: string, before?: Bookkeeping): Bookkeeping => ({
   runId,
   deleted: false,
-  version: 0,
-  nextGroup: 0,
-  nextSegment: 0,
+  version: before ? before.version + 1 : 0,
+  nextGroup: before?.nextGroup ?? 0,
+  nextSegment: before?.nextSegment ?? 0,
   tailRows: 0,
   tailBytes: 0,
   segmentBytes: 0,
   checkpointBytes: 0,
   rolloutBytes: 0,
-  nextRollout: 0,
-  nextTracedRollout: 0,
+  nextRollout: before?.nextRollout ?? 0,
+  nextTracedRollout: before?.nextTracedRollout ?? 0,
   series: null,
   statistics: noStatistics,
   named: false,
@@ -117,7 +115,7 @@ export async function writeCommit(
     }
     if (part.rollouts.length > 0) after = await writeRollouts(transaction, after, part.rollouts);
     if (checkpoint?.runId === runId) {
-      const { value, bytes } = compact(checkpoint);
+      const { value, bytes } = ownArrays(checkpoint);
       transaction.put("checkpoints", runId, value);
       await writeWeights(transaction, runId, checkpoint, checkpoint.createdAt);
       after = { ...after, checkpointBytes: bytes };
@@ -157,29 +155,6 @@ export async function writeRollouts(
   }
   if (finished.length > 0) await appendFinished(transaction, book.runId, finished);
   return { ...book, rolloutBytes, nextRollout, statistics };
-}
-
-/** Removes a run and all that belongs to it, and remembers that it was removed. */
-export async function removeRun(transaction: StorageTransaction, runId: string): Promise<void> {
-  const book = await transaction.get("bookkeeping", runId);
-  if (!book) return;
-  if (book.named) {
-    for (const { value } of await transaction.list("rollouts", runId)) {
-      for (const table of ["rolloutIds", "watched", "sequences"] as const)
-        transaction.delete(table, value.id);
-    }
-  }
-  transaction.deleteAll("resources", weightsId(runId));
-  transaction.delete("resourceHeads", weightsId(runId));
-  transaction.delete("runs", runId);
-  transaction.delete("checkpoints", runId);
-  for (const table of ["tail", "segments", "blobs", "rollouts", "tokens"] as const)
-    transaction.deleteAll(table, runId);
-  transaction.put("bookkeeping", runId, {
-    ...newBook(runId),
-    deleted: true,
-    nextRollout: book.nextRollout,
-  });
 }
 
 const deletedError = (runId: string): FulguriteError =>

@@ -7,6 +7,7 @@ import { contract } from "./contract.ts";
 import type { Harness } from "./page.ts";
 import { writeInTabs } from "./many-tabs.ts";
 import { queueContract } from "./queue-contract.ts";
+import { upkeepContract } from "./upkeep-contract.ts";
 
 declare const harness: Harness;
 
@@ -30,9 +31,12 @@ describe("over IndexedDB in Chromium", () => {
   });
   afterAll(() => browser.close());
 
-  test.for(Object.keys({ ...contract, ...agenticContract, ...queueContract }))("%s", async (name) => {
-    expect(await page.evaluate((it) => harness.runContract(it), name)).toBeNull();
-  });
+  test.for(Object.keys({ ...contract, ...agenticContract, ...queueContract, ...upkeepContract }))(
+    "%s",
+    async (name) => {
+      expect(await page.evaluate((it) => harness.runContract(it), name)).toBeNull();
+    },
+  );
 
   test.for([1, 2] as const)(
     "version %i is brought up to date once other tabs let go of it",

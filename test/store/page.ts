@@ -7,10 +7,11 @@ import { contract, expectCode, makeRun, updates } from "./contract.ts";
 import { ingest, inspect } from "./killed-ingest.ts";
 import { queueContract } from "./queue-contract.ts";
 import { prepareTabs, workInTab, wrongAfterTabs } from "./tabs.ts";
+import { upkeepContract } from "./upkeep-contract.ts";
 import { checkMigrated, version1Tables } from "./version-1.ts";
 import { checkMigratedFrom2, version2Tables } from "./version-2.ts";
 
-const cases = { ...contract, ...agenticContract, ...queueContract };
+const cases = { ...contract, ...agenticContract, ...queueContract, ...upkeepContract };
 
 /** What went wrong; null when nothing did. */
 async function outcome(work: Promise<void>): Promise<string | null> {

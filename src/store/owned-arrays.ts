@@ -2,7 +2,7 @@
  * The same value with arrays that own all of their bytes, and the bytes of all arrays: a view on a larger buffer
  * would store all of the buffer, and one on shared memory cannot be stored. Looks into plain objects.
  */
-export function compact<Value extends object>(
+export function ownArrays<Value extends object>(
   value: Value,
 ): { readonly value: Value; readonly bytes: number } {
   let bytes = 0;
