@@ -1,10 +1,28 @@
 import { openGpuDevice, type GpuDevice } from "../../src/gpu/device.ts";
 import { forgetKernels } from "../../src/gpu/kernel.ts";
 import { assembleShader, type ShaderOptions } from "../../src/gpu/shader-source.ts";
+import { random4, stream, uniform } from "../../src/kernels/philox.ts";
+import { ScalarSlots, type Scalar } from "../../src/kernels/scalars.ts";
 import { installNodeGpu } from "../support/node-gpu.ts";
 
 /** The device all GPU tests of one file share; null (said aloud by `installNodeGpu`) where there is none. */
 export const gpu: GpuDevice | null = await openGpuDevice(await installNodeGpu());
+
+/** Uniform in [-1, 1), from the counter RNG's `check` stream. */
+export function random(count: number, step: number): Float32Array<ArrayBuffer> {
+  const words = new Uint32Array(4);
+  return Float32Array.from({ length: count }, (_, i) => {
+    random4(5, stream.check, step, i, words);
+    return uniform(words[0]!) * 2 - 1;
+  });
+}
+
+/** A uniform slot with these fields set, the others 0. */
+export function scalarSlot(values: Partial<Record<Scalar, number>>): ScalarSlots {
+  const slots = new ScalarSlots(1);
+  for (const [name, value] of Object.entries(values)) slots.set(0, name as Scalar, value);
+  return slots;
+}
 
 /** Copies a buffer back. */
 export async function read(

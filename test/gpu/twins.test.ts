@@ -1,13 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { cartPole } from "../../src/env/cartpole.ts";
 import * as math from "../../src/kernels/math.ts";
-import { epochPermutation, permutationHalfBits } from "../../src/kernels/permutation.ts";
 import { philox, random4 } from "../../src/kernels/philox.ts";
-import { StaticPlan } from "../../src/gpu/plan.ts";
-import { shuffleKernel } from "../../src/kernels/shuffle.ts";
-import { ScalarSlots } from "../../src/kernels/scalars.ts";
 import { golden, worstDifference } from "../support/goldens.ts";
-import { gpu, read, runPerElement } from "./support.ts";
+import { gpu, runPerElement } from "./support.ts";
 
 const bits = (x: Float32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> => new Uint32Array(x.buffer);
 
@@ -119,38 +115,6 @@ describe.skipIf(!gpu)("WGSL twins, bit for bit", () => {
       const next = after.subarray(row * 10, row * 10 + 4);
       expect(worstDifference(next, states.slice(row * 5, row * 5 + 4), trace.f32)).toBeNull();
       expect(after[row * 10 + 5]).toBe(states[row * 5 + 4]);
-    }
-  });
-
-  test("the minibatch permutation", async () => {
-    for (const count of [1, 7, 63, 65, 257]) {
-      const epochs = 3;
-      const plan = new StaticPlan(gpu!);
-      const slots = plan.slots(1);
-      const indices = plan.storage("indices", count * epochs);
-      const dispatch = await plan.stage({
-        kernel: shuffleKernel,
-        constants: { STEPS: count, ENVS: 1, EPOCHS: epochs, HALF_BITS: permutationHalfBits(count) },
-        buffers: [slots, indices],
-        invocations: count * epochs,
-        workgroup: 64,
-      });
-      const scalars = new ScalarSlots(1);
-      scalars.set(0, "seed", 99);
-      scalars.set(0, "baseEpoch", 40);
-      gpu!.device.queue.writeBuffer(slots, 0, scalars.bytes);
-      const encoder = gpu!.device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      plan.encode(pass, dispatch, 0);
-      pass.end();
-      gpu!.submit(encoder);
-      const actual = new Uint32Array((await read(indices, count * epochs)).buffer);
-      const expected = new Uint32Array(count);
-      for (let epoch = 0; epoch < epochs; epoch++) {
-        epochPermutation(99, 40 + epoch, expected);
-        expect([...actual.subarray(epoch * count, (epoch + 1) * count)]).toEqual([...expected]);
-      }
-      plan.dispose();
     }
   });
 });

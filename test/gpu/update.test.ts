@@ -4,37 +4,15 @@ import { StaticPlan } from "../../src/gpu/plan.ts";
 import { adamwKernel, optimizerConstants } from "../../src/kernels/adamw.ts";
 import { gaeKernel } from "../../src/kernels/gae.ts";
 import { METRICS_LENGTH, metricWord } from "../../src/kernels/metrics.ts";
-import { random4, uniform } from "../../src/kernels/philox.ts";
 import { ReferenceActorCritic } from "../../src/kernels/reference/actor-critic.ts";
-import { gae } from "../../src/kernels/reference/gae.ts";
 import { adamW, clipCoefficient, globalNorm } from "../../src/kernels/reference/optimizer.ts";
 import { ppoLoss, type PpoLossOptions, type PpoMinibatch } from "../../src/kernels/reference/ppo-loss.ts";
-import { explainedVariance } from "../../src/kernels/reference/statistics.ts";
-import { ScalarSlots, type Scalar } from "../../src/kernels/scalars.ts";
-import { statisticsKernel } from "../../src/kernels/statistics.ts";
+import type { Scalar } from "../../src/kernels/scalars.ts";
 import { actorCriticLayout, type ActorCriticShape } from "../../src/nn/parameter-layout.ts";
 import { minibatchStages } from "../../src/rl/webgpu-minibatch.ts";
-import { createPpoPlan, EPISODE_WORDS } from "../../src/rl/webgpu-plan.ts";
+import { createPpoPlan } from "../../src/rl/webgpu-plan.ts";
 import { golden, worstDifference } from "../support/goldens.ts";
-import { gpu, read, withFault, type ShaderFault } from "./support.ts";
-
-/** What f32 kernels are held to against the f64 references on random shapes. */
-const f32 = { relative: 1e-4, absolute: 2e-6 };
-
-/** Uniform in [-1, 1), from the counter RNG's `check` stream. */
-function random(count: number, step: number): Float32Array<ArrayBuffer> {
-  const words = new Uint32Array(4);
-  return Float32Array.from({ length: count }, (_, i) => {
-    random4(5, 6, step, i, words);
-    return uniform(words[0]!) * 2 - 1;
-  });
-}
-
-function scalarSlot(values: Partial<Record<Scalar, number>>): ScalarSlots {
-  const slots = new ScalarSlots(1);
-  for (const [name, value] of Object.entries(values)) slots.set(0, name as Scalar, value);
-  return slots;
-}
+import { gpu, random, read, scalarSlot, withFault, type ShaderFault } from "./support.ts";
 
 function submit(plan: StaticPlan, dispatches: readonly Parameters<StaticPlan["encode"]>[1][]): void {
   const encoder = gpu!.device.createCommandEncoder();
@@ -364,103 +342,8 @@ function randomCase(
 }
 
 describe.skipIf(!gpu)("update kernels on the GPU", () => {
-  test("GAE: goldens, and random rollouts with both ends", async () => {
+  test("GAE goldens", async () => {
     expect(await gaeDisagreement()).toBeNull();
-    for (const [steps, envs] of [
-      [1, 7],
-      [63, 1],
-      [7, 65],
-    ] as const) {
-      const n = steps * envs;
-      const rewards = random(n, 10);
-      const values = random(n, 11);
-      const nextValue = random(envs, 12);
-      const finalValues = random(n, 13);
-      const ended = random(n, 14).map((x) => (x > 0.8 ? 1 : x > 0.6 ? 2 : 0));
-      const nextValues = Float64Array.from({ length: n }, (_, i) =>
-        ended[i] === 2 ? finalValues[i]! : i + envs < n ? values[i + envs]! : nextValue[i + envs - n]!,
-      );
-      const shape = { steps, envs, gamma: 0.98, lambda: 0.9 };
-      const expected = gae(
-        shape,
-        rewards,
-        values,
-        nextValues,
-        ended.map((e) => (e === 1 ? 1 : 0)),
-        ended.map((e) => (e === 2 ? 1 : 0)),
-      );
-      const [advantages, returns] = await runGae({
-        ...shape,
-        rewards,
-        values,
-        nextValue,
-        ended,
-        finalValues,
-      });
-      expect(worstDifference(advantages, expected.advantages, f32)).toBeNull();
-      expect(worstDifference(returns, expected.returns, f32)).toBeNull();
-    }
-  });
-
-  test("advantage statistics, explained variance and episode sums", async () => {
-    const [steps, envs, size, epochs] = [21, 9, 27, 2];
-    const n = steps * envs;
-    const minibatches = (epochs * n) / size;
-    const plan = new StaticPlan(gpu!);
-    const transitions = plan.storage("transitions", 9 * n + envs);
-    const indices = plan.storage("indices", epochs * n);
-    const episodes = plan.storage("episodes", EPISODE_WORDS * envs);
-    const statistics = plan.storage("statistics", 2 * minibatches);
-    const metrics = plan.storage("metrics", METRICS_LENGTH);
-    const dispatch = await plan.stage({
-      kernel: statisticsKernel,
-      constants: {
-        STEPS: steps,
-        ENVS: envs,
-        BATCH: size,
-        MINIBATCHES: minibatches,
-        NORMALIZE: true,
-        WHOLE: false,
-      },
-      buffers: [transitions, indices, episodes, statistics, metrics],
-      invocations: (minibatches + 1) * 64,
-      workgroup: 64,
-    });
-    const [rewards, advantages, values] = [random(n, 20), random(n, 21).map((x) => 3 * x + 1), random(n, 22)];
-    const returns = advantages.map((a, i) => a + values[i]!);
-    const order = Uint32Array.from({ length: epochs * n }, (_, i) => (i * 10) % n);
-    write(transitions, rewards, 3 * n);
-    write(transitions, advantages, 6 * n);
-    write(transitions, returns, 7 * n);
-    write(transitions, values, 8 * n);
-    write(indices, order);
-    const words = new Uint32Array(EPISODE_WORDS * envs);
-    const floats = new Float32Array(words.buffer);
-    for (let e = 0; e < envs; e++) {
-      words[e * EPISODE_WORDS + 3] = e;
-      floats[e * EPISODE_WORDS + 4] = 10 * e;
-      floats[e * EPISODE_WORDS + 5] = 11 * e;
-      words[e * EPISODE_WORDS + 6] = 12 * e;
-    }
-    write(episodes, words);
-    submit(plan, [dispatch]);
-    const actual = await read(statistics, 2 * minibatches);
-    for (let m = 0; m < minibatches; m++) {
-      const batch = Array.from(order.subarray(m * size, (m + 1) * size), (i) => advantages[i]!);
-      const mean = batch.reduce((sum, a) => sum + a, 0) / size;
-      const deviation = Math.sqrt(batch.reduce((sum, a) => sum + (a - mean) ** 2, 0) / (size - 1));
-      const expected = [mean, 1 / (deviation + 1e-8)];
-      expect(worstDifference(actual.subarray(2 * m, 2 * m + 2), expected, f32)).toBeNull();
-    }
-    const figures = await read(metrics, METRICS_LENGTH);
-    const sum = (envs * (envs - 1)) / 2;
-    expect([...figures.subarray(metricWord.episodes, metricWord.episodes + 4)]).toEqual(
-      [1, 10, 11, 12].map((factor) => factor * sum),
-    );
-    expect(figures[metricWord.rewardMean]).toBeCloseTo(rewards.reduce((a, b) => a + b, 0) / n, 6);
-    const explained = 1 - figures[metricWord.residualVariance]! / figures[metricWord.returnVariance]!;
-    expect(explained).toBeCloseTo(explainedVariance(returns, values), 5);
-    plan.dispose();
   });
 
   test("PPO goldens: gradients, loss terms, norm, three Adam steps", async () => {
@@ -474,7 +357,6 @@ describe.skipIf(!gpu)("update kernels on the GPU", () => {
 
   test.each<[string, ActorCriticShape, number, number]>([
     ["two towers", { observationSize: 4, actionCount: 2, hidden: [64, 64], separateTowers: true }, 65, 2],
-    ["one trunk", { observationSize: 7, actionCount: 5, hidden: [33, 17], separateTowers: false }, 63, 2],
     ["one layer", { observationSize: 1, actionCount: 9, hidden: [20], separateTowers: true }, 7, 1],
     [
       "three layers",
@@ -482,7 +364,6 @@ describe.skipIf(!gpu)("update kernels on the GPU", () => {
       257,
       2,
     ],
-    ["one sample", { observationSize: 3, actionCount: 2, hidden: [16, 16], separateTowers: false }, 1, 2],
   ])("loss and gradient against the f64 reference: %s", async (_, shape, size, tile) => {
     const c = { ...randomCase(shape, size), tile };
     const { gradient, metrics } = await runMinibatch(c);

@@ -68,7 +68,7 @@ export interface PpoLoss {
  * with the value term clipped as mean max((V - R)^2, (V_old + clip(V - V_old, -e_v, e_v) - R)^2) if asked for.
  */
 export function ppoLoss(
-  network: ReferenceActorCritic,
+  network: Pick<ReferenceActorCritic, "forward" | "backward" | "logStd" | "length">,
   parameters: ArrayLike<number>,
   batch: PpoMinibatch,
   options: PpoLossOptions,

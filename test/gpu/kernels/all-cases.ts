@@ -1,0 +1,8 @@
+import type { KernelTest } from "./kernel-case.ts";
+import { mlpTests } from "./mlp-cases.ts";
+import { optimTests } from "./optim-cases.ts";
+import { rlTests } from "./rl-cases.ts";
+import { rolloutTests } from "./rollout-cases.ts";
+
+/** Every shader with an entry point; `kernels.test.ts` says which are missing. */
+export const kernelTests: readonly KernelTest[] = [...optimTests, ...rlTests, ...rolloutTests, ...mlpTests];

@@ -1,0 +1,52 @@
+import { writeFileSync } from "node:fs";
+import { afterAll, describe, expect, test } from "vitest";
+import { gpu, withFault } from "../support.ts";
+import { kernelTests } from "./all-cases.ts";
+import { disagreement, kernelSizes, runCase, sameBits } from "./kernel-case.ts";
+
+interface Row {
+  readonly shader: string;
+  readonly variant: string;
+  /** Shapes that the variant exists on, all of them tried. */
+  readonly sizes: readonly number[];
+  readonly sameBitsAs?: string;
+}
+
+/** Every kernel, every variant, every shape; and one seeded fault a kernel. */
+describe.skipIf(!gpu)("the kernel matrix", () => {
+  const rows: Row[] = [];
+  const faults: { readonly shader: string; readonly fault: string; readonly found: string }[] = [];
+
+  for (const { shader, variants, sameBits: pairs = {}, fault } of kernelTests) {
+    test.each(Object.keys(variants))(`${shader}: %s`, async (name) => {
+      const sizes: number[] = [];
+      const pair = pairs[name];
+      for (const size of kernelSizes) {
+        const c = variants[name]!(size);
+        if (!c) continue;
+        const after = await runCase(c);
+        expect(disagreement(c, after), `${size}`).toBeNull();
+        const other = pair && variants[pair]!(size);
+        if (other) expect(sameBits(after, await runCase(other)), `${size}: bits of ${pair}`).toBe(true);
+        sizes.push(size);
+      }
+      rows.push({ shader, variant: name, sizes, ...(pair ? { sameBitsAs: pair } : {}) });
+      // Quads need subgroups, which not every adapter has.
+      if (gpu!.device.features.has("subgroups") || !name.includes("quads")) expect(sizes).not.toEqual([]);
+    });
+
+    test(`a fault in ${shader} is found`, async () => {
+      const [find, replace] = fault;
+      const c = Object.values(variants)[0]!(65)!;
+      const found = disagreement(c, await withFault({ shader, find, replace }, () => runCase(c)));
+      expect(found).not.toBeNull();
+      faults.push({ shader, fault: `${find} -> ${replace}`, found: found! });
+    });
+  }
+
+  afterAll(() => {
+    const result = { adapter: gpu!.adapter, date: new Date().toISOString().slice(0, 10), rows, faults };
+    const url = new URL("../../../bench/results/kernel-matrix.json", import.meta.url);
+    writeFileSync(url, `${JSON.stringify(result, null, 2)}\n`);
+  });
+});
