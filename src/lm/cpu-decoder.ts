@@ -1,6 +1,7 @@
 import { tokenWords } from "../kernels/gumbel.ts";
 import { log } from "../kernels/math.ts";
 import { reserveLayer, type LayerBuffers, type TokenSet } from "./cpu-activations.ts";
+import { inputIds } from "../kernels/transformer-places.ts";
 import type { CpuTransformer, PackedHead } from "./cpu-transformer.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import { chooseToken } from "./sampling.ts";
@@ -70,7 +71,7 @@ export class CpuDecoder {
     this.#model = model;
     this.#capacity = maxBatch;
     this.#rows = Math.ceil(Math.max(rowsPerRound, maxBatch) / 4) * 4;
-    this.#cache = new PrefixCache(model.shape.vocabularySize);
+    this.#cache = new PrefixCache(inputIds(model.shape));
   }
 
   /** The workspace has been used for something else or the weights have changed. */

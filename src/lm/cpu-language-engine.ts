@@ -7,12 +7,13 @@ import { adamW, gradientNorm } from "./cpu-optimizer.ts";
 import { scoreRows, trainRows } from "./cpu-training.ts";
 import { CpuTransformer } from "./cpu-transformer.ts";
 import { MacrotaskTurns } from "./macrotask.ts";
-import { checkRequest, checkRows, checkShape } from "./requests.ts";
+import { checkRequest, checkRows, checkShape, checkState } from "./requests.ts";
 import type {
   GenerateRequest,
   Generation,
   LanguageEngine,
   LanguageState,
+  ScoreOptions,
   TokenLossConfig,
   TokenRows,
   TokenStepMetrics,
@@ -77,8 +78,8 @@ class CpuLanguageEngine implements LanguageEngine {
     this.#model.memory.floats.set(initializeTransformer(layout, options.seed), this.#model.parameters >> 2);
     this.#model.pack();
     this.#decoder = new CpuDecoder(this.#model, this.#maxBatch);
-    this.#firstMoment = new Float32Array(layout.length);
-    this.#secondMoment = new Float32Array(layout.length);
+    this.#firstMoment = new Float32Array(layout.length - layout.trainable);
+    this.#secondMoment = new Float32Array(layout.length - layout.trainable);
     this.#everyId = Int32Array.from({ length: shape.vocabularySize }, (_, id) => id);
   }
 
@@ -112,15 +113,21 @@ class CpuLanguageEngine implements LanguageEngine {
 
   async score(
     rows: TokenRows,
+    options: ScoreOptions = {},
   ): Promise<{ readonly logProbabilities: Float32Array; readonly entropies: Float32Array }> {
     checkRows(rows, this.shape);
     return this.#alone(() => {
+      this.#model.adapted = options.adapter ?? true;
       const logProbabilities = new Float32Array(rows.rows * rows.length);
       const entropies = new Float32Array(rows.rows * rows.length);
-      scoreRows(this.#model, rows, (at, logProbability, entropy) => {
-        logProbabilities[at] = logProbability;
-        entropies[at] = entropy;
-      });
+      try {
+        scoreRows(this.#model, rows, (at, logProbability, entropy) => {
+          logProbabilities[at] = logProbability;
+          entropies[at] = entropy;
+        });
+      } finally {
+        this.#model.adapted = true;
+      }
       return { logProbabilities, entropies };
     });
   }
@@ -130,13 +137,14 @@ class CpuLanguageEngine implements LanguageEngine {
     return this.#alone(() => {
       const sums = trainRows(this.#model, rows, config);
       const { floats } = this.#model.memory;
-      const { length } = this.#model.layout;
-      const arena = (address: number): Float32Array => floats.subarray(address >> 2, (address >> 2) + length);
+      const { length, trainable } = this.#model.layout;
+      const arena = (address: number): Float32Array =>
+        floats.subarray(address >> 2, (address >> 2) + length - trainable);
       const gradient = arena(this.#model.gradient);
       const norm = gradientNorm(gradient);
       this.#optimizerStep++;
       adamW(
-        arena(this.#model.parameters),
+        arena(this.#model.parameters + 4 * trainable),
         gradient,
         this.#firstMoment,
         this.#secondMoment,
@@ -172,15 +180,7 @@ class CpuLanguageEngine implements LanguageEngine {
   /** Completions in flight go on with the new weights. */
   load(state: LanguageState): void {
     this.#checkAlive();
-    const { length } = this.#model.layout;
-    for (const part of [state.parameters, state.firstMoment, state.secondMoment]) {
-      if (part.length === length) continue;
-      throw new FulguriteError(
-        "lm/state-mismatch",
-        `The saved state has ${part.length} elements, this model needs ${length}.`,
-        "Load it into a model of the same shape.",
-      );
-    }
+    checkState(state, this.#model.layout);
     this.#model.memory.floats.set(state.parameters, this.#model.parameters >> 2);
     this.#firstMoment.set(state.firstMoment);
     this.#secondMoment.set(state.secondMoment);

@@ -1,4 +1,5 @@
 import { exp, log } from "../kernels/math.ts";
+import { inputIds } from "../kernels/transformer-places.ts";
 import { tokenTerm, type TokenObjective } from "../kernels/token-objective.ts";
 import type { CpuTransformer, PackedHead } from "./cpu-transformer.ts";
 import { backwardTree, bytesPerNode, forwardTree, type TreePass } from "./cpu-tree-pass.ts";
@@ -53,7 +54,11 @@ export function trainRows(
   activationBytes = defaultActivationBytes,
 ): TokenSums {
   const { memory } = model;
-  memory.floats.fill(0, model.gradient >> 2, (model.gradient >> 2) + model.layout.length);
+  memory.floats.fill(
+    0,
+    model.gradient >> 2,
+    (model.gradient >> 2) + model.layout.length - model.layout.trainable,
+  );
   const sums = { loss: 0, weight: 0, entropy: 0, kl: 0, clipped: 0, tokens: 0 };
   const bonus = objective.kind === "policy" ? objective.entropyCoefficient : 0;
   forEachBatch(
@@ -129,7 +134,7 @@ function forEachBatch(
   const maxNodes = Math.floor(activationBytes / bytesPerNode(model));
   const start = memory.end;
   for (let first = 0; first < rows.rows;) {
-    const tree = tokenTree(rows.tokens, rows.length, used, first, maxNodes, shape.vocabularySize);
+    const tree = tokenTree(rows.tokens, rows.length, used, first, maxNodes, inputIds(shape));
     const predictions: { at: number; column: number; node: number }[] = [];
     for (let row = 0; row < tree.rows; row++) {
       for (let t = 1; t <= used[first + row]!; t++) {
@@ -137,7 +142,7 @@ function forEachBatch(
         if (!wanted(at)) continue;
         predictions.push({
           at,
-          column: columns[rows.tokens[at]!]!,
+          column: columns[rows.tokens[at]!] ?? -1,
           node: tree.paths[row * rows.length + t - 1]!,
         });
       }

@@ -1,4 +1,4 @@
-import { transformerPlaces, type TransformerPlaces } from "../kernels/transformer-places.ts";
+import { transformerPlaces, type Projection, type TransformerPlaces } from "../kernels/transformer-places.ts";
 import {
   headKernels,
   packedLength,
@@ -7,10 +7,12 @@ import {
   type LinearKernels,
   type TransformerKernels,
 } from "../kernels/wasm/transformer-module.ts";
-import type { ParameterLayout } from "../nn/parameter-layout.ts";
 import { ropeTable } from "../nn/rope-table.ts";
-import type { TransformerShape } from "../nn/transformer-layout.ts";
+import type { TransformerLayout, TransformerShape } from "../nn/transformer-layout.ts";
 import type { BackwardBuffers, LayerBuffers, TokenSet } from "./cpu-activations.ts";
+import { CpuHeads } from "./cpu-heads.ts";
+import { linearGradient } from "./cpu-linear-gradient.ts";
+import { CpuLowRank } from "./cpu-low-rank.ts";
 import { CpuMemory } from "./cpu-memory.ts";
 
 /** The head restricted to some ids, packed for these weights. */
@@ -25,19 +27,19 @@ export interface PackedHead {
   readonly rows: number;
 }
 
-/** Rows of one weight-gradient call: their activations stay in the second-level cache. */
-const gradientRows = 128;
-
 /** Weights, kernels and layer passes of a decoder in one WebAssembly memory. */
 export class CpuTransformer {
   readonly shape: TransformerShape;
   readonly places: TransformerPlaces;
-  readonly layout: ParameterLayout;
+  readonly layout: TransformerLayout;
   readonly memory = new CpuMemory();
   readonly kernels: TransformerKernels;
-  /** Addresses of the arenas, each `layout.length` elements. */
+  /** Address of the parameters. */
   readonly parameters: number;
+  /** Address of the gradients of what learns: of the parameters from `layout.trainable` on. */
   readonly gradient: number;
+  /** Whether the adapter, if there is one, takes part; without it the model is the reference policy. */
+  adapted = true;
   readonly queryWidth: number;
   readonly keyValueWidth: number;
   /** Bytes of one row and head of attention probabilities. */
@@ -48,12 +50,14 @@ export class CpuTransformer {
   readonly #cosines: number;
   readonly #sines: number;
   readonly #negativeSines: number;
+  readonly #heads: CpuHeads;
+  readonly #lowRank: CpuLowRank;
+  /** Where the gradients of frozen norm scales go. */
+  readonly #discard: number;
   readonly #headKernels = new Map<number, LinearKernels>();
 
-  constructor(shape: TransformerShape, layout: ParameterLayout) {
+  constructor(shape: TransformerShape, layout: TransformerLayout) {
     const { width, heads, keyValueHeads, headSize, feedForward, maxLength } = shape;
-    if (shape.attentionBias === true || shape.queryKeyNorm === true || shape.adapter)
-      throw new Error("not yet");
     this.shape = shape;
     this.layout = layout;
     this.places = transformerPlaces(layout, shape);
@@ -63,7 +67,10 @@ export class CpuTransformer {
     this.pitch = 16 * Math.ceil(maxLength / 4) + 16;
     const { memory } = this;
     this.parameters = memory.reserve(layout.length);
-    this.gradient = memory.reserve(layout.length);
+    this.gradient = memory.reserve(layout.length - layout.trainable);
+    this.#discard = memory.reserve(Math.max(width, headSize));
+    this.#heads = new CpuHeads(shape, this.kernels, memory);
+    this.#lowRank = new CpuLowRank(shape, this.places, this.kernels, memory);
     this.#packed = this.places.layers.map(() => ({
       q: memory.reserve(packedLength(width, this.queryWidth)),
       kv: memory.reserve(packedLength(width, this.keyValueWidth)),
@@ -97,6 +104,7 @@ export class CpuTransformer {
       packWeight(floats, base + w.w1, packed.up >> 2, width, 2 * feedForward);
       packWeight(floats, base + w.w2, packed.down >> 2, feedForward, width);
     });
+    this.#lowRank.pack(this.parameters);
   }
 
   /** Packs the head's rows of `ids` into the workspace. */
@@ -123,11 +131,13 @@ export class CpuTransformer {
 
   /** Writes the embeddings of `tokens` to [tokens.length x width] at `to`. */
   embed(tokens: ArrayLike<number>, to: number): void {
-    const { width } = this.shape;
+    const { width, vocabularySize } = this.shape;
     const { floats } = this.memory;
     const base = (this.parameters >> 2) + this.places.emb;
+    const prompt = (this.parameters >> 2) + (this.places.prompt ?? 0);
     for (let row = 0; row < tokens.length; row++) {
-      const from = base + tokens[row]! * width;
+      const id = tokens[row]!;
+      const from = id < vocabularySize ? base + id * width : prompt + (id - vocabularySize) * width;
       floats.copyWithin((to >> 2) + row * width, from, from + width);
     }
   }
@@ -135,9 +145,14 @@ export class CpuTransformer {
   /** Keys and values of a layer's rows, from its input. */
   keyValues(layer: number, buffers: LayerBuffers, all: TokenSet): void {
     const { kernels, shape } = this;
-    const scale = this.#parameter(this.places.layers[layer]!.n1);
-    kernels.normForward(buffers.input, scale, buffers.normed, buffers.inverse, all.count);
-    kernels.kv.forward(buffers.normed, this.#packed[layer]!.kv, buffers.keyValues, all.count);
+    const places = this.places.layers[layer]!;
+    const { normed, rawKeyValues, low } = buffers;
+    const heads = { raw: rawKeyValues, inverse: buffers.keyInverse, out: buffers.keyValues };
+    kernels.normForward(buffers.input, this.#parameter(places.n1), normed, buffers.inverse, all.count);
+    kernels.kv.forward(normed, this.#packed[layer]!.kv, rawKeyValues, all.count);
+    this.#adapt(layer, "k", normed, rawKeyValues, all.count, low);
+    this.#adapt(layer, "v", normed, rawKeyValues + 2 * this.keyValueWidth, all.count, low);
+    this.#heads.keyValues(places, heads, all.count, this.parameters);
     this.#rope(buffers.keyValues, all, 4 * this.keyValueWidth, shape.keyValueHeads, this.#sines);
   }
 
@@ -148,7 +163,10 @@ export class CpuTransformer {
     const packed = this.#packed[layer]!;
     const places = this.places.layers[layer]!;
     const rows = out.count;
-    kernels.q.forward(buffers.normedOut, packed.q, buffers.q, rows);
+    const heads = { raw: buffers.rawQ, inverse: buffers.queryInverse, out: buffers.q };
+    kernels.q.forward(buffers.normedOut, packed.q, buffers.rawQ, rows);
+    this.#adapt(layer, "q", buffers.normedOut, buffers.rawQ, rows, buffers.low);
+    this.#heads.queries(places, heads, rows, this.parameters);
     this.#rope(buffers.q, out, 4 * this.queryWidth, shape.heads, this.#sines);
     kernels.attentionForward(
       buffers.q,
@@ -163,12 +181,17 @@ export class CpuTransformer {
     );
     this.#copy(buffers.inputOut, buffers.middle, rows * width);
     kernels.o.forward(buffers.attended, packed.o, buffers.middle, rows);
+    this.#adapt(layer, "o", buffers.attended, buffers.middle, rows, buffers.low);
     const scale = this.#parameter(places.n2);
     kernels.normForward(buffers.middle, scale, buffers.middleNormed, buffers.middleInverse, rows);
-    kernels.up.forward(buffers.middleNormed, packed.up, buffers.hidden, rows);
+    const { middleNormed, hidden } = buffers;
+    kernels.up.forward(middleNormed, packed.up, hidden, rows);
+    this.#adapt(layer, "gate", middleNormed, hidden, rows, buffers.low);
+    this.#adapt(layer, "up", middleNormed, hidden + 4 * shape.feedForward, rows, buffers.low);
     kernels.swiGluForward(buffers.hidden, buffers.activated, rows);
     this.#copy(buffers.middle, buffers.output, rows * width);
     kernels.down.forward(buffers.activated, packed.down, buffers.output, rows);
+    this.#adapt(layer, "down", buffers.activated, buffers.output, rows, buffers.low);
   }
 
   /** The last norm; `inverse` takes one f32 a row. */
@@ -178,7 +201,7 @@ export class CpuTransformer {
 
   finalNormBackward(dy: number, x: number, inverse: number, dx: number, rows: number): void {
     const { nf } = this.places;
-    this.kernels.normBackward(dy, x, this.#parameter(nf), inverse, dx, this.#gradient(nf), rows);
+    this.kernels.normBackward(dy, x, this.#parameter(nf), inverse, dx, this.#scaleGradient(nf), rows);
   }
 
   /**
@@ -197,13 +220,22 @@ export class CpuTransformer {
     narrowed: Int32Array | null,
   ): void {
     const { kernels, shape, memory } = this;
-    const { width } = shape;
+    const { width, feedForward } = shape;
     const places = this.places.layers[layer]!;
     const rows = out.count;
+    const adapt = (name: Projection, dy: number, x: number, dx: number, count: number): void =>
+      this.#lowRank.backward(
+        ...([layer, name, dy, x, dx, count, scratch] as const),
+        (offset) => this.#parameter(offset),
+        (offset) => this.gradientOf(offset),
+      );
     kernels.down.input(dOut, this.#parameter(places.w2), scratch.activated, rows);
+    adapt("down", dOut, saved.activated, scratch.activated, rows);
     this.#weight(kernels.down, dOut, width, saved.activated, shape.feedForward, places.w2, rows);
     kernels.swiGluBackward(saved.hidden, scratch.activated, scratch.hidden, rows);
     kernels.up.input(scratch.hidden, this.#parameter(places.w1), scratch.normedOut, rows);
+    adapt("gate", scratch.hidden, saved.middleNormed, scratch.normedOut, rows);
+    adapt("up", scratch.hidden + 4 * feedForward, saved.middleNormed, scratch.normedOut, rows);
     this.#weight(
       kernels.up,
       scratch.hidden,
@@ -219,10 +251,11 @@ export class CpuTransformer {
       this.#parameter(places.n2),
       saved.middleInverse,
       dOut,
-      this.#gradient(places.n2),
+      this.#scaleGradient(places.n2),
       rows,
     );
     kernels.o.input(dOut, this.#parameter(places.wo), scratch.attended, rows);
+    adapt("o", dOut, saved.attended, scratch.attended, rows);
     this.#weight(kernels.o, dOut, width, saved.attended, this.queryWidth, places.wo, rows);
     memory.floats.fill(0, scratch.keyValues >> 2, (scratch.keyValues >> 2) + all.count * this.keyValueWidth);
     kernels.attentionBackward(
@@ -242,31 +275,35 @@ export class CpuTransformer {
     this.#rope(scratch.q, out, 4 * this.queryWidth, shape.heads, this.#negativeSines);
     const keyStride = 4 * this.keyValueWidth;
     this.#rope(scratch.keyValues, all, keyStride, shape.keyValueHeads, this.#negativeSines);
-    this.#weight(kernels.q, scratch.q, this.queryWidth, saved.normedOut, width, places.wq, rows);
+    this.#headsBackward(layer, saved, scratch, rows, all.count);
+    this.#weight(kernels.q, scratch.rawQ, this.queryWidth, saved.normedOut, width, places.wq, rows);
     this.#weight(
       kernels.kv,
-      scratch.keyValues,
+      scratch.rawKeyValues,
       this.keyValueWidth,
       saved.normed,
       width,
       places.wk,
       all.count,
     );
-    if (narrowed === null) {
-      kernels.q.input(scratch.q, this.#parameter(places.wq), scratch.normed, rows);
-    } else {
-      kernels.q.input(scratch.q, this.#parameter(places.wq), scratch.normedOut, rows);
+    const dNormed = narrowed === null ? scratch.normed : scratch.normedOut;
+    kernels.q.input(scratch.rawQ, this.#parameter(places.wq), dNormed, rows);
+    adapt("q", scratch.rawQ, saved.normedOut, dNormed, rows);
+    if (narrowed !== null) {
       this.#scatter(scratch.normedOut, scratch.normed, narrowed, all.count);
       this.#scatter(dOut, dInput, narrowed, all.count);
     }
-    kernels.kv.input(scratch.keyValues, this.#parameter(places.wk), scratch.normed, all.count);
+    kernels.kv.input(scratch.rawKeyValues, this.#parameter(places.wk), scratch.normed, all.count);
+    adapt("k", scratch.rawKeyValues, saved.normed, scratch.normed, all.count);
+    const dValues = scratch.rawKeyValues + 2 * this.keyValueWidth;
+    adapt("v", dValues, saved.normed, scratch.normed, all.count);
     kernels.normBackward(
       scratch.normed,
       saved.input,
       this.#parameter(places.n1),
       saved.inverse,
       dInput,
-      this.#gradient(places.n1),
+      this.#scaleGradient(places.n1),
       all.count,
     );
   }
@@ -292,7 +329,39 @@ export class CpuTransformer {
     weight: number,
     rows: number,
   ): void {
-    linearGradient(kernels, dy, outputs, x, inputs, this.#gradient(weight), rows);
+    if (this.learns(weight)) {
+      linearGradient(kernels, dy, { outputs }, x, inputs, this.gradientOf(weight), rows);
+    }
+  }
+
+  /** Adds an adapter's change of `x` to `y`. */
+  #adapt(layer: number, name: Projection, x: number, y: number, rows: number, low: number): void {
+    if (this.adapted) this.#lowRank.forward(layer, name, x, y, rows, low);
+  }
+
+  #headsBackward(
+    layer: number,
+    saved: LayerBuffers,
+    scratch: BackwardBuffers,
+    rows: number,
+    nodes: number,
+  ): void {
+    const places = this.places.layers[layer]!;
+    const { bias, nq, nk } = places;
+    const biasAt = (at: number): number | null =>
+      bias !== null && this.learns(bias) ? this.gradientOf(bias + at) : null;
+    this.#heads.queriesBackward(
+      places,
+      { raw: saved.rawQ, inverse: saved.queryInverse, out: saved.q },
+      ...([scratch.q, scratch.rawQ, rows, this.parameters] as const),
+      { bias: biasAt(0), scale: this.#scaleGradient(nq ?? 0) },
+    );
+    this.#heads.keyValuesBackward(
+      places,
+      { raw: saved.rawKeyValues, inverse: saved.keyInverse, out: saved.keyValues },
+      ...([scratch.keyValues, scratch.rawKeyValues, nodes, this.parameters] as const),
+      { bias: biasAt(this.queryWidth), scale: this.#scaleGradient(nk ?? 0) },
+    );
   }
 
   /** The inverse of `gather`: every other of `count` rows becomes zero. */
@@ -318,23 +387,17 @@ export class CpuTransformer {
     return this.parameters + 4 * offset;
   }
 
-  #gradient(offset: number): number {
-    return this.gradient + 4 * offset;
+  /** Whether the parameter at this offset of the arena learns. */
+  learns(offset: number): boolean {
+    return offset >= this.layout.trainable;
   }
-}
 
-/** Adds dy^T x, [outputs x inputs], to `dWeight`. */
-export function linearGradient(
-  kernels: LinearKernels,
-  dy: number,
-  outputs: number,
-  x: number,
-  inputs: number,
-  dWeight: number,
-  rows: number,
-): void {
-  for (let row = 0; row < rows; row += gradientRows) {
-    const count = Math.min(gradientRows, rows - row);
-    kernels.weight(dy + 4 * row * outputs, x + 4 * row * inputs, dWeight, outputs, count);
+  /** Address of the gradient of a parameter that learns. */
+  gradientOf(offset: number): number {
+    return this.gradient + 4 * (offset - this.layout.trainable);
+  }
+
+  #scaleGradient(offset: number): number {
+    return this.learns(offset) ? this.gradientOf(offset) : this.#discard;
   }
 }

@@ -1,5 +1,6 @@
-import { linearGradient, type CpuTransformer, type PackedHead } from "./cpu-transformer.ts";
-import { reserveLayer, type LayerBuffers, type TokenSet } from "./cpu-activations.ts";
+import type { CpuTransformer, PackedHead } from "./cpu-transformer.ts";
+import { linearGradient } from "./cpu-linear-gradient.ts";
+import { reserveBackward, reserveLayer, type LayerBuffers, type TokenSet } from "./cpu-activations.ts";
 import type { TokenTree } from "./token-tree.ts";
 
 /** One token whose probability is asked for. */
@@ -30,9 +31,16 @@ export interface TreePass {
 
 /** Bytes of activations and gradients that one node needs. */
 export function bytesPerNode(model: CpuTransformer): number {
-  const { width, feedForward, layers, heads } = model.shape;
+  const { width, feedForward, layers, heads, queryKeyNorm = false, adapter } = model.shape;
+  const raw = queryKeyNorm ? model.queryWidth + model.keyValueWidth : 0;
   const layer =
-    5 * width + 2 * model.queryWidth + model.keyValueWidth + 3 * feedForward + (heads * model.pitch) / 4;
+    5 * width +
+    2 * model.queryWidth +
+    model.keyValueWidth +
+    3 * feedForward +
+    (heads * model.pitch) / 4 +
+    raw +
+    2 * (adapter?.rank ?? 0);
   return 4 * (layers + 1) * layer;
 }
 
@@ -134,30 +142,24 @@ function narrowSet(model: CpuTransformer, all: TokenSet, index: Int32Array): Tok
 /** From d loss / d logits, in place of the logits, to the gradient arena. */
 export function backwardTree(model: CpuTransformer, head: PackedHead, forward: TreePass): void {
   const { memory, shape, places } = model;
-  const { width, feedForward } = shape;
+  const { width, vocabularySize } = shape;
   const { all, out, narrowed, layers } = forward;
-  const dHead = memory.reserve(head.columns * width);
+  const dHead = memory.reserve(model.learns(places.head) ? head.columns * width : 0);
   const dFinal = memory.reserve(out.count * width);
   const dOut = memory.reserve(out.count * width);
   const dAll = narrowed === null ? dOut : memory.reserve(all.count * width);
-  const scratch = {
-    activated: memory.reserve(all.count * feedForward),
-    hidden: memory.reserve(all.count * 2 * feedForward),
-    normed: memory.reserve(all.count * width),
-    attended: memory.reserve(all.count * model.queryWidth),
-    q: memory.reserve(all.count * model.queryWidth),
-    keyValues: memory.reserve(all.count * model.keyValueWidth),
-    normedOut: memory.reserve(all.count * width),
-    scores: memory.reserve(model.pitch / 4),
-  };
+  const scratch = reserveBackward(model, all.count);
   const { floats } = memory;
   head.kernels.input(forward.logits, head.rows, dFinal, out.count);
-  floats.fill(0, dHead >> 2, (dHead >> 2) + head.columns * width);
-  linearGradient(head.kernels, forward.logits, head.columns, forward.finalNormed, width, dHead, out.count);
-  const gradient = model.gradient >> 2;
-  head.ids.forEach((id, i) => {
-    addRow(floats, (dHead >> 2) + i * width, gradient + places.head + id * width, width);
-  });
+  if (model.learns(places.head)) {
+    floats.fill(0, dHead >> 2, (dHead >> 2) + head.columns * width);
+    const outputs = head.columns;
+    linearGradient(head.kernels, forward.logits, { outputs }, forward.finalNormed, width, dHead, out.count);
+    const dEmbedding = model.gradientOf(places.head) >> 2;
+    head.ids.forEach((id, i) => {
+      addRow(floats, (dHead >> 2) + i * width, dEmbedding + id * width, width);
+    });
+  }
   floats.fill(0, dOut >> 2, (dOut >> 2) + out.count * width);
   model.finalNormBackward(dFinal, layers.at(-1)!.output, forward.finalInverse, dOut, out.count);
   for (let l = layers.length - 1; l >= 0; l--) {
@@ -166,7 +168,11 @@ export function backwardTree(model: CpuTransformer, head: PackedHead, forward: T
     else model.backward(l, layers[l]!, scratch, all, all, dAll, dAll, null);
   }
   forward.tree.tokens.forEach((id, node) => {
-    addRow(floats, (dAll >> 2) + node * width, gradient + places.emb + id * width, width);
+    const prompt = id >= vocabularySize;
+    const table = prompt ? places.prompt! : places.emb;
+    if (!model.learns(table)) return;
+    const row = (model.gradientOf(table) >> 2) + (prompt ? id - vocabularySize : id) * width;
+    addRow(floats, (dAll >> 2) + node * width, row, width);
   });
 }
 

@@ -67,13 +67,18 @@ export interface TokenStepMetrics {
   readonly tokens: number;
 }
 
-/** Weights and optimizer, exactly. */
+/** Weights and optimizer, exactly. Moments are those of what learns: all parameters, or the adapter's. */
 export interface LanguageState {
   readonly version: 1;
   readonly parameters: Float32Array;
   readonly firstMoment: Float32Array;
   readonly secondMoment: Float32Array;
   readonly optimizerStep: number;
+}
+
+export interface ScoreOptions {
+  /** False: without the shape's adapter, which is the reference policy that it started from. Default true. */
+  readonly adapter?: boolean;
 }
 
 /** A decoder transformer that samples and learns on one device. */
@@ -87,6 +92,7 @@ export interface LanguageEngine {
   /** log-probabilities (temperature 1, over `allowed`) and entropies of every token of the rows; entry [row, 0] is 0. */
   score(
     rows: TokenRows,
+    options?: ScoreOptions,
   ): Promise<{ readonly logProbabilities: Float32Array; readonly entropies: Float32Array }>;
   /** One optimizer step over all rows (split into micro-batches as memory asks; same bits for any split is not promised). */
   step(rows: TokenRows, config: TokenLossConfig): Promise<TokenStepMetrics>;

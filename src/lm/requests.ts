@@ -1,6 +1,8 @@
 import { FulguriteError } from "../gpu/error.ts";
+import { inputIds } from "../kernels/transformer-places.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
-import type { GenerateRequest, TokenRows } from "./language-engine.ts";
+import type { TransformerLayout } from "../nn/transformer-layout.ts";
+import type { GenerateRequest, LanguageState, TokenRows } from "./language-engine.ts";
 
 /** Throws "lm/unsupported-shape" where the CPU engine's vectors of four do not fit. */
 export function checkShape(shape: TransformerShape): void {
@@ -11,6 +13,14 @@ export function checkShape(shape: TransformerShape): void {
       "lm/unsupported-shape",
       `The transformer's ${name} is ${size}, which is no multiple of 4.`,
       `Choose a ${name} that is.`,
+    );
+  }
+  const { rank } = shape.adapter ?? { rank: 4 };
+  if (!(rank > 0 && rank % 4 === 0)) {
+    throw new FulguriteError(
+      "lm/unsupported-shape",
+      `The adapter's rank is ${rank}, which is no multiple of 4.`,
+      "Choose 4, 8, 16 or another one that is.",
     );
   }
   if (shape.heads % shape.keyValueHeads !== 0) {
@@ -38,7 +48,7 @@ export function checkRequest(request: GenerateRequest, shape: TransformerShape):
       "Shorten the prompt, or make a model with a larger maxLength.",
     );
   }
-  checkIds(request.prompt, shape.vocabularySize);
+  checkIds(request.prompt, inputIds(shape));
   if (request.allowed !== null) checkAllowed(request.allowed, shape.vocabularySize);
   if (!(request.temperature >= 0) || request.temperature === Infinity) {
     throw new FulguriteError(
@@ -51,7 +61,7 @@ export function checkRequest(request: GenerateRequest, shape: TransformerShape):
 
 /** Throws where rows cannot be trained on or scored by a model of this shape. */
 export function checkRows(rows: TokenRows, shape: TransformerShape): void {
-  checkIds(rows.tokens, shape.vocabularySize);
+  checkIds(rows.tokens, inputIds(shape));
   if (rows.allowed !== null) checkAllowed(rows.allowed, shape.vocabularySize);
   const allowed = rows.allowed === null ? null : new Set(rows.allowed);
   for (let row = 0; row < rows.rows; row++) {
@@ -63,15 +73,33 @@ export function checkRows(rows: TokenRows, shape: TransformerShape): void {
         "Cut the row, or make a model with a larger maxLength.",
       );
     }
-    if (allowed === null) continue;
     for (let at = row * rows.length + 1; at < row * rows.length + used; at++) {
-      if (!(rows.weights[at]! > 0) || allowed.has(rows.tokens[at]!)) continue;
+      if (!(rows.weights[at]! > 0)) continue;
+      const id = rows.tokens[at]!;
+      if (id < shape.vocabularySize && (allowed === null || allowed.has(id))) continue;
       throw new FulguriteError(
         "lm/token-not-allowed",
-        `Row ${row} trains on token ${rows.tokens[at]!}, which the policy could not have sampled.`,
+        `Row ${row} trains on token ${id}, which the policy could not have sampled.`,
         "Give it weight 0, or add it to the allowed ids.",
       );
     }
+  }
+}
+
+/** Throws "lm/state-mismatch" where a state was saved by a model of another shape. */
+export function checkState(state: LanguageState, { length, trainable }: TransformerLayout): void {
+  const { parameters, firstMoment, secondMoment } = state;
+  for (const [part, needed] of [
+    [parameters, length],
+    [firstMoment, length - trainable],
+    [secondMoment, length - trainable],
+  ] as const) {
+    if (part.length === needed) continue;
+    throw new FulguriteError(
+      "lm/state-mismatch",
+      `The saved state has ${part.length} elements, this model needs ${needed}.`,
+      "Load it into a model of the same shape.",
+    );
   }
 }
 

@@ -2,7 +2,7 @@ import type { GpuDevice } from "../gpu/device.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { ReadbackRing } from "../gpu/readback.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
-import { checkRequest, checkRows, checkShape } from "./requests.ts";
+import { checkRequest, checkRows, checkShape, checkState } from "./requests.ts";
 import type {
   GenerateRequest,
   Generation,
@@ -152,14 +152,7 @@ class WebGpuLanguageEngine implements LanguageEngine {
   load(state: LanguageState): void {
     this.#checkAlive();
     const { length } = this.#model.layout;
-    for (const part of [state.parameters, state.firstMoment, state.secondMoment]) {
-      if (part.length === length) continue;
-      throw new FulguriteError(
-        "lm/state-mismatch",
-        `The saved state has ${part.length} elements, this model needs ${length}.`,
-        "Load it into a model of the same shape.",
-      );
-    }
+    checkState(state, this.#model.layout);
     const { queue } = this.#gpu.device;
     queue.writeBuffer(this.#model.parameters, 0, state.parameters as Float32Array<ArrayBuffer>);
     queue.writeBuffer(this.#model.moments, 0, state.firstMoment as Float32Array<ArrayBuffer>);

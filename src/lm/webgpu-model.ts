@@ -4,9 +4,12 @@ import { StaticPlan } from "../gpu/plan.ts";
 import type { LinearPlace, LinearTile } from "../kernels/linear.ts";
 import { transformerPlaces, type TransformerPlaces } from "../kernels/transformer-places.ts";
 import { initializeTransformer } from "../nn/initialize-transformer.ts";
-import type { ParameterLayout } from "../nn/parameter-layout.ts";
 import { ropeTable } from "../nn/rope-table.ts";
-import { transformerLayout, type TransformerShape } from "../nn/transformer-layout.ts";
+import {
+  transformerLayout,
+  type TransformerLayout,
+  type TransformerShape,
+} from "../nn/transformer-layout.ts";
 
 /** A layer's matrices; those that share an input lie side by side in the arena and are one. */
 export interface LayerLinears {
@@ -39,7 +42,7 @@ export interface KernelSizes {
 export class WebGpuModel {
   readonly gpu: GpuDevice;
   readonly shape: TransformerShape;
-  readonly layout: ParameterLayout;
+  readonly layout: TransformerLayout;
   readonly places: TransformerPlaces;
   /** Of the first layer; layer l's are l x `layerLength` further on. */
   readonly linears: LayerLinears;

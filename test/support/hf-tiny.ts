@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { expect } from "vitest";
 import { huggingFaceName, readCheckpoint, shapeFromConfig } from "../../src/nn/hugging-face.ts";
 import { decodeTensors, type Tensor } from "../../src/nn/safetensors.ts";
 import {
@@ -6,7 +7,7 @@ import {
   type LowRankAdapter,
   type TransformerShape,
 } from "../../src/nn/transformer-layout.ts";
-import type { TokenLossConfig, TokenRows } from "../../src/lm/language-engine.ts";
+import type { LanguageEngine, TokenLossConfig, TokenRows } from "../../src/lm/language-engine.ts";
 import { expectClose } from "./goldens.ts";
 
 export const families = ["llama", "qwen2", "qwen3"] as const;
@@ -123,4 +124,20 @@ export function expectGoldenGradient(
   }
   const all = Object.keys(grads).length + (shape.adapter ? 0 : Object.keys(golden.grad_norms).length);
   expectClose(compared, all);
+}
+
+/** Weights with moments of zero. */
+export async function loadParameters(engine: LanguageEngine, parameters: Float32Array): Promise<void> {
+  const state = await engine.save();
+  const zero = new Float32Array(state.firstMoment.length);
+  engine.load({ ...state, parameters, firstMoment: zero, secondMoment: zero.slice(), optimizerStep: 0 });
+}
+
+export async function checkGoldenContinuation(engine: LanguageEngine, { golden }: TinyModel): Promise<void> {
+  const { prompt, continuation } = golden.greedy;
+  const request = { temperature: 0, stopTokens: [], allowed: null, seed: 0 };
+  const [greedy] = await engine.generate([
+    { prompt: Int32Array.from(prompt), maxTokens: continuation.length, ...request },
+  ]);
+  expect([...greedy!.tokens]).toEqual(continuation);
 }

@@ -1,8 +1,8 @@
-import type { TransformerDimensions } from "../transformer-places.ts";
+import { projectionSize, type Projection, type TransformerDimensions } from "../transformer-places.ts";
 import { WasmModule } from "./module.ts";
 import { defineAttention, defineRope } from "./transformer-attention.ts";
 import { defineMatmul, type MatmulSpec } from "./transformer-matmul.ts";
-import { defineGumbel, defineNorm, defineSoftmax, defineSwiGlu } from "./transformer-rows.ts";
+import { defineBias, defineGumbel, defineNorm, defineSoftmax, defineSwiGlu } from "./transformer-rows.ts";
 
 type Address = number;
 type Rows = number;
@@ -25,6 +25,23 @@ export interface LinearKernels {
   readonly weight: BackwardWeight;
 }
 
+/** A of an adapter, whose `input` adds to dx, and B, whose `forward` adds to y. */
+export interface LowRankKernels {
+  readonly a: LinearKernels;
+  readonly b: LinearKernels;
+}
+
+type NormForward = (x: Address, scale: Address, y: Address, inverse: Address, rows: Rows) => void;
+type NormBackward = (
+  dy: Address,
+  x: Address,
+  scale: Address,
+  inverse: Address,
+  dx: Address,
+  dScale: Address,
+  rows: Rows,
+) => void;
+
 /** Kernels of one decoder's sizes on one memory. Addresses are bytes, row counts multiples of 4. */
 export interface TransformerKernels {
   readonly q: LinearKernels;
@@ -36,16 +53,14 @@ export interface TransformerKernels {
   readonly up: LinearKernels;
   /** `forward` adds to y: the residual stream. */
   readonly down: LinearKernels;
-  normForward(x: Address, scale: Address, y: Address, inverse: Address, rows: Rows): void;
-  normBackward(
-    dy: Address,
-    x: Address,
-    scale: Address,
-    inverse: Address,
-    dx: Address,
-    dScale: Address,
-    rows: Rows,
-  ): void;
+  readonly adapters: Partial<Readonly<Record<Projection, LowRankKernels>>>;
+  readonly normForward: NormForward;
+  readonly normBackward: NormBackward;
+  /** Over heads. */
+  readonly headNormForward: NormForward;
+  readonly headNormBackward: NormBackward;
+  biasForward(x: Address, bias: Address, rows: Rows, stride: number, vectors: number): void;
+  biasBackward(dy: Address, dBias: Address, rows: Rows, stride: number, vectors: number): void;
   swiGluForward(h: Address, y: Address, rows: Rows): void;
   swiGluBackward(h: Address, dy: Address, dh: Address, rows: Rows): void;
   softmaxForward(
@@ -104,18 +119,21 @@ interface LinearSpec {
   readonly inputs: number;
   /** Multiple of 4. */
   readonly outputs: number;
+  /** Floats from one row of y to the next; default `outputs`. */
+  readonly stride?: number;
   readonly accumulateForward?: boolean;
   readonly accumulateInput?: boolean;
 }
 
 function defineLinear(module: WasmModule, name: string, spec: LinearSpec): void {
   const { inputs, outputs, accumulateForward = false, accumulateInput = false } = spec;
+  const row = 4 * (spec.stride ?? outputs);
   const forward: MatmulSpec = {
     aRow: 4 * inputs,
     aStep: 4,
     bStep: 32,
     bPanel: 32 * inputs,
-    cRow: 4 * outputs,
+    cRow: row,
     columns: outputs,
     reduction: inputs,
     accumulate: accumulateForward,
@@ -124,7 +142,7 @@ function defineLinear(module: WasmModule, name: string, spec: LinearSpec): void 
   defineMatmul(module, `${name}.forward`, forward);
   defineMatmul(module, `${name}.input`, {
     ...asItLies,
-    aRow: 4 * outputs,
+    aRow: row,
     aStep: 4,
     reduction: outputs,
     accumulate: accumulateInput,
@@ -132,7 +150,7 @@ function defineLinear(module: WasmModule, name: string, spec: LinearSpec): void 
   defineMatmul(module, `${name}.weight`, {
     ...asItLies,
     aRow: 4,
-    aStep: 4 * outputs,
+    aStep: row,
     reduction: null,
     accumulate: true,
   });
@@ -152,7 +170,13 @@ function linearKernels(exports: Record<string, unknown>, name: string): LinearKe
   };
 }
 
-/** Width, head size and feed-forward width must be multiples of 4. */
+/** Floats from one row of a projection's results to the next: keys and values lie side by side, and so do gate and up. */
+export function projectionStride(dimensions: TransformerDimensions, projection: Projection): number {
+  const { outputs } = projectionSize(dimensions, projection);
+  return ["k", "v", "gate", "up"].includes(projection) ? 2 * outputs : outputs;
+}
+
+/** Width, head size, feed-forward width and an adapter's rank must be multiples of 4. */
 export function transformerKernels(
   dimensions: TransformerDimensions,
   memory: WebAssembly.Memory,
@@ -169,7 +193,17 @@ export function transformerKernels(
   defineLinear(module, "o", { inputs: heads * headSize, outputs: width, accumulateForward: true });
   defineLinear(module, "up", { inputs: width, outputs: 2 * feedForward });
   defineLinear(module, "down", { inputs: feedForward, outputs: width, accumulateForward: true });
-  defineNorm(module, width, normEpsilon);
+  const rank = dimensions.adapter?.rank ?? 0;
+  const adapted = dimensions.adapter?.projections ?? [];
+  for (const name of adapted) {
+    const { inputs, outputs } = projectionSize(dimensions, name);
+    const stride = projectionStride(dimensions, name);
+    defineLinear(module, `${name}.a`, { inputs, outputs: rank, accumulateInput: true });
+    defineLinear(module, `${name}.b`, { inputs: rank, outputs, stride, accumulateForward: true });
+  }
+  defineNorm(module, "norm", width, normEpsilon);
+  defineNorm(module, "headNorm", headSize, normEpsilon);
+  defineBias(module);
   defineSwiGlu(module, feedForward);
   defineSoftmax(module);
   defineGumbel(module);
@@ -183,6 +217,12 @@ export function transformerKernels(
     o: linearKernels(exports, "o"),
     up: linearKernels(exports, "up"),
     down: linearKernels(exports, "down"),
+    adapters: Object.fromEntries(
+      adapted.map((name) => [
+        name,
+        { a: linearKernels(exports, `${name}.a`), b: linearKernels(exports, `${name}.b`) },
+      ]),
+    ),
   };
 }
 

@@ -11,13 +11,13 @@ import {
 
 /**
  * RMSNorm over rows of `width` f32, a multiple of 4. Exports
- * `normForward(x, scale, y, inverse, rows)` which stores 1 / rms of every row, and
- * `normBackward(dy, x, scale, inverse, dx, dScale, rows)` which adds to dx and dScale.
+ * `{name}Forward(x, scale, y, inverse, rows)` which stores 1 / rms of every row, and
+ * `{name}Backward(dy, x, scale, inverse, dx, dScale, rows)` which adds to dx and dScale.
  */
-export function defineNorm(module: WasmModule, width: number, epsilon: number): void {
+export function defineNorm(module: WasmModule, name: string, width: number, epsilon: number): void {
   const vectors = width / 4;
   const bytes = 4 * width;
-  module.define("normForward", ["i32", "i32", "i32", "i32", "i32"], [], (body) => {
+  module.define(`${name}Forward`, ["i32", "i32", "i32", "i32", "i32"], [], (body) => {
     const [x, scale, y, inverse, rows] = body.parameters;
     const px = body.local("i32");
     const pg = body.local("i32");
@@ -52,7 +52,7 @@ export function defineNorm(module: WasmModule, width: number, epsilon: number): 
     });
   });
 
-  module.define("normBackward", ["i32", "i32", "i32", "i32", "i32", "i32", "i32"], [], (body) => {
+  module.define(`${name}Backward`, ["i32", "i32", "i32", "i32", "i32", "i32", "i32"], [], (body) => {
     const [dy, x, scale, inverse, dx, dScale, rows] = body.parameters;
     const py = body.local("i32");
     const px = body.local("i32");
@@ -96,6 +96,34 @@ export function defineNorm(module: WasmModule, width: number, epsilon: number): 
       advance(body, inverse!, 4);
     });
   });
+}
+
+/**
+ * A bias on rows `stride` bytes apart, of which the first `vectors` f32x4 count. Exports
+ * `biasForward(x, bias, rows, stride, vectors)`, in place, and `biasBackward(dy, dBias, rows, stride, vectors)`, which
+ * adds the rows to dBias, one after another.
+ */
+export function defineBias(module: WasmModule): void {
+  for (const forward of [true, false]) {
+    const name = forward ? "biasForward" : "biasBackward";
+    module.define(name, ["i32", "i32", "i32", "i32", "i32"], [], (body) => {
+      const [x, bias, rows, stride, vectors] = body.parameters;
+      const px = body.local("i32");
+      const pb = body.local("i32");
+      const counter = body.local("i32");
+      const target = forward ? px : pb;
+      countDown(body, rows!, () => {
+        body.get(x!).set(px).get(bias!).set(pb).get(vectors!).set(counter);
+        countDown(body, counter, () => {
+          body.get(target).get(px).memory("v128.load").get(pb).memory("v128.load").op("f32x4.add");
+          body.memory("v128.store");
+          advance(body, px, 16);
+          advance(body, pb, 16);
+        });
+        body.get(x!).get(stride!).op("i32.add").set(x!);
+      });
+    });
+  }
 }
 
 /**
