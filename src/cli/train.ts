@@ -3,11 +3,9 @@ import { createInProcessKernel } from "../notebook/in-process-kernel.ts";
 import { createNotebookSession } from "../notebook/session.ts";
 import type { NotebookServices } from "../notebook/session-types.ts";
 import { openStore } from "../store/open.ts";
-import { engines } from "../train/create-engine.ts";
-import { nodeHosts } from "../train/node-hosts.ts";
+import { nodeTrainer } from "../train/node-trainer.ts";
 import type { Job, TrainResult } from "../train/job.ts";
 import { overrideJob, type JobOverrides } from "../train/override-job.ts";
-import { Trainer } from "../train/trainer.ts";
 import { installNodeGpu } from "./node-gpu.ts";
 import { readNotebook } from "./notebook-file.ts";
 import { nested, progressLine, reporter } from "./progress.ts";
@@ -27,14 +25,7 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
   const { id, text, path } = await readNotebook(command.notebook);
   if (command.overrides.engine !== "cpu") await installNodeGpu();
   const store = await openStore({ backend: "memory" });
-  const trainer = new Trainer({
-    store,
-    ...engines,
-    ...nodeHosts,
-    now: () => Date.now(),
-    randomBytes: (bytes) => crypto.getRandomValues(bytes),
-    locks: null,
-  });
+  const trainer = nodeTrainer(store);
   const report = reporter();
   let outcome: { readonly job: Job; readonly result: TrainResult } | null = null;
   const interrupted = new AbortController();

@@ -1,10 +1,8 @@
 import { createInProcessKernel } from "../notebook/in-process-kernel.ts";
 import { createNotebookSession } from "../notebook/session.ts";
 import { openStore } from "../store/open.ts";
-import { engines } from "../train/create-engine.ts";
-import { nodeHosts } from "../train/node-hosts.ts";
+import { nodeTrainer } from "../train/node-trainer.ts";
 import { overrideJob } from "../train/override-job.ts";
-import { Trainer } from "../train/trainer.ts";
 import { installNodeGpu } from "./node-gpu.ts";
 import type { EndedTraining, NotebookRunner, RunnerOptions } from "./notebook-runner.ts";
 
@@ -13,14 +11,7 @@ export async function openTrusted(options: RunnerOptions): Promise<NotebookRunne
   const { notebook, overrides, onProgress } = options;
   if (overrides.engine !== "cpu") await installNodeGpu();
   const store = await openStore({ backend: "memory" });
-  const trainer = new Trainer({
-    store,
-    ...engines,
-    ...nodeHosts,
-    now: () => Date.now(),
-    randomBytes: (bytes) => crypto.getRandomValues(bytes),
-    locks: null,
-  });
+  const trainer = nodeTrainer(store);
   const results: EndedTraining[] = [];
   const interrupted = new AbortController();
   const session = createNotebookSession({

@@ -1,6 +1,5 @@
 import { asFulguriteError } from "../gpu/error.ts";
 import type { AttributeValue, Span } from "../store/records.ts";
-import { createSpan } from "./create-span.ts";
 import type { EmittedSpan } from "./emitted-span.ts";
 import {
   annotationAttributes,
@@ -11,7 +10,7 @@ import {
   rewardAttributes,
   taggedAttributes,
 } from "./emissions.ts";
-import { spanIdAt, type RolloutTrace, type SpanPlace } from "./rollout-trace.ts";
+import { spanAt, type RolloutTrace, type SpanPlace } from "./rollout-trace.ts";
 import { agentLightning, genAi } from "./semantic-conventions.ts";
 
 type Attributes = Readonly<Record<string, AttributeValue>>;
@@ -133,18 +132,6 @@ function plainEmission({ kind, name, value, time }: RecordedEmission): Omit<Open
     attributes: { ...taggedAttributes([name], []), ...content },
   };
 }
-
-const spanAt = (place: SpanPlace, span: Omit<OpenSpan, "place">): Span =>
-  createSpan({
-    ...span,
-    runId: place.runId,
-    rolloutId: place.rolloutId,
-    attemptId: place.attemptId,
-    sequence: place.sequence,
-    spanId: spanIdAt(place),
-    parentId: place.parentId,
-    traceId: place.rolloutId,
-  });
 
 function change(operation: OpenSpan, { type, value }: EmittedSpan, time: number): void {
   const added =

@@ -1,7 +1,6 @@
 import type { AttributeValue, Rollout, Span } from "../store/records.ts";
-import { createSpan } from "./create-span.ts";
 import { json, messagesOf, outputMessages } from "./messages.ts";
-import { spanIdAt, type SpanPlace } from "./rollout-trace.ts";
+import { spanAt, type SpanPlace } from "./rollout-trace.ts";
 import { agentLightning, fulgurite, genAi } from "./semantic-conventions.ts";
 
 /** A completion as the gateway records it: what its span needs of it. */
@@ -46,19 +45,9 @@ interface Body {
   readonly attributes: Readonly<Record<string, AttributeValue | undefined>>;
 }
 
-function spanAt(place: SpanPlace, { attributes, ...body }: Body): Span {
+function bodyAt(place: SpanPlace, { attributes, ...body }: Body): Span {
   const present = Object.entries(attributes).filter(([, value]) => value !== undefined);
-  return createSpan({
-    ...body,
-    runId: place.runId,
-    rolloutId: place.rolloutId,
-    attemptId: place.attemptId,
-    sequence: place.sequence,
-    spanId: spanIdAt(place),
-    parentId: place.parentId,
-    traceId: place.rolloutId,
-    attributes: Object.fromEntries(present) as Attributes,
-  });
+  return spanAt(place, { ...body, attributes: Object.fromEntries(present) as Attributes });
 }
 
 /** The span of one completion of one request to the policy, with its tokens where it got as far as a prompt. */
@@ -68,7 +57,7 @@ export function modelCallSpan(place: SpanPlace, call: RecordedCall): Span {
   const body =
     typeof call.request === "object" ? (call.request as Readonly<Record<string, unknown>> | null) : null;
   const succeeded = call.status === "succeeded";
-  const span = spanAt(place, {
+  const span = bodyAt(place, {
     name: `${operation} ${call.model}`,
     status: succeeded ? "ok" : "error",
     startTime: call.startTime,
@@ -143,7 +132,7 @@ export function rewardSpan(place: SpanPlace, scored: RecordedReward): Span {
     });
   }
   const status = reward === null ? "error" : "ok";
-  return spanAt(place, { name: agentLightning.annotation, status, startTime, endTime, attributes });
+  return bodyAt(place, { name: agentLightning.annotation, status, startTime, endTime, attributes });
 }
 
 /** Rewards of a reward span by name, the primary one under "primary"; null for any other span. */
@@ -171,7 +160,7 @@ export interface RecordedAttempt extends Pick<
 
 /** The root span of one attempt; task and result are the rollout's own. */
 export const rolloutSpan = (place: SpanPlace, attempt: RecordedAttempt): Span =>
-  spanAt(place, {
+  bodyAt(place, {
     name: `invoke_agent ${attempt.agent}`,
     status: attempt.status === "succeeded" ? "ok" : "error",
     startTime: attempt.startTime,

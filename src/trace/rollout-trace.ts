@@ -1,4 +1,6 @@
+import type { Span } from "../store/records.ts";
 import { rolloutIdOf, rolloutSpanId } from "../store/span.ts";
+import { createSpan } from "./create-span.ts";
 
 /** Where a span stands in the trace of its rollout. */
 export interface SpanPlace {
@@ -15,6 +17,22 @@ export interface SpanPlace {
 /** The id of the span at a place: `{rollout}/{attempt}/{sequence}`. */
 export const spanIdAt = ({ rolloutId, attempt, sequence }: SpanPlace): string =>
   rolloutSpanId(rolloutId, attempt, sequence);
+
+/** The span that stands there. */
+export const spanAt = (
+  place: SpanPlace,
+  body: Pick<Span, "name" | "status" | "startTime" | "endTime" | "attributes">,
+): Span =>
+  createSpan({
+    ...body,
+    runId: place.runId,
+    rolloutId: place.rolloutId,
+    attemptId: place.attemptId,
+    sequence: place.sequence,
+    spanId: spanIdAt(place),
+    parentId: place.parentId,
+    traceId: place.rolloutId,
+  });
 
 /**
  * Numbers the spans of one rollout. Each attempt has a root; what happens in it hangs below. The same spans asked for

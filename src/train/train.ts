@@ -1,12 +1,10 @@
 import { openStore } from "../store/open.ts";
 import type { LightningStore } from "../store/records.ts";
 import { agenticJob, type AgenticJobOptions } from "./agentic-job.ts";
-import { engines } from "./create-engine.ts";
-import { nodeHosts } from "./node-hosts.ts";
+import { nodeTrainer } from "./node-trainer.ts";
 import type { RunEvent } from "./events.ts";
 import type { TrainResult } from "./job.ts";
 import { simulatedJob, type JobOptions } from "./simulated-job.ts";
-import { Trainer } from "./trainer.ts";
 
 export interface TrainSettings {
   /** Where the run is kept; default a store in memory that goes with the call. */
@@ -27,14 +25,7 @@ export type TrainOptions = TrainSettings & (JobOptions | AgenticJobOptions);
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const store = options.store ?? (await openStore({ backend: "memory" }));
-  const trainer = new Trainer({
-    store,
-    ...engines,
-    ...nodeHosts,
-    now: () => Date.now(),
-    randomBytes: (bytes) => crypto.getRandomValues(bytes),
-    locks: null,
-  });
+  const trainer = nodeTrainer(store);
   const id = await trainer.start("agent" in options ? agenticJob(options) : simulatedJob(options), {
     notebook: null,
     cell: null,

@@ -1,52 +1,21 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { chromium, type Browser, type Page } from "playwright-core";
-import { build } from "vite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { kernelBundle } from "../../src/notebook/kernel-bundle.vite.ts";
-import { shippedPackageFiles } from "../../src/notebook/packages.vite.ts";
 import { chromiumLaunch } from "../support/browser.ts";
+import { buildKernelSite, openElsewhere } from "../support/kernel-site.ts";
 import { serveStatic, type StaticServer } from "../support/static-server.ts";
 import type { NotebookTest } from "./page.ts";
 
 declare const notebookTest: NotebookTest;
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const directory = mkdtempSync(join(tmpdir(), "fulgurite-sandbox-"));
+let site: Awaited<ReturnType<typeof buildKernelSite>>;
+let elsewhere: Awaited<ReturnType<typeof openElsewhere>>;
 let host: StaticServer;
 let browser: Browser;
 let page: Page;
-/** Another site, which answers everything and counts who reaches it. */
-let elsewhere: Server;
-let elsewhereUrl: string;
-const reached: string[] = [];
-
 beforeAll(async () => {
-  await build({
-    root,
-    base: "./",
-    configFile: false,
-    logLevel: "warn",
-    publicDir: false,
-    plugins: [kernelBundle(), shippedPackageFiles()],
-    build: {
-      target: "es2023",
-      outDir: directory,
-      emptyOutDir: true,
-      rolldownOptions: { input: [join(root, "test/notebook/page.html"), join(root, "kernel.html")] },
-    },
-  });
-  host = await serveStatic(directory, { subPath: "/some/where/" });
-  elsewhere = createServer((request, response) => {
-    reached.push(request.url ?? "");
-    response.writeHead(200, { "access-control-allow-origin": "*" }).end("reached");
-  });
-  await new Promise<void>((resolve) => elsewhere.listen(0, "127.0.0.1", resolve));
-  elsewhereUrl = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`;
+  site = await buildKernelSite();
+  host = await serveStatic(site.directory, { subPath: "/some/where/" });
+  elsewhere = await openElsewhere();
   browser = await chromium.launch(chromiumLaunch());
 });
 
@@ -54,7 +23,7 @@ afterAll(async () => {
   await browser?.close();
   await host?.close();
   elsewhere?.close();
-  rmSync(directory, { recursive: true, force: true });
+  site?.dispose();
 });
 
 beforeEach(async () => {
@@ -147,16 +116,16 @@ describe("the sandbox", () => {
         indexedDB: () => indexedDB.open("x"),
         caches: () => caches.open("x"),
         opfs: () => navigator.storage.getDirectory(),
-        fetch: () => fetch("${elsewhereUrl}/fetch"),
+        fetch: () => fetch("${elsewhere.url}/fetch"),
         own: () => fetch("${host.url}kernel.html"),
-        blind: () => fetch("${elsewhereUrl}/blind", { mode: "no-cors" }),
-        importScripts: () => importScripts("${elsewhereUrl}/importScripts"),
-        dynamicImport: () => import(/* @vite-ignore */ "${elsewhereUrl}/import"),
-        xhr: () => { const x = new XMLHttpRequest(); x.open("GET", "${elsewhereUrl}/xhr", false); x.send(); },
-        events: () => new Promise((yes, no) => { const e = new EventSource("${elsewhereUrl}/events"); e.onopen = yes; e.onerror = no; }),
-        socket: () => new Promise((yes, no) => { const s = new WebSocket("${elsewhereUrl.replace("http", "ws")}/socket"); s.onopen = yes; s.onerror = no; }),
-        worker: () => new Promise((yes, no) => { const w = new Worker("${elsewhereUrl}/worker"); w.onmessage = yes; w.onerror = no; }),
-        nested: () => new Promise((yes, no) => { const w = new Worker("data:text/javascript,fetch('${elsewhereUrl}/nested').then(() => postMessage(1), () => setTimeout(() => { throw 1 }))"); w.onmessage = yes; w.onerror = no; }),
+        blind: () => fetch("${elsewhere.url}/blind", { mode: "no-cors" }),
+        importScripts: () => importScripts("${elsewhere.url}/importScripts"),
+        dynamicImport: () => import(/* @vite-ignore */ "${elsewhere.url}/import"),
+        xhr: () => { const x = new XMLHttpRequest(); x.open("GET", "${elsewhere.url}/xhr", false); x.send(); },
+        events: () => new Promise((yes, no) => { const e = new EventSource("${elsewhere.url}/events"); e.onopen = yes; e.onerror = no; }),
+        socket: () => new Promise((yes, no) => { const s = new WebSocket("${elsewhere.url.replace("http", "ws")}/socket"); s.onopen = yes; s.onerror = no; }),
+        worker: () => new Promise((yes, no) => { const w = new Worker("${elsewhere.url}/worker"); w.onmessage = yes; w.onerror = no; }),
+        nested: () => new Promise((yes, no) => { const w = new Worker("data:text/javascript,fetch('${elsewhere.url}/nested').then(() => postMessage(1), () => setTimeout(() => { throw 1 }))"); w.onmessage = yes; w.onerror = no; }),
         channel: () => new Promise((yes, no) => { const c = new BroadcastChannel("x"); c.onmessage = yes; setTimeout(no, 300); }),
         document: () => document.cookie,
         parent: () => parent.document,
@@ -171,7 +140,7 @@ describe("the sandbox", () => {
     expect(text.split("\n")[0]).toBe("null");
     expect(text.split("\n").filter((line) => line.startsWith("held"))).toHaveLength(16);
     expect(text).not.toContain("REACHED");
-    expect(reached).toEqual([]);
+    expect(elsewhere.reached).toEqual([]);
     expect(await page.evaluate(() => notebookTest.stolen)).toEqual([]);
   });
 

@@ -1,15 +1,13 @@
 import { readFileSync } from "node:fs";
 import { afterEach, expect, test } from "vitest";
-import { createCpuLanguageEngine } from "../../src/lm/cpu-language-engine.ts";
 import { createInProcessKernel } from "../../src/notebook/in-process-kernel.ts";
 import { createNotebookSession, type OpenNotebook } from "../../src/notebook/session.ts";
-import { createCpuEngine } from "../../src/rl/cpu-engine.ts";
 import { evaluateInNode } from "../../src/runner/evaluate-in-node.ts";
 import { scoreItem } from "../../src/runner/score-item.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { AgenticJob } from "../../src/train/job.ts";
-import { nodeHosts } from "../../src/train/node-hosts.ts";
-import { Trainer } from "../../src/train/trainer.ts";
+import { nodeTrainer } from "../../src/train/node-trainer.ts";
+import { cpuEngines } from "../support/strings.ts";
 
 const text = readFileSync(new URL("../../notebooks/strings.nb.ts", import.meta.url), "utf8");
 const metrics = {};
@@ -84,15 +82,7 @@ test("every other training of it is a valid job, and a short one really trains",
   expect(adding.tasks.heldOut.some((sum) => shown.has(sum as string))).toBe(false);
 
   const store = await openStore({ backend: "memory" });
-  const trainer = new Trainer({
-    store,
-    createEngine: createCpuEngine,
-    createLanguageEngine: (shape, seed) => createCpuLanguageEngine(shape, { seed }),
-    ...nodeHosts,
-    now: () => Date.now(),
-    randomBytes: (bytes) => bytes.fill(1),
-    locks: null,
-  });
+  const trainer = nodeTrainer(store, cpuEngines);
   const parts = jobs[trainings.indexOf("parts")]!;
   const algorithm = { ...parts.algorithm, updates: 2, groups: 4, evaluationTasks: 8 };
   const id = await trainer.start({ ...parts, algorithm }, { notebook: null, cell: null });

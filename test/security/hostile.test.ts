@@ -1,56 +1,30 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join, normalize } from "node:path";
-import { fileURLToPath } from "node:url";
 import { launch, type Browser, type Page } from "puppeteer-core";
-import { build } from "vite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { kernelBundle } from "../../src/notebook/kernel-bundle.vite.ts";
 import type { NotebookTest } from "../notebook/page.ts";
-import { shippedPackageFiles } from "../../src/notebook/packages.vite.ts";
 import { chromiumLaunch, findFirefox } from "../support/browser.ts";
+import { buildKernelSite, openElsewhere } from "../support/kernel-site.ts";
 import { attacks, FORGED, MARKDOWN, STEAL_PORT } from "./attacks.ts";
 
 // docs/threat-model.md says what each part is for; every threat in it is tried here, and the other way round.
 declare const notebookTest: NotebookTest;
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const directory = mkdtempSync(join(tmpdir(), "fulgurite-hostile-"));
+let site: Awaited<ReturnType<typeof buildKernelSite>>;
+let elsewhere: Awaited<ReturnType<typeof openElsewhere>>;
 const firefox = findFirefox();
 if (!firefox) console.warn("no Firefox found: the hostile notebooks are tried in Chromium only");
 
-/** Another site: answers everything, allows everybody, and counts who reaches it. */
-const reached: string[] = [];
-let elsewhere: Server;
-let elsewhereUrl: string;
-
 beforeAll(async () => {
-  await build({
-    root,
-    base: "./",
-    configFile: false,
-    logLevel: "error",
-    publicDir: false,
-    plugins: [kernelBundle(), shippedPackageFiles()],
-    build: {
-      target: "es2023",
-      outDir: directory,
-      emptyOutDir: true,
-      rolldownOptions: { input: [join(root, "test/notebook/page.html"), join(root, "kernel.html")] },
-    },
-  });
-  elsewhere = createServer((request, response) => {
-    if (request.url !== "/favicon.ico") reached.push(request.url ?? "");
-    response.writeHead(200, { "access-control-allow-origin": "*" }).end("reached");
-  });
-  elsewhereUrl = await listen(elsewhere);
+  site = await buildKernelSite();
+  elsewhere = await openElsewhere();
 });
 
 afterAll(() => {
   elsewhere?.close();
-  rmSync(directory, { recursive: true, force: true });
+  site?.dispose();
 });
 
 const listen = (server: Server): Promise<string> =>
@@ -64,13 +38,13 @@ const listen = (server: Server): Promise<string> =>
 function staticHost(headers: boolean): Server {
   const policyOf = (file: string): string =>
     /http-equiv="Content-Security-Policy"\s+content="([^"]+)"/.exec(
-      readFileSync(join(directory, file), "utf8"),
+      readFileSync(join(site.directory, file), "utf8"),
     )![1]!;
   const types: Record<string, string> = { html: "text/html", js: "text/javascript" };
   return createServer((request, response) => {
     const path = normalize(new URL(request.url!, "http://x").pathname).slice(1);
     try {
-      const body = readFileSync(join(directory, path));
+      const body = readFileSync(join(site.directory, path));
       const policy = policyOf(path.endsWith(".html") ? path : "test/notebook/page.html");
       response.writeHead(200, {
         "content-type": types[path.split(".").at(-1)!] ?? "text/plain",
@@ -123,7 +97,7 @@ describe.each([
   });
   beforeEach(async () => {
     if (skips) return;
-    reached.length = 0;
+    elsewhere.reached.length = 0;
     page = await browser.newPage();
     await page.goto(`${host}test/notebook/page.html`);
     // What is to be stolen.
@@ -142,7 +116,7 @@ describe.each([
     if (!skips) await page.close();
   });
 
-  const at = (text: string): string => text.replaceAll("ELSEWHERE", elsewhereUrl).replaceAll("HOST", host);
+  const at = (text: string): string => text.replaceAll("ELSEWHERE", elsewhere.url).replaceAll("HOST", host);
   const tryCell = (source: string): ReturnType<NotebookTest["tryCell"]> =>
     page.evaluate((text) => notebookTest.tryCell(text), at(source));
   const survives = async (): Promise<void> => {
@@ -160,7 +134,7 @@ describe.each([
       databases: ["secrets"],
       stolen: [],
     });
-    expect(reached).toEqual([]);
+    expect(elsewhere.reached).toEqual([]);
   };
 
   // Firefox sometimes leaves the worker waiting for half a minute, and the kernel ends it: once more, then.
@@ -187,8 +161,8 @@ describe.each([
       expect(lines.filter((line) => /^(?:held|REACHED) /.test(line))).toHaveLength(attacks.length);
       await survives();
       // The same calls do reach the other site from where they may: the suite would see a leak.
-      await page.evaluate((url) => fetch(`${url}/control`), elsewhereUrl);
-      expect(reached).toEqual(["/control"]);
+      await page.evaluate((url) => fetch(`${url}/control`), elsewhere.url);
+      expect(elsewhere.reached).toEqual(["/control"]);
     },
   );
 
@@ -210,7 +184,7 @@ for (const url of ["HOSTkernel.html", "ELSEWHERE/x".replace("127.0.0.1", "localh
   await fetch(url).then(() => console.log("REACHED", url), (error) => console.log(error.code));
 }
 `),
-        new URL(elsewhereUrl).host,
+        new URL(elsewhere.url).host,
       ] as const,
     );
     expect(answers.split("\n")).toEqual([
@@ -219,7 +193,7 @@ for (const url of ["HOSTkernel.html", "ELSEWHERE/x".replace("127.0.0.1", "localh
       "notebook/not-granted",
       "notebook/not-granted",
     ]);
-    expect(reached).toEqual(["/granted"]);
+    expect(elsewhere.reached).toEqual(["/granted"]);
   });
 
   it.skipIf(skips)("T4: forged, malformed and polluting messages change nothing", async () => {
@@ -342,7 +316,7 @@ for (const url of ["HOSTkernel.html", "ELSEWHERE/x".replace("127.0.0.1", "localh
         () => document.querySelectorAll("main script, main iframe, main svg, main style").length,
       ),
     ).toBe(0);
-    expect(reached.filter((path) => path !== "/definition")).toEqual([]);
+    expect(elsewhere.reached.filter((path) => path !== "/definition")).toEqual([]);
   });
 
   it.skipIf(skips)(
@@ -368,7 +342,7 @@ for (const url of ["HOSTkernel.html", "ELSEWHERE/x".replace("127.0.0.1", "localh
       expect(await asks(JSON.stringify({ src: `${host}kernel.html`, sandbox: "allow-scripts" }))).toBe(
         "answered",
       );
-      await page.goto(`${elsewhereUrl}/other`);
+      await page.goto(`${elsewhere.url}/other`);
       expect(await asks(JSON.stringify({ src: `${host}kernel.html` }))).toBe("silent");
       // In a sandboxed frame it works for another site too; what it must not have there is anything of ours.
       const held = await page.evaluate(async (src) => {

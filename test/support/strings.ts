@@ -7,8 +7,8 @@ import { openStore } from "../../src/store/open.ts";
 import type { LightningStore } from "../../src/store/records.ts";
 import type { Curve } from "../../src/train/events.ts";
 import type { AgenticJob, Job, TrainResult } from "../../src/train/job.ts";
-import { nodeHosts } from "../../src/train/node-hosts.ts";
-import { Trainer } from "../../src/train/trainer.ts";
+import type { TrainerOptions } from "../../src/train/trainer.ts";
+import { nodeTrainer } from "../../src/train/node-trainer.ts";
 
 export interface NotebookRun {
   readonly job: AgenticJob;
@@ -17,6 +17,12 @@ export interface NotebookRun {
   readonly store: LightningStore;
 }
 
+/** The engines that every machine has. */
+export const cpuEngines: Pick<TrainerOptions, "createEngine" | "createLanguageEngine"> = {
+  createEngine: createCpuEngine,
+  createLanguageEngine: (shape, seed) => createCpuLanguageEngine(shape, { seed }),
+};
+
 /** Runs one training cell of notebooks/strings.nb.ts on the CPU engine, with the person's edits to text and job. */
 export async function runStrings(
   cell: string,
@@ -24,15 +30,7 @@ export async function runStrings(
 ): Promise<NotebookRun> {
   const shipped = readFileSync(new URL("../../notebooks/strings.nb.ts", import.meta.url), "utf8");
   const store = await openStore({ backend: "memory" });
-  const trainer = new Trainer({
-    store,
-    createEngine: createCpuEngine,
-    createLanguageEngine: (shape, seed) => createCpuLanguageEngine(shape, { seed }),
-    ...nodeHosts,
-    now: () => Date.now(),
-    randomBytes: (bytes) => crypto.getRandomValues(bytes),
-    locks: null,
-  });
+  const trainer = nodeTrainer(store, cpuEngines);
   let run: NotebookRun | null = null;
   const session = createNotebookSession({
     id: "strings",
