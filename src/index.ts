@@ -2,7 +2,7 @@ export { train, type TrainOptions } from "./train/train.ts";
 export type { RunProgress, TrainResult } from "./train/job.ts";
 export type { Curve, EpisodeReplay, RunEvent } from "./train/events.ts";
 export { defineAgent, type Agent, type AgentContext } from "./train/define-agent.ts";
-export { characterPolicy, type CharacterPolicy } from "./train/character-policy.ts";
+export { characterPolicy, wordPolicy, type CharacterPolicy } from "./train/character-policy.ts";
 export { defineReward } from "./reward/define-reward.ts";
 export type { RolloutReward, Transcript } from "./reward/rollout-reward.ts";
 export { filteredCloning, grpo, type LanguageAlgorithm } from "./rl/grpo.ts";

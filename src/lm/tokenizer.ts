@@ -31,7 +31,8 @@ export interface Tokenizer {
   renderChat(messages: readonly ConversationMessage[]): Int32Array;
 }
 
-const specials = { pad: 0, bos: 1, eos: 2, separator: 3 } as const;
+/** Ids below those of text, the same in every tokenizer of ours. */
+export const specials = { pad: 0, bos: 1, eos: 2, separator: 3 } as const;
 const firstCharacter = 4;
 
 /**
@@ -67,13 +68,19 @@ export function characterTokenizer(alphabet: string): Tokenizer {
     answerIds: Int32Array.from([specials.eos, ...ids.values()]),
     encode,
     decode: (tokens) => Array.from(tokens, (id) => characters[id - firstCharacter] ?? "").join(""),
-    renderChat: (messages) =>
-      Int32Array.from([
-        specials.bos,
-        ...messages.flatMap(({ role, content }) => [
-          ...encode(content),
-          role === "assistant" ? specials.eos : specials.separator,
-        ]),
-      ]),
+    renderChat: (messages) => renderTurns(messages, encode),
   };
 }
+
+/** `Tokenizer.renderChat` over an encoder. */
+export const renderTurns = (
+  messages: readonly ConversationMessage[],
+  encode: (text: string) => Int32Array,
+): Int32Array =>
+  Int32Array.from([
+    specials.bos,
+    ...messages.flatMap(({ role, content }) => [
+      ...encode(content),
+      role === "assistant" ? specials.eos : specials.separator,
+    ]),
+  ]);

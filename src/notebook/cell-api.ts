@@ -12,7 +12,7 @@ import { ppo } from "../rl/ppo.ts";
 import { ppoLagrangian } from "../rl/ppo-lagrangian.ts";
 import { reinforce } from "../rl/reinforce.ts";
 import { agenticJob, type AgenticJobOptions } from "../train/agentic-job.ts";
-import { characterPolicy } from "../train/character-policy.ts";
+import { characterPolicy, wordPolicy } from "../train/character-policy.ts";
 import type { Job, TrainResult } from "../train/job.ts";
 import { simulatedJob, type JobOptions } from "../train/simulated-job.ts";
 import { cellDefinitions, definitionOutput, type DefinitionScope } from "./cell-definitions.ts";
@@ -70,6 +70,7 @@ export const cellApiNames = [
   "grpo",
   "filteredCloning",
   "characterPolicy",
+  "wordPolicy",
   "defineAgent",
   "defineReward",
   "train",
@@ -118,6 +119,7 @@ export function createCellApi(host: CellHost): CellApi {
     grpo,
     filteredCloning,
     characterPolicy,
+    wordPolicy,
     defineAgent: definitions.defineAgent,
     defineReward,
     FulguriteError,

@@ -9,7 +9,7 @@ import {
 } from "../reward/index.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
 import { measure } from "../runner/measure.ts";
-import { policyParameters, type CharacterPolicy } from "../train/character-policy.ts";
+import { isPolicy, policyConfig, policyParameters, type CharacterPolicy } from "../train/character-policy.ts";
 import { agentDefinition, agentFrom, type Agent, type AgentFunction } from "../train/define-agent.ts";
 import { PACKAGE } from "./analyze.ts";
 import { closureOf, parseCell, type ClosureCell, type ClosureNotebook } from "./closure.ts";
@@ -64,8 +64,8 @@ export function definitionOutput(value: unknown, name: string | null): Output | 
 }
 
 function policyOutput(policy: CharacterPolicy, name: string | null): Output | undefined {
-  const { alphabet, width, layers, heads, feedForward, maxLength, warmStart } = policy;
-  const shape = { alphabet, width, layers, heads, feedForward, maxLength };
+  const { warmStart } = policy;
+  const shape = policyConfig(policy);
   try {
     return {
       view: "policy",
@@ -86,13 +86,6 @@ function rescore(reward: { readonly source: () => CodeSource }): { readonly sour
     return null;
   }
 }
-
-/** Frozen and of this kind: as `characterPolicy` makes them. */
-const isPolicy = (value: unknown): value is CharacterPolicy =>
-  typeof value === "object" &&
-  value !== null &&
-  Object.isFrozen(value) &&
-  (value as { kind?: unknown }).kind === "character-policy";
 
 interface Candidate {
   readonly text: string;

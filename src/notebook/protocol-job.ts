@@ -122,7 +122,7 @@ export const codeSource: read.Reader<CodeSource> = (value) => {
   };
 };
 
-export const policy = read.object<PolicyConfig>({
+const network = read.object<Omit<PolicyConfig, "words" | "start">>({
   alphabet: read.text(2_000),
   width: counter,
   layers: counter,
@@ -130,6 +130,20 @@ export const policy = read.object<PolicyConfig>({
   feedForward: counter,
   maxLength: counter,
 });
+const vocabulary = read.object<NonNullable<PolicyConfig["words"]>>({
+  words: read.list(read.text(200), 20_000),
+  answers: counter,
+});
+
+export const policy: read.Reader<PolicyConfig> = (value) => {
+  const config = network(value);
+  const { words, start } = value as { readonly words?: unknown; readonly start?: unknown };
+  return {
+    ...config,
+    ...(words === undefined ? {} : { words: vocabulary(words) }),
+    ...(start === undefined ? {} : { start: read.text(200)(start) }),
+  };
+};
 
 const warmStart = read.object<WarmStart>({
   demonstrations: read.list(

@@ -1,7 +1,7 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { rolloutRewardDefinition, type RolloutReward } from "../reward/rollout-reward.ts";
 import { grpo, type LanguageAlgorithm } from "../rl/grpo.ts";
-import type { CharacterPolicy } from "./character-policy.ts";
+import { isPolicy, policyConfig, type CharacterPolicy } from "./character-policy.ts";
 import { checkAgenticJob } from "./check-agentic-job.ts";
 import { agentDefinition, type Agent } from "./define-agent.ts";
 import type { AgenticJob } from "./job.ts";
@@ -13,7 +13,7 @@ export interface AgenticJobOptions {
   readonly reward: RolloutReward;
   /** Cloneable; held-out tasks are evaluated and never trained on, so none may be in both. */
   readonly tasks: { readonly train: readonly unknown[]; readonly heldOut: readonly unknown[] };
-  /** `characterPolicy(...)`. */
+  /** `characterPolicy(...)` or `wordPolicy(...)`. */
   readonly policy: CharacterPolicy;
   /** Default `grpo()`. */
   readonly algorithm?: LanguageAlgorithm;
@@ -63,22 +63,21 @@ export function agenticJob(options: AgenticJobOptions): AgenticJob {
       "Pass one made by `defineReward((task, result) => number)`.",
     );
   }
-  if ((policy as { kind?: unknown } | undefined)?.kind !== "character-policy") {
+  if (!isPolicy(policy)) {
     throw invalid(
       "`policy` is not a policy.",
       'Pass one, for example `characterPolicy({ alphabet: "abc" })`.',
     );
   }
-  const { alphabet, width, layers, heads, feedForward, maxLength, warmStart } = policy;
   const { train, heldOut } = (tasks ?? {}) as Partial<AgenticJobOptions["tasks"]>;
   const job: AgenticJob = {
     kind: "agentic",
     agent: agent.source(),
     reward: reward.source(),
     tasks: { train: train ?? [], heldOut: heldOut ?? [] },
-    policy: { alphabet, width, layers, heads, feedForward, maxLength },
+    policy: policyConfig(policy),
     algorithm,
-    warmStart,
+    warmStart: policy.warmStart,
     timeout,
     deterministic,
     seed,

@@ -20,6 +20,7 @@ import type { AgenticJob } from "./job.ts";
 import { rolloutRecord, rolloutSpans } from "./rollout-records.ts";
 import { RolloutMaker, type MadeRollout, type RolloutRequest, type RunHosts } from "./rollout-batch.ts";
 import { RunController, type RunControllerOptions } from "./run-controller.ts";
+import { shippedWeights } from "./shipped-weights.ts";
 import { packTokenRows, type WeightedRow } from "./token-rows.ts";
 import { warmStartRows } from "./warm-start.ts";
 import { wilson } from "./wilson.ts";
@@ -110,6 +111,10 @@ export class AgenticRun extends RunController {
       defer,
     });
     if (this.#saved) this.#engine.load(this.#saved.language);
+    else if (policy.start !== undefined) {
+      const state = await this.#engine.save();
+      this.#engine.load({ ...state, parameters: await shippedWeights(policy.start, shape) });
+    }
     this.#update = this.#saved?.update ?? 0;
     this.#rollouts = this.#saved?.rollouts ?? 0;
     this.#begun = this.#update > 0;

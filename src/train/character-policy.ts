@@ -1,11 +1,12 @@
-import { FulguriteError } from "../gpu/error.ts";
-import { characterTokenizer } from "../lm/tokenizer.ts";
+import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
+import type { WordVocabulary } from "../lm/word-tokenizer.ts";
 import { transformerLayout, type TransformerShape } from "../nn/transformer-layout.ts";
 import type { PolicyConfig, WarmStart } from "./job.ts";
+import { policyTokenizer } from "./policy-tokenizer.ts";
 
-/** A transformer over characters, trained from scratch, and how it starts. Plain data. */
+/** A transformer over characters or words, and how it starts. Plain data. */
 export interface CharacterPolicy extends PolicyConfig {
-  readonly kind: "character-policy";
+  readonly kind: "character-policy" | "word-policy";
   readonly warmStart: WarmStart | null;
 }
 
@@ -20,6 +21,8 @@ export interface CharacterPolicyOptions extends Partial<Omit<PolicyConfig, "alph
   readonly warmStart?: WarmStartOptions | null;
 }
 
+const MAX_WORDS = 20_000;
+
 /** Largest network that is accepted, in parameters: 64 MB of weights, four times that while training. */
 const MAX_PARAMETERS = 16_000_000;
 
@@ -31,10 +34,35 @@ const invalid = (message: string, fix: string): FulguriteError =>
  * up to 64 tokens unless said otherwise. Throws "train/invalid" and "lm/duplicate-character".
  */
 export function characterPolicy(options: CharacterPolicyOptions): CharacterPolicy {
-  const { alphabet, width = 64, layers = 2, heads = 4, maxLength = 64, warmStart = null } = options;
-  const policy = {
-    kind: "character-policy",
-    ...{ alphabet, width, layers, heads, maxLength },
+  return policyOf({ kind: "character-policy", alphabet: options.alphabet }, options);
+}
+
+export interface WordPolicyOptions extends Omit<CharacterPolicyOptions, "alphabet" | "words"> {
+  /** Words that an answer may consist of, each a token. */
+  readonly answers: readonly string[];
+  /** The others, which only prompts have. */
+  readonly words: readonly string[];
+}
+
+/**
+ * The same over words: a token is what stands between white space, and an answer consists of `answers` only. Throws
+ * "train/invalid" and "lm/duplicate-word".
+ */
+export function wordPolicy(options: WordPolicyOptions): CharacterPolicy {
+  const { answers, words } = options;
+  const vocabulary = { words: [...answers, ...words], answers: answers.length };
+  return policyOf({ kind: "word-policy", alphabet: "", words: vocabulary }, options);
+}
+
+function policyOf(
+  tokens: Pick<CharacterPolicy, "kind" | "alphabet" | "words">,
+  options: Omit<CharacterPolicyOptions, "alphabet" | "words">,
+): CharacterPolicy {
+  const { width = 64, layers = 2, heads = 4, maxLength = 64, warmStart = null, start } = options;
+  const policy: CharacterPolicy = {
+    ...tokens,
+    ...{ width, layers, heads, maxLength },
+    ...(start === undefined ? {} : { start }),
     feedForward: options.feedForward ?? 2 * width,
     warmStart: warmStart && {
       demonstrations: warmStart.demonstrations,
@@ -42,17 +70,34 @@ export function characterPolicy(options: CharacterPolicyOptions): CharacterPolic
       batchSize: warmStart.batchSize ?? 64,
       learningRate: warmStart.learningRate ?? 1e-3,
     },
-  } as const;
+  };
   checkPolicy(policy);
   if (policy.warmStart) checkWarmStart(policy.warmStart, policy);
   return Object.freeze(policy);
 }
 
-/** The network of a policy: Llama-style, untied head, over the alphabet and the four special ids. */
-export function policyShape(policy: PolicyConfig): TransformerShape {
-  const { alphabet, width, layers, heads, feedForward, maxLength } = policy;
+/** Frozen and of a kind that we make. */
+export const isPolicy = (value: unknown): value is CharacterPolicy =>
+  typeof value === "object" &&
+  value !== null &&
+  Object.isFrozen(value) &&
+  ["character-policy", "word-policy"].includes(String((value as { kind?: unknown }).kind));
+
+/** What of a policy is its network and its tokens: all but how it starts to learn. */
+export function policyConfig(policy: CharacterPolicy): PolicyConfig {
+  const { alphabet, words, start, width, layers, heads, feedForward, maxLength } = policy;
   return {
-    vocabularySize: characterTokenizer(alphabet).vocabularySize,
+    ...{ alphabet, width, layers, heads, feedForward, maxLength },
+    ...(words ? { words } : {}),
+    ...(start === undefined ? {} : { start }),
+  };
+}
+
+/** The network of a policy: Llama-style, untied head, over its tokens and the four special ids. */
+export function policyShape(policy: PolicyConfig): TransformerShape {
+  const { width, layers, heads, feedForward, maxLength } = policy;
+  return {
+    vocabularySize: policyTokenizer(policy).vocabularySize,
     ...{ width, layers, heads, feedForward, maxLength },
     keyValueHeads: heads,
     headSize: width / heads,
@@ -68,7 +113,8 @@ export const policyParameters = (policy: PolicyConfig): number =>
 
 /** Throws where a policy cannot be made. */
 export function checkPolicy(policy: PolicyConfig): void {
-  if (typeof policy.alphabet !== "string" || policy.alphabet === "" || policy.alphabet.length > 2_000) {
+  if (policy.words) checkWords(policy.words);
+  else if (typeof policy.alphabet !== "string" || policy.alphabet === "" || policy.alphabet.length > 2_000) {
     throw invalid(
       "The policy's alphabet is not a text of 1 to 2,000 characters.",
       'Pass one: characterPolicy({ alphabet: "abc" }).',
@@ -102,6 +148,18 @@ export function checkPolicy(policy: PolicyConfig): void {
   }
 }
 
+function checkWords({ words, answers }: WordVocabulary): void {
+  if (!Array.isArray(words) || words.length === 0 || words.length > MAX_WORDS) {
+    throw invalid(
+      `The policy's words are no list of 1 to ${MAX_WORDS.toLocaleString("en")}.`,
+      'Pass some: wordPolicy({ answers: ["yes", "no"], words: ["is", "it"] }).',
+    );
+  }
+  if (!Number.isInteger(answers) || answers < 1 || answers > words.length) {
+    throw invalid("The policy has no words to answer with.", "Pass answers: a list of words.");
+  }
+}
+
 /** Throws where a policy cannot learn from these demonstrations. */
 export function checkWarmStart(warmStart: WarmStart, policy: PolicyConfig): void {
   const { demonstrations, steps, batchSize, learningRate } = warmStart;
@@ -116,20 +174,20 @@ export function checkWarmStart(warmStart: WarmStart, policy: PolicyConfig): void
   if (!Array.isArray(demonstrations) || demonstrations.length === 0) {
     throw invalid("The warm start has no demonstrations.", "Pass { demonstrations: [{ prompt, answer }] }.");
   }
-  const known = new Set(policy.alphabet);
+  const tokenizer = policyTokenizer(policy);
   demonstrations.forEach(({ prompt, answer }: { prompt?: unknown; answer?: unknown }, i) => {
     if (typeof prompt !== "string" || typeof answer !== "string") {
       throw invalid(`Demonstration ${i} is not { prompt, answer } of texts.`, "Write both as texts.");
     }
-    const strange = [...prompt, ...answer].find((character) => !known.has(character));
-    if (strange !== undefined) {
-      throw invalid(
-        `Demonstration ${i} has ${JSON.stringify(strange)}, which is not in the policy's alphabet.`,
-        "Add it to the alphabet.",
-      );
+    let tokens: number;
+    try {
+      tokens = tokenizer.encode(prompt).length + tokenizer.encode(answer).length;
+    } catch (error) {
+      const { message, fix } = asFulguriteError(error);
+      throw invalid(`Demonstration ${i}: ${message}`, fix);
     }
     // Beginning, separator and end come on top.
-    if ([...prompt].length + [...answer].length + 3 > policy.maxLength) {
+    if (tokens + 3 > policy.maxLength) {
       throw invalid(
         `Demonstration ${i} is longer than the policy's ${policy.maxLength} tokens.`,
         "Raise maxLength, or shorten it.",

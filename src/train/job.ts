@@ -1,6 +1,7 @@
 import type { Constants, FunctionTexts } from "../compile/program.ts";
 import type { AlgorithmConfig } from "../rl/config.ts";
 import type { LanguageAlgorithm } from "../rl/grpo.ts";
+import type { WordVocabulary } from "../lm/word-tokenizer.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
 import type { RunStatus } from "../store/records.ts";
 
@@ -36,10 +37,14 @@ export interface SimulatedJob {
   readonly engine: "auto" | "webgpu" | "cpu";
 }
 
-/** The decoder transformer that a run trains from scratch, and its alphabet. */
+/** The decoder transformer that a run trains, and what it reads and writes. */
 export interface PolicyConfig {
-  /** Every character that prompts and answers may have, once. */
+  /** Every character that prompts and answers may have, once; empty where there are `words`. */
   readonly alphabet: string;
+  /** Tokens are words instead of characters. */
+  readonly words?: WordVocabulary;
+  /** Weights that ship with Fulgurite and that it begins with, by name; absent: random ones. */
+  readonly start?: string;
   /** Width of the residual stream; default 64. */
   readonly width: number;
   /** Default 2. */

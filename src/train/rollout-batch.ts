@@ -1,7 +1,7 @@
 import { createGateway, seedsOfRun, type Gateway } from "../gateway/index.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { LanguageEngine } from "../lm/language-engine.ts";
-import { characterTokenizer, type Tokenizer } from "../lm/tokenizer.ts";
+import type { Tokenizer } from "../lm/tokenizer.ts";
 import {
   RolloutController,
   type AgentHost,
@@ -11,6 +11,7 @@ import {
 } from "../runner/index.ts";
 import type { ScoreOutcome } from "../runner/reward-host.ts";
 import type { AgenticJob } from "./job.ts";
+import { policyTokenizer } from "./policy-tokenizer.ts";
 
 /** Where a run's agents and its reward run. */
 export interface RunHosts {
@@ -64,7 +65,7 @@ export class RolloutMaker {
     const { job, engine, clock, defer } = options;
     this.#options = options;
     this.#seedFor = seedsOfRun(job.seed);
-    this.tokenizer = characterTokenizer(job.policy.alphabet);
+    this.tokenizer = policyTokenizer(job.policy);
     this.#gateway = createGateway({
       engine,
       tokenizer: this.tokenizer,

@@ -79,15 +79,21 @@ export function compositeRewardOutput({ components }: View<"composite-reward">):
 
 /** A transformer that a run will train: how large it is, and what it can read and write. */
 export function policyOutput({ parameters, shape, warmStart }: View<"policy">): TemplateResult {
-  const { layers, width, heads, alphabet, maxLength } = shape;
+  const { layers, width, heads, alphabet, words, start, maxLength } = shape;
   return html`<p class="about">
     A transformer of <b>${formatCount(parameters)} parameters</b>: ${layers}
-    ${layers === 1 ? "layer" : "layers"} of width ${width} with ${heads} heads. It knows the
-    ${Array.from(alphabet).length} characters <code>${alphabet}</code> and conversations of up to
-    ${formatCount(maxLength)} tokens.
+    ${layers === 1 ? "layer" : "layers"} of width ${width} with ${heads} heads. It knows
+    ${
+      words
+        ? html`${formatCount(words.words.length)} words, ${formatCount(words.answers)} of them to answer with,`
+        : html`the ${Array.from(alphabet).length} characters <code>${alphabet}</code>`
+    }
+    and conversations of up to ${formatCount(maxLength)} tokens.
     ${
       warmStart === null
-        ? html`It begins knowing nothing.`
+        ? start === undefined
+          ? html`It begins knowing nothing.`
+          : html`It begins with the weights <code>${start}</code>, which ship with this page.`
         : html`It begins with ${formatCount(warmStart.steps)} steps on
           ${formatCount(warmStart.demonstrations)} demonstrations.`
     }

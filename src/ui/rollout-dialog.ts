@@ -1,8 +1,9 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import type { ErrorData } from "../gpu/error.ts";
-import { characterTokenizer, type Tokenizer } from "../lm/tokenizer.ts";
+import type { Tokenizer } from "../lm/tokenizer.ts";
 import type { Rollout, Run, Span } from "../store/records.ts";
-import type { Job } from "../train/job.ts";
+import type { Job, PolicyConfig } from "../train/job.ts";
+import { policyTokenizer } from "../train/policy-tokenizer.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { formatCount, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
@@ -155,13 +156,11 @@ export class FulguriteRolloutDialog extends LitElement {
   #tokenizer(): Tokenizer | null {
     const job = this.run?.job as Job | undefined;
     if (job?.kind !== "agentic") return null;
-    if (this.#known?.alphabet !== job.policy.alphabet) {
-      const { alphabet } = job.policy;
-      this.#known = { alphabet, tokenizer: characterTokenizer(alphabet) };
-    }
+    const { policy } = job;
+    if (this.#known?.policy !== policy) this.#known = { policy, tokenizer: policyTokenizer(policy) };
     return this.#known.tokenizer;
   }
-  #known: { readonly alphabet: string; readonly tokenizer: Tokenizer } | null = null;
+  #known: { readonly policy: PolicyConfig; readonly tokenizer: Tokenizer } | null = null;
 
   override render(): TemplateResult {
     const { rollout } = this;
