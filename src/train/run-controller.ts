@@ -134,7 +134,8 @@ export abstract class RunController {
   progress(): RunProgress {
     const { id, status, reason, updates, steps, engine, adapter } = this.current;
     const rate = this.#millisecondsPerUpdate();
-    const update = this.device ? this.update : this.current.update;
+    // What came after the last checkpoint of a failed run is gone.
+    const update = this.device && status !== "failed" ? this.update : this.current.update;
     return {
       runId: id,
       status,

@@ -5,6 +5,7 @@ import { runId } from "../trace/ids.ts";
 import type { RunEvent } from "./events.ts";
 import type { Job, RunProgress, TrainResult } from "./job.ts";
 import { jobResources, jobResourcesId } from "./job-resources.ts";
+import { jobFromFile } from "./load-checkpoint.ts";
 import type { RunController } from "./run-controller.ts";
 import { checkJob, createController, jobSize, storedEvents, type RunKindOptions } from "./run-kinds.ts";
 
@@ -42,6 +43,35 @@ export class Trainer {
     owner: { readonly notebook: string | null; readonly cell: string | null },
   ): Promise<string> {
     checkJob(job);
+    const run = await this.#create(job, owner);
+    await this.#options.store.commit({ run });
+    await this.#launch(run, false);
+    return run.id;
+  }
+
+  /**
+   * A new run from a checkpoint file, of the cell and with the reward of run `id`, with the file's algorithm and seed:
+   * paused where the file was saved, or, where that was the end, ended. Resolves with its id.
+   */
+  async load(id: string, file: Uint8Array): Promise<string> {
+    const like = await this.#stored(id);
+    const { job, state } = jobFromFile(like, file);
+    checkJob(job);
+    const { store, now } = this.#options;
+    const run = await this.#create(job, like);
+    const { update } = state;
+    const step = update * (run.steps / run.updates);
+    const status = update < run.updates ? "paused" : "succeeded";
+    const reason = `Loaded from a file, as it was after ${update} updates.`;
+    const checkpoint = { runId: run.id, update, step, createdAt: now(), state };
+    await store.commit({ run: { ...run, status, reason, update, step }, checkpoint });
+    return run.id;
+  }
+
+  async #create(
+    job: Job,
+    owner: { readonly notebook: string | null; readonly cell: string | null },
+  ): Promise<Run> {
     const { now, randomBytes, store } = this.#options;
     const bytes = new Uint8Array(10);
     randomBytes(bytes);
@@ -49,7 +79,7 @@ export class Trainer {
     const createdAt = now();
     const id = runId(createdAt, bytes);
     const resources = await store.resources.keep(jobResourcesId(owner, job), jobResources(job), id);
-    const run: Run = {
+    return {
       id,
       kind: job.kind,
       name: job.name,
@@ -71,9 +101,6 @@ export class Trainer {
       metrics: {},
       resources: { id: resources.id, version: resources.version },
     };
-    await store.commit({ run });
-    await this.#launch(run, false);
-    return run.id;
   }
 
   /** Resolves when the run has ended; rejects with why it failed. Only for runs live in this trainer. */

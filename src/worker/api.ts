@@ -30,6 +30,10 @@ export interface TrainerApi {
   step(runId: string): Promise<Reply<void>>;
   /** Ends the run as cancelled; its curve and checkpoint stay. */
   stop(runId: string): Promise<Reply<void>>;
+  /** Takes a failed run back to its last checkpoint; it is paused there. */
+  goBack(runId: string): Promise<Reply<void>>;
+  /** A new, paused run from a checkpoint file, of the cell of this one; resolves with its id. */
+  loadCheckpoint(runId: string, file: Uint8Array): Promise<Reply<string>>;
   deleteRun(runId: string): Promise<Reply<void>>;
   /** Newest first. */
   runs(query: { readonly notebook?: string; readonly cell?: string }): Promise<Reply<Run[]>>;

@@ -8,17 +8,26 @@ import {
 } from "../adapter/exchange/index.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { LightningStore, Rollout, Span } from "../store/records.ts";
+import { checkpointFile, policyFile } from "../train/load-checkpoint.ts";
 import { encodeOtlpJson } from "../trace/otlp/json.ts";
 import { encodeOtlpProtobuf } from "../trace/otlp/protobuf.ts";
 import { spansToOtlp } from "../trace/otlp/spans.ts";
 
 export type ExportFormat =
-  "archive" | "arrow" | "jsonl" | "otlp-json" | "otlp-protobuf" | "otlp-observability" | "fine-tuning";
+  | "checkpoint"
+  | "policy"
+  | "archive"
+  | "arrow"
+  | "jsonl"
+  | "otlp-json"
+  | "otlp-protobuf"
+  | "otlp-observability"
+  | "fine-tuning";
 
 export interface ExportRequest {
   readonly runId: string;
   readonly format: ExportFormat;
-  /** Numbers of the rollouts; null: all of the run, and its own spans. An archive always holds all. */
+  /** Numbers of the rollouts; null: all of the run, and its own spans. An archive, a checkpoint and a policy have no choice. */
   readonly numbers: readonly number[] | null;
 }
 
@@ -29,6 +38,8 @@ export interface ExportedFile {
 }
 
 const files: Readonly<Record<ExportFormat, readonly [ending: string, type: string]>> = {
+  checkpoint: ["safetensors", "application/octet-stream"],
+  policy: ["policy.js", "text/javascript"],
   archive: ["zip", "application/zip"],
   arrow: ["arrow", "application/vnd.apache.arrow.file"],
   jsonl: ["rollouts.jsonl", "application/jsonl"],
@@ -68,13 +79,18 @@ export async function exportRun(store: LightningStore, request: ExportRequest): 
   }
   const [ending, type] = files[request.format];
   const name = `${run.name.replaceAll(/[^\w-]+/g, "-").toLowerCase() || "run"}-${run.id.slice(-6)}.${ending}`;
+  if (request.format === "checkpoint") return { name, type, bytes: await checkpointFile(store, run) };
+  if (request.format === "policy") {
+    return { name, type, bytes: new Uint8Array(strToU8(await policyFile(store, run))) };
+  }
   const content = await selected(
     store,
     request.format === "archive" ? { ...request, numbers: null } : request,
   );
+  const { format } = request;
   const bytes = async (): Promise<Uint8Array<ArrayBuffer>> => {
     const { rollouts, spans } = content;
-    switch (request.format) {
+    switch (format) {
       case "archive":
         return encodeRunArchive({
           run,

@@ -50,6 +50,8 @@ const api: TrainerApi = {
   resume: (id) => reply((trainer) => trainer.resume(id)),
   step: (id) => reply((trainer) => trainer.step(id)),
   stop: (id) => reply((trainer) => trainer.stop(id)),
+  goBack: (id) => reply((trainer) => trainer.goBack(id)),
+  loadCheckpoint: (id, file) => reply((trainer) => trainer.load(id, file)),
   deleteRun: (id) =>
     reply((trainer) => {
       pages?.forget(id);
