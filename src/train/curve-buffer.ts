@@ -120,10 +120,16 @@ export class CurveBuffer<Point extends CurvePoint> {
   }
 }
 
+/** What one update of a simulated run did, and how fast it was. */
+export interface TimedUpdate extends UpdateMetrics {
+  /** Environment steps a second, evaluations and pauses left out. */
+  readonly stepsPerSecond: number;
+}
+
 /** The curve of a simulated run. */
-export const simulatedCurve = (runId: string): CurveBuffer<UpdateMetrics> =>
+export const simulatedCurve = (runId: string): CurveBuffer<TimedUpdate> =>
   new CurveBuffer(runId, {
-    columns: curveMetrics,
+    columns: [...curveMetrics, "stepsPerSecond"],
     summary: (points) => ({ "rollout.return.last100": recentReturn(points, 100) }),
   });
 

@@ -1,12 +1,11 @@
 import { expect, test } from "vitest";
 import { environmentByName } from "../env/registry.ts";
 import { evaluateGreedy } from "../rl/evaluate.ts";
-import type { UpdateMetrics } from "../rl/engine.ts";
 import { networkShape } from "../rl/network.ts";
 import { ppo } from "../rl/ppo.ts";
 import { cpuPolicy } from "../rl/cpu-policy.ts";
 import { evaluationFromSpan, evaluationSpan } from "../trace/training-spans.ts";
-import { simulatedCurve } from "./curve-buffer.ts";
+import { simulatedCurve, type TimedUpdate } from "./curve-buffer.ts";
 
 test("the parts of a reward add up to it, in evaluations", () => {
   const environment = environmentByName("MountainCarContinuous-v0");
@@ -30,7 +29,7 @@ test("they are kept in the evaluation's span, in a column of the curve, and in t
   expect(evaluationFromSpan(span)?.components).toEqual(evaluation.components);
   const curve = simulatedCurve("run");
   const update = (number: number): void => {
-    curve.addUpdate({ update: number, step: 10 * number } as UpdateMetrics);
+    curve.addUpdate({ update: number, step: 10 * number } as TimedUpdate);
   };
   update(1);
   update(2);

@@ -53,7 +53,7 @@ export async function storedEvents(run: Run, store: LightningStore): Promise<rea
     return [{ kind: "curve", curve: curve.since(0, 0), replace: true }];
   }
   const curve = simulatedCurve(id);
-  restoreCurve(curve, spans);
+  restoreCurve(curve, spans, job.algorithm.envs * job.algorithm.steps);
   const events: RunEvent[] = [{ kind: "curve", curve: curve.since(0, 0), replace: true }];
   const checkpoint = await store.checkpoint(id);
   if (checkpoint) {

@@ -9,7 +9,7 @@ import { describeNonFinite, findNonFinite } from "../rl/find-non-finite.ts";
 import type { Run, Span } from "../store/records.ts";
 import { evaluationFromSpan, evaluationSpan, metricsFromSpan, updateSpan } from "../trace/training-spans.ts";
 import { simulatedCurve } from "./curve-buffer.ts";
-import type { CurveBuffer } from "./curve-buffer.ts";
+import type { CurveBuffer, TimedUpdate } from "./curve-buffer.ts";
 import type { RewardSource, SimulatedJob } from "./job.ts";
 import { RunController, type RunControllerOptions } from "./run-controller.ts";
 
@@ -48,10 +48,17 @@ export function engineRequest(job: SimulatedJob): EngineRequest & {
 }
 
 /** Fills a curve from stored spans, in their order. */
-export function restoreCurve(curve: CurveBuffer<UpdateMetrics>, spans: readonly Span[]): void {
+export function restoreCurve(
+  curve: CurveBuffer<TimedUpdate>,
+  spans: readonly Span[],
+  stepsPerUpdate: number,
+): void {
   for (const span of spans) {
     const metrics = metricsFromSpan(span);
-    if (metrics) curve.addUpdate(metrics);
+    if (metrics) {
+      const stepsPerSecond = rate(stepsPerUpdate, span.startTime, span.endTime ?? NaN);
+      curve.addUpdate({ ...metrics, stepsPerSecond });
+    }
     const evaluation = evaluationFromSpan(span);
     if (evaluation) curve.addEvaluation(evaluation);
   }
@@ -59,7 +66,7 @@ export function restoreCurve(curve: CurveBuffer<UpdateMetrics>, spans: readonly 
 
 /** Trains a policy in a simulated environment: every update is one submit; evaluations are greedy episodes. */
 export class SimulatedRun extends RunController {
-  protected readonly curve: CurveBuffer<UpdateMetrics>;
+  protected readonly curve: CurveBuffer<TimedUpdate>;
   readonly #createEngine: SimulatedRunOptions["createEngine"];
   readonly #job: SimulatedJob;
   readonly #request: EngineRequest;
@@ -74,6 +81,8 @@ export class SimulatedRun extends RunController {
   /** Update in which something became no number. */
   #notFiniteIn = 0;
   #spanTime: number;
+  /** Something else than training took time since the last update. */
+  #rested = true;
 
   constructor(run: Run, job: SimulatedJob, options: SimulatedRunOptions) {
     super(run, options);
@@ -101,7 +110,7 @@ export class SimulatedRun extends RunController {
     const { store } = this.options;
     const stored = await store.checkpoint(this.current.id);
     if (!stored) return;
-    restoreCurve(this.curve, await store.spans({ runId: this.current.id }));
+    restoreCurve(this.curve, await store.spans({ runId: this.current.id }), this.stepsPerUpdate);
     this.#lastState = stored.state as TrainingState;
     this.curve.truncate(this.#lastState.update);
   }
@@ -118,6 +127,8 @@ export class SimulatedRun extends RunController {
   protected async advance(): Promise<void> {
     await this.#refuse();
     const engine = this.#engine!;
+    if (this.#rested) this.#spanTime = this.options.now();
+    this.#rested = false;
     await engine.submit();
     const last = engine.update >= this.current.updates;
     if (engine.update % this.#evaluateEvery === 0 || last) await this.#evaluate();
@@ -142,6 +153,7 @@ export class SimulatedRun extends RunController {
     this.#pending = this.#pending.slice(this.#written);
     this.#written = 0;
     this.#lastState = this.#snapshot;
+    this.#rested = true;
   }
 
   protected rewind(): number {
@@ -183,8 +195,9 @@ export class SimulatedRun extends RunController {
     if (this.#fault) return;
     const now = this.options.now();
     this.#pending.push(updateSpan(this.current.id, metrics, this.#spanTime, now));
+    const stepsPerSecond = rate(this.stepsPerUpdate, this.#spanTime, now);
     this.#spanTime = now;
-    this.curve.addUpdate(metrics);
+    this.curve.addUpdate({ ...metrics, stepsPerSecond });
   }
 
   /** Rejects with the fault where there is one, and with the first step that shows it where that can be found. */
@@ -201,6 +214,7 @@ export class SimulatedRun extends RunController {
 
   async #evaluate(): Promise<void> {
     this.enter("evaluating");
+    this.#rested = true;
     const engine = this.#engine!;
     await engine.flush();
     const state = await engine.save();
@@ -233,6 +247,10 @@ export class SimulatedRun extends RunController {
     this.emitEpisode({ runId: this.current.id, environment, update, step, ...recordEpisode(evaluation) });
   }
 }
+
+/** Of a clock that counts whole milliseconds; NaN where it did not move. */
+const rate = (steps: number, from: number, to: number): number =>
+  to > from ? (steps * 1000) / (to - from) : NaN;
 
 const mean = (values: ArrayLike<number>): number =>
   Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;

@@ -36,6 +36,11 @@ const simulated: readonly MetricView[] = [
     title: "explained variance",
     hint: "1 means that the critic predicts the returns",
   },
+  {
+    name: "stepsPerSecond",
+    title: "steps per second",
+    hint: "how fast it trains, evaluations and pauses left out",
+  },
   { name: "policyLoss", title: "policy loss", hint: "clipped surrogate objective, negated" },
   { name: "valueLoss", title: "value loss", hint: "squared error of the critic" },
   { name: "learningRate", title: "learning rate", hint: "of Adam" },

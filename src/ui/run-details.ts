@@ -3,10 +3,12 @@ import type { Run } from "../store/records.ts";
 import { formatCount, formatFigure } from "./format.ts";
 import "./code-text.ts";
 import { foldStyles } from "./fold.css.ts";
+import { hyperParameter } from "./hyper-parameters.ts";
 import { icon } from "./icons.ts";
 import { MetricEvent } from "./metric-event.ts";
 import { metricView, metricViews, rewardParts, runKindOf, stepUnit, type RunKind } from "./metrics.ts";
 import { newestFirst, rewardText, runLabels, settings } from "./run-differences.ts";
+import "./term.ts";
 import { base, buttons } from "./tokens.css.ts";
 
 /** The person pressed Delete twice. */
@@ -192,7 +194,12 @@ export class FulguriteRunDetails extends LitElement {
       <dl>
         ${shown.map(
           ([path, text]) =>
-            html`<dt>${path === "algorithm.kind" ? "algorithm" : path.replace(/^algorithm\./, "")}</dt>
+            html`<dt>
+                <fulgurite-term
+                  .word=${path === "algorithm.kind" ? "algorithm" : path.replace(/^algorithm\./, "")}
+                  .about=${hyperParameter(path) ?? null}
+                ></fulgurite-term>
+              </dt>
               <dd>${text}</dd>`,
         )}
       </dl>`;

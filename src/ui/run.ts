@@ -15,6 +15,8 @@ import "./rollouts.ts";
 import { newestFirst, runLabels, type RunLabel } from "./run-differences.ts";
 import type { MetricEvent } from "./metric-event.ts";
 import { isLive, type DeleteRunEvent, type StopRunEvent } from "./run-details.ts";
+import "./run-files.ts";
+import type { LoadedRunEvent } from "./run-files.ts";
 import { runStyles } from "./run.css.ts";
 import { RunModel } from "./run-model.ts";
 import "./small-multiples.ts";
@@ -23,6 +25,9 @@ import "./stage.ts";
 import type { Playback } from "./stage.ts";
 import { base, buttons } from "./tokens.css.ts";
 import { asError, type TrainerClient } from "./trainer-client.ts";
+
+/** What a person asks of a run. */
+type Command = "pause" | "resume" | "step" | "stop" | "goBack";
 
 /** Earlier runs laid under the present one; more are counted, not drawn. */
 const OVERLAID_RUNS = 4;
@@ -185,7 +190,7 @@ export class FulguriteRun extends LitElement {
     }
   }
 
-  async #command(action: "pause" | "resume" | "step" | "stop"): Promise<void> {
+  async #command(action: Command): Promise<void> {
     this.failure = null;
     try {
       await this.trainer?.[action](this.runId);
@@ -267,20 +272,25 @@ export class FulguriteRun extends LitElement {
           .threshold=${agentic ? null : this.#threshold()}
         ></fulgurite-curve>
       </div>
+      <fulgurite-small-multiples
+        .curve=${curve}
+        .metric=${metric}
+        .kind=${kind}
+        @fulgurite-metric=${(event: MetricEvent) => (this.metric = event.metric)}
+      ></fulgurite-small-multiples>
       ${
         agentic
-          ? html`<fulgurite-small-multiples
-                .curve=${curve}
-                .metric=${metric}
-                @fulgurite-metric=${(event: MetricEvent) => (this.metric = event.metric)}
-              ></fulgurite-small-multiples>
-              <fulgurite-rollouts
-                .source=${this.trainer}
-                .run=${this.#record}
-                .lastUpdate=${progress.update}
-                .droppedRows=${progress.metrics["update.droppedRows"] ?? 0}
-              ></fulgurite-rollouts>`
-          : nothing
+          ? html`<fulgurite-rollouts
+              .source=${this.trainer}
+              .run=${this.#record}
+              .lastUpdate=${progress.update}
+              .droppedRows=${progress.metrics["update.droppedRows"] ?? 0}
+            ></fulgurite-rollouts>`
+          : html`<fulgurite-run-files
+              .trainer=${this.trainer}
+              .record=${this.#record}
+              @fulgurite-loaded-run=${({ runId }: LoadedRunEvent) => (this.runId = runId)}
+            ></fulgurite-run-files>`
       }
       <fulgurite-run-details
         .record=${this.#record}
@@ -305,7 +315,7 @@ export class FulguriteRun extends LitElement {
   }
 
   #controls(status: Run["status"]): TemplateResult {
-    const press = (action: "pause" | "resume" | "step" | "stop") => (): void => void this.#command(action);
+    const press = (action: Command) => (): void => void this.#command(action);
     switch (status) {
       case "queued":
       case "running":
@@ -320,8 +330,16 @@ export class FulguriteRun extends LitElement {
           <button title="One update, then paused again" @click=${press("step")}>${icon("step")}Step</button>
           <button @click=${press("stop")}>${icon("stop")}Stop</button>
         `;
-      case "succeeded":
       case "failed":
+        return html`<button
+            class="primary"
+            title="As it was before, paused: to be watched, saved and resumed"
+            @click=${press("goBack")}
+          >
+            Back to update ${formatCount(this.#model?.progress?.update ?? 0)}
+          </button>
+          <button @click=${this.#runAgain}>${icon("run")}Run again</button>`;
+      case "succeeded":
       case "cancelled":
         return html`<button class=${this.stale ? "primary" : ""} @click=${this.#runAgain}>
           ${icon("run")}Run again

@@ -1,13 +1,23 @@
 import { css, html, LitElement, svg, type SVGTemplateResult, type TemplateResult } from "lit";
 import type { Curve } from "../train/events.ts";
 import { formatFigure } from "./format.ts";
-import { metricView } from "./metrics.ts";
+import { metricView, type RunKind } from "./metrics.ts";
 import { MetricEvent } from "./metric-event.ts";
 import { decimate, measured, smooth, type Series } from "./series.ts";
 import { base } from "./tokens.css.ts";
 
-/** What one watches while a language policy learns. */
-const shown = ["rewardMean", "successRate", "zeroVarianceGroups", "entropy"];
+/** What one watches, beside its figure, while a policy learns. */
+const shown: Readonly<Record<RunKind, readonly string[]>> = {
+  agentic: ["rewardMean", "successRate", "zeroVarianceGroups", "entropy"],
+  simulated: [
+    "entropy",
+    "approximateKl",
+    "clipFraction",
+    "explainedVariance",
+    "gradientNorm",
+    "stepsPerSecond",
+  ],
+};
 /** Shares are drawn from nothing to everything. */
 const shares = new Set(["successRate", "zeroVarianceGroups"]);
 const POINTS = 240;
@@ -15,11 +25,11 @@ const HEIGHT = 40;
 const WIDTH = 200;
 
 /**
- * `<fulgurite-small-multiples>`: four curves at a glance. Each is a button that shows it large; dispatches
+ * `<fulgurite-small-multiples>`: a few curves at a glance. Each is a button that shows it large; dispatches
  * "fulgurite-metric".
  */
 export class FulguriteSmallMultiples extends LitElement {
-  static override properties = { curve: { attribute: false }, metric: {} };
+  static override properties = { curve: { attribute: false }, metric: {}, kind: {} };
 
   static override styles = [
     base,
@@ -92,19 +102,21 @@ export class FulguriteSmallMultiples extends LitElement {
 
   declare curve: Curve | null;
   declare metric: string;
+  declare kind: RunKind;
 
   constructor() {
     super();
     this.curve = null;
     this.metric = "";
+    this.kind = "agentic";
   }
 
   override render(): TemplateResult[] {
-    return shown.map((name) => this.#small(name));
+    return shown[this.kind].map((name) => this.#small(name));
   }
 
   #small(name: string): TemplateResult {
-    const { title, hint } = metricView(name, "agentic");
+    const { title, hint } = metricView(name, this.kind);
     const raw = measured(this.curve?.step ?? [], this.curve?.columns[name] ?? []);
     const smoothed = smooth(raw);
     const last = smoothed.y.at(-1);

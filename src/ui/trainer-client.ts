@@ -39,6 +39,16 @@ export class TrainerClient implements RolloutSource {
     value(await this.#api.stop(runId));
   }
 
+  /** Takes a failed run back to its last checkpoint; it is paused there. */
+  async goBack(runId: string): Promise<void> {
+    value(await this.#api.goBack(runId));
+  }
+
+  /** A new, paused run from a checkpoint file, of the cell of this one. */
+  async loadCheckpoint(runId: string, file: Uint8Array): Promise<string> {
+    return value(await this.#api.loadCheckpoint(runId, file));
+  }
+
   async deleteRun(runId: string): Promise<void> {
     value(await this.#api.deleteRun(runId));
   }

@@ -43,12 +43,16 @@ async function open(context: BrowserContext): Promise<{ page: Page; errors: stri
 }
 
 /** On the adapter there is: by itself a page takes the CPU engine where that is only a software one. */
-const training = (updates: number, seed: number): string => `export const run = await train({
+const training = (
+  updates: number,
+  seed: number,
+  engine = "webgpu",
+): string => `export const run = await train({
   env: pole,
   reward,
   algorithm: ppo({ preset: "sb3-zoo-cartpole", totalSteps: ${updates * 256} }),
   seed: ${seed},
-  engine: "webgpu",
+  engine: "${engine}",
 });`;
 
 interface StoredRun {
@@ -259,3 +263,96 @@ test("a run whose tab was killed ends with the same weights as an uninterrupted 
     await context.close();
   }
 }, 300_000);
+
+test("a run that breaks names environment and state and goes back; its files and its link say all of it", async () => {
+  const context = await launchPersistent(profile());
+  try {
+    const { page, errors } = await open(context);
+    const run = cell(page, "training");
+    const reward = (text: string): Promise<void> =>
+      rewrite(page, "reward", `export const reward = defineReward.step((s, a, next) => ${text});`);
+    const newest = async (): Promise<StoredRun> => (await storedRuns(page))[0]!;
+
+    // A reward that is a number until some cart is far out: not before the policy holds its pole for a while.
+    await reward("1 + 0 * Math.sqrt(0.7 - Math.abs(next.x))");
+    await rewrite(page, "training", training(60, 1, "cpu"));
+    await run.getByRole("button", { name: "Run training" }).click();
+    await run
+      .getByText(
+        /rewardMean became NaN in update \d+.*reward of NaN: environment \d, action [01] in the state x/,
+      )
+      .first()
+      .waitFor({ timeout: 60_000 });
+    const broken = await newest();
+    expect(broken.status).toBe("failed");
+    await run.getByRole("button", { name: `Back to update ${broken.update}` }).click();
+    await run.getByRole("button", { name: "Resume" }).waitFor();
+    expect(await newest()).toMatchObject({
+      status: "paused",
+      update: broken.update,
+      weights: broken.weights,
+    });
+    await run.getByRole("button", { name: "Stop", exact: true }).click();
+
+    // A whole run, and what there is beside its return.
+    await reward("1 - 0.1 * Math.abs(next.x)");
+    await rewrite(page, "training", training(8, 3, "cpu"));
+    await run.getByRole("button", { name: "Run training" }).click();
+    const whole = await until(newest, (it) => it.status === "succeeded", "the whole run");
+    for (const name of [
+      "entropy",
+      "approximate KL",
+      "clip fraction",
+      "explained variance",
+      "gradient norm",
+    ]) {
+      await run.getByRole("button", { name: new RegExp(`^${name} -?[\\d.]+`) }).waitFor();
+    }
+    await run.getByRole("button", { name: /^steps per second [\d.,]+/ }).click();
+    await run.getByText(/^Steps per second [\d.,]+ at first/).waitFor();
+    await run.getByText("Settings, figures and earlier runs").click();
+    const term = run.getByRole("button", { name: "gamma", exact: true });
+    await term.hover();
+    await run.getByRole("tooltip").getByText("Discount: what a reward is worth one step later.").waitFor();
+    await page.mouse.move(0, 0);
+    await run.getByRole("tooltip").waitFor({ state: "detached" });
+    await term.focus();
+    await run.getByRole("tooltip").getByText("Sutton and Barto 2018, section 3.3").waitFor();
+    await page.keyboard.press("Escape");
+
+    // Its policy is a module that runs anywhere; its checkpoint is another run's beginning.
+    const save = async (button: string): Promise<string> => {
+      const download = page.waitForEvent("download");
+      await run.getByRole("button", { name: button }).click();
+      const path = join(profile(), (await download).suggestedFilename());
+      await (await download).saveAs(path);
+      return path;
+    };
+    const policy = (await import(await save("Export policy"))) as { act: (observation: number[]) => number };
+    expect([0, 1]).toContain(policy.act([0, 0, 0.1, 0]));
+    const checkpoint = await save("Save checkpoint");
+    expect(checkpoint).toMatch(/\.safetensors$/);
+    await run.getByLabel("Checkpoint file").setInputFiles(checkpoint);
+    await run.getByText("Loaded from a file, as it was after 8 updates.").waitFor();
+    expect(await newest()).toMatchObject({ update: 8, weights: whole.weights });
+
+    // The link opens a notebook that does it again, to the bit.
+    await run.getByRole("button", { name: "Link to this run" }).click();
+    const href = await run
+      .getByRole("link", { name: "A notebook that repeats this run" })
+      .getAttribute("href");
+    await page.goto("about:blank");
+    await page.goto(href!);
+    await page.getByRole("button", { name: "Run this notebook" }).click();
+    await run.getByRole("button", { name: "Run training" }).click();
+    const repeated = await until(
+      newest,
+      (it) => it.id !== whole.id && it.status === "succeeded" && it.segments > 0,
+      "the repeated run",
+    );
+    expect(repeated.weights).toBe(whole.weights);
+    expect(errors).toEqual([]);
+  } finally {
+    await context.close();
+  }
+}, 240_000);

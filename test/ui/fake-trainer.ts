@@ -188,6 +188,7 @@ class SimulatedRun extends FakeRun {
       optimizerSteps: 20,
       episodeCost: NaN,
       multiplier: NaN,
+      stepsPerSecond: this.perSecond,
     });
     this.run = { ...this.run, update, step, metrics: this.curve.summary() };
     if (update % 16 === 0 || update === this.run.updates) this.#evaluate(noise * 0.7);
@@ -330,6 +331,12 @@ export class FakeTrainer implements TrainerApi {
   unwatch(watch: number): Promise<void> {
     for (const run of this.stored.values()) run.listeners.delete(watch);
     return Promise.resolve();
+  }
+  goBack(id: string): Promise<Reply<void>> {
+    return this.pause(id);
+  }
+  loadCheckpoint(id: string): Promise<Reply<string>> {
+    return Promise.resolve({ ok: true, value: id });
   }
   rollouts(query: RolloutQuery): Promise<Reply<Rollout[]>> {
     const made = this.#agentic(query.runId)?.made.map(({ rollout }) => rollout) ?? [];
