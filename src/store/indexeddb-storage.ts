@@ -18,6 +18,7 @@ import {
   type Tables,
   type TransactionOptions,
 } from "./storage.ts";
+import { turnLog } from "./turn-log.ts";
 
 export interface IndexedDbOptions {
   /** How long another tab may take to let go of an older schema, milliseconds; default 3000. */
@@ -195,6 +196,7 @@ export class IndexedDbStorage implements Storage {
       }).then((database) => {
         if (late || this.#closed) database.close();
         if (this.#closed) reject(new StorageFailure("closed", "The store was closed."));
+        else if (!late) turnLog(this.#name, database);
         resolve(database);
       }, reject);
     });

@@ -1,6 +1,14 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type Browser } from "playwright-core";
@@ -68,6 +76,13 @@ export interface KillRecord {
   readonly diskBytes: number;
 }
 
+export interface KillOptions {
+  /** After each look at what was left behind; rounds count from 1. */
+  readonly progress?: (record: KillRecord, round: number) => void;
+  /** Between a kill and the next start. */
+  readonly afterKill?: (round: number, profile: string) => void;
+}
+
 const reached = (found: Progress | undefined, acknowledged: Progress): boolean =>
   found !== undefined &&
   (found.run > acknowledged.run || (found.run === acknowledged.run && found.update >= acknowledged.update));
@@ -79,7 +94,7 @@ const reached = (found: Progress | undefined, acknowledged: Progress): boolean =
 export async function killRounds(
   kills: number,
   writers: readonly string[],
-  progress: (record: KillRecord, round: number) => void = () => undefined,
+  options: KillOptions = {},
 ): Promise<KillRecord[]> {
   const server = await servePage();
   const profile = mkdtempSync(join(tmpdir(), "fulgurite-profile-"));
@@ -101,7 +116,7 @@ export async function killRounds(
           const diskBytes = bytesOnDisk(profile);
           const record = { after, acknowledged, found: found.progress, openMilliseconds, bytes, diskBytes };
           records.push(record);
-          progress(record, round);
+          options.progress?.(record, round);
         }
         if (round === kills) break;
         acknowledged = { ...acknowledged };
@@ -135,10 +150,33 @@ export async function killRounds(
         await kill(child);
         await browser.close().catch(() => undefined);
       }
+      options.afterKill?.(round + 1, profile);
     }
   } finally {
     await server.close();
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   }
   return records;
+}
+
+/** The IndexedDB logs of a profile, LevelDB's, newest last. */
+const logsOf = (profile: string): string[] =>
+  readdirSync(profile, { recursive: true, encoding: "utf8" })
+    .filter((file) => /indexeddb\.leveldb\/\d+\.log$/.test(file))
+    .sort()
+    .map((file) => join(profile, file));
+
+/**
+ * What a kill in the middle of a write leaves at the end of LevelDB's log: a record's head that promises more than follows. The
+ * next start passes over it, appends behind it, and the start after that cannot read past it.
+ */
+export function tearLog(profile: string): void {
+  const log = logsOf(profile).at(-1)!;
+  const record = Buffer.alloc(7 + 20);
+  record.writeUInt16LE(300, 4);
+  record.writeUInt8(1, 6);
+  const left = 32_768 - (statSync(log).size % 32_768);
+  // A record does not cross the end of a block.
+  appendFileSync(log, left < 400 ? Buffer.alloc(left) : record);
+  if (left < 400) appendFileSync(log, record);
 }

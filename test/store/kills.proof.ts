@@ -12,8 +12,10 @@ const spansBy = ({ found }: KillRecord): number =>
 
 test(`${kills} kills of Chromium while two tabs write: nothing acknowledged lost, no orphan grows`, async () => {
   const began = performance.now();
-  const records = await killRounds(kills, ["a", "b"], (record, round) => {
-    if (round % 10 === 0) console.log(`${round} kills: ${JSON.stringify(record)}`);
+  const records = await killRounds(kills, ["a", "b"], {
+    progress: (record, round) => {
+      if (round % 10 === 0) console.log(`${round} kills: ${JSON.stringify(record)}`);
+    },
   });
   const disk = records.map(({ diskBytes }) => diskBytes);
   const open = ascending(records.map(({ openMilliseconds }) => Math.round(openMilliseconds)));
