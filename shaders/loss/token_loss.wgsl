@@ -5,7 +5,7 @@
 // The token loss and its gradient by the logits, which take their place; thread per prediction. Meaning and sources:
 // src/kernels/token-objective.ts. TRAIN false: only log-probability and entropy.
 
-// Per prediction: (row, id, weight, advantage), (old log-probability, importance, ., .); floats by their bits.
+// Per prediction: (row, id, weight, advantage), (old log-probability, importance, reference log-probability, .); floats by their bits.
 @group(0) @binding(PREDICTIONS_BINDING) var<storage, read> predictions: array<vec4u>;
 @group(0) @binding(ALLOWED_BINDING) var<storage, read> allowed: array<u32>;
 #if TRAIN
@@ -65,32 +65,57 @@ fn main(
   var slope = -advantage;
   var kl = 0.0;
   var clipped = 0.0;
-  var bonus = 0.0;
-  if (batch.policy == 1u) {
-    bonus = batch.entropy_coefficient;
+  let bonus = batch.entropy_coefficient;
+  if (batch.objective != 0u) {
     let raw = log_probability - tail.x;
     let log_ratio = clamp(raw, -20.0, 20.0);
+    let inside = select(0.0, 1.0, raw == log_ratio);
     let ratio = math_exp(log_ratio);
-    let unclipped = -advantage * ratio;
-    let bound = -advantage * clamp(ratio, 1.0 - batch.clip_low, 1.0 + batch.clip_high);
-    loss = max(unclipped, bound);
-    slope = unclipped;
-    if (bound > unclipped) {
-      clipped = 1.0;
-      slope = 0.0;
-    }
-    if (raw != log_ratio) {
-      slope = 0.0;
-    }
-    let limit = -advantage * batch.dual_clip;
-    if (batch.dual_clip > 0.0 && advantage < 0.0 && loss > limit) {
-      loss = limit;
-      slope = 0.0;
-    }
+    let clipped_ratio = clamp(ratio, 1.0 - batch.clip_low, 1.0 + batch.clip_high);
     kl = (ratio - 1.0) - log_ratio;
+    if (batch.objective == 1u) {
+      let unclipped = -advantage * ratio;
+      let bound = -advantage * clipped_ratio;
+      loss = max(unclipped, bound);
+      slope = unclipped * inside;
+      if (bound > unclipped) {
+        clipped = 1.0;
+        slope = 0.0;
+      }
+      let limit = -advantage * batch.dual_clip;
+      if (batch.dual_clip > 0.0 && advantage < 0.0 && loss > limit) {
+        loss = limit;
+        slope = 0.0;
+      }
+    } else if (batch.objective == 2u) {
+      slope = -advantage * clipped_ratio;
+      loss = slope * log_probability;
+      clipped = select(0.0, 1.0, clipped_ratio != ratio);
+    } else {
+      let tau = select(batch.gate_negative, batch.gate_positive, advantage > 0.0);
+      let gate = 1.0 / (1.0 + math_exp(-tau * (ratio - 1.0)));
+      loss = -advantage * 4.0 * gate / tau;
+      slope = -advantage * 4.0 * gate * (1.0 - gate) * ratio * inside;
+    }
   }
   loss *= importance;
   slope *= importance;
+  if (batch.kl_coefficient != 0.0) {
+    let raw = log_probability - tail.z;
+    let d = clamp(raw, -20.0, 20.0);
+    var value = d;
+    var towards = 1.0;
+    if (batch.estimator == 1u) {
+      value = 0.5 * d * d;
+      towards = d;
+    } else if (batch.estimator >= 2u) {
+      let inverse = math_exp(-d);
+      value = (inverse - 1.0) + d;
+      towards = select(d, 1.0 - inverse, batch.estimator == 2u);
+    }
+    loss += batch.kl_coefficient * value;
+    slope += batch.kl_coefficient * towards * select(0.0, 1.0, raw == d);
+  }
   terms[row] = weight * vec4f(loss - bonus * entropy, entropy, kl, clipped);
   var projection = 0.0;
   for (var k = 0u; k < LOGITS_WIDTH; k++) {

@@ -10,13 +10,18 @@ struct Batch {
   layer: u32,
   // 1: add to the gradient of the micro-batches before.
   accumulate: u32,
-  // 1: clipped policy surrogate with entropy bonus; 0: likelihood.
-  policy: u32,
+  // Kind and KL estimator by src/kernels/token-objective.ts: 0 likelihood, 1 policy, 2 cispo, 3 sapo; 0 k1, 1 k2, 2 k3, 3 k3+.
+  objective: u32,
+  estimator: u32,
   clip_low: f32,
   clip_high: f32,
   // 0: none.
   dual_clip: f32,
   entropy_coefficient: f32,
+  gate_positive: f32,
+  gate_negative: f32,
+  // 0: no KL term.
+  kl_coefficient: f32,
 }
 
 @group(0) @binding(0) var<uniform> batch: Batch;

@@ -1,8 +1,25 @@
 import { SLOT_BYTES } from "../gpu/plan.ts";
 
 /** Fields of `struct Batch` in shaders/transformer/batch.wgsl, in order. */
-const integers = ["tokens", "predictions", "first", "step", "layer", "accumulate", "policy"] as const;
-const floats = ["clipLow", "clipHigh", "dualClip", "entropyCoefficient"] as const;
+const integers = [
+  "tokens",
+  "predictions",
+  "first",
+  "step",
+  "layer",
+  "accumulate",
+  "objective",
+  "estimator",
+] as const;
+const floats = [
+  "clipLow",
+  "clipHigh",
+  "dualClip",
+  "entropyCoefficient",
+  "gatePositive",
+  "gateNegative",
+  "klCoefficient",
+] as const;
 
 export type BatchField = (typeof integers)[number] | (typeof floats)[number];
 

@@ -7,7 +7,7 @@ import { adamW, gradientNorm } from "./cpu-optimizer.ts";
 import { scoreRows, trainRows } from "./cpu-training.ts";
 import { CpuTransformer } from "./cpu-transformer.ts";
 import { MacrotaskTurns } from "./macrotask.ts";
-import { checkRequest, checkRows, checkShape, checkState } from "./requests.ts";
+import { checkRequest, checkRows, checkShape, checkState, checkStep } from "./requests.ts";
 import type {
   GenerateRequest,
   Generation,
@@ -133,7 +133,7 @@ class CpuLanguageEngine implements LanguageEngine {
   }
 
   async step(rows: TokenRows, config: TokenLossConfig): Promise<TokenStepMetrics> {
-    checkRows(rows, this.shape);
+    checkStep(rows, this.shape, config);
     return this.#alone(() => {
       const sums = trainRows(this.#model, rows, config);
       const { floats } = this.#model.memory;

@@ -60,7 +60,7 @@ export function trainRows(
     (model.gradient >> 2) + model.layout.length - model.layout.trainable,
   );
   const sums = { loss: 0, weight: 0, entropy: 0, kl: 0, clipped: 0, tokens: 0 };
-  const bonus = objective.kind === "policy" ? objective.entropyCoefficient : 0;
+  const bonus = objective.entropyCoefficient;
   forEachBatch(
     model,
     rows,
@@ -87,6 +87,7 @@ export function trainRows(
           rows.advantages[at]!,
           rows.importance[at]!,
           exp,
+          rows.referenceLogProbabilities?.[at],
         );
         sums.loss += weight * (term.loss - bonus * entropies[row]!);
         sums.weight += weight;

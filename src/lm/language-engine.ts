@@ -53,6 +53,8 @@ export interface TokenRows {
   readonly oldLogProbabilities: Float32Array;
   /** Importance weight for stale rows (truncated), 1 where on-policy. */
   readonly importance: Float32Array;
+  /** log-probabilities under the policy that the KL term pulls towards; needed with `TokenLossConfig.kl` alone. */
+  readonly referenceLogProbabilities?: Float32Array;
   /** Ids that were allowed when sampling, or null: the policy's distribution is over them. */
   readonly allowed: Int32Array | null;
 }

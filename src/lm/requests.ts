@@ -2,7 +2,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import { inputIds } from "../kernels/transformer-places.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
 import type { TransformerLayout } from "../nn/transformer-layout.ts";
-import type { GenerateRequest, LanguageState, TokenRows } from "./language-engine.ts";
+import type { GenerateRequest, LanguageState, TokenLossConfig, TokenRows } from "./language-engine.ts";
 
 /** Throws "lm/unsupported-shape" where the CPU engine's vectors of four do not fit. */
 export function checkShape(shape: TransformerShape): void {
@@ -57,6 +57,17 @@ export function checkRequest(request: GenerateRequest, shape: TransformerShape):
       "Use a number from 0 (greedy) on; 1 is the policy itself.",
     );
   }
+}
+
+/** Throws where the rows lack what the loss reads. */
+export function checkStep(rows: TokenRows, shape: TransformerShape, { kl }: TokenLossConfig): void {
+  checkRows(rows, shape);
+  if (!kl || kl.coefficient === 0 || rows.referenceLogProbabilities) return;
+  throw new FulguriteError(
+    "lm/no-reference",
+    "The loss has a KL term, and the rows have no log-probabilities of a reference.",
+    "Score the rows with the reference policy first, or leave `kl` out.",
+  );
 }
 
 /** Throws where rows cannot be trained on or scored by a model of this shape. */

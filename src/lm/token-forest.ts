@@ -15,7 +15,7 @@ export class TokenForest {
   tokens = new Uint32Array(0);
   /** Per token: first token of its unbroken chain, and the token before that chain. */
   runs = new Uint32Array(0);
-  /** Per prediction, sorted by token: token, id, weight, advantage; old log-probability, importance, 0, 0. */
+  /** Per prediction, sorted by token: token, id, weight, advantage; old log-probability, importance, reference, 0. */
   predictions = new Uint32Array(0);
   /** Where each id's tokens begin, [vocabularySize + 1], then the tokens by id. */
   occurrences = new Uint32Array(0);
@@ -146,7 +146,7 @@ export class TokenForest {
       floats[at + 3] = rows.advantages[entry]!;
       floats[at + 4] = rows.oldLogProbabilities[entry]!;
       floats[at + 5] = rows.importance[entry]!;
-      this.predictions[at + 6] = 0;
+      floats[at + 6] = rows.referenceLogProbabilities?.[entry] ?? 0;
       this.predictions[at + 7] = 0;
     }
     this.entries.set(sorted);

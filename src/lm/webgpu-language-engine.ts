@@ -2,7 +2,7 @@ import type { GpuDevice } from "../gpu/device.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { ReadbackRing } from "../gpu/readback.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
-import { checkRequest, checkRows, checkShape, checkState } from "./requests.ts";
+import { checkRequest, checkRows, checkShape, checkState, checkStep } from "./requests.ts";
 import type {
   GenerateRequest,
   Generation,
@@ -116,7 +116,7 @@ class WebGpuLanguageEngine implements LanguageEngine {
   }
 
   async step(rows: TokenRows, config: TokenLossConfig): Promise<TokenStepMetrics> {
-    checkRows(rows, this.shape);
+    checkStep(rows, this.shape, config);
     return this.#inTurn(() => {
       this.#decoder.invalidate();
       return this.#training.step(rows, config, ++this.#optimizerStep);

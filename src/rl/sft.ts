@@ -1,5 +1,4 @@
 import { FulguriteError } from "../gpu/error.ts";
-import type { LearningRateSchedule } from "./learning-rate.ts";
 import { checkWhole, defaultOptimizer, pickOptions, type OptimizerOptions } from "./optimizer-options.ts";
 import type { TokenLossConfig } from "./token-loss-config.ts";
 
@@ -21,7 +20,8 @@ export interface SupervisedPlan {
   /** Updates over which the learning rate rises from 0. */
   readonly warmup: number;
   readonly finalLearningRate: number;
-  readonly schedule: LearningRateSchedule["shape"];
+  /** Way of the learning rate from the warm-up's end to its final value; see `schedule.ts`. */
+  readonly schedule: "linear" | "cosine";
 }
 
 /** Supervised fine-tuning; every field is a resolved number, `sft()` fills the defaults. */

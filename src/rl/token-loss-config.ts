@@ -1,14 +1,27 @@
+import type { TokenObjective } from "../kernels/token-objective.ts";
+
 /** Coefficients of one optimizer step: data, never baked into a plan. */
-export interface TokenLossConfig {
+export interface TokenLossConfig extends TokenObjective {
   /**
-   * "policy": sum w x max(-A r, -A clip(r, 1-low, 1+high)) - entropyCoefficient x sum w H, r = pi/pi_old, log r clamped to +-20;
-   * with dualClip c: for A < 0 bounded by -c A. "likelihood": -sum w x A x log pi (SFT with A = 1, REINFORCE otherwise).
+   * The surrogate of a token, r = pi/pi_old, log r clamped to +-20; the step minimizes the sum of w x surrogate -
+   * entropyCoefficient x w H, w from `TokenRows`, H the entropy of the token's distribution.
+   * - "policy": max(-A r, -A clip(r, 1 - clipLow, 1 + clipHigh)); with dualClip c, for A < 0 bounded by -c A;
+   * - "likelihood": -A log pi (SFT with A = 1, REINFORCE otherwise);
+   * - "cispo": -sg(clip(r, 1 - clipLow, 1 + clipHigh)) A log pi;
+   * - "sapo": -A 4 / tau sigmoid(tau (r - 1)), tau = gate.positive for A > 0, else gate.negative.
    */
-  readonly kind: "policy" | "likelihood";
+  readonly kind: TokenObjective["kind"];
   readonly clipLow: number;
   readonly clipHigh: number;
   readonly dualClip: number | null;
   readonly entropyCoefficient: number;
+  /** Of "sapo"; default 1 and 1.05. */
+  readonly gate?: { readonly positive: number; readonly negative: number };
+  /**
+   * Adds coefficient x estimate of KL(pi || reference) to every token, d = log pi - log reference: k1 d; k2 d^2 / 2;
+   * k3 exp(-d) - 1 + d; k3+ with the value of k3 and the gradient of k2. Rows then need reference log-probabilities.
+   */
+  readonly kl?: NonNullable<TokenObjective["kl"]>;
   readonly learningRate: number;
   readonly betas: readonly [number, number];
   readonly adamEpsilon: number;

@@ -116,7 +116,7 @@ test.each([
     "counts[row]! * rows",
   ],
   ["dual clip is ignored", "(surrogate.dual ?? null)", "null"],
-  ["high and low are swapped", "clipHigh: surrogate.high", "clipHigh: surrogate.low"],
+  ["high and low are swapped", "clipHigh: surrogate.high, dualClip", "clipHigh: surrogate.low, dualClip"],
 ])("a seeded fault is caught: %s", async (_, find, replace) => {
   const faulty = await importMutated<typeof losses>(import.meta.url, "./token-losses.ts", { find, replace });
   expect(() => {

@@ -1,4 +1,4 @@
-import { tokenTerm } from "../kernels/token-objective.ts";
+import { tokenTerm, type TokenObjective } from "../kernels/token-objective.ts";
 
 /**
  * Surrogates of the group-relative family, by the names of their papers. All are per-token values whose gradient
@@ -29,8 +29,8 @@ export interface TokenLossInput {
 
 /**
  * Value of every token's term and its derivative by the token's log-probability, both before the weights of
- * `aggregationWeights`: loss = sum w value, d loss / d log pi = w slope. Masked entries are 0. A surrogate that an
- * engine has no kernel for is trained as "likelihood" with advantages = -slope, given the log-probabilities of `score`.
+ * `aggregationWeights`: loss = sum w value, d loss / d log pi = w slope. Masked entries are 0. GSPO, whose ratio is a
+ * sequence's, is trained as "likelihood" with advantages = -slope, given the log-probabilities of `score`.
  */
 export function tokenLosses(
   surrogate: TokenSurrogate,
@@ -60,34 +60,31 @@ function tokenValue(
   advantage: number,
   sequence: number,
 ): { readonly value: number; readonly slope: number } {
+  const objective = objectiveOf(surrogate);
+  // The sequence's ratio as if this token alone had it: its gradient lands on the token's own log pi.
+  const { loss, slope } =
+    surrogate.name === "gspo"
+      ? tokenTerm(objective, sequence, 0, advantage, 1)
+      : tokenTerm(objective, logProbability, old, advantage, 1);
+  return { value: loss, slope };
+}
+
+/** The kernel's objective of a surrogate: what every engine computes itself, but for the ratio of a sequence. */
+export function objectiveOf(surrogate: TokenSurrogate): TokenObjective {
+  const plain = { clipLow: 0, clipHigh: 0, dualClip: null, entropyCoefficient: 0 };
   switch (surrogate.name) {
     case "reinforce":
-      return { value: -advantage * logProbability, slope: -advantage };
+      return { kind: "likelihood", ...plain };
     case "ppo":
     case "gspo": {
-      const objective = {
-        kind: "policy",
-        clipLow: surrogate.low,
-        clipHigh: surrogate.high,
-        dualClip: surrogate.name === "ppo" ? (surrogate.dual ?? null) : null,
-        entropyCoefficient: 0,
-      } as const;
-      // The sequence's ratio as if this token alone had it: its gradient lands on the token's own log pi.
-      const term =
-        surrogate.name === "ppo"
-          ? tokenTerm(objective, logProbability, old, advantage, 1)
-          : tokenTerm(objective, sequence, 0, advantage, 1);
-      return { value: term.loss, slope: term.slope };
+      const dualClip = surrogate.name === "ppo" ? (surrogate.dual ?? null) : null;
+      return { kind: "policy", ...plain, clipLow: surrogate.low, clipHigh: surrogate.high, dualClip };
     }
-    case "cispo": {
-      const ratio = Math.min(Math.max(Math.exp(logProbability - old), surrogate.low), surrogate.high);
-      return { value: -ratio * advantage * logProbability, slope: -ratio * advantage };
-    }
+    case "cispo":
+      return { kind: "cispo", ...plain, clipLow: 1 - surrogate.low, clipHigh: surrogate.high - 1 };
     case "sapo": {
-      const ratio = Math.exp(logProbability - old);
-      const tau = advantage > 0 ? surrogate.positive : surrogate.negative;
-      const gate = 1 / (1 + Math.exp(-tau * (ratio - 1)));
-      return { value: (-advantage * 4 * gate) / tau, slope: -advantage * 4 * gate * (1 - gate) * ratio };
+      const { positive, negative } = surrogate;
+      return { kind: "sapo", ...plain, gate: { positive, negative } };
     }
   }
 }

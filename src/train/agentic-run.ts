@@ -190,6 +190,7 @@ export class AgenticRun extends RunController {
         await this.#engine!.step(rows, {
           ...this.#job.algorithm.loss,
           kind: "likelihood",
+          entropyCoefficient: 0,
           learningRate: warmStart.learningRate,
         }),
         0,

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { expectClose, golden } from "../../test/support/goldens.ts";
+import { expectClose } from "../../test/support/goldens.ts";
 import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
 import { characterTokenizer } from "../lm/tokenizer.ts";
-import { scheduledLearningRate } from "../rl/learning-rate.ts";
 import { sft } from "../rl/sft.ts";
 import { characterPolicy, policyShape } from "./character-policy.ts";
 import { ExampleOrder } from "./example-order.ts";
@@ -67,14 +66,6 @@ test("every epoch sees every example once, in another order, in batches that fit
   expect(epochs[0]).not.toEqual(epochs[1]);
   const again = new ExampleOrder({ lengths, seed: 3, batchSize: 6, batchTokens: 40 });
   expect(again.batch(9)).toEqual(order.batch(9));
-});
-
-test("lr_schedules: a line, and warm-up with a cosine to a tenth", () => {
-  const g = golden("lr_schedules");
-  const rates = (shape: "linear" | "cosine", final: number, warmup: number, count: number): number[] =>
-    Array.from({ length: count }, (_, i) => scheduledLearningRate({ peak: 1, final, warmup, shape }, i, 10));
-  expectClose(rates("linear", 0, 0, 10), g.output("linear"));
-  expectClose(rates("cosine", 0.1, 3, 11), g.output("warmup_cosine"));
 });
 
 describe("supervised fine-tuning", () => {

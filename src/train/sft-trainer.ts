@@ -1,7 +1,7 @@
 import type { TrainingRow } from "../adapter/training-rows.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { LanguageEngine, TokenStepMetrics } from "../lm/language-engine.ts";
-import { scheduledLearningRate } from "../rl/learning-rate.ts";
+import { scheduleValue } from "../rl/schedule.ts";
 import type { SftConfig } from "../rl/sft.ts";
 import { ExampleOrder } from "./example-order.ts";
 import { packTokenRows } from "./token-rows.ts";
@@ -57,10 +57,10 @@ export class SftTrainer {
   /** Optimizer step number `update`, from 0. */
   async step(update: number): Promise<SftStep> {
     const { engine, config, train, allowed } = this.#options;
-    const { loss, finalLearningRate: final, warmup, schedule: shape, updates } = config;
+    const { loss, finalLearningRate: end, warmup, schedule: shape, updates } = config;
     const rows = this.#order.batch(update).map((index) => train[index]!);
-    const peak = loss.learningRate;
-    const learningRate = scheduledLearningRate({ peak, final, warmup, shape }, update, updates);
+    const start = loss.learningRate;
+    const learningRate = scheduleValue({ start, end, warmup, shape }, update, updates);
     const metrics = await engine.step(pack(rows, allowed), { ...loss, learningRate });
     return { ...metrics, learningRate, epoch: this.#order.epoch(update), examples: rows.length };
   }

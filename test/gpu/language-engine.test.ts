@@ -209,7 +209,7 @@ describe.skipIf(gpu === null)("the WebGPU language engine", () => {
       ["clip_higher", 1, 0.2, 0.28, 0],
       ["dual_clip", 1, 0.2, 0.2, 3],
     ] as const) {
-      batch.set(0, "policy", policy);
+      batch.set(0, "objective", policy);
       batch.set(0, "clipLow", low);
       batch.set(0, "clipHigh", high);
       batch.set(0, "dualClip", dual);

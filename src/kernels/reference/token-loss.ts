@@ -12,11 +12,12 @@ export interface TokenBatch {
   readonly advantages: ArrayLike<number>;
   readonly oldLogProbabilities: ArrayLike<number>;
   readonly importance: ArrayLike<number>;
+  readonly referenceLogProbabilities?: ArrayLike<number>;
   readonly allowed: ArrayLike<number> | null;
 }
 
 export interface TokenLoss {
-  /** sum of w (term - entropyCoefficient x entropy); the entropy counts for "policy" only. */
+  /** sum of w (term - entropyCoefficient x entropy). */
   readonly loss: number;
   /** Weighted means over the tokens with weight > 0. */
   readonly entropy: number;
@@ -68,8 +69,10 @@ export function tokenLoss(
         batch.oldLogProbabilities[at + t]!,
         batch.advantages[at + t]!,
         batch.importance[at + t]!,
+        Math.exp,
+        batch.referenceLogProbabilities?.[at + t],
       );
-      const bonus = objective.kind === "policy" ? objective.entropyCoefficient : 0;
+      const bonus = objective.entropyCoefficient;
       loss += weight * (term.loss - bonus * policy.entropy);
       total += weight;
       entropy += weight * policy.entropy;
