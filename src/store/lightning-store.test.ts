@@ -1,6 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { agenticContract } from "../../test/store/agentic-contract.ts";
 import { contract, expectCode, makeRun, updates } from "../../test/store/contract.ts";
+import golden3 from "../../test/fixtures/store-version-3.json";
+import golden4 from "../../test/fixtures/store-version-4.json";
+import { checkGolden, makeGolden } from "../../test/store/golden-content.ts";
+import { decodeGolden, encodeGolden } from "../../test/store/golden-json.ts";
 import { queueContract } from "../../test/store/queue-contract.ts";
 import { upkeepContract } from "../../test/store/upkeep-contract.ts";
 import { checkMigrated, version1Tables } from "../../test/store/version-1.ts";
@@ -8,8 +12,8 @@ import { checkMigratedFrom2, version2Tables } from "../../test/store/version-2.t
 import { crc32 } from "./crc32.ts";
 import { xxh32 } from "./xxh32.ts";
 import { TransactionalStore } from "./lightning-store.ts";
-import { MemoryStorage } from "./memory-storage.ts";
-import { StorageFailure, type Storage, type StorageFailureKind } from "./storage.ts";
+import { MemoryStorage, type StoredTables } from "./memory-storage.ts";
+import { schemaVersion, StorageFailure, type Storage, type StorageFailureKind } from "./storage.ts";
 
 describe("the store over memory", () => {
   for (const [name, run] of Object.entries({
@@ -31,6 +35,17 @@ test("version 1 is brought up to date, and nothing of it is lost", async () => {
 
 test("version 2 is brought up to date, and nothing of it is lost", async () => {
   await checkMigratedFrom2(new MemoryStorage(version2Tables));
+});
+
+test("version 3 is brought up to date, and nothing of it is lost", async () => {
+  await checkGolden(new MemoryStorage(decodeGolden(golden3.tables) as StoredTables), golden3);
+});
+
+test("this version writes what its golden file has: where it does not, the schema needs a new number", async () => {
+  const { schemaVersion: written, tables, expected } = golden4;
+  expect(written).toBe(schemaVersion);
+  expect(JSON.parse(encodeGolden(await makeGolden()))).toEqual({ tables, expected });
+  await checkGolden(new MemoryStorage(decodeGolden(tables) as StoredTables), golden4);
 });
 
 /** Fails as told, before or after the transaction took effect. */

@@ -39,6 +39,9 @@ const steps: Readonly<Record<number, (transaction: StorageTransaction) => Promis
       transaction.put("bookkeeping", key, { ...book, statistics, named: false });
     }
   },
+  // Version 4 has segments that were joined, which say where they stand, and versions of resources that went: older rows
+  // lack nothing.
+  3: () => Promise.resolve(),
 };
 
 /** Brings the rows of an older version up to `schemaVersion`, in the transaction that opens the store. */

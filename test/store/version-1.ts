@@ -4,23 +4,9 @@ import { schemaVersion, type Storage } from "../../src/store/storage.ts";
 import golden from "../fixtures/store-version-1.json";
 import { agenticUpdate } from "./agentic-batch.ts";
 import { expectSame, makeRun } from "./contract.ts";
+import { decodeGolden } from "./golden-json.ts";
 
 // The fixture was written by version 1 of the store (commit 6a1552f): all of its tables, and what it read from them.
-
-const arrays = { Float32Array, Float64Array, Int32Array, Uint32Array, Uint8Array };
-
-/** JSON with `$type` for typed arrays and for numbers that JSON does not have. */
-export function decodeGolden(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(decodeGolden);
-  if (typeof value !== "object" || value === null) return value;
-  const { $type, base64, text } = value as { $type?: string; base64?: string; text?: string };
-  if ($type === "number") return Number(text);
-  if ($type !== undefined) {
-    const bytes = Uint8Array.from(atob(base64!), (character) => character.charCodeAt(0));
-    return new arrays[$type as keyof typeof arrays](bytes.buffer);
-  }
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, decodeGolden(inner)]));
-}
 
 export const version1Tables = decodeGolden(golden.tables) as StoredTables;
 

@@ -4,7 +4,7 @@ import { schemaVersion, type Storage } from "../../src/store/storage.ts";
 import golden from "../fixtures/store-version-2.json";
 import { agenticUpdate, makeRollout } from "./agentic-batch.ts";
 import { expectSame } from "./contract.ts";
-import { decodeGolden } from "./version-1.ts";
+import { decodeGolden } from "./golden-json.ts";
 
 // The fixture was written by version 2 of the store (commit f63c75b): all of its tables, and what it read from them.
 
