@@ -1,12 +1,13 @@
 import { FulguriteError, type ErrorData } from "../gpu/error.ts";
+import { loadSandboxed, type FramePage } from "../runner/sandboxed-frame.ts";
 import { isIsolated, type Isolation } from "./isolation.ts";
 import type { KernelLink } from "./kernel-link.ts";
 import { readKernelMessage, type HostMessage, type KernelMessage } from "./protocol.ts";
 import * as read from "./validate.ts";
 
 export interface SandboxOptions {
-  /** Address of kernel.html, or its text where the page is one file. */
-  readonly page: { readonly url: string } | { readonly html: string };
+  /** kernel.html. */
+  readonly page: FramePage;
   /** Where the hidden frame goes; default the body. */
   readonly parent?: HTMLElement;
 }
@@ -60,7 +61,8 @@ class Sandbox implements KernelLink {
   #spare: Promise<MessagePort> | null = null;
   readonly #pinger: ReturnType<typeof setInterval>;
   #sequence = 0;
-  #unanswered: number | null = null;
+  /** Seconds without an answer. Counted, not timed: a machine that slept must not look like a kernel that hangs. */
+  #unanswered = 0;
   #allowance = MESSAGE_BURST;
   #allowanceTime = 0;
 
@@ -74,7 +76,7 @@ class Sandbox implements KernelLink {
   }
 
   get silence(): number {
-    return this.#unanswered === null ? 0 : performance.now() - this.#unanswered;
+    return this.#unanswered * PING_INTERVAL_MS;
   }
 
   send(message: HostMessage): void {
@@ -129,7 +131,7 @@ class Sandbox implements KernelLink {
   #closePort(): void {
     this.#port?.close();
     this.#port = null;
-    this.#unanswered = null;
+    this.#unanswered = 0;
     this.#allowance = MESSAGE_BURST;
   }
 
@@ -166,7 +168,7 @@ class Sandbox implements KernelLink {
     }
     const message: KernelMessage | null = readKernelMessage(data);
     if (message?.kind === "pong") {
-      if (message.sequence === this.#sequence) this.#unanswered = null;
+      if (message.sequence === this.#sequence) this.#unanswered = 0;
     } else if (message) {
       this.onMessage?.(message);
     }
@@ -178,9 +180,8 @@ class Sandbox implements KernelLink {
       this.#loseFrame();
       return;
     }
-    if (!this.#port || this.#unanswered !== null) return;
-    this.#unanswered = performance.now();
-    this.send({ kind: "ping", sequence: ++this.#sequence });
+    if (!this.#port) return;
+    if (this.#unanswered++ === 0) this.send({ kind: "ping", sequence: ++this.#sequence });
   }
 
   #loseFrame(): void {
@@ -202,7 +203,7 @@ class Frame {
   readonly #element: HTMLIFrameElement;
   readonly #control: MessagePort;
   #source: string | null;
-  #unanswered: number | null = null;
+  #unanswered = 0;
   #onFailed: ((error: FulguriteError) => void) | null = null;
   /** Its process ended. */
   onLost: (() => void) | null = null;
@@ -218,7 +219,7 @@ class Frame {
       } catch {
         return;
       }
-      if (message.kind === "pong") this.#unanswered = null;
+      if (message.kind === "pong") this.#unanswered = 0;
       else this.#onFailed?.(notStarted(message.message));
     };
     // Where the browser says that the other side is gone, nobody needs to wait for the heart to stop.
@@ -227,23 +228,14 @@ class Frame {
 
   static async open(page: SandboxOptions["page"], source: string, parent: HTMLElement): Promise<Frame> {
     const element = document.createElement("iframe");
-    element.sandbox.add("allow-scripts");
     element.title = "Notebook kernel";
     element.tabIndex = -1;
     element.setAttribute("aria-hidden", "true");
     // Not `display: none`: browsers stop timers and frames of such documents.
     element.style.cssText =
       "position: fixed; width: 1px; height: 1px; border: 0; opacity: 0; pointer-events: none; inset: auto 0 0 auto";
-    if ("url" in page) element.src = page.url;
-    else element.srcdoc = page.html;
-    const loaded = new Promise<void>((resolve) => {
-      element.addEventListener("load", () => {
-        resolve();
-      });
-    });
-    parent.append(element);
     try {
-      await within(START_LIMIT_MS, loaded);
+      await within(START_LIMIT_MS, loadSandboxed(element, page, parent));
     } catch (error) {
       element.remove();
       throw error;
@@ -273,12 +265,10 @@ class Frame {
     this.#control.postMessage({ kind: "terminate" });
   }
 
-  /** Asks for a sign of life; returns the milliseconds since the first ask that is still unanswered. */
+  /** Asks for a sign of life, once a second; returns the milliseconds for which it has been missed. */
   ping(): number {
-    if (this.#unanswered !== null) return performance.now() - this.#unanswered;
-    this.#unanswered = performance.now();
-    this.#control.postMessage({ kind: "ping" });
-    return 0;
+    if (this.#unanswered === 0) this.#control.postMessage({ kind: "ping" });
+    return this.#unanswered++ * PING_INTERVAL_MS;
   }
 
   dispose(): void {

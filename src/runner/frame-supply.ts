@@ -1,12 +1,11 @@
 import { measure } from "./measure.ts";
+import { loadSandboxed, type FramePage } from "./sandboxed-frame.ts";
 import type { FrameDemand, FrameSupply } from "./protocol.ts";
 import { runnerFrame } from "./runner-frame.ts";
 
 export interface FrameSupplyOptions {
-  /** Address of runner.html, which runs the script that its parent hands it and nothing else. */
-  readonly url?: string | URL;
-  /** Its text, in its place, where the page is one file. */
-  readonly html?: string;
+  /** runner.html, which runs the script that its parent hands it and nothing else. */
+  readonly page: FramePage;
   /** Where the frames go; default the body. They show nothing. */
   readonly container?: HTMLElement;
 }
@@ -21,22 +20,19 @@ export function supplyFrames(port: MessagePort, options: FrameSupplyOptions): ()
 
   function open(frame: number): void {
     const element = document.createElement("iframe");
-    element.setAttribute("sandbox", "allow-scripts");
     element.hidden = true;
     element.ariaHidden = "true";
-    element.onload = () => {
+    const hand = (): void => {
+      if (frames.get(frame) !== element) return;
       const { port1, port2 } = new MessageChannel();
       // An opaque origin has no name: the frame cannot be addressed but by "*".
       element.contentWindow?.postMessage(script, "*", [port2]);
       port.postMessage({ kind: "opened", frame } satisfies FrameSupply, [port1]);
     };
-    element.onerror = () => {
-      port.postMessage({ kind: "failed", frame, message: "runner.html did not load" } satisfies FrameSupply);
-    };
-    if (options.html === undefined) element.src = String(options.url);
-    else element.srcdoc = options.html;
     frames.set(frame, element);
-    (options.container ?? document.body).append(element);
+    loadSandboxed(element, options.page, options.container ?? document.body).then(hand, () => {
+      port.postMessage({ kind: "failed", frame, message: "runner.html did not load" } satisfies FrameSupply);
+    });
   }
 
   function close(frame: number): void {

@@ -37,7 +37,7 @@ worker.addEventListener("error", (event) => {
 });
 
 const runners = new MessageChannel();
-supplyFrames(runners.port1, { url: new URL("runner.html", document.baseURI) });
+supplyFrames(runners.port1, { page: { url: new URL("runner.html", document.baseURI) } });
 trainer.provideFrames(runners.port2).catch(report);
 trainer.providePackages(loadPackage).catch(report);
 

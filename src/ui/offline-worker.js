@@ -1,6 +1,7 @@
 /* The service worker; `offline.vite.ts` writes the version and the files of the build into it. */
 const VERSION = "__VERSION__";
 const FILES = "__FILES__";
+const FRAMES = /\/(?:kernel|runner)\.html$/;
 const CACHE = `fulgurite/${VERSION}`;
 
 self.addEventListener("install", (event) => {
@@ -31,8 +32,21 @@ self.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
   if (request.method !== "GET" || !url.href.startsWith(self.registration.scope)) return;
-  event.respondWith(request.mode === "navigate" ? page(request) : file(request));
+  if (request.mode !== "navigate") event.respondWith(file(request));
+  else event.respondWith(FRAMES.test(url.pathname) ? framed(request) : page(request));
 });
+
+/**
+ * The pages of the sandboxed frames: whatever the frame says, their origin is opaque. Their own policies, which stand in
+ * their text, hold beside this one.
+ */
+async function framed(request) {
+  const answer = await page(request);
+  const headers = new Headers(answer.headers);
+  headers.append("content-security-policy", "sandbox allow-scripts");
+  const { status, statusText } = answer;
+  return status === 0 ? answer : new Response(answer.body, { status, statusText, headers });
+}
 
 /** The page itself: the newest there is, and the kept one without a network. */
 async function page(request) {

@@ -53,7 +53,7 @@ async function start(): Promise<void> {
   const address = URL.createObjectURL(new Blob([await unpacked(parts.trainer)], { type: "text/javascript" }));
   const trainer = new TrainerClient(Comlink.wrap<TrainerApi>(new Worker(address)) as unknown as TrainerApi);
   const runners = new MessageChannel();
-  supplyFrames(runners.port1, { html: parts.runnerPage });
+  supplyFrames(runners.port1, { page: { html: parts.runnerPage } });
   void trainer.provideFrames(runners.port2);
 
   const loadPackage: LoadPackage = async (name) =>

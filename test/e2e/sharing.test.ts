@@ -142,4 +142,26 @@ test("after the first visit the page opens without a network, with what was reco
   await page.reload();
   await page.getByRole("heading", { name: "Balance a pole" }).waitFor();
   await cell(page, "training").getByRole("figure").first().waitFor();
-}, 60_000);
+
+  // Cells, what they import, and agents in workers: all of it from what was kept.
+  await page.getByRole("button", { name: /^Notebook: / }).click();
+  await page.getByRole("button", { name: "Empty" }).click();
+  await cell(page, "first").focus();
+  await page.keyboard.press("Enter");
+  await cell(page, "first").locator(".cm-content").waitFor();
+  await page.keyboard.insertText(`import initSqlJs from "sql.js";
+const ask = async (query) => new (await initSqlJs()).Database().exec(query)[0].values[0][0];
+const agent = defineAgent("echo", async (word, { llm }) => (await llm.chat(word)) + (await ask("select '!'")));
+const reward = defineReward(async (word, answer) => (answer.endsWith("!") ? await ask("select 0.25") : 0));
+await train({
+  agent,
+  reward,
+  tasks: { train: ["a", "b"], heldOut: ["ab"] },
+  policy: characterPolicy({ alphabet: "ab", width: 16, layers: 1, heads: 2, maxLength: 8 }),
+  algorithm: grpo({ updates: 1, groupSize: 2, groups: 2, maxTokens: 2 }),
+  engine: "cpu",
+});`);
+  await page.keyboard.press("Control+Enter");
+  await cell(page, "first").getByText("Finished").waitFor({ timeout: 60_000 });
+  await cell(page, "first").getByText("mean reward 0.25 now").waitFor();
+}, 90_000);

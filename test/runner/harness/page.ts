@@ -5,7 +5,7 @@ const [scenario, report] = decodeURIComponent(location.hash.slice(1)).split("@")
 const worker = new Worker(new URL("./trainer.worker.ts", import.meta.url), { type: "module" });
 const { port1, port2 } = new MessageChannel();
 supplyFrames(port1, {
-  url: new URL(scenario === "missing" ? "./missing.html" : "./runner.html", document.baseURI),
+  page: { url: new URL(scenario === "missing" ? "./missing.html" : "./runner.html", document.baseURI) },
 });
 const send = (value: unknown): void => {
   void fetch(report, { method: "POST", mode: "no-cors", body: JSON.stringify(value) });
