@@ -6,6 +6,7 @@ export type {
   FailureReason,
   RunnerClock,
 } from "./agent-host.ts";
+export { awakeClock, type AwakeClock } from "./awake-clock.ts";
 export type { AgentSource, CodeSource, RewardSource } from "./agent-source.ts";
 export { createFrameAgentHost, type FrameAgentHostOptions } from "./frame-agent-host.ts";
 export { FramePool, type FramePoolOptions } from "./frame-pool.ts";

@@ -16,6 +16,8 @@ export interface RunControllerOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly onEvent: (event: RunEvent) => void;
+  /** Milliseconds, so far, for which the machine slept or the tab was frozen; default never. */
+  readonly slept?: () => number;
 }
 
 /** Said by an engine that was taken though there is an adapter. */
@@ -64,11 +66,13 @@ export abstract class RunController {
   /** When updates were finished lately, for the rate; empty after a pause. */
   #marks: { readonly time: number; readonly update: number }[] = [];
   #activeSince: number | null = null;
+  #slept = 0;
   #lastEpisode: EpisodeReplay | null = null;
 
   constructor(run: Run, options: RunControllerOptions) {
     this.current = run;
     this.options = options;
+    this.#slept = options.slept?.() ?? 0;
   }
 
   /** Opens a device on the last saved state, or a fresh one; null before and after. */
@@ -235,6 +239,7 @@ export abstract class RunController {
       if (this.current.status !== "running" && (await this.#survive(this.#commit("running")))) continue;
       this.enter("training");
       if (await this.#survive(this.advance())) continue;
+      this.#leaveOutSleep();
       if (now() - this.#lastCommitAt >= COMMIT_INTERVAL_MS) {
         this.enter("saving");
         if (await this.#survive(this.#commit("running"))) continue;
@@ -242,6 +247,20 @@ export abstract class RunController {
       this.#mark();
       this.emit();
     }
+  }
+
+  /** What nobody computed in counts neither for the rate nor for the time that training took, and the run says so. */
+  #leaveOutSleep(): void {
+    const slept = this.options.slept?.() ?? 0;
+    const gap = slept - this.#slept;
+    if (gap <= 0) return;
+    this.#slept = slept;
+    if (this.#activeSince !== null) this.#activeSince += gap;
+    this.#marks = [];
+    this.current = {
+      ...this.current,
+      reason: `The machine slept for ${duration(gap)}, or the browser froze the tab: the run went on where it was.`,
+    };
   }
 
   /** Awaits `work`; on a lost device opens a new one at the last saved state and returns true. */
@@ -349,4 +368,9 @@ export abstract class RunController {
     if (!first || !last || last.update - first.update < 3) return null;
     return (last.time - first.time) / (last.update - first.update);
   }
+}
+
+function duration(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1000);
+  return seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 }

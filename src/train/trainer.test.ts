@@ -88,6 +88,30 @@ describe("a run", () => {
     expect(events.find((event) => event.kind === "episode")?.episode.environmentReturn).toBeGreaterThan(0);
   });
 
+  test("leaves out of its time what the machine slept, and says so", async () => {
+    let [clock, slept, submitted] = [1e12, 0, 0];
+    const it = trainer({
+      createEngine: async (request) => {
+        const engine = await createCpuEngine(request);
+        const submit = engine.submit.bind(engine);
+        return Object.assign(engine, {
+          submit: () => {
+            if (++submitted === 13) [clock, slept] = [clock + 3_600_000, slept + 3_600_000];
+            return submit();
+          },
+        });
+      },
+      now: () => (clock += 10),
+      slept: () => slept,
+    });
+    const id = await it.start(job(), owner);
+    await it.result(id);
+    const run = (await store.run(id))!;
+    expect(run.activeTime).toBeGreaterThan(0);
+    expect(run.activeTime).toBeLessThan(60_000);
+    expect(run.reason).toMatch(/slept for 60 min/);
+  });
+
   test("left behind by a closed tab goes on to the same bits", async () => {
     const whole = trainer();
     const wholeId = await whole.start(job(), owner);

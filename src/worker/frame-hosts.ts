@@ -1,23 +1,24 @@
 import {
+  awakeClock,
   createFrameAgentHost,
   createFrameRewardHost,
   FramePool,
   withPackages,
   type CodeSource,
   type LoadPackage,
-  type RunnerClock,
 } from "../runner/index.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { AgenticJob } from "../train/job.ts";
 import type { RunHosts } from "../train/rollout-batch.ts";
 
-export const workerClock: RunnerClock = {
+/** Leaves out of all timeouts what the machine slept. */
+export const workerClock = awakeClock({
   now: () => Date.now(),
   setTimeout: (run, milliseconds) => setTimeout(run, milliseconds),
   clearTimeout: (timer) => {
     clearTimeout(timer as number);
   },
-};
+});
 
 let frames: FramePool | null = null;
 

@@ -27,6 +27,7 @@ const ready = openStore({}).then(
       clock: workerClock,
       defer,
       now: () => Date.now(),
+      slept: () => workerClock.slept(),
       randomBytes: (bytes) => crypto.getRandomValues(bytes),
       locks: navigator.locks,
     }),
