@@ -1,3 +1,4 @@
+import type { Run } from "../store/records.ts";
 import type { CellState, CellView } from "../notebook/session-types.ts";
 
 /** A cell's state in the fewest plain words; "" where there is nothing to say. */
@@ -20,10 +21,27 @@ export function stateWords(state: CellState, lazy: boolean): string {
   }
 }
 
-/** How a screen reader names the cell: place, name, kind, state; `live` says what a run of it does. */
-export function cellLabel(cell: CellView, index: number, live: string | null = null): string {
+/** Of a cell that has not run since the page was opened, but that the store has a run of. */
+export function storedWords(status: Run["status"]): string {
+  switch (status) {
+    case "queued":
+    case "running":
+      return "running";
+    case "paused":
+      return "paused";
+    case "succeeded":
+      return "ran before";
+    case "failed":
+      return "failed";
+    case "cancelled":
+      return "stopped";
+  }
+}
+
+/** How a screen reader names the cell: place, name, kind, state; `run` says what its run does or came to. */
+export function cellLabel(cell: CellView, index: number, run: string | null = null): string {
   const kind = { code: "TypeScript", md: "text", test: "test" }[cell.kind];
-  const words = cell.kind === "md" ? "" : (live ?? stateWords(cell.state, cell.lazy));
+  const words = cell.kind === "md" ? "" : (run ?? stateWords(cell.state, cell.lazy));
   return [`Cell ${index + 1}`, cell.id, kind, words].filter((part) => part !== "").join(", ");
 }
 

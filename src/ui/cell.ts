@@ -3,7 +3,7 @@ import { live } from "lit/directives/live.js";
 import type { ErrorData } from "../gpu/error.ts";
 import type { CellView, Output } from "../notebook/session-types.ts";
 import { cellStyles } from "./cell.css.ts";
-import { cellLabel, stateWords } from "./cell-words.ts";
+import { cellLabel, stateWords, storedWords } from "./cell-words.ts";
 import type { Command, CommandTarget } from "./commands.ts";
 import "./code.ts";
 import type { CodeEditEvent, CodeKeyEvent, FulguriteCode } from "./code.ts";
@@ -14,6 +14,7 @@ import { agenticOutputStyles } from "./agentic-outputs.ts";
 import { isWide, outputStyles, outputView } from "./output.ts";
 import { prose } from "./prose.css.ts";
 import "./recorded-run.ts";
+import type { Run } from "../store/records.ts";
 import type { RecordedRun } from "./recorded.ts";
 import { base, buttons } from "./tokens.css.ts";
 import type { TrainerClient } from "./trainer-client.ts";
@@ -54,6 +55,7 @@ export class FulguriteCell extends LitElement {
     trainer: { attribute: false },
     notebook: {},
     storedRun: { attribute: false },
+    storedStatus: { attribute: false },
     live: {},
     refusal: { attribute: false },
     recorded: { attribute: false },
@@ -82,6 +84,7 @@ export class FulguriteCell extends LitElement {
   declare notebook: string;
   /** The newest stored run of this cell, shown until the cell has run by itself. */
   declare storedRun: string | null;
+  declare storedStatus: Run["status"] | null;
   /** What a run of this cell that has not ended does; such a run may have begun before the page was opened. */
   declare live: "running" | "paused" | null;
   /** Why the cell was not run. */
@@ -108,6 +111,7 @@ export class FulguriteCell extends LitElement {
     this.trainer = null;
     this.notebook = "";
     this.storedRun = null;
+    this.storedStatus = null;
     this.live = null;
     this.refusal = null;
     this.recorded = null;
@@ -229,7 +233,7 @@ export class FulguriteCell extends LitElement {
     if (!cell) return nothing;
     return html`<section
       tabindex=${this.active ? 0 : -1}
-      aria-label=${cellLabel(cell, this.index, this.live)}
+      aria-label=${cellLabel(cell, this.index, this.#runWords(cell))}
       aria-busy=${cell.state.kind === "running" || this.live === "running" ? "true" : "false"}
       @focusin=${() => {
         if (!this.active) this.#act("focus");
@@ -274,11 +278,12 @@ export class FulguriteCell extends LitElement {
 
   #program(cell: CellView): TemplateResult {
     const { state } = cell;
-    const words = this.live ?? stateWords(state, cell.lazy);
+    const words = this.#runWords(cell) ?? stateWords(state, cell.lazy);
     const outputs = this.#outputs(cell);
     const busy = state.kind === "running" || state.kind === "queued" || this.live !== null;
     const stale = state.kind === "stale";
     const invites = cell.lazy && !busy && outputs.length === 0;
+    const margin = invites && state.kind === "idle" ? "" : words;
     const context = {
       trainer: this.trainer,
       notebook: this.notebook,
@@ -288,7 +293,7 @@ export class FulguriteCell extends LitElement {
     };
     const ran = outputs.some(({ view }) => view === "run");
     return html`
-      <div class=${this.#marginWords(cell, words, invites) === "" ? "margin silent" : "margin"}>
+      <div class=${margin === "" ? "margin silent" : "margin"}>
         ${
           busy
             ? html`<button
@@ -313,9 +318,7 @@ export class FulguriteCell extends LitElement {
               </button>`
         }
         ${this.#more(cell)}
-        <span class=${`state ${this.live === null ? state.kind : "running"}`}
-          >${this.#marginWords(cell, words, invites)}</span
-        >
+        <span class=${`state ${this.live === null ? state.kind : "running"}`}>${margin}</span>
       </div>
       ${
         this.appView
@@ -365,9 +368,10 @@ export class FulguriteCell extends LitElement {
     `;
   }
 
-  #marginWords(cell: CellView, words: string, invites: boolean): string {
-    if (cell.state.kind !== "idle" || this.live !== null) return words;
-    return invites ? "" : this.storedRun === null ? words : "kept from before";
+  /** What its run does, or where it has not run since, what the stored one came to. */
+  #runWords({ state }: CellView): string | null {
+    if (this.live !== null || state.kind !== "idle" || this.storedStatus === null) return this.live;
+    return storedWords(this.storedStatus);
   }
 
   #outputs(cell: CellView): readonly Output[] {

@@ -12,7 +12,7 @@ export interface Refusal {
 /** What the store knows of a notebook's runs, by cell; the element that it belongs to is drawn again when it changes. */
 export class NotebookRuns implements ReactiveController {
   /** Newest stored run by cell. */
-  stored: ReadonlyMap<string, string> = new Map();
+  stored: ReadonlyMap<string, Run> = new Map();
   /** By cell: its runs that train, or that were paused here. */
   live: ReadonlyMap<string, readonly Run[]> = new Map();
   refusal: Refusal | null = null;
@@ -47,11 +47,11 @@ export class NotebookRuns implements ReactiveController {
   async load(): Promise<void> {
     const notebook = this.#notebook;
     if (notebook === null || !this.#trainer) return;
-    const newest = new Map<string, string>();
+    const newest = new Map<string, Run>();
     const live = new Map<string, Run[]>();
     for (const run of await this.#trainer.runs({ notebook })) {
       if (run.cell === null) continue;
-      if (!newest.has(run.cell)) newest.set(run.cell, run.id);
+      if (!newest.has(run.cell)) newest.set(run.cell, run);
       if (isTraining(run.status)) this.#trained.add(run.id);
       else if (run.status !== "paused" || !this.#trained.has(run.id)) continue;
       live.set(run.cell, [...(live.get(run.cell) ?? []), run]);

@@ -475,7 +475,8 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
               .index=${index}
               .trainer=${this.trainer}
               .notebook=${session.id}
-              .storedRun=${stored.get(cell.id) ?? null}
+              .storedRun=${stored.get(cell.id)?.id ?? null}
+              .storedStatus=${stored.get(cell.id)?.status ?? null}
               .live=${this.#runs.word(cell.id)}
               .refusal=${refusal?.cell === cell.id ? refusal.error : null}
               .recorded=${this.recorded.find(({ cell: recorded }) => recorded === cell.id) ?? null}

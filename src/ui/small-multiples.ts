@@ -40,6 +40,12 @@ export class FulguriteSmallMultiples extends LitElement {
         gap: 0 16px;
         margin-block-start: 8px;
       }
+      p {
+        grid-column: 1 / -1;
+        margin: 0;
+        font: 400 var(--size-small) / 20px var(--font-text);
+        color: var(--ink-quiet);
+      }
       button {
         display: block;
         padding: 8px 8px 4px;
@@ -111,8 +117,9 @@ export class FulguriteSmallMultiples extends LitElement {
     this.kind = "agentic";
   }
 
-  override render(): TemplateResult[] {
-    return shown[this.kind].map((name) => this.#small(name));
+  override render(): TemplateResult {
+    return html`<p>While training, smoothed over updates</p>
+      ${shown[this.kind].map((name) => this.#small(name))}`;
   }
 
   #small(name: string): TemplateResult {

@@ -81,7 +81,7 @@ test("a changed reward makes the training stale, and the earlier runs lie under 
 
 test("a run from before a reload is there at once, paused, and asks to be resumed", async () => {
   await withPage("paused", {}, async (page) => {
-    await page.getByText("kept from before").waitFor();
+    await page.getByRole("region", { name: /train, TypeScript, paused/ }).waitFor();
     await page.getByRole("button", { name: "Resume" }).waitFor();
     await page.getByText("Paused", { exact: true }).waitFor();
     // Resumed, it is the cell's run: the cell offers to stop it, and no second one starts beside it.
