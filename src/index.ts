@@ -6,6 +6,7 @@ export { characterPolicy, wordPolicy, type CharacterPolicy } from "./train/chara
 export { defineReward } from "./reward/define-reward.ts";
 export type { RolloutReward, Transcript } from "./reward/rollout-reward.ts";
 export { filteredCloning, grpo, type LanguageAlgorithm } from "./rl/grpo.ts";
+export { dapo, drGrpo, gspo, rloo } from "./rl/grpo-family.ts";
 export { createStoreHandler, type StoreHandlerOptions } from "./gateway/store/handler.ts";
 export { openStore } from "./store/open.ts";
 export type { LightningStore, Run, Span } from "./store/records.ts";

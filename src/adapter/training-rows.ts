@@ -2,8 +2,10 @@
 export interface CallTokens {
   readonly prompt: ArrayLike<number>;
   readonly response: ArrayLike<number>;
-  /** Sampler log-probabilities of `response`; null where they were not recorded. */
+  /** log-probabilities of `response` at temperature 1; null where they were not recorded. */
   readonly logProbabilities: ArrayLike<number> | null;
+  /** The same under the distribution that was sampled from, with its temperature and filters; default `logProbabilities`. */
+  readonly samplerLogProbabilities?: ArrayLike<number>;
 }
 
 /** A finished rollout with its calls in order. */
@@ -42,8 +44,10 @@ export interface TrainingRow {
   readonly response: Int32Array;
   /** 1 where the policy emitted the token, 0 where it was observed. */
   readonly lossMask: Uint8Array;
-  /** Sampler log-probabilities, 0 at observed tokens; null where a call lacked them. */
+  /** log-probabilities at temperature 1, 0 at observed tokens; null where a call lacked them. */
   readonly logProbabilities: Float32Array | null;
+  /** The same under the distribution that was sampled from; null or absent where a call lacked them. */
+  readonly samplerLogProbabilities?: Float32Array | null;
   /** Why the row must not be trained; null for a good one. */
   readonly dropped: "prompt-too-long" | null;
   readonly truncated: boolean;
@@ -73,6 +77,7 @@ interface OpenRow {
   readonly response: number[];
   readonly mask: number[];
   readonly logProbabilities: number[];
+  readonly samplerLogProbabilities: number[];
   complete: boolean;
 }
 
@@ -82,6 +87,7 @@ function open(call: CallTokens): OpenRow {
     response: [],
     mask: [],
     logProbabilities: [],
+    samplerLogProbabilities: [],
     complete: true,
   };
   append(row, call);
@@ -93,6 +99,7 @@ function append(row: OpenRow, call: CallTokens): void {
     row.response.push(call.response[i]!);
     row.mask.push(1);
     row.logProbabilities.push(call.logProbabilities?.[i] ?? 0);
+    row.samplerLogProbabilities.push((call.samplerLogProbabilities ?? call.logProbabilities)?.[i] ?? 0);
   }
   if (!call.logProbabilities || call.logProbabilities.length !== call.response.length) row.complete = false;
 }
@@ -110,6 +117,7 @@ function merge(row: OpenRow, call: CallTokens): boolean {
     response.push(call.prompt[i]!);
     row.mask.push(0);
     row.logProbabilities.push(0);
+    row.samplerLogProbabilities.push(0);
   }
   append(row, call);
   return true;
@@ -172,6 +180,9 @@ function close(row: OpenRow, rollout: RolloutTrace, limits: RowLimits): Training
     response: Int32Array.from(row.response.slice(0, responseLength)),
     lossMask: Uint8Array.from(row.mask.slice(0, responseLength)),
     logProbabilities: row.complete ? Float32Array.from(row.logProbabilities.slice(0, responseLength)) : null,
+    samplerLogProbabilities: row.complete
+      ? Float32Array.from(row.samplerLogProbabilities.slice(0, responseLength))
+      : null,
     dropped: row.prompt.length > promptLength ? "prompt-too-long" : null,
     truncated: row.response.length > responseLength,
   };

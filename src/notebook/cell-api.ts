@@ -5,6 +5,7 @@ import type { LossFunction, StepFunction } from "../compile/index.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { RewardDefinition } from "../reward/index.ts";
 import { filteredCloning, grpo } from "../rl/grpo.ts";
+import { dapo, drGrpo, gspo, rloo } from "../rl/grpo-family.ts";
 import { a2c } from "../rl/a2c.ts";
 import { behaviourCloning } from "../rl/behaviour-cloning.ts";
 import { episodeGrpo } from "../rl/episode-grpo.ts";
@@ -68,6 +69,10 @@ export const cellApiNames = [
   "ppoLagrangian",
   "behaviourCloning",
   "grpo",
+  "drGrpo",
+  "rloo",
+  "dapo",
+  "gspo",
   "filteredCloning",
   "characterPolicy",
   "wordPolicy",
@@ -117,6 +122,10 @@ export function createCellApi(host: CellHost): CellApi {
     ppoLagrangian,
     behaviourCloning,
     grpo,
+    drGrpo,
+    rloo,
+    dapo,
+    gspo,
     filteredCloning,
     characterPolicy,
     wordPolicy,

@@ -3,6 +3,7 @@ import type { TokenLossConfig } from "../lm/language-engine.ts";
 import type { AlgorithmConfig, CostLimit, EpisodeGroups, UpdateSchedule } from "../rl/config.ts";
 import type { FilteredCloningConfig, GrpoConfig, LanguageAlgorithm, RolloutPlan } from "../rl/grpo.ts";
 import type { GroupAdvantage } from "../rl/group-advantages.ts";
+import type { RolloutCorrection } from "../rl/rollout-correction.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
 import type { AgenticJob, Job, PolicyConfig, RewardSource, SimulatedJob, WarmStart } from "../train/job.ts";
 import { copyPlainData } from "./plain-data.ts";
@@ -155,8 +156,8 @@ const warmStart = read.object<WarmStart>({
   learningRate: read.finite,
 });
 
-const loss = read.object<TokenLossConfig>({
-  kind: read.oneOf("policy", "likelihood"),
+const lossFields = read.object<Omit<TokenLossConfig, "gate" | "kl">>({
+  kind: read.oneOf("policy", "likelihood", "cispo", "sapo"),
   clipLow: read.finite,
   clipHigh: read.finite,
   dualClip: read.nullable(read.finite),
@@ -171,6 +172,31 @@ const loss = read.object<TokenLossConfig>({
   weightDecay: read.finite,
   maxGradientNorm: read.finite,
 });
+
+const gate = read.object<NonNullable<TokenLossConfig["gate"]>>({
+  positive: read.finite,
+  negative: read.finite,
+});
+const kl = read.object<NonNullable<TokenLossConfig["kl"]>>({
+  coefficient: read.finite,
+  estimator: read.oneOf("k1", "k2", "k3", "k3+"),
+});
+const loss: read.Reader<TokenLossConfig> = (value) => ({
+  ...lossFields(value),
+  ...present(value, { gate, kl }),
+});
+
+/** Those of the fields that are there, read. */
+function present<T extends object>(
+  value: unknown,
+  readers: { readonly [K in keyof T]: read.Reader<T[K]> },
+): Partial<T> {
+  const given = value as Partial<Record<keyof T, unknown>>;
+  const names = Object.keys(readers) as (keyof T)[];
+  return Object.fromEntries(
+    names.flatMap((name) => (given[name] == null ? [] : [[name, readers[name](given[name])]])),
+  ) as Partial<T>;
+}
 
 const named = <Name extends GroupAdvantage["name"]>(name: Name) =>
   read.object<{ readonly name: Name }>({ name: read.oneOf(name) });
@@ -213,8 +239,35 @@ const aggregation = read.oneOf(
   "per-rollout-mean",
 );
 
+const range = { low: read.finite, high: read.finite };
+const grpoExtras = {
+  ratio: read.oneOf("token", "sequence"),
+  epochs: counter,
+  minibatches: counter,
+  generationBatches: counter,
+  overlong: read.object<{ readonly buffer: number; readonly factor: number }>({
+    buffer: counter,
+    factor: read.finite,
+  }),
+  rewardKl: read.object<{ readonly coefficient: number }>({ coefficient: read.finite }),
+  correction: read.union<"name", RolloutCorrection>("name", {
+    token: read.object({ name: read.oneOf("token"), cap: read.finite }),
+    sequence: read.object({ name: read.oneOf("sequence"), cap: read.finite }),
+    "token-mask": read.object({ name: read.oneOf("token-mask"), ...range }),
+    "sequence-mask": read.object({ name: read.oneOf("sequence-mask"), ...range }),
+    "geometric-mean": read.object({ name: read.oneOf("geometric-mean"), ...range }),
+    k3: read.object({ name: read.oneOf("k3"), limit: read.finite }),
+  }),
+  oldPolicy: read.oneOf("sampled", "scored"),
+};
+
 const languageAlgorithm = read.union<"kind", LanguageAlgorithm>("kind", {
-  grpo: read.object<GrpoConfig>({ kind: read.oneOf("grpo"), ...plan, advantage, aggregation, loss }),
+  grpo: (value) => ({
+    ...read.object<Omit<GrpoConfig, keyof typeof grpoExtras>>({
+      ...{ kind: read.oneOf("grpo"), ...plan, advantage, aggregation, loss },
+    })(value),
+    ...present(value, grpoExtras),
+  }),
   "filtered-cloning": read.object<FilteredCloningConfig>({
     kind: read.oneOf("filtered-cloning"),
     ...plan,

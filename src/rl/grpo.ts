@@ -2,6 +2,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import { checkWhole, defaultOptimizer, pickOptions, type OptimizerOptions } from "./optimizer-options.ts";
 import { likelihood } from "./sft.ts";
 import type { GroupAdvantage } from "./group-advantages.ts";
+import type { RolloutCorrection } from "./rollout-correction.ts";
 import type { TokenLossConfig } from "./token-loss-config.ts";
 
 /** What makes rollouts and how they become optimizer steps: shared by the algorithms over language policies. */
@@ -45,6 +46,24 @@ export interface GrpoConfig extends RolloutPlan {
   readonly advantage: GroupAdvantage;
   readonly aggregation: Aggregation;
   readonly loss: TokenLossConfig;
+  /** "token" (default): r = pi / pi_old of each token; "sequence": exp(mean log r) of its sequence (GSPO). */
+  readonly ratio?: "token" | "sequence";
+  /** Passes over an update's rows, default 1, and optimizer steps of a pass, default 1. */
+  readonly epochs?: number;
+  readonly minibatches?: number;
+  /**
+   * Most batches of groups x groupSize rollouts of an update, default 1. Above 1 groups whose rewards are all equal are left
+   * out, and others made in their place until there are `groups` of them (DAPO's dynamic sampling).
+   */
+  readonly generationBatches?: number;
+  /** Adds to a rollout's reward 0 up to maxTokens - buffer sampled tokens, then in a line down to -factor at maxTokens. */
+  readonly overlong?: { readonly buffer: number; readonly factor: number } | null;
+  /** Takes coefficient x sum (log pi - log reference) over the sampled tokens from a rollout's reward. */
+  readonly rewardKl?: { readonly coefficient: number } | null;
+  /** Weights for what was sampled under another distribution than pi_old; see `rollout-correction.ts`. */
+  readonly correction?: RolloutCorrection | null;
+  /** log pi_old: as recorded when sampling (default), or scored again by the training kernels before the first step. */
+  readonly oldPolicy?: "sampled" | "scored";
 }
 
 /** Filtered cloning, the honest baseline: the same rollouts, but imitates those that succeeded and nothing else. */
@@ -68,8 +87,24 @@ const wholePlan = {
 };
 const plan: Omit<RolloutPlan, "finalLearningRate"> = { ...wholePlan, temperature: 1, successAt: 1 };
 
+/** What only some of the family use. */
+type Extras = Pick<
+  GrpoConfig,
+  | "ratio"
+  | "epochs"
+  | "minibatches"
+  | "generationBatches"
+  | "overlong"
+  | "rewardKl"
+  | "correction"
+  | "oldPolicy"
+>;
+
 export type GrpoOptions = Partial<RolloutPlan> &
-  Partial<Omit<TokenLossConfig, "kind">> & {
+  Partial<Omit<TokenLossConfig, "kind">> &
+  Extras & {
+    /** Default "policy": the clipped ratio. "cispo" and "sapo" as in `TokenLossConfig`; "likelihood" is REINFORCE. */
+    readonly surrogate?: TokenLossConfig["kind"];
     /** Default "mean": reward minus the group's mean (Dr.GRPO). */
     readonly advantage?: GroupAdvantage | GroupAdvantage["name"];
     /** Default "token-mean" (DAPO). */
@@ -89,8 +124,11 @@ export function grpo(options: GrpoOptions = {}): GrpoConfig {
     ...pickPlan(rest),
     advantage: typeof advantage === "string" ? namedAdvantage(advantage) : advantage,
     aggregation,
+    ...extrasOf(rest),
     loss: {
-      kind: "policy",
+      kind: rest.surrogate ?? "policy",
+      ...(rest.gate && { gate: rest.gate }),
+      ...(rest.kl && { kl: rest.kl }),
       clipLow: rest.clipLow ?? 0.2,
       clipHigh: rest.clipHigh ?? 0.28,
       dualClip: rest.dualClip ?? null,
@@ -117,6 +155,21 @@ export function filteredCloning(options: FilteredCloningOptions = {}): FilteredC
   return config;
 }
 
+const extraNames = [
+  "ratio",
+  "epochs",
+  "minibatches",
+  "generationBatches",
+  "overlong",
+  "rewardKl",
+  "correction",
+  "oldPolicy",
+] as const satisfies readonly (keyof Extras)[];
+
+/** Those of the extras that are given. */
+const extrasOf = (options: Extras): Extras =>
+  Object.fromEntries(extraNames.flatMap((name) => (options[name] == null ? [] : [[name, options[name]]])));
+
 function namedAdvantage(name: GroupAdvantage["name"]): GroupAdvantage {
   return name === "standardized" || name === "batch-standardized" ? { name, epsilon: 1e-4 } : { name };
 }
@@ -141,6 +194,19 @@ function validate(config: LanguageAlgorithm): void {
   checkWhole({ ...config }, wholePlan);
   if (config.kind === "grpo" && config.groupSize < 2) {
     throw wrong("A group of one has no siblings to compare with.", "Pass groupSize: 8.");
+  }
+  if (config.kind === "grpo") {
+    const { epochs = 1, minibatches = 1, generationBatches = 1, overlong } = config;
+    checkWhole(
+      { epochs, minibatches, generationBatches, ...(overlong && { buffer: overlong.buffer }) },
+      { epochs: 1, minibatches: 1, generationBatches: 1, ...(overlong && { buffer: 4 }) },
+    );
+    if (config.loss.kl?.estimator === "k1") {
+      throw wrong(
+        "The gradient of k1 as a loss is 0 in expectation.",
+        'Use "k2" or "k3+" for the gradient of KL(policy || reference), "k3" for that of KL(reference || policy).',
+      );
+    }
   }
   const { loss } = config;
   const finite = [

@@ -39,6 +39,11 @@ export interface AgenticUpdate {
   readonly generateTime: number;
   readonly scoreTime: number;
   readonly trainTime: number;
+  /** k3 estimate of KL(policy || reference) a token before the update; NaN without a KL term. */
+  readonly referenceKl: number;
+  /** Mean importance weight a token, and effective sample size as a share of the sequences; NaN without a correction. */
+  readonly importance: number;
+  readonly effectiveSampleShare: number;
 }
 
 /** Rollouts of held-out tasks after one update. */

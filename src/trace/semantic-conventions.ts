@@ -61,6 +61,9 @@ export const agenticUpdateAttributes = [
   "generateTime",
   "scoreTime",
   "trainTime",
+  "referenceKl",
+  "importance",
+  "effectiveSampleShare",
 ] as const;
 
 /** Attributes of the span of an evaluation of an agentic run: the fields of `AgenticEvaluation`. */

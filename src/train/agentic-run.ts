@@ -1,9 +1,12 @@
-import { trainingRows, type CallTokens, type RowCounts } from "../adapter/training-rows.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { random4, stream } from "../kernels/philox.ts";
-import type { LanguageEngine, LanguageState, TokenStepMetrics } from "../lm/language-engine.ts";
+import type {
+  LanguageEngine,
+  LanguageState,
+  TokenLossConfig,
+  TokenStepMetrics,
+} from "../lm/language-engine.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
-import { learningRateAt } from "../rl/grpo.ts";
 import type { RunnerClock } from "../runner/index.ts";
 import type { AgenticState, Rollout, Run, Span } from "../store/records.ts";
 import {
@@ -15,13 +18,13 @@ import {
 } from "../trace/agentic-spans.ts";
 import { policyShape } from "./character-policy.ts";
 import { agenticCurve, type CurveBuffer } from "./curve-buffer.ts";
-import { assignCredit, type Credit, type Scored } from "./credit.ts";
+import type { Credit } from "./credit.ts";
 import type { AgenticJob } from "./job.ts";
 import { rolloutRecord, rolloutSpans } from "./rollout-records.ts";
 import { RolloutMaker, type MadeRollout, type RolloutRequest, type RunHosts } from "./rollout-batch.ts";
 import { RunController, type RunControllerOptions } from "./run-controller.ts";
 import { shippedWeights } from "./shipped-weights.ts";
-import { packTokenRows, type WeightedRow } from "./token-rows.ts";
+import { PolicyUpdate, responseTokens } from "./policy-update.ts";
 import { warmStartRows } from "./warm-start.ts";
 import { wilson } from "./wilson.ts";
 
@@ -50,6 +53,8 @@ export class AgenticRun extends RunController {
   #engine: LanguageEngine | null = null;
   #hosts: RunHosts | null = null;
   #maker: RolloutMaker | null = null;
+  #policyUpdate: PolicyUpdate | null = null;
+  #referenceEngine: LanguageEngine | null = null;
   #update = 0;
   /** Rollouts made so far, evaluations included: the next one's number. */
   #rollouts = 0;
@@ -111,10 +116,16 @@ export class AgenticRun extends RunController {
       defer,
     });
     if (this.#saved) this.#engine.load(this.#saved.language);
-    else if (policy.start !== undefined) {
-      const state = await this.#engine.save();
-      this.#engine.load({ ...state, parameters: await shippedWeights(policy.start, shape) });
-    }
+    else await this.#startWeights(this.#engine);
+    this.#referenceEngine?.dispose();
+    this.#referenceEngine = null;
+    this.#policyUpdate = new PolicyUpdate({
+      engine: this.#engine,
+      algorithm: this.#job.algorithm,
+      allowed: this.#maker.tokenizer.answerIds,
+      reference: () => this.#reference(),
+      seed,
+    });
     this.#update = this.#saved?.update ?? 0;
     this.#rollouts = this.#saved?.rollouts ?? 0;
     this.#begun = this.#update > 0;
@@ -125,12 +136,13 @@ export class AgenticRun extends RunController {
       return await super.start(options);
     } finally {
       this.#hosts?.dispose();
+      this.#referenceEngine?.dispose();
     }
   }
 
   protected async advance(): Promise<void> {
     if (!this.#begun) {
-      await this.#warmStart();
+      await this.#warmStart(this.#engine!);
       if (!(await this.#evaluate(0))) return;
       this.#begun = true;
       this.emit(true);
@@ -180,60 +192,95 @@ export class AgenticRun extends RunController {
     return this.#saved?.update ?? 0;
   }
 
-  async #warmStart(): Promise<void> {
-    const { warmStart, seed } = this.#job;
+  async #warmStart(engine: LanguageEngine): Promise<void> {
+    const { warmStart, seed, algorithm } = this.#job;
     if (!warmStart) return;
     const { tokenizer } = this.#maker!;
+    const loss = withoutKl(algorithm.loss);
+    const { learningRate } = warmStart;
     for (let step = 0; step < warmStart.steps && !this.stopping; step++) {
       const rows = warmStartRows(warmStart, tokenizer, seed, step);
       this.#check(
-        await this.#engine!.step(rows, {
-          ...this.#job.algorithm.loss,
-          kind: "likelihood",
-          entropyCoefficient: 0,
-          learningRate: warmStart.learningRate,
-        }),
+        await engine.step(rows, { ...loss, kind: "likelihood", entropyCoefficient: 0, learningRate }),
         0,
       );
       this.emit();
     }
   }
 
-  /** Rollouts, rewards, rows and one optimizer step; false where the run was stopped meanwhile. */
-  async #learn(update: number): Promise<boolean> {
+  /** A policy as it was before the first update: the run's own start, made again. */
+  async #reference(): Promise<LanguageEngine> {
+    if (this.#referenceEngine) return this.#referenceEngine;
+    const { seed, policy } = this.#job;
+    const engine = await this.#options.createLanguageEngine(policyShape(policy), seed, this.#engine!.engine);
+    this.#referenceEngine = engine;
+    await this.#startWeights(engine);
+    await this.#warmStart(engine);
+    return engine;
+  }
+
+  async #startWeights(engine: LanguageEngine): Promise<void> {
+    const { policy } = this.#job;
+    if (policy.start === undefined) return;
+    const state = await engine.save();
+    engine.load({ ...state, parameters: await shippedWeights(policy.start, policyShape(policy)) });
+  }
+
+  /** Batches of rollouts until enough groups tell their siblings apart; null where the run was stopped meanwhile. */
+  async #collect(update: number): Promise<Collected | null> {
+    const { algorithm } = this.#job;
+    const most = (algorithm.kind === "grpo" ? algorithm.generationBatches : undefined) ?? 1;
+    const rollouts: MadeRollout[] = [];
+    let [generateTime, scoreTime] = [0, 0];
+    const taught = new Set<number>();
+    for (let batch = 0; batch < most; batch++) {
+      const requests = this.#requests(update, batch, most);
+      const made = await this.#maker!.make(requests, "train", this.#aborted.signal);
+      if (!made) return null;
+      this.#rollouts += requests.length;
+      rollouts.push(...made.rollouts);
+      generateTime += made.generateTime;
+      scoreTime += made.scoreTime;
+      this.#complain(made.rollouts);
+      const { kept } = this.#policyUpdate!.credit(made.rollouts);
+      made.rollouts.forEach(({ group }, i) => {
+        if (kept[i] && taught.size < algorithm.groups) taught.add(group);
+      });
+      if (taught.size >= algorithm.groups) break;
+    }
+    return { rollouts, generateTime, scoreTime, taught: most > 1 ? taught : null };
+  }
+
+  #requests(update: number, batch: number, batches: number): RolloutRequest[] {
     const { algorithm, seed, tasks } = this.#job;
     const { groups, groupSize } = algorithm;
-    const started = this.options.now();
     const words = new Uint32Array(4);
     const requests: RolloutRequest[] = [];
-    for (let group = 0; group < groups; group++) {
-      random4(seed, stream.task, update, group, words);
+    for (let i = 0; i < groups; i++) {
+      random4(seed, stream.task, update, batch * groups + i, words);
       const task = tasks.train[words[0]! % tasks.train.length];
+      const group = ((update - 1) * batches + batch) * groups + i;
       for (let sample = 0; sample < groupSize; sample++) {
-        const number = this.#rollouts + requests.length;
-        requests.push({ number, group: (update - 1) * groups + group, sample, task });
+        requests.push({ number: this.#rollouts + requests.length, group, sample, task });
       }
     }
-    const batch = await this.#maker!.make(requests, "train", this.#aborted.signal);
+    return requests;
+  }
+
+  /** Rollouts, rewards, rows and one optimizer step; false where the run was stopped meanwhile. */
+  async #learn(update: number): Promise<boolean> {
+    const { algorithm } = this.#job;
+    const started = this.options.now();
+    const batch = await this.#collect(update);
     if (!batch) return false;
-    this.#rollouts += requests.length;
-    const { rollouts, generateTime, scoreTime } = batch;
-    this.#complain(rollouts);
-    const credit = creditOf(this.#job, rollouts);
-    const { rows, counts } = learnable(this.#job, rollouts, credit);
+    const { rollouts, taught, generateTime, scoreTime } = batch;
     const trained = this.options.now();
-    const learningRate = learningRateAt(algorithm, update);
-    let step: TokenStepMetrics | null = null;
-    if (rows.length > 0) {
-      const packed = packTokenRows(
-        rows,
-        algorithm.aggregation,
-        algorithm.responseLength,
-        this.#maker!.tokenizer.answerIds,
-      );
-      step = await this.#engine!.step(packed, { ...algorithm.loss, learningRate });
-      this.#check(step, update);
-    }
+    const { step, credit, counts, learningRate, ...figures } = await this.#policyUpdate!.run(
+      rollouts,
+      taught,
+      update,
+    );
+    if (step) this.#check(step, update);
     const ended = this.options.now();
     const rewards = Array.from(credit.rewards).filter(Number.isFinite);
     const answered = rollouts.filter(({ final }) => final.status === "succeeded");
@@ -258,6 +305,7 @@ export class AgenticRun extends RunController {
       generateTime,
       scoreTime,
       trainTime: ended - trained,
+      ...figures,
     };
     this.curve.addUpdate({ ...metrics, step: metrics.rollouts });
     this.#keep(rollouts, update, "train", credit);
@@ -281,7 +329,7 @@ export class AgenticRun extends RunController {
     this.#rollouts += requests.length;
     const { rollouts } = batch;
     if (update === 0) this.#complain(rollouts);
-    const credit = creditOf(this.#job, rollouts);
+    const credit = this.#policyUpdate!.credit(rollouts);
     // A rollout that failed solved nothing: here it counts.
     const successes = credit.rewards.filter((reward) => reward >= algorithm.successAt).length;
     const { low, high } = wilson(successes, rollouts.length);
@@ -353,6 +401,14 @@ export class AgenticRun extends RunController {
   }
 }
 
+interface Collected {
+  readonly rollouts: readonly MadeRollout[];
+  readonly generateTime: number;
+  readonly scoreTime: number;
+  /** Groups to learn from; null: all. */
+  readonly taught: ReadonlySet<number> | null;
+}
+
 /** Fills a curve from stored spans, in their order. */
 export function restoreAgenticCurve(
   curve: CurveBuffer<AgenticUpdate & { readonly step: number }>,
@@ -375,54 +431,10 @@ export function restoreAgenticCurve(
   }
 }
 
-function creditOf({ algorithm }: AgenticJob, rollouts: readonly MadeRollout[]): Credit {
-  const scored = rollouts.map(({ score }): Scored | null => (score?.ok ? score : null));
-  const groups = rollouts.map(({ group }) => group);
-  const lengths = rollouts.map(({ final }) => responseTokens(final.calls));
-  const kind = algorithm.kind === "grpo" ? algorithm.advantage : ({ name: "mean" } as const);
-  return assignCredit(kind, scored, groups, lengths);
+function withoutKl(loss: TokenLossConfig): TokenLossConfig {
+  const { kl, ...rest } = loss;
+  return kl ? rest : loss;
 }
-
-/** Rows with a reward, and what each of their tokens is worth; every row left out is counted. */
-function learnable(
-  { algorithm }: AgenticJob,
-  rollouts: readonly MadeRollout[],
-  credit: Credit,
-): { readonly rows: readonly WeightedRow[]; readonly counts: RowCounts } {
-  const index = new Map(rollouts.map(({ number }, i) => [String(number), i]));
-  const { rows, counts } = trainingRows(
-    rollouts.map(({ number, group, final }, i) => ({
-      rolloutId: String(number),
-      groupId: String(group),
-      reward: Number.isNaN(credit.rewards[i]!) ? null : credit.rewards[i]!,
-      calls: final.calls.map((call): CallTokens => ({
-        prompt: call.promptTokens,
-        response: call.responseTokens,
-        logProbabilities: call.logProbabilities,
-      })),
-    })),
-    { level: "trajectory", promptLength: algorithm.promptLength, responseLength: algorithm.responseLength },
-  );
-  const clones = algorithm.kind === "filtered-cloning";
-  const weighted = rows
-    .filter(({ reward, dropped, logProbabilities }) => {
-      const usable = reward !== null && dropped === null && logProbabilities !== null;
-      return usable && (!clones || reward >= algorithm.successAt);
-    })
-    .map((row): WeightedRow => {
-      const rollout = index.get(row.rolloutId)!;
-      let part = 0;
-      const advantages = Float64Array.from(row.response, (_, t) => {
-        if (row.lossMask[t] === 0) return 0;
-        return clones ? 1 : credit.of(rollout, part++);
-      });
-      return { row, advantages };
-    });
-  return { rows: weighted, counts };
-}
-
-const responseTokens = (calls: MadeRollout["final"]["calls"]): number =>
-  calls.reduce((sum, { responseTokens: { length } }) => sum + length, 0);
 
 const mean = (values: readonly number[]): number =>
   values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -38,20 +38,25 @@ export interface Credit {
   of(rollout: number, part: number): number;
 }
 
-/** Group statistics over whole rollouts, before any row is dropped (rl.md 1.6; per-part credit: rl.md 3.1b). */
+/**
+ * Group statistics over whole rollouts, before any row is dropped (rl.md 1.6; per-part credit: rl.md 3.1b). `shaping` is
+ * added to each rollout's reward for its advantage alone (overlong answers, KL in the reward).
+ */
 export function assignCredit(
   kind: GroupAdvantage,
   scored: readonly (Scored | null)[],
   groups: readonly number[],
   lengths: readonly number[],
+  shaping: readonly number[] = [],
 ): Credit {
   const rewards = Float32Array.from(scored, (it) => (it ? totalReward(it) : Number.NaN));
-  const whole = groupAdvantages(kind, rewards, groups, lengths);
+  const shaped = rewards.map((reward, i) => reward + (shaping[i] ?? 0));
+  const whole = groupAdvantages(kind, shaped, groups, lengths);
   const parts = Math.max(0, ...scored.map((it) => (it ? partCount(it) : 0)));
   const perPart = Array.from({ length: parts }, (_, part) =>
     groupAdvantages(
       kind,
-      scored.map((it) => (it ? rewardOfPart(it, part) : Number.NaN)),
+      scored.map((it, i) => (it ? rewardOfPart(it, part) + (shaping[i] ?? 0) : Number.NaN)),
       groups,
       lengths,
     ),

@@ -111,6 +111,7 @@ export class FakeRollouts {
       generateTime: 120,
       scoreTime: 8,
       trainTime: 90,
+      ...{ referenceKl: Number.NaN, importance: Number.NaN, effectiveSampleShare: Number.NaN },
     };
   }
 
