@@ -9,8 +9,17 @@
 // linear unit (GROUP = feedForward). NORM: x is RMS-normalised on the way, sum(x^2) being collected in the same loop.
 // One element is always the same sum in the same order, whatever rows stand beside it.
 // QUADS: four lanes with the same columns and tiles of rows side by side load a quarter of the weights each.
+// TILED: eight by eight threads stage the inputs and weights of their tiles in workgroup memory. The sums are the same.
 #if QUADS
 #include "common/quads.wgsl"
+#end
+
+#if TILED
+const SIDE: u32 = 8u;
+// vec4s of every row staged at once.
+const CHUNK: u32 = 4u;
+var<workgroup> staged_inputs: array<vec4f, SIDE * TILE_ROWS * CHUNK>;
+var<workgroup> staged_weights: array<vec4f, SIDE * 2u * HALF * CHUNK>;
 #end
 
 #if WIDE
@@ -61,9 +70,18 @@ fn main(
   let quad_row = tile / COLUMN_TILES * 4u * TILE_ROWS;
   let row = quad_row + member * TILE_ROWS;
 #else
+#if TILED
+  let column_blocks = (COLUMN_TILES + SIDE - 1u) / SIDE;
+  let block = linear_workgroup(group, groups);
+  let first_tile = block % column_blocks * SIDE;
+  let tile = first_tile + lane % SIDE;
+  let quad_row = block / column_blocks * SIDE * TILE_ROWS;
+  let row = quad_row + lane / SIDE * TILE_ROWS;
+#else
   let tile = linear_workgroup(group, groups) * WORKGROUP + lane;
   let quad_row = tile / COLUMN_TILES * TILE_ROWS;
   let row = quad_row;
+#end
 #end
 #if GATHER
   let rows = batch.predictions;
@@ -91,6 +109,53 @@ fn main(
   var r{i}_{j} = 0.0;
 #end
 #end
+#if TILED
+  for (var start = 0u; start < INPUTS; start += CHUNK) {
+    workgroupBarrier();
+    for (var n = lane; n < SIDE * TILE_ROWS * CHUNK; n += WORKGROUP) {
+      let k = min(start + n % CHUNK, INPUTS - 1u);
+      let from_row = min(quad_row + n / CHUNK, rows - 1u);
+#if GATHER
+      staged_inputs[n] = input[predictions[2u * from_row].x * INPUTS + k];
+#else
+      staged_inputs[n] = input[from_row * INPUTS + k];
+#end
+    }
+    for (var n = lane; n < SIDE * 2u * HALF * CHUNK; n += WORKGROUP) {
+      let k = min(start + n % CHUNK, INPUTS - 1u);
+      let within = n / CHUNK % (2u * HALF);
+      let from_half = min(first_tile + n / CHUNK / (2u * HALF), COLUMN_TILES - 1u) * HALF;
+      let from_column = from_half / GROUP * 2u * GROUP + from_half % GROUP
+        + select(within, GROUP + within - HALF, within >= HALF);
+#if NORM
+      staged_weights[n] =
+        parameters[batch.layer + WEIGHT + from_column * INPUTS + k] * parameters[batch.layer + GAIN + k];
+#else
+      staged_weights[n] = parameters[batch.layer + WEIGHT + from_column * INPUTS + k];
+#end
+    }
+    workgroupBarrier();
+    for (var k = 0u; k < min(CHUNK, INPUTS - start); k++) {
+#for j in 0..HALF
+      let a{j} = staged_weights[(lane % SIDE * 2u * HALF + {j}u) * CHUNK + k];
+      let b{j} = staged_weights[(lane % SIDE * 2u * HALF + HALF + {j}u) * CHUNK + k];
+#end
+#for i in 0..TILE_ROWS
+      let x{i} = staged_inputs[(lane / SIDE * TILE_ROWS + {i}u) * CHUNK + k];
+#if NORM
+      squares{i} += dot(x{i}, x{i});
+#end
+#for j in 0..HALF
+      p{i}_{j} += dot(x{i}, a{j});
+      r{i}_{j} += dot(x{i}, b{j});
+#end
+#end
+    }
+  }
+  if (tile >= COLUMN_TILES) {
+    return;
+  }
+#else
   for (var k = 0u; k < INPUTS; k++) {
 #if NORM
     let gain = parameters[batch.layer + GAIN + k];
@@ -131,6 +196,7 @@ fn main(
 #end
 #end
   }
+#end
   // Rows leave the registers here, so that what follows is compiled once and not for every row.
   var sums: array<Half, 2u * SPANS * TILE_ROWS>;
 #if NORM

@@ -9,8 +9,17 @@
 // product equals rms x (dy . y), which whoever made dy left as PROJECTIONS partial sums a row.
 // SWIGLU goes on through silu(gate) up, replaces both by their gradients, and leaves such partial sums.
 // QUADS: four lanes with the same columns and tiles of rows side by side load a quarter of the weights each.
+// TILED: eight by eight threads stage the gradients and weights of their tiles in workgroup memory. The sums are the same.
 #if QUADS
 #include "common/quads.wgsl"
+#end
+
+#if TILED
+const SIDE: u32 = 8u;
+// vec4s of every row staged at once.
+const CHUNK: u32 = 4u;
+var<workgroup> staged_gradients: array<vec4f, SIDE * TILE_ROWS * CHUNK>;
+var<workgroup> staged_weights: array<vec4f, 4u * CHUNK * SIDE * TILE_VECTORS>;
 #end
 
 @group(0) @binding(PARAMETERS_BINDING) var<storage, read> parameters: array<vec4f>;
@@ -42,9 +51,18 @@ fn main(
   let quad_row = tile / COLUMN_TILES * 4u * TILE_ROWS;
   let row = quad_row + member * TILE_ROWS;
 #else
+#if TILED
+  let column_blocks = (COLUMN_TILES + SIDE - 1u) / SIDE;
+  let block = linear_workgroup(group, groups);
+  let first_tile = block % column_blocks * SIDE;
+  let tile = first_tile + lane % SIDE;
+  let quad_row = block / column_blocks * SIDE * TILE_ROWS;
+  let row = quad_row + lane / SIDE * TILE_ROWS;
+#else
   let tile = linear_workgroup(group, groups) * WORKGROUP + lane;
   let quad_row = tile / COLUMN_TILES * TILE_ROWS;
   let row = quad_row;
+#end
 #end
 #if GATHER
   let rows = batch.predictions;
@@ -54,12 +72,49 @@ fn main(
   if (quad_row >= rows) {
     return;
   }
+#if TILED
+  let column = tile * TILE_VECTORS;
+#else
   let column = tile % COLUMN_TILES * TILE_VECTORS;
+#end
 #for i in 0..TILE_ROWS
 #for v in 0..TILE_VECTORS
   var d{i}_{v} = vec4f();
 #end
 #end
+#if TILED
+  for (var start = 0u; start < OUTPUTS; start += CHUNK) {
+    workgroupBarrier();
+    for (var m = lane; m < SIDE * TILE_ROWS * CHUNK; m += WORKGROUP) {
+      let from_row = min(quad_row + m / CHUNK, rows - 1u);
+      staged_gradients[m] = gradient[from_row * OUTPUTS + min(start + m % CHUNK, OUTPUTS - 1u)];
+    }
+    for (var m = lane; m < 4u * CHUNK * SIDE * TILE_VECTORS; m += WORKGROUP) {
+      let from_column = min(first_tile * TILE_VECTORS + m % (SIDE * TILE_VECTORS), INPUTS - 1u);
+      let output_row = min(4u * start + m / (SIDE * TILE_VECTORS), 4u * OUTPUTS - 1u);
+      staged_weights[m] = parameters[batch.layer + WEIGHT + output_row * INPUTS + from_column];
+    }
+    workgroupBarrier();
+    for (var n = 0u; n < min(CHUNK, OUTPUTS - start); n++) {
+#for i in 0..TILE_ROWS
+      let y{i} = staged_gradients[(lane / SIDE * TILE_ROWS + {i}u) * CHUNK + n];
+#end
+#for e in 0..4
+#for v in 0..TILE_VECTORS
+      let w{e}_{v} = staged_weights[((4u * n + {e}u) * SIDE + lane % SIDE) * TILE_VECTORS + {v}u];
+#end
+#end
+#for i in 0..TILE_ROWS
+#for v in 0..TILE_VECTORS
+      d{i}_{v} += (y{i}[0] * w0_{v} + y{i}[1] * w1_{v}) + (y{i}[2] * w2_{v} + y{i}[3] * w3_{v});
+#end
+#end
+    }
+  }
+  if (tile >= COLUMN_TILES) {
+    return;
+  }
+#else
   for (var n = 0u; n < OUTPUTS; n++) {
 #for i in 0..TILE_ROWS
     let y{i} = gradient[(row + {i}u) * OUTPUTS + n];
@@ -87,6 +142,7 @@ fn main(
 #end
 #end
   }
+#end
   // Rows leave the registers here, so that what follows is compiled once and not for every row.
   var sums: array<vec4f, TILE_ROWS * TILE_VECTORS>;
 #for i in 0..TILE_ROWS

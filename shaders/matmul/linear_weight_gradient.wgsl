@@ -5,8 +5,17 @@
 // optim/reduce_transformer_gradient.wgsl adds in fixed order. NORM: x / rms(x) in the place of x; the gain's share
 // comes with the reduction.
 // QUADS: four lanes with the same columns and tiles of outputs side by side load a quarter of the inputs each.
+// TILED: eight by eight threads stage the rows of their tiles in workgroup memory. The sums are the same.
 #if QUADS
 #include "common/quads.wgsl"
+#end
+
+#if TILED
+const SIDE: u32 = 8u;
+// Rows staged at once, an even number.
+const CHUNK: u32 = 8u;
+var<workgroup> staged_gradients: array<vec4f, CHUNK * SIDE * OUTPUT_VECTORS>;
+var<workgroup> staged_inputs: array<vec4f, CHUNK * SIDE * TILE_VECTORS>;
 #end
 
 @group(0) @binding(GRADIENT_BINDING) var<storage, read> gradient: array<vec4f>;
@@ -36,18 +45,35 @@ fn main(
   let tile = (linear_workgroup(group, groups) * WORKGROUP + lane) / 4u;
   let member = lane % 4u;
 #else
+#if TILED
+  let tile = linear_workgroup(group, groups);
+#else
   let tile = linear_workgroup(group, groups) * WORKGROUP + lane;
 #end
+#end
+#if TILED
+  let column_blocks = (COLUMN_TILES + SIDE - 1u) / SIDE;
+  let row_blocks = (ROW_TILES + SIDE - 1u) / SIDE;
+  let split = tile / (column_blocks * row_blocks);
+#else
   let split = tile / (COLUMN_TILES * ROW_TILES);
+#end
   if (split >= SPLITS) {
     return;
   }
+#if TILED
+  let first_column = tile % column_blocks * SIDE * TILE_VECTORS;
+  let first_output = tile / column_blocks % row_blocks * SIDE * TILE_OUTPUTS;
+  let column = first_column + lane % SIDE * TILE_VECTORS;
+  // Beyond the last output: computed, never stored.
+  let first = first_output + lane / SIDE * TILE_OUTPUTS;
+#else
   let column = tile % COLUMN_TILES * TILE_VECTORS;
 #if QUADS
-  // Beyond the last output: computed, never stored.
   let first = (tile / COLUMN_TILES % ROW_TILES * 4u + member) * TILE_OUTPUTS;
 #else
   let first = tile / COLUMN_TILES % ROW_TILES * TILE_OUTPUTS;
+#end
 #end
 #if GATHER
   let rows = batch.predictions;
@@ -61,6 +87,50 @@ fn main(
   var g{n}_{v} = vec4f();
 #end
 #end
+#if TILED
+  for (var start = split * range; start < end; start += CHUNK) {
+    workgroupBarrier();
+    for (var n = lane; n < CHUNK * SIDE * OUTPUT_VECTORS; n += WORKGROUP) {
+      let from_row = min(start + n / (SIDE * OUTPUT_VECTORS), end - 1u);
+      let from_vector = min(first_output / 4u + n % (SIDE * OUTPUT_VECTORS), OUTPUT_WIDTH / 4u - 1u);
+      staged_gradients[n] = gradient[from_row * (OUTPUT_WIDTH / 4u) + from_vector];
+    }
+    for (var n = lane; n < CHUNK * SIDE * TILE_VECTORS; n += WORKGROUP) {
+      let m = start + n / (SIDE * TILE_VECTORS);
+      let from_row = min(m, end - 1u);
+      let from_column = min(first_column + n % (SIDE * TILE_VECTORS), INPUTS - 1u);
+#if NORM
+      let scale = select(0.0, inverses[from_row], m < end);
+#else
+      let scale = select(0.0, 1.0, m < end);
+#end
+#if GATHER
+      staged_inputs[n] = input[predictions[2u * from_row].x * INPUTS + from_column] * scale;
+#else
+      staged_inputs[n] = input[from_row * INPUTS + from_column] * scale;
+#end
+    }
+    workgroupBarrier();
+    for (var m = 0u; m < min(CHUNK, end - start); m += 2u) {
+#for u in 0..2
+#for q in 0..OUTPUT_VECTORS
+      let y{u}_{q} = staged_gradients[((m + {u}u) * SIDE + lane / SIDE) * OUTPUT_VECTORS + {q}u];
+#end
+#for v in 0..TILE_VECTORS
+      let x{u}_{v} = staged_inputs[((m + {u}u) * SIDE + lane % SIDE) * TILE_VECTORS + {v}u];
+#end
+#end
+#for n in 0..TILE_OUTPUTS
+#for v in 0..TILE_VECTORS
+      g{n}_{v} += y0_{n/4}[{n%4}] * x0_{v} + y1_{n/4}[{n%4}] * x1_{v};
+#end
+#end
+    }
+  }
+  if (column >= INPUTS) {
+    return;
+  }
+#else
   // Two rows at a time: an accumulator that does not fit a register moves once for two products.
   for (var m = split * range; m < end; m += 2u) {
 #for u in 0..2
@@ -95,6 +165,7 @@ fn main(
 #end
 #end
   }
+#end
   let at = split * PARTIAL_LENGTH + batch.layer + WEIGHT + first * INPUTS + column;
 #for n in 0..TILE_OUTPUTS
   if (first + {n}u < OUTPUTS) {

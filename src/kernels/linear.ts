@@ -25,13 +25,33 @@ function vectorsWithin(width: number, columns: number): number {
   return vectors;
 }
 
-/** Quads take four tiles of rows at once. */
+/** Threads of a workgroup in the variant that stages its tiles in workgroup memory: eight by eight. */
+const TILED_WORKGROUP = 64;
+const TILED_SIDE = 8;
+
+/** Quads take four tiles of rows at once, workgroups eight of rows by eight of columns. */
 const threadsOf = (
   tiles: number,
   rows: number,
-  quads: boolean,
+  { quads = false, tiled = false }: LinearSharing,
 ): { readonly tiles: number; readonly rows: number } =>
-  quads ? { tiles: 4 * tiles, rows: 4 * rows } : { tiles, rows };
+  tiled
+    ? { tiles: TILED_WORKGROUP * Math.ceil(tiles / TILED_SIDE), rows: TILED_SIDE * rows }
+    : quads
+      ? { tiles: 4 * tiles, rows: 4 * rows }
+      : { tiles, rows };
+
+/**
+ * Who shares what it loads: nobody (registers, without barriers), four lanes ("quads": needs subgroups of at least
+ * four), or a workgroup of 64 through its memory ("tiled", which goes before). The bits are the same.
+ */
+export interface LinearSharing {
+  readonly quads?: boolean;
+  readonly tiled?: boolean;
+}
+
+const tiledKernel = (kernel: NamedKernel, tiled: boolean): NamedKernel =>
+  tiled ? { ...kernel, workgroup: TILED_WORKGROUP } : kernel;
 
 /** What becomes of a row of y. */
 export type LinearEnd =
@@ -54,7 +74,7 @@ export const paddedOutputs = (outputs: number): number => Math.ceil(outputs / 8)
 
 /**
  * y = x W^T. `save` keeps what the backward pass needs (1 / rms, gate and up); `gather` reads the rows that the
- * predictions name. Thread per tile: `tiles` threads for every `rows` rows. `quads` needs subgroups of at least four.
+ * predictions name. Thread per tile: `tiles` threads for every `rows` rows.
  */
 export function linearKernel(
   place: LinearPlace,
@@ -64,10 +84,9 @@ export function linearKernel(
     readonly epsilon: number;
     readonly save: boolean;
     readonly gather: boolean;
-    readonly quads?: boolean;
-  },
+  } & LinearSharing,
 ): { readonly kernel: NamedKernel; readonly tiles: number; readonly rows: number } {
-  const { tile, save, gather, epsilon } = options;
+  const { tile, save, gather, epsilon, tiled = false } = options;
   const outputWidth = end.kind === "store" ? paddedOutputs(place.outputs) : place.outputs;
   const group = end.kind === "rope" ? end.headSize / 2 : end.kind === "swiglu" ? place.outputs / 2 : null;
   const side = group ?? outputWidth / 2;
@@ -76,7 +95,7 @@ export function linearKernel(
   const norm = place.gain !== null;
   const tiles = outputWidth / (2 * half);
   const cache = end.kind === "rope" && end.cache;
-  const quads = options.quads === true && half % 4 === 0;
+  const quads = options.quads === true && half % 4 === 0 && !tiled;
   const kernel = namedKernel(
     "matmul/linear",
     forward,
@@ -101,6 +120,7 @@ export function linearKernel(
       COLUMN_TILES: tiles,
       TILE_ROWS: tile.rows,
       QUADS: quads,
+      TILED: tiled,
       HALF_QUADS: Math.floor(half / 4),
       HALF: half,
       GROUP: group ?? half,
@@ -121,7 +141,7 @@ export function linearKernel(
       IN_PLACE: end.kind === "residual" && end.inPlace,
     },
   );
-  return { kernel, ...threadsOf(tiles, tile.rows, quads) };
+  return { kernel: tiledKernel(kernel, tiled), ...threadsOf(tiles, tile.rows, { quads, tiled }) };
 }
 
 /** What becomes of a row of dx. */
@@ -140,14 +160,15 @@ export type LinearGradientEnd =
 export function linearInputGradientKernel(
   place: LinearPlace,
   end: LinearGradientEnd,
-  options: { readonly tile: LinearTile; readonly gather: boolean; readonly quads?: boolean },
+  options: { readonly tile: LinearTile; readonly gather: boolean } & LinearSharing,
 ): {
   readonly kernel: NamedKernel;
   readonly tiles: number;
   readonly rows: number;
   readonly partialSums: number;
 } {
-  const { tile, gather, quads = false } = options;
+  const { tile, gather, tiled = false } = options;
+  const quads = options.quads === true && !tiled;
   const vectors = vectorsWithin(place.inputs, tile.columns);
   const tiles = place.inputs / 4 / vectors;
   const kernel = namedKernel(
@@ -179,9 +200,11 @@ export function linearInputGradientKernel(
       SWIGLU: end.kind === "swiglu",
       GATHER: gather,
       QUADS: quads,
+      TILED: tiled,
     },
   );
-  return { kernel, ...threadsOf(tiles, tile.rows, quads), partialSums: tiles };
+  const threads = threadsOf(tiles, tile.rows, { quads, tiled });
+  return { kernel: tiledKernel(kernel, tiled), ...threads, partialSums: tiles };
 }
 
 /** dW = dy^T x as `splits` partial sums at `partial` of arenas of `partialLength`. Thread per tile: `tiles` in all. */
@@ -193,15 +216,14 @@ export function linearWeightGradientKernel(
     readonly partial: number;
     readonly partialLength: number;
     readonly gather: boolean;
-    readonly quads?: boolean;
-  },
+  } & LinearSharing,
 ): { readonly kernel: NamedKernel; readonly tiles: number } {
-  const { tile, splits, partial, partialLength, gather } = options;
+  const { tile, splits, partial, partialLength, gather, tiled = false } = options;
   const vectors = vectorsWithin(place.inputs, tile.columns);
   const outputWidth = gather ? paddedOutputs(place.outputs) : place.outputs;
   const outputVectors = vectorsWithin(outputWidth, tile.rows);
   const columnTiles = place.inputs / 4 / vectors;
-  const quads = options.quads === true && vectors === 4;
+  const quads = options.quads === true && vectors === 4 && !tiled;
   const outputTiles = Math.ceil(place.outputs / (4 * outputVectors));
   const kernel = namedKernel(
     "matmul/linear_weight_gradient",
@@ -227,7 +249,12 @@ export function linearWeightGradientKernel(
       NORM: place.gain !== null,
       GATHER: gather,
       QUADS: quads,
+      TILED: tiled,
     },
   );
-  return { kernel, tiles: columnTiles * (quads ? 4 * Math.ceil(outputTiles / 4) : outputTiles) * splits };
+  const blocks = Math.ceil(columnTiles / TILED_SIDE) * Math.ceil(outputTiles / TILED_SIDE);
+  const threads = tiled
+    ? TILED_WORKGROUP * blocks
+    : columnTiles * (quads ? 4 * Math.ceil(outputTiles / 4) : outputTiles);
+  return { kernel: tiledKernel(kernel, tiled), tiles: threads * splits };
 }

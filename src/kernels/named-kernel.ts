@@ -15,6 +15,8 @@ type Constants = Readonly<Record<string, number | boolean | string>>;
 export interface NamedKernel extends Kernel {
   readonly names: readonly string[];
   readonly constants: Constants;
+  /** Threads of a workgroup, where the kernel cannot do with others. */
+  readonly workgroup?: number;
 }
 
 /** Bindings that are `false` are not part of this variant. */
@@ -56,13 +58,15 @@ const parts = {
   "transformer/rotate.wgsl": rotate,
 };
 
+/** With `workgroup` threads, or the number that the kernel insists on. */
 export async function compileNamedKernel(
   gpu: GpuDevice,
   kernel: NamedKernel,
   workgroup: number,
 ): Promise<CompiledNamedKernel> {
-  const constants = { ...kernel.constants, WORKGROUP: workgroup };
-  return { ...(await compileKernel(gpu, kernel, { constants, parts })), kernel, workgroup };
+  const threads = kernel.workgroup ?? workgroup;
+  const constants = { ...kernel.constants, WORKGROUP: threads };
+  return { ...(await compileKernel(gpu, kernel, { constants, parts })), kernel, workgroup: threads };
 }
 
 /** Binds buffers by name; what the variant does not have is ignored. The size comes with `encodeSized`. */

@@ -3,6 +3,18 @@ import { gpu } from "../support.ts";
 import { kernelTests } from "./all-cases.ts";
 import { disagreement, kernelSizes, runCase, sameBits } from "./kernel-case.ts";
 
+const shaders: Readonly<Record<string, string>> = import.meta.glob("../../../shaders/**/*.wgsl", {
+  query: "?raw",
+  import: "default",
+  eager: true,
+});
+
+test("every shader with an entry point is among them", () => {
+  const entries = Object.entries(shaders).filter(([, source]) => source.includes("@compute"));
+  const names = entries.map(([path]) => /shaders\/(.*)\.wgsl$/.exec(path)![1]!);
+  expect(kernelTests.map(({ shader }) => shader).sort()).toEqual(names.sort());
+});
+
 describe.skipIf(!gpu)("kernels against their f64 references", () => {
   test.each(kernelTests)("$shader", async ({ variants, proofOnly = [], sameBits: pairs = {} }) => {
     // Every shape occurs; every variant on every shape is `npm run proof`'s.
