@@ -7,7 +7,8 @@ export interface GpuCounters {
   pipelines: number;
   submits: number;
   dispatches: number;
-  /** Bytes of the buffers alive. */
+  /** Buffers that are there, and their bytes. */
+  alive: number;
   bytes: number;
 }
 
@@ -29,6 +30,7 @@ export class GpuDevice {
     pipelines: 0,
     submits: 0,
     dispatches: 0,
+    alive: 0,
     bytes: 0,
   };
   /** Resolves with the reason when the device is lost; stays pending after `dispose()`. */
@@ -65,11 +67,13 @@ export class GpuDevice {
     }
     const size = Math.max(16, Math.ceil(bytes / 16) * 16);
     this.counters.buffers++;
+    this.counters.alive++;
     this.counters.bytes += size;
     return this.device.createBuffer({ label, size, usage });
   }
 
   destroyBuffer(buffer: GPUBuffer): void {
+    this.counters.alive--;
     this.counters.bytes -= buffer.size;
     buffer.destroy();
   }

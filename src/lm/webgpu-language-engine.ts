@@ -1,6 +1,7 @@
 import type { GpuDevice } from "../gpu/device.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { ReadbackRing } from "../gpu/readback.ts";
+import type { LinearVariant } from "../kernels/linear-probe.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
 import { checkRequest, checkRows, checkShape, checkState, checkStep } from "./requests.ts";
 import type {
@@ -24,6 +25,8 @@ export interface WebGpuLanguageEngineOptions {
   /** Bytes of activations that one micro-batch of a step may take; default 512 MB, 128 MB on a software adapter. */
   readonly activationBytes?: number;
   readonly device: GpuDevice;
+  /** Variant of the matrix kernels; default "registers". */
+  readonly kernels?: LinearVariant;
 }
 
 /**
@@ -35,7 +38,7 @@ export async function createWebGpuLanguageEngine(
   options: WebGpuLanguageEngineOptions,
 ): Promise<LanguageEngine> {
   checkShape(shape);
-  const model = new WebGpuModel(options.device, shape, options.seed, options.activationBytes);
+  const model = new WebGpuModel(options.device, shape, options);
   const [training, decoder] = await Promise.all([
     WebGpuTraining.create(model),
     WebGpuDecoder.create(model, options.maxBatch ?? 256),
@@ -58,6 +61,7 @@ interface Pending {
 class WebGpuLanguageEngine implements LanguageEngine {
   readonly engine = "webgpu";
   readonly adapter: string;
+  readonly variant: LinearVariant;
   readonly shape: TransformerShape;
   readonly lost: Promise<string>;
   readonly #gpu: GpuDevice;
@@ -80,6 +84,7 @@ class WebGpuLanguageEngine implements LanguageEngine {
     this.#decoder = decoder;
     this.shape = model.shape;
     this.adapter = model.gpu.adapter;
+    this.variant = model.sizes.kernels;
     this.lost = model.gpu.lost;
   }
 

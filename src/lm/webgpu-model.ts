@@ -1,6 +1,7 @@
 import type { GpuDevice } from "../gpu/device.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { StaticPlan } from "../gpu/plan.ts";
+import type { LinearVariant } from "../kernels/linear-probe.ts";
 import type { LinearPlace, LinearTile } from "../kernels/linear.ts";
 import { transformerPlaces, type TransformerPlaces } from "../kernels/transformer-places.ts";
 import { initializeTransformer } from "../nn/initialize-transformer.ts";
@@ -19,8 +20,10 @@ export interface LayerLinears {
   readonly down: LinearPlace;
 }
 
-/** Sizes that follow from the adapter's kind alone, so that equal runs on equal adapters give equal bits. */
+/** Sizes that follow from the adapter's kind and the variant alone, so that equal runs on equal adapters give equal bits. */
 export interface KernelSizes {
+  /** Of the matrix kernels in training. */
+  readonly kernels: LinearVariant;
   readonly trainingTile: LinearTile;
   readonly weightTile: LinearTile;
   readonly decodingTile: LinearTile;
@@ -58,7 +61,12 @@ export class WebGpuModel {
   /** [position x (cosines, sines)] */
   readonly rotations: GPUBuffer;
 
-  constructor(gpu: GpuDevice, shape: TransformerShape, seed: number, activationBytes?: number) {
+  constructor(
+    gpu: GpuDevice,
+    shape: TransformerShape,
+    options: { readonly seed: number; readonly activationBytes?: number; readonly kernels?: LinearVariant },
+  ) {
+    const { seed, activationBytes, kernels = "registers" } = options;
     if (shape.headSize > 128) {
       throw new FulguriteError(
         "lm/unsupported-shape",
@@ -100,6 +108,7 @@ export class WebGpuModel {
     };
     const { software } = gpu;
     this.sizes = {
+      kernels,
       trainingTile: trainingTile(software, width),
       weightTile: software && width >= 48 ? { rows: 8, columns: 16 } : { rows: 4, columns: 8 },
       decodingTile: { rows: software ? 4 : 2, columns: 8 },

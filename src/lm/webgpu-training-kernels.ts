@@ -74,7 +74,7 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
   const { heads, keyValueHeads, headSize, width, normEpsilon: epsilon } = shape;
   const tile = sizes.trainingTile;
   const block = sizes.attentionBlock;
-  const quads = gpu.quads;
+  const sharing = { quads: gpu.quads, tiled: sizes.kernels === "tiled" };
   const length = partialLength(model);
   const compiling: Promise<unknown>[] = [];
   // All start at once; each slot is filled when its kernel is ready.
@@ -88,20 +88,24 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
     return slot as Work;
   };
   const linear = (place: LinearPlace, end: LinearEnd, gather = false): Work => {
-    const { kernel, tiles, rows } = linearKernel(place, end, { tile, epsilon, save: true, gather, quads });
+    const { kernel, tiles, rows } = linearKernel(place, end, {
+      tile,
+      epsilon,
+      save: true,
+      gather,
+      ...sharing,
+    });
     return work(kernel, tiles, rows, gather ? "predictions" : "tokens");
   };
   const inputGradient = (place: LinearPlace, end: LinearGradientEnd, gather = false): GradientWork => {
     const { kernel, tiles, rows, partialSums } = linearInputGradientKernel(place, end, {
-      tile,
-      gather,
-      quads,
+      ...{ tile, gather, ...sharing },
     });
     return Object.assign(work(kernel, tiles, rows, gather ? "predictions" : "tokens"), { partialSums });
   };
   const weightGradient = (place: LinearPlace, partial: number, gather = false): Work => {
     const { kernel, tiles } = linearWeightGradientKernel(place, {
-      ...{ tile: sizes.weightTile, splits: sizes.splits, partial, partialLength: length, gather, quads },
+      ...{ tile: sizes.weightTile, splits: sizes.splits, partial, partialLength: length, gather, ...sharing },
     });
     return work(kernel, tiles, 0, "tokens");
   };

@@ -35,14 +35,18 @@ const IN_FLIGHT = 2;
 /**
  * PPO wholly on the GPU: an update is one submit, nothing is read back but its metrics, late. Rejects with
  * `gpu/memory` before anything is made where the buffers do not fit, `gpu/shader` where a kernel does not compile and
- * `gpu/network-size` where the network does not fit.
+ * `gpu/network-size` where the network does not fit. `onMemory` hears what the buffers will take before there are any.
  */
-export async function createWebGpuEngine(request: EngineRequest, device: GpuDevice): Promise<TrainingEngine> {
+export async function createWebGpuEngine(
+  request: EngineRequest,
+  device: GpuDevice,
+  onMemory: (bytes: number) => void = () => undefined,
+): Promise<TrainingEngine> {
   const { algorithm, environment, reward, cost = null, loss = null } = request;
   if (loss) checkTowers(loss, algorithm);
   checkDemonstrations(environment, algorithm);
   const planned = { ...algorithm, environment, reward, cost, loss };
-  planPpoMemory(device, planned);
+  onMemory(planPpoMemory(device, planned).bytes);
   const plan = createPpoPlan(device, planned);
   return new WebGpuEngine(request, device, plan, await createPpoDispatches(plan));
 }

@@ -123,6 +123,9 @@ export interface Run {
   /** "webgpu" or "cpu", and the adapter, once known; pinned on resume. */
   readonly engine: string | null;
   readonly adapter: string | null;
+  /** Variant of the GPU kernels, and the browser with its version: pinned, or said where they changed. */
+  readonly variant?: string;
+  readonly platform?: string;
   readonly status: RunStatus;
   /** Why it failed or paused, for people; null otherwise. */
   readonly reason: string | null;

@@ -22,7 +22,7 @@ import type { Credit } from "./credit.ts";
 import type { AgenticJob } from "./job.ts";
 import { rolloutRecord, rolloutSpans } from "./rollout-records.ts";
 import { RolloutMaker, type MadeRollout, type RolloutRequest, type RunHosts } from "./rollout-batch.ts";
-import { RunController, type RunControllerOptions } from "./run-controller.ts";
+import { RunController, type EngineTerms, type RunControllerOptions } from "./run-controller.ts";
 import { shippedWeights } from "./shipped-weights.ts";
 import { PolicyUpdate, responseTokens } from "./policy-update.ts";
 import { warmStartRows } from "./warm-start.ts";
@@ -33,6 +33,7 @@ export interface AgenticRunOptions extends RunControllerOptions {
     shape: TransformerShape,
     seed: number,
     choice: AgenticJob["engine"],
+    terms: EngineTerms,
   ) => Promise<LanguageEngine>;
   readonly createHosts: (job: AgenticJob) => Promise<RunHosts>;
   readonly clock: RunnerClock;
@@ -102,11 +103,11 @@ export class AgenticRun extends RunController {
     this.curve.truncate(this.#saved.update);
   }
 
-  protected async open(pinned: "webgpu" | "cpu" | null): Promise<void> {
+  protected async open(pinned: "webgpu" | "cpu" | null, terms: EngineTerms): Promise<void> {
     const { seed, policy } = this.#job;
     this.#hosts ??= await this.#options.createHosts(this.#job);
     const shape = policyShape(policy);
-    this.#engine = await this.#options.createLanguageEngine(shape, seed, pinned ?? this.#job.engine);
+    this.#engine = await this.#options.createLanguageEngine(shape, seed, pinned ?? this.#job.engine, terms);
     const { clock, defer } = this.#options;
     this.#maker = new RolloutMaker({
       job: this.#job,

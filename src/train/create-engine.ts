@@ -8,9 +8,28 @@ import type { LanguageEngine } from "../lm/language-engine.ts";
 import { createWebGpuLanguageEngine } from "../lm/webgpu-language-engine.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
 import type { AgenticJob, SimulatedJob } from "./job.ts";
-import type { PassedOver } from "./run-controller.ts";
+import { isLinearVariant, probeLinearVariant, type LinearVariant } from "../kernels/linear-probe.ts";
+import type { LightningStore } from "../store/records.ts";
+import type { EngineTerms, PassedOver } from "./run-controller.ts";
 
 let device: Promise<GpuDevice | null> | null = null;
+
+/** The faster kernels on the adapters that were probed; until then, and in every first run, those without barriers. */
+const variants = new Map<string, LinearVariant>();
+
+/**
+ * Finds out which kernels are the faster ones here, for runs that start later: once an adapter, then the store knows. To
+ * be called when nothing trains.
+ */
+export async function probeVariants(store: LightningStore, now: () => number): Promise<void> {
+  const gpu = device && (await device);
+  if (!gpu || variants.has(gpu.adapter)) return;
+  const key = `kernels of ${gpu.adapter}`;
+  const known = await store.setting(key);
+  const variant = isLinearVariant(known) ? known : await probeLinearVariant(gpu, now);
+  variants.set(gpu.adapter, variant);
+  if (known !== variant) await store.setSetting(key, variant);
+}
 
 /** The one device of this realm, null where there is none; opened again after it was lost. */
 function sharedDevice(): Promise<GpuDevice | null> {
@@ -41,6 +60,7 @@ export async function createLanguageEngine(
   shape: TransformerShape,
   seed: number,
   choice: AgenticJob["engine"],
+  { variant }: EngineTerms,
 ): Promise<LanguageEngine> {
   if (choice !== "cpu") {
     const gpu = await sharedDevice();
@@ -48,7 +68,8 @@ export async function createLanguageEngine(
       return inPlaceOf(await createCpuLanguageEngine(shape, { seed }), gpu);
     if (gpu) {
       try {
-        return await createWebGpuLanguageEngine(shape, { seed, device: gpu });
+        const kernels = isLinearVariant(variant) ? variant : (variants.get(gpu.adapter) ?? "registers");
+        return await createWebGpuLanguageEngine(shape, { seed, device: gpu, kernels });
       } catch (error) {
         if (choice === "webgpu" || !asFulguriteError(error).code.startsWith("gpu/")) throw error;
       }
@@ -64,6 +85,7 @@ export async function createLanguageEngine(
 export async function createEngine(
   request: EngineRequest,
   choice: SimulatedJob["engine"],
+  terms: EngineTerms,
 ): Promise<TrainingEngine> {
   if (choice === "cpu") return createCpuEngine(request);
   const gpu = await sharedDevice();
@@ -73,7 +95,7 @@ export async function createEngine(
   }
   if (gpu.software && choice === "auto") return inPlaceOf(await createCpuEngine(request), gpu);
   try {
-    return await createWebGpuEngine(request, gpu);
+    return await createWebGpuEngine(request, gpu, terms.onMemory);
   } catch (error) {
     // An adapter that refuses our kernels is no usable adapter.
     const { code } = asFulguriteError(error);

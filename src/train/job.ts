@@ -124,5 +124,7 @@ export interface RunProgress {
   readonly timeLeft: number | null;
   readonly engine: string | null;
   readonly adapter: string | null;
+  /** What the run's buffers take on the GPU, known before they are made; absent where there is no plan of them. */
+  readonly gpuBytes?: number;
   readonly metrics: Readonly<Record<string, number>>;
 }

@@ -18,6 +18,16 @@ export interface RunControllerOptions {
   readonly onEvent: (event: RunEvent) => void;
   /** Milliseconds, so far, for which the machine slept or the tab was frozen; default never. */
   readonly slept?: () => number;
+  /** Browser, or Node, with its version: the same bits are promised on the same one. Default: nobody asks. */
+  readonly platform?: string;
+}
+
+/** What a run wants of its engine beside the job. */
+export interface EngineTerms {
+  /** Kernel variant that the run started with; null for a run that starts. */
+  readonly variant: string | null;
+  /** Called before anything is allocated on the GPU, with the bytes that it will be. */
+  readonly onMemory: (bytes: number) => void;
 }
 
 /** Said by an engine that was taken though there is an adapter. */
@@ -29,6 +39,8 @@ export interface PassedOver {
 export interface Device extends Partial<PassedOver> {
   readonly engine: "webgpu" | "cpu";
   readonly adapter: string;
+  /** Of the kernels, where there are several to choose from; pinned on resume. */
+  readonly variant?: string;
   /** Resolves with the reason when the device is lost. */
   readonly lost: Promise<string>;
   dispose(): void;
@@ -68,6 +80,7 @@ export abstract class RunController {
   #activeSince: number | null = null;
   #slept = 0;
   #lastEpisode: EpisodeReplay | null = null;
+  #memory: number | null = null;
 
   constructor(run: Run, options: RunControllerOptions) {
     this.current = run;
@@ -76,7 +89,7 @@ export abstract class RunController {
   }
 
   /** Opens a device on the last saved state, or a fresh one; null before and after. */
-  protected abstract open(pinned: "webgpu" | "cpu" | null): Promise<void>;
+  protected abstract open(pinned: "webgpu" | "cpu" | null, terms: EngineTerms): Promise<void>;
   protected abstract readonly device: Device | null;
   protected abstract readonly curve: RunCurve;
   /** Updates that the device has been given. */
@@ -153,6 +166,7 @@ export abstract class RunController {
       timeLeft: rate === null ? null : Math.max(0, updates - update) * rate,
       engine,
       adapter,
+      ...(this.#memory === null ? {} : { gpuBytes: this.#memory }),
       metrics: { ...this.current.metrics, ...this.curve.summary() },
     };
   }
@@ -209,7 +223,14 @@ export abstract class RunController {
   async #open(): Promise<void> {
     const { engine } = this.current;
     const pinned = engine === "webgpu" || engine === "cpu" ? engine : null;
-    await this.open(pinned);
+    const { platform } = this.options;
+    await this.open(pinned, {
+      variant: pinned === null ? null : (this.current.variant ?? null),
+      onMemory: (bytes) => {
+        this.#memory = bytes;
+        this.emit(true);
+      },
+    });
     const device = this.device!;
     let reason: string | null = null;
     if (device.passedOver !== undefined) {
@@ -218,7 +239,17 @@ export abstract class RunController {
     if (pinned !== null && this.current.adapter !== device.adapter) {
       reason = `Continues on ${device.adapter}, not on ${String(this.current.adapter)}: from here on no longer bit for bit.`;
     }
-    this.current = { ...this.current, engine: device.engine, adapter: device.adapter, reason };
+    const changed = (name: string, before: string | undefined, now: string | undefined): void => {
+      if (pinned === null || before === undefined || now === undefined || before === now) return;
+      reason ??= `Continues ${name} ${now}, not ${before}: from here on no longer bit for bit.`;
+    };
+    changed("with kernels of variant", this.current.variant, device.variant);
+    changed("in", this.current.platform, platform);
+    this.current = {
+      ...{ ...this.current, engine: device.engine, adapter: device.adapter, reason },
+      ...(device.variant === undefined ? {} : { variant: device.variant }),
+      ...(platform === undefined ? {} : { platform }),
+    };
   }
 
   async #train(): Promise<TrainResult> {

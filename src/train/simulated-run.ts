@@ -11,7 +11,7 @@ import { evaluationFromSpan, evaluationSpan, metricsFromSpan, updateSpan } from 
 import { simulatedCurve } from "./curve-buffer.ts";
 import type { CurveBuffer, TimedUpdate } from "./curve-buffer.ts";
 import type { RewardSource, SimulatedJob } from "./job.ts";
-import { RunController, type RunControllerOptions } from "./run-controller.ts";
+import { RunController, type EngineTerms, type RunControllerOptions } from "./run-controller.ts";
 
 const EVALUATIONS_PER_RUN = 20;
 const EVALUATION_EPISODES = 10;
@@ -19,7 +19,11 @@ const EVALUATION_EPISODES = 10;
 const DIVERGED_KL = 10;
 
 export interface SimulatedRunOptions extends RunControllerOptions {
-  readonly createEngine: (request: EngineRequest, choice: SimulatedJob["engine"]) => Promise<TrainingEngine>;
+  readonly createEngine: (
+    request: EngineRequest,
+    choice: SimulatedJob["engine"],
+    terms: EngineTerms,
+  ) => Promise<TrainingEngine>;
 }
 
 /** The engine's request for a job: environment looked up, reward and cost compiled. Throws `FulguriteError`. */
@@ -115,8 +119,8 @@ export class SimulatedRun extends RunController {
     this.curve.truncate(this.#lastState.update);
   }
 
-  protected async open(pinned: "webgpu" | "cpu" | null): Promise<void> {
-    const engine = await this.#createEngine(this.#request, pinned ?? this.#job.engine);
+  protected async open(pinned: "webgpu" | "cpu" | null, terms: EngineTerms): Promise<void> {
+    const engine = await this.#createEngine(this.#request, pinned ?? this.#job.engine, terms);
     this.#engine = engine;
     if (this.#lastState) engine.load(this.#lastState);
     engine.onMetrics = (metrics) => {

@@ -246,6 +246,41 @@ describe("a run", () => {
     expect(() => simulatedJob({ env: cartPole(), algorithm: limited })).toThrow(/no cost/);
   });
 
+  test("pins variant and platform, and says where they have changed; tells its memory before it has it", async () => {
+    const asked: (string | null)[] = [];
+    const idle: number[] = [];
+    const gpuLike = (platform: string, variant: string): Trainer =>
+      trainer({
+        platform,
+        createEngine: async (request, _, terms) => {
+          asked.push(terms.variant);
+          terms.onMemory(12_345);
+          return Object.assign(await createCpuEngine(request), { variant });
+        },
+        onIdle: () => Promise.resolve(void idle.push(1)),
+      });
+    const first = gpuLike("Chrome/1", "registers");
+    const id = await first.start(job(), owner);
+    const seen: RunEvent[] = [];
+    await first.watch(id, (event) => seen.push(event));
+    await first.pause(id);
+    while ((await store.run(id))!.status !== "paused") await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(await store.run(id)).toMatchObject({ variant: "registers", platform: "Chrome/1", reason: null });
+    const told = seen.flatMap((event) => (event.kind === "progress" ? [event.progress] : []));
+    expect(told.find(({ phase }) => phase === "compiling")?.gpuBytes ?? told.at(-1)!.gpuBytes).toBe(12_345);
+
+    const second = gpuLike("Chrome/2", "tiled");
+    await second.resume(id);
+    await second.result(id);
+    expect(asked).toEqual([null, "registers"]);
+    expect((await store.run(id))!.reason).toMatch(/variant tiled, not registers.*no longer bit for bit/);
+    const third = gpuLike("Chrome/2", "registers");
+    const other = await third.start(job(), owner);
+    await third.result(other);
+    expect((await store.run(other))!.reason).toBeNull();
+    expect(idle.length).toBe(2);
+  });
+
   test("survives a lost device with the same bits", async () => {
     const whole = trainer();
     const wholeId = await whole.start(job(), owner);

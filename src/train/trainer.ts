@@ -16,6 +16,8 @@ export interface TrainerOptions extends RunKindOptions {
   readonly randomBytes: (bytes: Uint8Array<ArrayBuffer>) => void;
   /** The Web Locks of this origin; null where there is one process only. One lock a run says whose it is. */
   readonly locks: LockManager | null;
+  /** Called when the last run has ended; what it does must not matter to anybody. */
+  readonly onIdle?: () => Promise<void>;
 }
 
 interface LiveRun {
@@ -250,6 +252,7 @@ export class Trainer {
     const result = controller.start({ paused }).finally(() => {
       this.#live.delete(run.id);
       release();
+      if (this.#live.size === 0) void this.#options.onIdle?.().catch(() => undefined);
     });
     // Whoever wants the outcome asks `result`; without anybody a failure is told to listeners only.
     result.catch(() => undefined);

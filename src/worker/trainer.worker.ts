@@ -2,7 +2,7 @@ import * as Comlink from "comlink";
 import { RolloutPages } from "./rollout-pages.ts";
 import { asFulguriteError } from "../gpu/error.ts";
 import { openStore } from "../store/open.ts";
-import { chooseEngine, engines } from "../train/create-engine.ts";
+import { chooseEngine, engines, probeVariants } from "../train/create-engine.ts";
 import { rescore } from "../train/rescore.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Reply, TrainerApi } from "./api.ts";
@@ -30,6 +30,8 @@ const ready = openStore({}).then(
       slept: () => workerClock.slept(),
       randomBytes: (bytes) => crypto.getRandomValues(bytes),
       locks: navigator.locks,
+      platform: navigator.userAgent,
+      onIdle: () => probeVariants(store, () => performance.now()),
     }),
 );
 
