@@ -16,7 +16,13 @@ import {
 import { rope } from "../../../src/kernels/reference/transformer-layers.ts";
 import { maskWords, sampleTokenKernel } from "../../../src/kernels/sample-token.ts";
 import { TokenBatchSlots, type BatchField } from "../../../src/kernels/token-batch.ts";
-import { tokenTerm } from "../../../src/kernels/token-objective.ts";
+import {
+  estimatorNumbers,
+  objectiveNumbers,
+  tokenTerm,
+  type KlEstimator,
+  type TokenObjective,
+} from "../../../src/kernels/token-objective.ts";
 import { embedKernel, predictionGradientKernel, tokenLossKernel } from "../../../src/kernels/token-rows.ts";
 import { allowedMask } from "../../../src/lm/allowed-mask.ts";
 import { chooseToken } from "../../../src/lm/sampling.ts";
@@ -384,7 +390,7 @@ const sample =
   };
 
 const tokenLoss =
-  (kind: "policy" | "likelihood" | "score", allowed: Int32Array | null): MakeCase =>
+  (kind: TokenObjective["kind"] | "score", allowed: Int32Array | null, estimator?: KlEstimator): MakeCase =>
   (size) => {
     const predictions = new Uint32Array(8 * size);
     const floats = new Float32Array(predictions.buffer);
@@ -392,8 +398,10 @@ const tokenLoss =
     const logits = random(size * LOGITS, 2).map((x) => 3 * x);
     const ids = allowed ?? Int32Array.from({ length: vocabularySize }, (_, id) => id);
     const objective = {
-      kind: kind === "policy" ? "policy" : "likelihood",
-      ...{ clipLow: 0.2, clipHigh: 0.28, dualClip: 1.4, entropyCoefficient: 0.05 },
+      kind: kind === "score" ? "likelihood" : kind,
+      kl: { coefficient: estimator ? 0.3 : 0, estimator: estimator ?? "k1" },
+      ...{ clipLow: 0.2, clipHigh: 0.28, dualClip: 1.4, gate: { positive: 1.2, negative: 0.8 } },
+      entropyCoefficient: kind === "likelihood" ? 0 : 0.05,
     } as const;
     const expected = new Expectation();
     for (let row = 0; row < size; row++) {
@@ -404,6 +412,7 @@ const tokenLoss =
       predictions[8 * row + 1] = ids[choice]!;
       floats.set([1 + drawn[size + row]!, 2 * drawn[2 * size + row]!], 8 * row + 2);
       floats.set([logProbability + 0.5 * drawn[3 * size + row]!, 1.5 + drawn[4 * size + row]!], 8 * row + 4);
+      floats[8 * row + 6] = logProbability - 0.4 * drawn[5 * size + row]!;
       if (kind === "score") {
         expected.float("scores", 2 * row, logProbability);
         expected.float("scores", 2 * row + 1, policy.entropy);
@@ -415,8 +424,9 @@ const tokenLoss =
         number,
         number,
       ];
-      const term = tokenTerm(objective, logProbability, old, advantage, importance);
-      const bonus = kind === "policy" ? objective.entropyCoefficient : 0;
+      const reference = floats[8 * row + 6]!;
+      const term = tokenTerm(objective, logProbability, old, advantage, importance, Math.exp, reference);
+      const bonus = objective.entropyCoefficient;
       const terms = [term.loss - bonus * policy.entropy, policy.entropy, term.kl, Number(term.clipped)];
       terms.forEach((x, i) => {
         expected.float("terms", 4 * row + i, weight * x);
@@ -434,7 +444,14 @@ const tokenLoss =
     }
     return {
       ...named(tokenLossKernel(vocabularySize, kind !== "score"), size),
-      slot: batchSlot({ predictions: size, policy: kind === "policy" ? 1 : 0, ...numbers(objective) }),
+      slot: batchSlot({
+        ...{ predictions: size, objective: objectiveNumbers[objective.kind] },
+        estimator: estimatorNumbers[objective.kl.estimator],
+        ...{ clipLow: objective.clipLow, clipHigh: objective.clipHigh, dualClip: objective.dualClip },
+        ...{ gatePositive: objective.gate.positive, gateNegative: objective.gate.negative },
+        entropyCoefficient: objective.entropyCoefficient,
+        klCoefficient: objective.kl.coefficient,
+      }),
       buffers: {
         ...{ predictions, logits, allowed: allowedMask(allowed, vocabularySize) },
         ...(kind === "score"
@@ -444,8 +461,6 @@ const tokenLoss =
       ...{ expected, tolerance: 3e-5 },
     };
   };
-
-const numbers = <T extends { readonly kind: string }>({ kind: _, ...rest }: T): Omit<T, "kind"> => rest;
 
 export const transformerTests: readonly KernelTest[] = [
   { shader: "transformer/embed", variants: { plain: embed }, fault: ["at % WIDTH]", "0u]"] },
@@ -491,7 +506,10 @@ export const transformerTests: readonly KernelTest[] = [
     variants: {
       policy: tokenLoss("policy", null),
       "policy, some ids": tokenLoss("policy", someIds),
-      likelihood: tokenLoss("likelihood", null),
+      "likelihood, k1": tokenLoss("likelihood", null, "k1"),
+      "CISPO, k2": tokenLoss("cispo", null, "k2"),
+      "SAPO, k3": tokenLoss("sapo", null, "k3"),
+      "policy, k3+": tokenLoss("policy", null, "k3+"),
       score: tokenLoss("score", someIds),
     },
     fault: ["bound > unclipped", "bound < unclipped"],
