@@ -213,7 +213,9 @@ export class AgenticRun extends RunController {
   async #reference(): Promise<LanguageEngine> {
     if (this.#referenceEngine) return this.#referenceEngine;
     const { seed, policy } = this.#job;
-    const engine = await this.#options.createLanguageEngine(policyShape(policy), seed, this.#engine!.engine);
+    const terms = { variant: this.current.variant ?? null, onMemory: () => undefined };
+    const { engine: kind } = this.#engine!;
+    const engine = await this.#options.createLanguageEngine(policyShape(policy), seed, kind, terms);
     this.#referenceEngine = engine;
     await this.#startWeights(engine);
     await this.#warmStart(engine);
