@@ -20,7 +20,8 @@ export { decodeCheckpoint, encodeCheckpoint, readCheckpointHeader } from "./rl/c
 export { exportPolicy } from "./rl/export-policy.ts";
 export { vTrace, type VTrace, type VTraceBatch } from "./rl/v-trace.ts";
 export { decodeTensors, encodeTensors } from "./nn/safetensors.ts";
-export { sweep, type SweepOptions, type SweepResult, type SweepSetting } from "./train/sweep.ts";
+export { sweep, type SweepOptions, type SweepResult } from "./train/sweep.ts";
+export type { SweepPlan, SweepRun, SweepSetting } from "./train/run-sweep.ts";
 export { bootstrapInterval, interquartileMean } from "./train/interquartile-mean.ts";
 export type { AlgorithmConfig, PolicyGradientConfig } from "./rl/config.ts";
 export { cartPole } from "./env/cartpole.ts";
@@ -42,6 +43,12 @@ export {
   type Random,
   type State,
 } from "./env/define-env.ts";
+export {
+  hostEnvironment,
+  type HostEnvironmentDefinition,
+  type HostInstance,
+  type HostOutcome,
+} from "./env/host-environment.ts";
 export { defineLoss, type RowLoss } from "./compile/define-loss.ts";
 export type { LossRow } from "./compile/check-loss.ts";
 export type { Environment } from "./env/environment.ts";

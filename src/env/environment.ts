@@ -1,3 +1,4 @@
+import type { HostStepper } from "./host-environment.ts";
 import type { ActionSpace } from "../kernels/action-space.ts";
 
 export { actionSpace, type ActionSpace } from "../kernels/action-space.ts";
@@ -35,6 +36,11 @@ export interface Environment {
    * and where there is a `mask` `fn env_mask(state: ptr<function, array<f32, S>>) -> u32`.
    */
   readonly wgsl: string;
+  /**
+   * Steps it in another realm, in batches; `reset` and `step` are then to be had through `hostedEnvironment` only, and
+   * only the CPU engine trains in it. Its state is its observation.
+   */
+  readonly host?: HostStepper;
   /** The parts that its own reward is the sum of. */
   readonly rewardComponents?: RewardComponents;
   /** Writes a start state at `state[offset ...]` from four random words. */

@@ -14,6 +14,7 @@ import { cartPole } from "./cartpole.ts";
 import { compileEnvironment } from "./compile-environment.ts";
 import type { Environment } from "./environment.ts";
 import { environmentFrom } from "./environment-from.ts";
+import { environmentOfHost, isHostReference } from "./host-environment.ts";
 import { type EnvironmentSource, readEnvironmentSource } from "./environment-source.ts";
 
 const MAX_MADE = 40;
@@ -48,6 +49,7 @@ export function environmentByName(name: string): Environment {
     made.set(name, environment);
     return environment;
   }
+  if (isHostReference(name)) return environmentOfHost(name);
   if (name.startsWith("{")) {
     const environment = compileEnvironment(readEnvironmentSource(name));
     // Edits make new ones all the time; the one in use stays with whoever uses it.

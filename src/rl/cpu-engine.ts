@@ -176,6 +176,7 @@ class CpuEngine implements TrainingEngine {
       }
     }
     for (const name of names) places[name]!.set(state[name]!);
+    this.#rollout.restart();
     this.#submitted = state.update;
     this.#done = state.update;
     this.#optimizerStep = state.optimizerStep;
@@ -245,10 +246,11 @@ class CpuEngine implements TrainingEngine {
   }
 
   /** Runs a generator to its end, letting the event loop in now and then; null if the engine was disposed. */
-  async #drive<T>(work: Generator<void, T>, multiplyAdds: number): Promise<T | null> {
+  async #drive<T>(work: Generator<unknown, T>, multiplyAdds: number): Promise<T | null> {
     for (;;) {
       const turn = work.next();
       if (turn.done === true) return turn.value;
+      if (turn.value instanceof Promise) await turn.value;
       this.#work += multiplyAdds;
       if (this.#work < WORK_BETWEEN_PAUSES) continue;
       this.#work = 0;

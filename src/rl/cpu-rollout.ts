@@ -5,6 +5,7 @@ import { random4, stream, uniform } from "../kernels/philox.ts";
 import type { PolicyGradientConfig } from "./config.ts";
 import type { CpuKernels } from "./cpu-kernels.ts";
 import type { EngineRequest } from "./engine.ts";
+import { hostedEnvironment, type HostedEnvironment } from "./hosted-environment.ts";
 import type { RunningNormalization } from "./normalization.ts";
 
 /** What ended while collecting: sums over episodes, and over all steps the trained reward. */
@@ -74,17 +75,22 @@ export class CpuRollout {
   readonly #truncated: number[] = [];
   /** Whole episodes only: which environments still play. */
   readonly #alive: Uint8Array;
+  readonly #hosted: HostedEnvironment | null;
+  /** Host environments only: they have begun their first episodes. */
+  #begun = false;
 
   constructor(
     request: EngineRequest,
     kernels: CpuKernels,
     options: { readonly logStd: number; readonly normalization: RunningNormalization | null },
   ) {
-    const { environment, algorithm } = request;
+    const { algorithm } = request;
+    this.#hosted = hostedEnvironment(request.environment);
+    const environment = this.#hosted ?? request.environment;
     const { envs, steps, episodes } = algorithm;
     const stateSize = environment.stateFields.length;
     const rows = envs * steps;
-    this.#request = request;
+    this.#request = { ...request, environment };
     this.#kernels = kernels;
     this.#head = policyHead(environment);
     this.#normalization = algorithm.normalizeObservations ? options.normalization : null;
@@ -120,8 +126,16 @@ export class CpuRollout {
     for (let n = 0; n < envs; n++) this.#reset(n, 0);
   }
 
-  /** Collects update `update` (from 0), one step per turn of the generator; returns what ended. */
-  *collect(update: number): Generator<void, EpisodeSums> {
+  /** What a host environment had in hand is gone: its episodes begin anew with the next update. */
+  restart(): void {
+    this.#begun = false;
+  }
+
+  /**
+   * Collects update `update` (from 0), one step per turn of the generator; returns what ended. What it yields is to be
+   * waited for.
+   */
+  *collect(update: number): Generator<Promise<void> | undefined, EpisodeSums> {
     const { envs, steps, episodes } = this.#request.algorithm;
     const { columns } = this.#kernels.rollout;
     const sums = {
@@ -133,6 +147,13 @@ export class CpuRollout {
       reward: 0,
     };
     const whole = episodes === "whole";
+    if (this.#hosted && (whole || !this.#begun)) {
+      yield this.#hosted.begin([...this.#alive.keys()], (n, out) => {
+        this.#resetWords(update * steps, n, out);
+      });
+      if (!whole) for (let n = 0; n < envs; n++) this.#reset(n, update * steps);
+      this.#begun = true;
+    }
     if (whole) this.#startAll(update * steps);
     this.finalValues.fill(0);
     this.finalCostValues.fill(0);
@@ -142,6 +163,7 @@ export class CpuRollout {
         const count = Math.min(columns, envs - first);
         const row = t * envs + first;
         this.#decide(first, count, row, globalStep);
+        if (this.#hosted) yield this.#fetch(this.#hosted, first, count, row, globalStep);
         for (let c = 0; c < count; c++) {
           if (this.#alive[first + c] === 1) this.#advance(first + c, row + c, sums);
         }
@@ -152,7 +174,7 @@ export class CpuRollout {
           else this.#reset(first + c, globalStep + 1);
         }
       }
-      yield;
+      yield undefined;
     }
     for (let first = 0; first < envs; first += columns) {
       const count = Math.min(columns, envs - first);
@@ -163,6 +185,43 @@ export class CpuRollout {
       if (values.length > columns) this.lastCostValues.set(values.subarray(columns, columns + count), first);
     }
     return sums;
+  }
+
+  /** One step of the environments of a block that still play, by the actions decided for them. */
+  #fetch(
+    hosted: HostedEnvironment,
+    first: number,
+    count: number,
+    row: number,
+    globalStep: number,
+  ): Promise<void> {
+    const playing = Array.from({ length: count }, (_, c) => c).filter((c) => this.#alive[first + c] === 1);
+    return hosted.advance(
+      playing.map((c) => ({
+        index: first + c,
+        action: this.#action(row + c),
+        truncated: this.episodeLength[first + c]! + 1 >= this.#limit,
+      })),
+      (n, out) => {
+        this.#resetWords(globalStep + 1, n, out);
+      },
+    );
+  }
+
+  /** As the environment takes it. */
+  #action(row: number): number {
+    const head = this.#head;
+    return head.kind === "gaussian"
+      ? f(Math.min(Math.max(this.sampled[row]!, head.low), head.high))
+      : this.actions[row]!;
+  }
+
+  /** Of the episode that environment n begins at a step of the run; siblings of a group begin alike. */
+  #resetWords(step: number, n: number, out: Uint32Array): void {
+    const { seed, algorithm } = this.#request;
+    const { groups, episodes } = algorithm;
+    const index = groups && episodes === "whole" ? Math.floor(n / groups.size) : n;
+    random4(seed, stream.reset, step, index, out);
   }
 
   /** Takes the rows from an expert instead: an episode each, with a reward of 1 and so an advantage of 1. */
@@ -176,7 +235,7 @@ export class CpuRollout {
 
   /** New whole episodes for all; siblings of a group start alike. */
   #startAll(step: number): void {
-    const { envs, groups } = this.#request.algorithm;
+    const { envs } = this.#request.algorithm;
     this.#alive.fill(1);
     this.weights.fill(0);
     this.ended.fill(1);
@@ -184,13 +243,13 @@ export class CpuRollout {
       column.fill(0);
     }
     this.actions.fill(0);
-    for (let n = 0; n < envs; n++) this.#reset(n, step, groups ? Math.floor(n / groups.size) : n);
+    for (let n = 0; n < envs; n++) this.#reset(n, step);
   }
 
   /** Start state of the episode that begins at `step` (0: the very first). */
-  #reset(n: number, step: number, index = n): void {
-    const { environment, seed } = this.#request;
-    random4(seed, stream.reset, step, index, this.#words);
+  #reset(n: number, step: number): void {
+    const { environment } = this.#request;
+    this.#resetWords(step, n, this.#words);
     environment.reset(this.environmentState, n * environment.stateFields.length, this.#words);
     this.episodeReturn[n] = 0;
     this.environmentReturn[n] = 0;
@@ -284,11 +343,7 @@ export class CpuRollout {
     const at = n * stateSize;
     const before = this.#before;
     for (let i = 0; i < stateSize; i++) before[i] = state[at + i]!;
-    const head = this.#head;
-    const action =
-      head.kind === "gaussian"
-        ? f(Math.min(Math.max(this.sampled[row]!, head.low), head.high))
-        : this.actions[row]!;
+    const action = this.#action(row);
     environment.step(state, at, action, this.#outcome);
     const own = this.#outcome[0]!;
     const terminated = this.#outcome[1] !== 0;

@@ -1,5 +1,6 @@
 import type { CompiledReward } from "../compile/compiled-reward.ts";
 import type { Environment } from "../env/environment.ts";
+import { FulguriteError } from "../gpu/error.ts";
 import { random4, stream } from "../kernels/philox.ts";
 import { policyHead } from "../kernels/action-space.ts";
 import type { AlgorithmConfig } from "./config.ts";
@@ -7,6 +8,7 @@ import { cpuPolicy } from "./cpu-policy.ts";
 import type { TrainingState } from "./engine.ts";
 import { greedyAction } from "./greedy-action.ts";
 import { networkShape } from "./network.ts";
+import { hostedEnvironment } from "./hosted-environment.ts";
 import { normalizeObservation } from "./normalization.ts";
 
 export interface EvaluationRequest {
@@ -43,7 +45,17 @@ export interface RecordedEpisode {
  * stream; episode k has the same start state at every evaluation of a seed). Needs no engine; the same numbers
  * everywhere.
  */
-export function evaluateGreedy(request: EvaluationRequest & { readonly episodes: number }): Evaluation {
+export const evaluateGreedy = (request: EvaluationRequest & { readonly episodes: number }): Evaluation =>
+  atOnce(evaluating(request));
+
+/** The same in any environment, also in one whose steps come from another realm. */
+export const evaluateAnywhere = (
+  request: EvaluationRequest & { readonly episodes: number },
+): Promise<Evaluation> => waiting(evaluating(request));
+
+function* evaluating(
+  request: EvaluationRequest & { readonly episodes: number },
+): Generator<Promise<void>, Evaluation> {
   const { episodes } = request;
   const environmentReturns = new Float64Array(episodes);
   const episodeReturns = new Float64Array(episodes);
@@ -54,7 +66,7 @@ export function evaluateGreedy(request: EvaluationRequest & { readonly episodes:
   const values = new Float32Array(parts?.names.length ?? 0);
   const sums = new Float64Array(values.length);
   for (let first = 0; first < episodes; first += columns) {
-    play(request, numbers.slice(first, first + columns), (episode, step) => {
+    yield* play(request, numbers.slice(first, first + columns), (episode, step) => {
       environmentReturns[episode]! += step.environmentReward;
       episodeReturns[episode]! += step.reward;
       lengths[episode]! += 1;
@@ -68,7 +80,17 @@ export function evaluateGreedy(request: EvaluationRequest & { readonly episodes:
 }
 
 /** Plays evaluation episode `episode` (default 0) and keeps all of it. */
-export function recordEpisode(request: EvaluationRequest & { readonly episode?: number }): RecordedEpisode {
+export const recordEpisode = (request: EvaluationRequest & { readonly episode?: number }): RecordedEpisode =>
+  atOnce(recording(request));
+
+/** The same in any environment, also in one whose steps come from another realm. */
+export const recordAnywhere = (
+  request: EvaluationRequest & { readonly episode?: number },
+): Promise<RecordedEpisode> => waiting(recording(request));
+
+function* recording(
+  request: EvaluationRequest & { readonly episode?: number },
+): Generator<Promise<void>, RecordedEpisode> {
   const { maxEpisodeSteps, stateFields } = request.environment;
   const states = new Float32Array(maxEpisodeSteps * stateFields.length);
   const actions = new Float32Array(maxEpisodeSteps);
@@ -76,7 +98,7 @@ export function recordEpisode(request: EvaluationRequest & { readonly episode?: 
   let length = 0;
   let environmentReturn = 0;
   let terminated = false;
-  play(request, [request.episode ?? 0], (_, step) => {
+  yield* play(request, [request.episode ?? 0], (_, step) => {
     states.set(step.before, length * stateFields.length);
     actions[length] = step.action;
     rewards[length] = step.reward;
@@ -93,6 +115,9 @@ export function recordEpisode(request: EvaluationRequest & { readonly episode?: 
   };
 }
 
+/** Host environments of evaluations are others than those of training. */
+const EVALUATED = 2 ** 20;
+
 interface PlayedStep {
   /** Reused by the next step. */
   readonly before: Float32Array;
@@ -106,12 +131,14 @@ interface PlayedStep {
 }
 
 /** Plays the episodes side by side, each a column of the policy's block until it ends. */
-function play(
+function* play(
   request: EvaluationRequest,
   episodes: readonly number[],
   onStep: (episode: number, step: PlayedStep) => void,
-): void {
-  const { environment, algorithm, reward, state, seed } = request;
+): Generator<Promise<void>, void> {
+  const { algorithm, reward, state, seed } = request;
+  const hosted = hostedEnvironment(request.environment, EVALUATED + (episodes[0] ?? 0));
+  const environment = hosted ?? request.environment;
   const { stateFields, observationSize } = environment;
   const policy = cpuPolicy(networkShape(environment, algorithm), episodes.length);
   const { columns, logits } = policy;
@@ -123,8 +150,12 @@ function play(
   const observation = new Float32Array(observationSize);
   const outcome = new Float32Array(2);
   const words = new Uint32Array(4);
-  episodes.forEach((episode, c) => {
-    random4(seed, stream.evaluation, 0, episode, words);
+  const startWords = (c: number, out: Uint32Array): void => {
+    random4(seed, stream.evaluation, 0, episodes[c]!, out);
+  };
+  if (hosted) yield hosted.begin([...episodes.keys()], startWords);
+  episodes.forEach((_, c) => {
+    startWords(c, words);
     environment.reset(states, c * size, words);
   });
   let playing = episodes.map((_, c) => c);
@@ -135,12 +166,18 @@ function play(
       for (let o = 0; o < observationSize; o++) policy.observations[o * columns + c] = observation[o]!;
     }
     policy.forward();
-    playing = playing.filter((c) => {
-      const action = greedyAction(
+    const actionOf = (c: number): number =>
+      greedyAction(
         policyHead(environment),
         (k) => logits[k * columns + c]!,
         environment.mask?.(states, c * size),
       );
+    if (hosted) {
+      const steps = playing.map((c) => ({ index: c, action: actionOf(c), truncated: false }));
+      yield hosted.advance(steps, startWords);
+    }
+    playing = playing.filter((c) => {
+      const action = actionOf(c);
       for (let i = 0; i < size; i++) before[i] = states[c * size + i]!;
       environment.step(states, c * size, action, outcome);
       const environmentReward = outcome[0]!;
@@ -155,5 +192,25 @@ function play(
       });
       return !terminated;
     });
+  }
+}
+
+/** Runs to the end what never has to wait. */
+function atOnce<T>(work: Generator<Promise<void>, T>): T {
+  const turn = work.next();
+  if (turn.done === true) return turn.value;
+  void turn.value.catch(() => undefined);
+  throw new FulguriteError(
+    "rl/host-environment",
+    "The steps of this environment come from another realm, and have to be waited for.",
+    "Evaluate it while it trains.",
+  );
+}
+
+async function waiting<T>(work: Generator<Promise<void>, T>): Promise<T> {
+  for (;;) {
+    const turn = work.next();
+    if (turn.done === true) return turn.value;
+    await turn.value;
   }
 }

@@ -87,7 +87,8 @@ export async function createEngine(
   choice: SimulatedJob["engine"],
   terms: EngineTerms,
 ): Promise<TrainingEngine> {
-  if (choice === "cpu") return createCpuEngine(request);
+  // Every step waits for another realm: there is nothing for a GPU to run ahead with.
+  if (choice === "cpu" || request.environment.host) return createCpuEngine(request);
   const gpu = await sharedDevice();
   if (!gpu) {
     if (choice === "auto") return createCpuEngine(request);

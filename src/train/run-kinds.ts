@@ -1,4 +1,5 @@
 import { checkReward } from "../compile/check.ts";
+import { isHostReference } from "../env/host-environment.ts";
 import type { TrainingState } from "../rl/engine.ts";
 import { recordEpisode } from "../rl/evaluate.ts";
 import { updateCount } from "../rl/schedule.ts";
@@ -56,7 +57,8 @@ export async function storedEvents(run: Run, store: LightningStore): Promise<rea
   restoreCurve(curve, spans, job.algorithm.envs * job.algorithm.steps);
   const events: RunEvent[] = [{ kind: "curve", curve: curve.since(0, 0), replace: true }];
   const checkpoint = await store.checkpoint(id);
-  if (checkpoint) {
+  // The steps of a host environment are to be had only while its notebook runs.
+  if (checkpoint && !isHostReference(job.environment)) {
     const { update, step } = checkpoint;
     const episode = recordEpisode({ ...engineRequest(job), state: checkpoint.state as TrainingState });
     events.push({

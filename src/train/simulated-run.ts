@@ -4,7 +4,7 @@ import { environmentByName } from "../env/registry.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { EngineRequest, TrainingEngine, TrainingState, UpdateMetrics } from "../rl/engine.ts";
 import { completeConfig } from "../rl/resolve-config.ts";
-import { evaluateGreedy, recordEpisode } from "../rl/evaluate.ts";
+import { evaluateAnywhere, recordAnywhere } from "../rl/evaluate.ts";
 import { describeNonFinite, findNonFinite } from "../rl/find-non-finite.ts";
 import type { Run, Span } from "../store/records.ts";
 import { evaluationFromSpan, evaluationSpan, metricsFromSpan, updateSpan } from "../trace/training-spans.ts";
@@ -207,7 +207,8 @@ export class SimulatedRun extends RunController {
   /** Rejects with the fault where there is one, and with the first step that shows it where that can be found. */
   async #refuse(): Promise<void> {
     if (!this.#fault) return;
-    if (this.#notFiniteIn > 0 && this.#lastState && !this.#request.algorithm.demonstrations) {
+    const { environment, algorithm } = this.#request;
+    if (this.#notFiniteIn > 0 && this.#lastState && !algorithm.demonstrations && !environment.host) {
       const place = await findNonFinite(this.#request, this.#lastState, this.#notFiniteIn);
       const { code, message, fix } = this.#fault;
       this.#notFiniteIn = 0;
@@ -225,7 +226,7 @@ export class SimulatedRun extends RunController {
     await this.#refuse();
     const started = this.options.now();
     const evaluation = { ...this.#request, state };
-    const { environmentReturns, lengths, components } = evaluateGreedy({
+    const { environmentReturns, lengths, components } = await evaluateAnywhere({
       ...evaluation,
       episodes: EVALUATION_EPISODES,
     });
@@ -248,7 +249,13 @@ export class SimulatedRun extends RunController {
     );
     const { update, step } = point;
     const { environment } = this.#job;
-    this.emitEpisode({ runId: this.current.id, environment, update, step, ...recordEpisode(evaluation) });
+    this.emitEpisode({
+      runId: this.current.id,
+      environment,
+      update,
+      step,
+      ...(await recordAnywhere(evaluation)),
+    });
   }
 }
 
