@@ -193,6 +193,9 @@ function reexport(line: number): FulguriteError {
   );
 }
 
+/** What makes a cell one that trains. */
+const trainers = ["train", "sweep"];
+
 function callsTrain(
   program: Program,
   declared: ReadonlySet<string>,
@@ -200,10 +203,10 @@ function callsTrain(
 ): boolean {
   const names = new Set(
     imports
-      .filter(({ imported, from }) => from === PACKAGE && imported === "train")
+      .filter(({ imported, from }) => from === PACKAGE && trainers.includes(imported))
       .map(({ local }) => local),
   );
-  if (!declared.has("train")) names.add("train");
+  for (const name of trainers) if (!declared.has(name)) names.add(name);
   const namespaces = new Set(
     imports.filter(({ imported, from }) => from === PACKAGE && imported === "*").map(({ local }) => local),
   );
@@ -213,7 +216,7 @@ function callsTrain(
     const { callee } = node as CallExpression;
     if (callee.type === "Identifier") found ||= names.has(callee.name);
     else if (callee.type === "MemberExpression" && callee.object.type === "Identifier") {
-      const isTrain = callee.property.type === "Identifier" && callee.property.name === "train";
+      const isTrain = callee.property.type === "Identifier" && trainers.includes(callee.property.name);
       found ||= isTrain && namespaces.has(callee.object.name);
     }
   });

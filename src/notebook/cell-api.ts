@@ -15,6 +15,7 @@ import { reinforce } from "../rl/reinforce.ts";
 import { agenticJob, type AgenticJobOptions } from "../train/agentic-job.ts";
 import { characterPolicy, wordPolicy } from "../train/character-policy.ts";
 import type { Job, TrainResult } from "../train/job.ts";
+import { runSweep, type SweepPlan, type SweepSetting } from "../train/run-sweep.ts";
 import { simulatedJob, type JobOptions } from "../train/simulated-job.ts";
 import { cellDefinitions, definitionOutput, type DefinitionScope } from "./cell-definitions.ts";
 import { defineCellEnvironment, defineCellLoss, type NumericOptions } from "./cell-environment.ts";
@@ -79,6 +80,7 @@ export const cellApiNames = [
   "defineAgent",
   "defineReward",
   "train",
+  "sweep",
   "display",
   "signal",
   "invalidation",
@@ -136,6 +138,11 @@ export function createCellApi(host: CellHost): CellApi {
     invalidation: host.invalidation,
     test: host.test,
     expect,
+    sweep: async (settings: Readonly<Record<string, SweepSetting>>, plan: SweepPlan) =>
+      runSweep(settings, plan, async (setting, { seed, name, setting: sweep }) => {
+        host.signal.throwIfAborted();
+        return host.train(travellingJob({ ...simulatedJob({ ...setting, seed, name }), sweep }));
+      }),
     train: async (options: JobOptions | AgenticJobOptions) => {
       host.signal.throwIfAborted();
       return host.train(travellingJob("agent" in options ? agenticJob(options) : simulatedJob(options)));

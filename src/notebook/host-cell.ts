@@ -1,4 +1,5 @@
 import { MAX_OUTPUT_CHARACTERS, MAX_OUTPUTS, sizeOf } from "./output-buffer.ts";
+import type { Job } from "../train/job.ts";
 import type { InputValue } from "./input-spec.ts";
 import type { TrainedWith } from "./trained-with.ts";
 import type { CellState, CellView, Output } from "./session-types.ts";
@@ -48,6 +49,13 @@ export function addOutputs(cell: HostCell, outputs: readonly Output[], replace: 
     }
   }
 }
+
+/** The view of a run that a cell asked for. */
+export const runOutput = (runId: string, job: Job): Output => ({
+  view: "run",
+  runId,
+  ...(job.kind === "simulated" && typeof job.sweep === "string" ? { setting: job.sweep } : {}),
+});
 
 export const emptyHostCell = (): HostCell => ({
   state: { kind: "idle" },

@@ -294,6 +294,7 @@ export const job = read.union<"kind", Job>("kind", {
     cost: read.nullable(reward),
     loss: read.nullable(reward),
     algorithm: simulatedAlgorithm,
+    sweep: read.nullable(read.text(200)),
     seed: read.whole(0xffffffff),
     name: read.text(200),
     engine,

@@ -19,7 +19,7 @@ export interface RequestDeskOptions {
   readonly onRefused: (host: string) => void;
   /** Whether there is such a cell; told of each training that it starts. */
   readonly onTrain: (cell: string, job: Job) => boolean;
-  readonly onRun: (cell: string, runId: string) => void;
+  readonly onRun: (cell: string, runId: string, job: Job) => void;
 }
 
 /** Answers what cells ask for: trainings, the network, packages. An answer to a kernel that is gone is dropped. */
@@ -111,7 +111,7 @@ export class RequestDesk {
       try {
         if (job.kind === "agentic") checkAgenticJob(job);
         const started = (runId: string): void => {
-          this.#options.onRun(id, runId);
+          this.#options.onRun(id, runId, job);
         };
         const result: TrainResult = await this.#options.services.train(job, id, started, controller.signal);
         return { kind: "trained", request, result };

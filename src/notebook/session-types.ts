@@ -26,7 +26,12 @@ export type Output =
   | { readonly view: "text"; readonly stream: "out" | "warn" | "error"; readonly text: string }
   | { readonly view: "value"; readonly name: string | null; readonly value: ValueNode }
   /** A live training run, drawn by the page straight from the trainer. */
-  | { readonly view: "run"; readonly runId: string }
+  | {
+      readonly view: "run";
+      readonly runId: string;
+      /** Of a run in a sweep, its setting: the cell's are drawn together. */
+      readonly setting?: string;
+    }
   /** An environment, drawn acting at random until a policy exists. */
   | { readonly view: "environment"; readonly name: string }
   /** A compiled reward: what it became and how far CPU and reference differ on random states. */

@@ -2,7 +2,7 @@ import type { ErrorData } from "../gpu/error.ts";
 import type { Job } from "../train/job.ts";
 import type { ConsentStore, NotebookPermissions } from "./consent.ts";
 import { joinDocument, parseDocument, replaceSource, titleOf, type NotebookDocument } from "./document.ts";
-import { addOutputs, emptyHostCell, type HostCell } from "./host-cell.ts";
+import { addOutputs, emptyHostCell, runOutput, type HostCell } from "./host-cell.ts";
 import { History } from "./history.ts";
 import type { InputValue } from "./input-spec.ts";
 import { KernelHost } from "./kernel-host.ts";
@@ -110,8 +110,8 @@ class Session extends EventTarget implements OpenNotebook {
         if (cell) cell.trainedWith = trainedWith(job);
         return cell !== undefined;
       },
-      onRun: (id, runId) => {
-        if (!this.#disposed) this.#addOutputs(id, [{ view: "run", runId }], false);
+      onRun: (id, runId, job) => {
+        if (!this.#disposed) this.#addOutputs(id, [runOutput(runId, job)], false);
       },
     });
     this.#kernel = new KernelHost({

@@ -29,6 +29,8 @@ export interface SimulatedJob {
   /** A row's loss (`defineLoss`) in place of the algorithm's own; null or absent: its own. */
   readonly loss?: RewardSource | null;
   readonly algorithm: AlgorithmConfig;
+  /** Setting of the sweep that the run is part of; null or absent: of none. */
+  readonly sweep?: string | null;
   /** Unsigned 32-bit; default 1. */
   readonly seed: number;
   /** Shown in lists; default the environment's name. */

@@ -84,6 +84,7 @@ export function simulatedJob(options: JobOptions): SimulatedJob {
     cost: cost ? travelling(cost) : null,
     loss: loss ? travelling(loss) : null,
     algorithm,
+    sweep: null,
     seed,
     name: options.name ?? env.name,
     engine,

@@ -11,7 +11,7 @@ import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { icon } from "./icons.ts";
 import { markdown } from "./markdown.ts";
 import { agenticOutputStyles } from "./agentic-outputs.ts";
-import { isWide, outputStyles, outputView } from "./output.ts";
+import { outputStyles, outputViews } from "./output.ts";
 import { prose } from "./prose.css.ts";
 import "./recorded-run.ts";
 import type { Run } from "../store/records.ts";
@@ -354,10 +354,7 @@ export class FulguriteCell extends LitElement {
             </div>`
           : nothing
       }
-      ${outputs.map(
-        (output) =>
-          html`<div class=${isWide(output) ? "wide" : "output"}>${outputView(output, context)}</div>`,
-      )}
+      ${outputViews(outputs, context)}
       ${
         this.recorded === null || ran
           ? nothing

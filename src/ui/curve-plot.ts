@@ -10,6 +10,8 @@ export interface DrawnLine {
   readonly colour: string;
   readonly raw: Series | null;
   readonly smoothed: Series;
+  /** An interval around it, at the same x. */
+  readonly band?: { readonly low: ArrayLike<number>; readonly high: ArrayLike<number> };
   readonly emphasised: boolean;
 }
 
@@ -112,6 +114,20 @@ export function drawCurve(picture: CurvePicture): SVGElement {
               strokeWidth: 4,
             }),
           ],
+      lines.map(({ band, smoothed, colour }) =>
+        band === undefined
+          ? null
+          : Plot.areaY(
+              Array.from(smoothed.x, (_, i) => i),
+              {
+                x: (i: number) => smoothed.x[i],
+                y1: (i: number) => band.low[i],
+                y2: (i: number) => band.high[i],
+                fill: colour,
+                fillOpacity: 0.16,
+              },
+            ),
+      ),
       lines.map((line) => [
         line.raw === null
           ? null
@@ -207,6 +223,7 @@ function yDomain({ lines, evaluations, threshold, yRange }: CurvePicture): [numb
   for (const line of lines) {
     line.smoothed.y.forEach(see);
     if (line.emphasised) line.raw?.y.forEach(see);
+    if (line.band) [...Array.from(line.band.low), ...Array.from(line.band.high)].forEach(see);
   }
   for (const { low: lowest, high: highest } of evaluations) {
     see(lowest);

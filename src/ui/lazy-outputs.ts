@@ -7,6 +7,7 @@ const views: Readonly<Record<string, () => Promise<unknown>>> = {
   "fulgurite-table": () => import("./table.ts"),
   "fulgurite-plot": () => import("./plot.ts"),
   "fulgurite-image": () => import("./image.ts"),
+  "fulgurite-sweep": () => import("./sweep.ts"),
   "fulgurite-diff": () => import("./diff.ts"),
 };
 

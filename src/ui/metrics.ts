@@ -4,12 +4,19 @@ import type { Run } from "../store/records.ts";
 export interface MetricView {
   readonly name: string;
   readonly title: string;
+  /** Words for where there is little room; default the title. */
+  readonly short?: string;
   readonly hint: string;
 }
 
 const optimization: readonly MetricView[] = [
   { name: "entropy", title: "entropy", hint: "how undecided the policy is, in nats" },
-  { name: "approximateKl", title: "approximate KL", hint: "how far an update moved the policy, in nats" },
+  {
+    name: "approximateKl",
+    title: "approximate KL",
+    short: "KL",
+    hint: "how far an update moved the policy, in nats",
+  },
   {
     name: "clipFraction",
     title: "clip fraction",
@@ -34,11 +41,13 @@ const simulated: readonly MetricView[] = [
   {
     name: "explainedVariance",
     title: "explained variance",
+    short: "expl. variance",
     hint: "1 means that the critic predicts the returns",
   },
   {
     name: "stepsPerSecond",
     title: "steps per second",
+    short: "steps/s",
     hint: "how fast it trains, evaluations and pauses left out",
   },
   { name: "policyLoss", title: "policy loss", hint: "clipped surrogate objective, negated" },

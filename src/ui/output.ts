@@ -69,10 +69,33 @@ export const outputStyles = css`
 `;
 
 /** True for outputs that want more width than text. */
-export const isWide = (output: Output): boolean => output.view === "run" || output.view === "table";
+const isWide = (output: Output): boolean => output.view === "run" || output.view === "table";
+
+type SweepOutput = Extract<Output, { view: "run" }>;
+
+/** The views of a cell's outputs, in their order; the runs of a sweep are one. */
+export function outputViews(outputs: readonly Output[], context: OutputContext): TemplateResult[] {
+  const isSwept = (output: Output): output is SweepOutput =>
+    output.view === "run" && output.setting !== undefined;
+  const sweep = outputs.filter(isSwept);
+  if (sweep.length > 0) loadView("sweep");
+  const first = sweep[0];
+  return outputs
+    .filter((output) => output === first || !isSwept(output))
+    .map((output) =>
+      output === first
+        ? html`<div class="wide">
+            <fulgurite-sweep
+              .runs=${sweep.map(({ runId, setting = "" }) => ({ runId, setting }))}
+              .trainer=${context.trainer}
+            ></fulgurite-sweep>
+          </div>`
+        : html`<div class=${isWide(output) ? "wide" : "output"}>${outputView(output, context)}</div>`,
+    );
+}
 
 /** The view of one output; every kind of the closed set has one. */
-export function outputView(output: Output, context: OutputContext): TemplateResult {
+function outputView(output: Output, context: OutputContext): TemplateResult {
   loadView(output.view);
   switch (output.view) {
     case "text":

@@ -7,7 +7,7 @@ import "./code-text.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { icon } from "./icons.ts";
 import { markdown } from "./markdown.ts";
-import { isWide, outputStyles, outputView } from "./output.ts";
+import { outputStyles, outputViews } from "./output.ts";
 import { prose } from "./prose.css.ts";
 import "./recorded-run.ts";
 import type { RecordedRun } from "./recorded.ts";
@@ -158,10 +158,7 @@ export class FulguriteReader extends LitElement {
               <span class="state">${stateWords(cell.state, cell.lazy)}</span>
             </div>`
       }
-      ${cell.outputs.map(
-        (output) =>
-          html`<div class=${isWide(output) ? "wide" : "output"}>${outputView(output, context)}</div>`,
-      )}
+      ${outputViews(cell.outputs, context)}
       ${
         recorded && !ran
           ? html`<div class="wide">

@@ -123,7 +123,7 @@ export class FulguriteSmallMultiples extends LitElement {
   }
 
   #small(name: string): TemplateResult {
-    const { title, hint } = metricView(name, this.kind);
+    const { title, short = title, hint } = metricView(name, this.kind);
     const raw = measured(this.curve?.step ?? [], this.curve?.columns[name] ?? []);
     const smoothed = smooth(raw);
     const last = smoothed.y.at(-1);
@@ -132,7 +132,10 @@ export class FulguriteSmallMultiples extends LitElement {
       title=${`${title}: ${hint}`}
       @click=${() => this.dispatchEvent(new MetricEvent(name))}
     >
-      <span class="line"><span class="name">${title}</span><b>${formatFigure(last)}</b></span>
+      <span class="line"
+        ><span class="name" aria-hidden="true">${short}</span><span class="visually-hidden">${title}</span
+        ><b>${formatFigure(last)}</b></span
+      >
       ${picture(raw, smoothed, shares.has(name))}
     </button>`;
   }

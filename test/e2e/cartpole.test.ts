@@ -356,3 +356,41 @@ test("a run that breaks names environment and state and goes back; its files and
     await context.close();
   }
 }, 240_000);
+
+test("a sweep in a cell draws its settings as bands, and gives the cell their interquartile means", async () => {
+  const context = await launchPersistent(profile());
+  try {
+    const { page, errors } = await open(context);
+    const run = cell(page, "training");
+    await rewrite(
+      page,
+      "training",
+      `const setting = (learningRate) => ({ env: pole, engine: "cpu", algorithm: ppo({ learningRate, totalSteps: 6144 }) });
+export const tried = await sweep({ learning: setting(3e-3), standing: setting(0) }, { seeds: [1, 2, 3] });
+display(tried.settings.map(({ setting, interquartileMean }) => setting + " " + interquartileMean.toFixed(1)).join(", "));`,
+    );
+    await run.getByRole("button", { name: "Run training" }).click();
+    await run.getByText("6 of 6 runs begun have ended.").waitFor({ timeout: 90_000 });
+    const row = async (name: string): Promise<number> => {
+      const cells = run.getByRole("row", { name: new RegExp(`^${name}`) }).getByRole("cell");
+      expect(await cells.nth(0).textContent()).toBe("3");
+      return Number(await cells.nth(1).textContent());
+    };
+    const [learning, standing] = [await row("learning"), await row("standing")];
+    expect(learning).toBeGreaterThan(2 * standing);
+    const shown = await run.getByText(/^learning [\d.]+, standing [\d.]+$/).textContent();
+    const [first, second] = /^learning ([\d.]+), standing ([\d.]+)$/.exec(shown!)!.slice(1).map(Number);
+    expect(first).toBeCloseTo(learning, 0);
+    expect(second).toBeCloseTo(standing, 0);
+    const picture = run.getByRole("img", { name: /Returns of the settings/ });
+    await expect
+      .poll(() => picture.locator("svg text").allTextContents())
+      .toEqual(expect.arrayContaining(["learning", "standing"]));
+    // A band and a line each.
+    expect(await picture.locator('svg g[aria-label="area"] path').count()).toBe(2);
+    expect(errors).toEqual([]);
+    if (process.env["SHOT"]) await run.screenshot({ path: process.env["SHOT"] });
+  } finally {
+    await context.close();
+  }
+}, 240_000);
