@@ -1,4 +1,5 @@
 import { FulguriteError } from "./error.ts";
+import { SubmitTurns } from "./submit-turns.ts";
 
 /** GPU objects made and work submitted so far; in a run's steady state only the last two grow. */
 export interface GpuCounters {
@@ -33,6 +34,8 @@ export class GpuDevice {
     alive: 0,
     bytes: 0,
   };
+  /** By which the jobs of this device take turns. */
+  readonly turns: SubmitTurns;
   /** Resolves with the reason when the device is lost; stays pending after `dispose()`. */
   readonly lost: Promise<string>;
   #lostReason: string | null = null;
@@ -46,6 +49,7 @@ export class GpuDevice {
       info.isFallbackAdapter === true ||
       /swiftshader|llvmpipe|lavapipe|warp|basic render/i.test(this.adapter);
     this.quads = this.software && device.features.has("subgroups") && (info.subgroupMinSize ?? 0) >= 4;
+    this.turns = new SubmitTurns(() => device.queue.onSubmittedWorkDone());
     this.lost = new Promise((resolve) => {
       void device.lost.then(({ reason, message }) => {
         this.#lostReason = message || reason;

@@ -1,6 +1,8 @@
 import { deviceLost, type GpuDevice } from "../gpu/device.ts";
 import { FulguriteError } from "../gpu/error.ts";
+import type { Dispatch } from "../gpu/plan.ts";
 import { ReadbackRing } from "../gpu/readback.ts";
+import { submitPieces } from "../gpu/submit-turns.ts";
 import { METRICS_LENGTH, metricWord } from "../kernels/metrics.ts";
 import { random4, stream } from "../kernels/philox.ts";
 import { ScalarSlots } from "../kernels/scalars.ts";
@@ -51,6 +53,30 @@ export async function createWebGpuEngine(
   return new WebGpuEngine(request, device, plan, await createPpoDispatches(plan));
 }
 
+/** Dispatches that belong together, with their uniform slots. */
+interface Unit {
+  readonly seconds: number;
+  readonly dispatches: readonly (readonly [Dispatch, number])[];
+}
+
+/** An update in submits that are short enough for others to wait for. */
+function updatePieces(
+  { sizes }: PpoPlan,
+  { rollout, credit, minibatch }: PpoDispatches,
+  collects: boolean,
+): readonly (readonly Unit[])[] {
+  const units: Unit[] = [];
+  for (let chunk = 0; collects && chunk < sizes.chunks; chunk++) {
+    units.push({ seconds: sizes.chunkSeconds, dispatches: [[rollout, 1 + chunk]] });
+  }
+  units.push({ seconds: 0, dispatches: credit.map((dispatch) => [dispatch, 0]) });
+  for (let n = 0; n < sizes.minibatches; n++) {
+    const slot = 1 + sizes.chunks + n;
+    units.push({ seconds: sizes.minibatchSeconds, dispatches: minibatch.map((it) => [it, slot]) });
+  }
+  return submitPieces(units);
+}
+
 class WebGpuEngine implements TrainingEngine {
   readonly engine = "webgpu";
   readonly adapter: string;
@@ -60,7 +86,11 @@ class WebGpuEngine implements TrainingEngine {
   readonly #request: EngineRequest;
   readonly #gpu: GpuDevice;
   readonly #ppo: PpoPlan;
-  readonly #dispatches: PpoDispatches;
+  readonly #pieces: readonly (readonly Unit[])[];
+  /** Takes part in the turns while there is work in flight: a paused run keeps nobody waiting. */
+  #leaveTurns: (() => void) | null = null;
+  /** An update that waits for its turns. */
+  #submitting: Promise<void> | null = null;
   readonly #scalars: ScalarSlots;
   readonly #metrics: ReadbackRing;
   readonly #state: ReadbackRing;
@@ -80,7 +110,7 @@ class WebGpuEngine implements TrainingEngine {
     this.#request = request;
     this.#gpu = gpu;
     this.#ppo = ppo;
-    this.#dispatches = dispatches;
+    this.#pieces = updatePieces(ppo, dispatches, algorithm.demonstrations === null);
     this.adapter = gpu.adapter;
     this.lost = gpu.lost;
     this.#scalars = new ScalarSlots(sizes.slots);
@@ -127,32 +157,33 @@ class WebGpuEngine implements TrainingEngine {
   async submit(): Promise<void> {
     this.#assertAlive();
     // Another submit may be waiting as well.
-    while (this.#pending.length >= this.#inFlight) await this.#pending[0];
-    this.#assertAlive();
-    const { device } = this.#gpu;
-    const { plan, sizes, buffers } = this.#ppo;
-    const { rollout, credit, minibatch } = this.#dispatches;
-    const learningRate = this.#writeScalars();
-    device.queue.writeBuffer(buffers.scalars, 0, this.#scalars.bytes);
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    const chunks = this.#request.algorithm.demonstrations ? 0 : sizes.chunks;
-    for (let chunk = 0; chunk < chunks; chunk++) plan.encode(pass, rollout, 1 + chunk);
-    for (const dispatch of credit) plan.encode(pass, dispatch, 0);
-    for (let n = 0; n < sizes.minibatches; n++) {
-      for (const dispatch of minibatch) plan.encode(pass, dispatch, 1 + sizes.chunks + n);
+    while (this.#submitting ?? this.#pending.length >= this.#inFlight) {
+      await (this.#submitting ?? this.#pending[0]);
     }
-    pass.end();
-    const read = this.#metrics.copy(encoder, [{ buffer: buffers.metrics, length: METRICS_LENGTH }]);
-    this.#gpu.submit(encoder);
+    this.#assertAlive();
+    this.#leaveTurns ??= this.#gpu.turns.join();
+    const { sizes, buffers } = this.#ppo;
+    const learningRate = this.#writeScalars();
+    this.#gpu.device.queue.writeBuffer(buffers.scalars, 0, this.#scalars.bytes);
+    let read: (() => Promise<Float32Array<ArrayBuffer>>) | null = null;
+    if (this.#gpu.turns.contended) {
+      const turns = this.#takeTurns((done) => (read = done));
+      this.#submitting = turns.catch(() => undefined);
+      try {
+        await turns;
+      } finally {
+        this.#submitting = null;
+      }
+    } else for (const piece of this.#pieces) read = this.#submitPiece(piece);
     this.#update++;
     if (!this.#request.algorithm.klStop) this.#optimizerStep += sizes.minibatches;
     const update = this.#update;
     const multiplier = this.#multiplier?.value ?? NaN;
     const before = this.#pending.at(-1) ?? Promise.resolve();
-    const done = this.#guard(read()).then(async (data) => {
+    const done = this.#guard(read!()).then(async (data) => {
       await before;
       void this.#pending.shift();
+      if (this.#pending.length === 0 && !this.#submitting) this.#rest();
       if (data === null) return;
       const metrics = this.#describe(data, update, learningRate, multiplier);
       if (this.#request.algorithm.klStop) this.#optimizerStep += metrics.optimizerSteps;
@@ -171,7 +202,40 @@ class WebGpuEngine implements TrainingEngine {
     this.#gpu.check();
   }
 
+  #rest(): void {
+    this.#leaveTurns?.();
+    this.#leaveTurns = null;
+  }
+
+  async #takeTurns(onRead: (read: (() => Promise<Float32Array<ArrayBuffer>>) | null) => void): Promise<void> {
+    for (const piece of this.#pieces) {
+      await this.#gpu.turns.take(() => {
+        this.#assertAlive();
+        onRead(this.#submitPiece(piece));
+      });
+    }
+  }
+
+  /** Submits one piece; with the last one goes the copy of the metrics. */
+  #submitPiece(piece: readonly Unit[]): (() => Promise<Float32Array<ArrayBuffer>>) | null {
+    const { plan, buffers } = this.#ppo;
+    const encoder = this.#gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (const { dispatches } of piece) {
+      for (const [dispatch, slot] of dispatches) plan.encode(pass, dispatch, slot);
+    }
+    pass.end();
+    const read =
+      piece === this.#pieces.at(-1)
+        ? this.#metrics.copy(encoder, [{ buffer: buffers.metrics, length: METRICS_LENGTH }])
+        : null;
+    this.#gpu.submit(encoder);
+    return read;
+  }
+
   save(): Promise<TrainingState> {
+    // Half an update is no state.
+    if (this.#submitting) return this.#submitting.then(() => this.save());
     try {
       this.#assertAlive();
     } catch (error) {
@@ -251,6 +315,7 @@ class WebGpuEngine implements TrainingEngine {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.#rest();
     this.#metrics.dispose();
     this.#state.dispose();
     this.#ppo.plan.dispose();

@@ -16,6 +16,9 @@ export interface PlanSizes {
   /** Steps of one rollout dispatch, and the dispatches of an update. */
   readonly chunkSteps: number;
   readonly chunks: number;
+  /** Seconds that a rollout dispatch and a minibatch are expected to take. */
+  readonly chunkSeconds: number;
+  readonly minibatchSeconds: number;
   readonly rolloutWorkgroup: number;
   /** Rows of tiles: partial sums of the first layer's and the heads' gradients. */
   readonly smallPartials: number;
@@ -65,6 +68,8 @@ export function planSizes(
   const stepSeconds = layout.length * (software ? 20e-9 : 3e-9) * Math.ceil(envs / parallel);
   const chunkSteps = Math.min(steps, Math.max(1, Math.floor(DISPATCH_SECONDS / stepSeconds)));
   const chunks = Math.ceil(steps / chunkSteps);
+  // Six operations a weight and sample, at 3 GFLOP/s (SwiftShader on two cores: 3.4) or a small GPU's 300.
+  const minibatchSeconds = (6 * layout.length * minibatchSize) / (software ? 3e9 : 300e9);
 
   const weightTiles = Math.min(
     ...layers.slice(1).map((layer) => (towers * layer.inputs * layer.outputs) / (tile * wide)),
@@ -84,6 +89,8 @@ export function planSizes(
     minibatches,
     chunkSteps,
     chunks,
+    chunkSeconds: stepSeconds * chunkSteps,
+    minibatchSeconds,
     rolloutWorkgroup: software ? (envs < 256 ? 4 : 16) : envs < 2048 ? 32 : 64,
     smallPartials: rows,
     splits,

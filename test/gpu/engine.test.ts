@@ -131,6 +131,35 @@ describe.skipIf(!gpu)("WebGPU engine", () => {
     onCpu.dispose();
   });
 
+  test("two runs at once both get on, to the bits that they reach alone", async () => {
+    const seeds = [11, 12];
+    const alone = [];
+    for (const seed of seeds) {
+      const engine = await createWebGpuEngine(request({}, { seed }), gpu!);
+      await run(engine, 3);
+      alone.push(bits(await engine.save()));
+      engine.dispose();
+    }
+    const order: number[] = [];
+    const both = await Promise.all(
+      seeds.map(async (seed) => {
+        const engine = await createWebGpuEngine(request({}, { seed }), gpu!);
+        engine.onMetrics = () => order.push(seed);
+        for (let update = 0; update < 3; update++) await engine.submit();
+        const state = bits(await engine.save());
+        await engine.flush();
+        engine.dispose();
+        return state;
+      }),
+    );
+    expect(both).toEqual(alone);
+    // By turns but for the first and the last, which may be alone.
+    expect(order).toHaveLength(6);
+    expect(new Set(order.slice(0, 3)).size).toBe(2);
+    expect(new Set(order.slice(3)).size).toBe(2);
+    expect(gpu!.turns.contended).toBe(false);
+  });
+
   test("a lost device is an event, and the run goes on elsewhere", async () => {
     const other = (await openGpuDevice(navigator.gpu))!;
     const engine = await createWebGpuEngine(request(), other);
