@@ -11,21 +11,8 @@
 #include "common/transitions.wgsl"
 #include "common/normalization.wgsl"
 
-const LANES: u32 = WORKGROUP;
-var<workgroup> shared_sums: array<vec2f, LANES>;
-
-fn workgroup_sum(lane: u32, value: vec2f) -> vec2f {
-  workgroupBarrier();
-  shared_sums[lane] = value;
-  workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      shared_sums[lane] += shared_sums[lane + half];
-    }
-    workgroupBarrier();
-  }
-  return shared_sums[0];
-}
+alias Sum = vec2f;
+#include "common/workgroup_sum.wgsl"
 
 fn counts(row: u32) -> bool {
 #if WHOLE

@@ -14,22 +14,8 @@
 #include "common/episodes.wgsl"
 #include "common/metrics.wgsl"
 
-const LANES: u32 = WORKGROUP;
-var<workgroup> shared_sums: array<vec4f, LANES>;
-
-// The sum over all lanes, in lane order within each halving; every lane gets it.
-fn workgroup_sum(lane: u32, value: vec4f) -> vec4f {
-  workgroupBarrier();
-  shared_sums[lane] = value;
-  workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      shared_sums[lane] += shared_sums[lane + half];
-    }
-    workgroupBarrier();
-  }
-  return shared_sums[0];
-}
+alias Sum = vec4f;
+#include "common/workgroup_sum.wgsl"
 
 // 1 for a row that counts, 0 behind the end of a whole episode.
 fn live(row: u32) -> f32 {

@@ -87,6 +87,15 @@ export class GpuDevice {
     this.device.queue.submit([encoder.finish()]);
   }
 
+  /** Submits at once where this device has one job at work, else in this job's turn. */
+  async submitInTurn(encoder: GPUCommandEncoder): Promise<void> {
+    if (this.turns.contended) {
+      await this.turns.take(() => {
+        this.submit(encoder);
+      });
+    } else this.submit(encoder);
+  }
+
   /** Throws `gpu/lost` after the device went away, `gpu/validation` if WebGPU reported an error nobody caught. */
   check(): void {
     if (this.#lostReason !== null) throw deviceLost(this.#lostReason);

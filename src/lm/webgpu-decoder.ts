@@ -151,7 +151,7 @@ export class WebGpuDecoder {
     }
     pass.end();
     const read = workspace.read.copy(encoder, [{ buffer: workspace.samples, length: 4 * taken * count }]);
-    gpu.submit(encoder);
+    await gpu.submitInTurn(encoder);
     const epoch = this.#epoch;
     const floats = await read();
     const words = new Uint32Array(floats.buffer);

@@ -213,6 +213,7 @@ class WebGpuLanguageEngine implements LanguageEngine {
   async #run(): Promise<void> {
     // What is asked for in the same task joins the first round.
     await Promise.resolve();
+    const leaveTurns = this.#gpu.turns.join();
     while (this.#queue.length + this.#active.size > 0) {
       this.#dropAborted();
       await this.#admit();
@@ -227,6 +228,7 @@ class WebGpuLanguageEngine implements LanguageEngine {
         if (!this.#disposed) this.#decoder.invalidate();
       }
     }
+    leaveTurns();
     this.#running = false;
   }
 

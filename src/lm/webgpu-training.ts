@@ -1,5 +1,6 @@
 import { StaticPlan, type Dispatch } from "../gpu/plan.ts";
 import { ReadbackRing } from "../gpu/readback.ts";
+import { submitPieces } from "../gpu/submit-turns.ts";
 import { statisticsWidth } from "../kernels/attention.ts";
 import { paddedOutputs } from "../kernels/linear.ts";
 import { METRICS_LENGTH, metricWord } from "../kernels/metrics.ts";
@@ -120,17 +121,23 @@ export class WebGpuTraining {
     let read: (() => Promise<Float32Array>) | null = null;
     for (let first = true; first || forest.more; first = false) {
       const workspace = this.#fill(first);
-      const encoder = gpu.device.createCommandEncoder();
       const last = !forest.more;
+      const pieces = this.#pieces([...workspace.forward, workspace.loss, ...workspace.backward]);
+      for (const piece of pieces.slice(0, -1)) {
+        const encoder = gpu.device.createCommandEncoder();
+        const pass = encoder.beginComputePass();
+        this.#encode(pass, workspace, piece);
+        pass.end();
+        await gpu.submitInTurn(encoder);
+      }
+      const encoder = gpu.device.createCommandEncoder();
       if (last) encoder.clearBuffer(this.#metrics);
       const pass = encoder.beginComputePass();
-      this.#encode(pass, workspace, workspace.forward);
-      this.#encode(pass, workspace, [workspace.loss]);
-      this.#encode(pass, workspace, workspace.backward);
+      this.#encode(pass, workspace, pieces.at(-1)!);
       if (last) this.#plan.encode(pass, this.#adamw, 0);
       pass.end();
       if (last) read = this.#readMetrics.copy(encoder, [{ buffer: this.#metrics, length: METRICS_LENGTH }]);
-      gpu.submit(encoder);
+      await gpu.submitInTurn(encoder);
     }
     const data = await read!();
     const mean = (sum: number): number => (weight > 0 ? sum / weight : NaN);
@@ -164,7 +171,7 @@ export class WebGpuTraining {
       const length = 2 * forest.predictionCount;
       const read = workspace.readScores.copy(encoder, [{ buffer: workspace.scores, length }]);
       const entries = forest.entries.slice(0, forest.predictionCount);
-      gpu.submit(encoder);
+      await gpu.submitInTurn(encoder);
       const data = await read();
       entries.forEach((entry, i) => {
         // The shader has no infinity for ids that are not allowed.
@@ -185,6 +192,15 @@ export class WebGpuTraining {
     this.#workspace?.readScores.dispose();
     this.#workspace?.plan.dispose();
     this.#workspace = null;
+  }
+
+  /** A micro-batch's steps: one submit, or where others wait for their turn as many as it takes to be short. */
+  #pieces(steps: readonly Step[]): readonly (readonly Step[])[] {
+    const { gpu, layout } = this.#model;
+    if (!gpu.turns.contended) return [steps];
+    const seconds = (6 * layout.length * this.#forest.tokenCount) / (gpu.software ? 3e9 : 300e9);
+    const units = steps.map((step) => ({ step, seconds: seconds / steps.length }));
+    return submitPieces(units).map((piece) => piece.map(({ step }) => step));
   }
 
   #encode(pass: GPUComputePassEncoder, workspace: Workspace, steps: readonly Step[]): void {
