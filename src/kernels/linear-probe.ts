@@ -12,26 +12,26 @@ export const isLinearVariant = (name: unknown): name is LinearVariant =>
 
 /** The other variant must be faster by this factor: a tie is no reason to leave what is known to work. */
 const CLEARLY = 1.1;
-const ROWS = 512;
 const WIDTH = 256;
 const ROUNDS = 3;
 
 /**
- * Which variant is the faster one on this device: a product of [512 x 256] by [256 x 256], the best of three
- * dispatches each, in turn; `now` gives milliseconds. Some milliseconds on a GPU, a second on a software adapter, which
- * punishes barriers; to be called when nothing else runs.
+ * Which variant is the faster one on this device: 32 products of [512 x 256] by [256 x 256], one of [64 x 256] on a
+ * software adapter, the best of three submits each, in turn; `now` gives milliseconds. To be called when nothing else
+ * runs.
  */
 export async function probeLinearVariant(gpu: GpuDevice, now: () => number): Promise<LinearVariant> {
+  const { rows: count, products } = gpu.software ? { rows: 64, products: 1 } : { rows: 512, products: 32 };
   const plan = new StaticPlan(gpu);
   try {
     const slots = plan.slots(1);
     const batch = new TokenBatchSlots(1);
-    batch.set(0, "tokens", ROWS);
+    batch.set(0, "tokens", count);
     gpu.device.queue.writeBuffer(slots, 0, batch.bytes);
     const buffers = {
       parameters: plan.storage("probe weights", WIDTH * WIDTH),
-      input: plan.storage("probe input", ROWS * WIDTH),
-      output: plan.storage("probe output", ROWS * WIDTH),
+      input: plan.storage("probe input", count * WIDTH),
+      output: plan.storage("probe output", count * WIDTH),
     };
     const place = { weight: 0, inputs: WIDTH, outputs: WIDTH, gain: null };
     const contestants = await Promise.all(
@@ -46,7 +46,7 @@ export async function probeLinearVariant(gpu: GpuDevice, now: () => number): Pro
         );
         const compiled = await compileNamedKernel(gpu, kernel, gpu.software ? 16 : 64);
         const dispatch = bindNamedKernel(plan, compiled, slots, buffers);
-        return { variant, dispatch, invocations: Math.ceil(ROWS / rows) * tiles };
+        return { variant, dispatch, invocations: Math.ceil(count / rows) * tiles };
       }),
     );
     const best: Record<LinearVariant, number> = { registers: Infinity, tiled: Infinity };
@@ -55,7 +55,7 @@ export async function probeLinearVariant(gpu: GpuDevice, now: () => number): Pro
         const start = now();
         const encoder = gpu.device.createCommandEncoder();
         const pass = encoder.beginComputePass();
-        plan.encodeSized(pass, dispatch, 0, invocations);
+        for (let n = 0; n < products; n++) plan.encodeSized(pass, dispatch, 0, invocations);
         pass.end();
         gpu.submit(encoder);
         await gpu.device.queue.onSubmittedWorkDone();

@@ -8,7 +8,7 @@ import "./curve.ts";
 import type { CurveLine } from "./curve.ts";
 import { engineWord } from "./engine-word.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
-import { formatCompact, formatCount, formatDuration, formatFigure } from "./format.ts";
+import { formatBytes, formatCompact, formatCount, formatDuration, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
 import { evaluatedMetric, isRewardPart, metricViews, runKindOf, stepUnit, type RunKind } from "./metrics.ts";
 import "./rollouts.ts";
@@ -349,8 +349,13 @@ export class FulguriteRun extends LitElement {
 
   #words(): TemplateResult {
     const progress = this.#model!.progress!;
-    const { update, updates, step, steps, stepsPerSecond, timeLeft, engine, adapter, reason } = progress;
+    const { update, updates, step, steps, stepsPerSecond, timeLeft, engine, adapter, reason, gpuBytes } =
+      progress;
     const unit = stepUnit(this.#kind());
+    const where = [
+      ...(engine === null ? [] : [engineWord(engine), adapter ?? ""]),
+      ...(gpuBytes === undefined ? [] : [`${formatBytes(gpuBytes)} on the GPU`]),
+    ];
     const ended = progress.status !== "running" && progress.status !== "queued";
     const activeTime = this.#model?.result?.activeTime ?? this.#record?.activeTime ?? 0;
     const rate =
@@ -366,7 +371,7 @@ export class FulguriteRun extends LitElement {
         </span>
         ${reason !== null && !this.#model?.error ? html`<br />${reason}` : nothing}
       </p>
-      <p>${engine === null ? "" : `${engineWord(engine)} · ${adapter ?? ""}`}</p>
+      <p>${where.join(" · ")}</p>
     </div>`;
   }
 

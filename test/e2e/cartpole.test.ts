@@ -1,7 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
 import axe from "axe-core";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -122,18 +121,6 @@ const storedRuns = (page: Page): Promise<StoredRun[]> =>
         };
       });
   });
-
-test("the page's shell, all that is loaded before anything is asked for, is at most 150 kB, gzipped", () => {
-  const html = readFileSync(join(app.directory, "index.html"));
-  const parts = [
-    ...html.toString().matchAll(/<(?:script|link)\b[^>]*?\b(?:src|href)="(\.\/[^"]+\.(?:js|css))"/g),
-  ];
-  expect(parts.length).toBeGreaterThan(1);
-  const sizes = [html, ...parts.map(([, path]) => readFileSync(join(app.directory, path!)))].map(
-    (bytes) => gzipSync(bytes, { level: 9 }).length,
-  );
-  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(150_000);
-});
 
 test("three cells learn CartPole by mouse, survive a reload, and lay two rewards over each other", async () => {
   const context = await launchPersistent(profile());
