@@ -150,9 +150,10 @@ export class WebGpuDecoder {
       this.#encode(pass, workspace, workspace.head, count, 2 * layers + step);
     }
     pass.end();
+    // Before anybody can load other weights.
+    const epoch = this.#epoch;
     const read = workspace.read.copy(encoder, [{ buffer: workspace.samples, length: 4 * taken * count }]);
     await gpu.submitInTurn(encoder);
-    const epoch = this.#epoch;
     const floats = await read();
     const words = new Uint32Array(floats.buffer);
     return sequences.map((sequence, row) => {

@@ -1,5 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
+import { createWebGpuLanguageEngine } from "../../../src/lm/webgpu-language-engine.ts";
+import { manyRows, policyConfig, smallShape } from "../../support/language-rows.ts";
 import { gpu, withFault } from "../support.ts";
 import { kernelTests } from "./all-cases.ts";
 import { disagreement, kernelSizes, runCase, sameBits } from "./kernel-case.ts";
@@ -43,6 +45,22 @@ describe.skipIf(!gpu)("the kernel matrix", () => {
       faults.push({ shader, fault: `${find} -> ${replace}`, found: found! });
     });
   }
+
+  test("a language model's steps leave the same bits in both variants of the linear kernels", async () => {
+    const { alive, bytes } = gpu!.counters;
+    const rows = manyRows(smallShape);
+    const states = [];
+    for (const kernels of ["registers", "tiled"] as const) {
+      const engine = await createWebGpuLanguageEngine(smallShape, { seed: 5, device: gpu!, kernels });
+      expect(engine).toMatchObject({ variant: kernels });
+      await engine.step(rows, policyConfig);
+      await engine.step(rows, policyConfig);
+      states.push(await engine.save());
+      engine.dispose();
+      expect(gpu!.counters).toMatchObject({ alive, bytes });
+    }
+    expect(states[1]).toEqual(states[0]);
+  });
 
   afterAll(() => {
     const result = { adapter: gpu!.adapter, date: new Date().toISOString().slice(0, 10), rows, faults };
