@@ -29,7 +29,7 @@ export interface TreePass {
   readonly predictions: readonly Prediction[];
 }
 
-/** Bytes of activations and gradients that one node needs. */
+/** Bytes of activations and gradients that one node needs; layers share them where they are computed again. */
 export function bytesPerNode(model: CpuTransformer): number {
   const { width, feedForward, layers, heads, queryKeyNorm = false, adapter } = model.shape;
   const raw = queryKeyNorm ? model.queryWidth + model.keyValueWidth : 0;
@@ -41,7 +41,7 @@ export function bytesPerNode(model: CpuTransformer): number {
     (heads * model.pitch) / 4 +
     raw +
     2 * (adapter?.rank ?? 0);
-  return 4 * (layers + 1) * layer;
+  return 4 * (model.checkpointing ? 3 * layer + layers * width : (layers + 1) * layer);
 }
 
 function padded(count: number): number {
@@ -73,7 +73,12 @@ export function forwardTree(
   const layers: LayerBuffers[] = [];
   for (let l = 0, input = memory.reserve(nodes * shape.width); l < shape.layers; l++) {
     const last = l === shape.layers - 1;
-    const buffers = reserveLayer(model, input, nodes, last ? out.count : nodes, last && narrowed !== null);
+    const first = layers[0];
+    // With checkpointing a layer keeps its input alone; the last one is not computed again.
+    const buffers =
+      model.checkpointing && first && !last
+        ? { ...first, input, inputOut: input, output: memory.reserve(nodes * shape.width) }
+        : reserveLayer(model, input, nodes, last ? out.count : nodes, last && narrowed !== null);
     layers.push(buffers);
     input = buffers.output;
   }
@@ -164,6 +169,10 @@ export function backwardTree(model: CpuTransformer, head: PackedHead, forward: T
   model.finalNormBackward(dFinal, layers.at(-1)!.output, forward.finalInverse, dOut, out.count);
   for (let l = layers.length - 1; l >= 0; l--) {
     const narrows = l === layers.length - 1 && narrowed !== null;
+    if (model.checkpointing && l < layers.length - 2) {
+      model.keyValues(l, layers[l]!, all);
+      model.attendAndFeed(l, layers[l]!, all, layers[l]!.keyValues, 4 * model.keyValueWidth);
+    }
     if (narrows) model.backward(l, layers[l]!, scratch, all, out, dOut, dAll, narrowed);
     else model.backward(l, layers[l]!, scratch, all, all, dAll, dAll, null);
   }

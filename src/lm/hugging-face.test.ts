@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { checkAdapter } from "../../test/support/check-adapter.ts";
+import { everythingShape } from "../../test/support/language-rows.ts";
 import { expectClose } from "../../test/support/goldens.ts";
 import {
   checkGoldenContinuation,
@@ -36,3 +38,7 @@ test.each(families)(
     }
   },
 );
+
+test("biases, norms, every adapter and a soft prompt together, and the reference without them", async () => {
+  await checkAdapter(await createCpuLanguageEngine(everythingShape, { seed: 1 }));
+});

@@ -1,3 +1,4 @@
+import { standardNormals } from "../../src/nn/initialize.ts";
 import type {
   GenerateRequest,
   LanguageEngine,
@@ -82,4 +83,37 @@ export function manyRows(shape: TransformerShape, rows = 7, length = 12): TokenR
     importance: Float32Array.from(tokens, (_, i) => (i % 7 === 0 ? 0.5 : 1)),
     allowed,
   };
+}
+
+/** Biases and query-key norm besides. */
+export const headsShape: TransformerShape = { ...smallShape, attentionBias: true, queryKeyNorm: true };
+
+/** All that a decoder can have: an adapter on every projection and a soft prompt of three too. */
+export const everythingShape: TransformerShape = {
+  ...headsShape,
+  adapter: {
+    rank: 4,
+    alpha: 6,
+    projections: ["q", "k", "v", "o", "gate", "up", "down"],
+    promptTokens: 3,
+  },
+};
+
+/** Rows that begin with the soft prompt. */
+export function promptedRows(shape: TransformerShape): TokenRows {
+  const rows = manyRows(shape);
+  const { vocabularySize } = shape;
+  return {
+    ...rows,
+    tokens: rows.tokens.map((id, i) => {
+      const t = i % rows.length;
+      return t < 3 && rows.lengths[Math.floor(i / rows.length)]! > 4 ? vocabularySize + ((t * 2) % 3) : id;
+    }),
+  };
+}
+
+/** Weights of which none is zero, so that every gradient has something to go through. */
+export function noisyParameters(length: number): Float32Array {
+  const noise = standardNormals(77, 0, length);
+  return Float32Array.from(noise, (x) => 0.3 * x);
 }
