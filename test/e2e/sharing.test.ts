@@ -73,12 +73,12 @@ test("a link holds the notebook: read first, run on consent, kept as one's own w
   // Nothing of it has run.
   expect(await page.locator("fulgurite-environment").count()).toBe(0);
   await page.getByRole("button", { name: "Run this notebook" }).click();
-  await page.locator("fulgurite-environment canvas").waitFor();
+  await page.locator("fulgurite-environment canvas").first().waitFor();
   await expect.poll(() => page.url()).toMatch(/#notebook=own-/);
   // Its author's text opens without a question the second time: it is the very text that was allowed.
   await page.goto("about:blank");
   await page.goto(link);
-  await page.locator("fulgurite-environment canvas").waitFor();
+  await page.locator("fulgurite-environment canvas").first().waitFor();
   expect(await page.getByText("This notebook came from a link.").count()).toBe(0);
 }, 90_000);
 
