@@ -23,6 +23,8 @@ export interface ConsentStore {
 
 /** What a session says about what its notebook may do. */
 export interface NotebookPermissions {
+  /** Key of its consent; null until it is known, or where the browser cannot make one. */
+  readonly key: string | null;
   /** "asking": it came from elsewhere and nothing of it runs; "allowed": its cells may run, in the sandbox. */
   readonly state: "asking" | "allowed";
   readonly from: string | null;

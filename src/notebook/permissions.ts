@@ -48,6 +48,7 @@ export class Permissions {
 
   get view(): NotebookPermissions {
     return {
+      key: this.#key,
       state: this.#allowed ? "allowed" : "asking",
       from: this.#options.foreign?.from ?? null,
       hosts: [...this.#hosts].sort(),

@@ -37,6 +37,7 @@ export type Panel =
   | "share"
   | "history"
   | "runs"
+  | "permissions"
   | "app"
   | "rename-cell";
 
@@ -309,6 +310,7 @@ export const commands: readonly Command[] = [
   panel("share", "Share or save", ["Mod-s"], "text"),
   panel("history", "Earlier versions", ["h"], "cell"),
   panel("runs", "Runs of this notebook", ["u"], "cell"),
+  panel("permissions", "What notebooks may do", [], "page"),
   panel("keys", "This sheet", ["?"]),
 ];
 

@@ -5,7 +5,7 @@ import type { Theme } from "./theme.ts";
 
 const groups: readonly (readonly string[])[] = [
   ["palette", "find", "outline", "variables"],
-  ["run-stale", "runs", "history", "app"],
+  ["run-stale", "runs", "history", "permissions", "app"],
   ["undo", "redo"],
   ["keys"],
 ];

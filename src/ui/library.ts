@@ -1,3 +1,5 @@
+import type { Consent } from "../notebook/consent.ts";
+
 /** A notebook that can be opened. */
 export interface NotebookEntry {
   readonly id: string;
@@ -30,6 +32,10 @@ export interface Library {
   /** Fetches a notebook and opens it as one from elsewhere. */
   openAddress(url: string): Promise<void>;
   remove(id: string): Promise<void>;
+  /** What notebooks were allowed in this browser, newest first. */
+  consents(): Promise<readonly Consent[]>;
+  /** Takes a consent back; a notebook that is open under it ends at once. */
+  forget(key: string): Promise<void>;
   /** Newest first. */
   versions(): Promise<readonly Version[]>;
   /** The text as it came, where the open notebook is not wholly one's own. */

@@ -1,5 +1,5 @@
 import { FulguriteError, type ErrorData } from "../gpu/error.ts";
-import { consentsIn } from "../notebook/consent.ts";
+import { consentsIn, type Consent } from "../notebook/consent.ts";
 import type { ForeignNotebook } from "../notebook/permissions.ts";
 import { createNotebookSession, type OpenNotebook } from "../notebook/session.ts";
 import type { Job } from "../train/job.ts";
@@ -102,6 +102,18 @@ export class NotebookDesk implements Library {
     const opened = await this.#opened.get(id);
     opened?.session.dispose();
     this.#opened.delete(id);
+  }
+
+  async consents(): Promise<readonly Consent[]> {
+    return (await consents?.list()) ?? [];
+  }
+
+  async forget(key: string): Promise<void> {
+    for (const opening of this.#opened.values()) {
+      const { session } = await opening;
+      if (session.permissions.key === key) await session.withdraw();
+    }
+    await consents?.remove(key);
   }
 
   versions(): Promise<Version[]> {

@@ -66,6 +66,12 @@ export async function openPanel(what: Exclude<Panel, "app">, notebook: Fulgurite
       dialog.notebook = notebook;
       return dialog.show();
     }
+    case "permissions": {
+      await import("./permissions-dialog.ts");
+      const dialog = document.createElement("fulgurite-permissions");
+      dialog.notebook = notebook;
+      return dialog.show();
+    }
     case "runs": {
       await import("./runs-dialog.ts");
       const dialog = document.createElement("fulgurite-runs");

@@ -82,6 +82,18 @@ test("a link holds the notebook: read first, run on consent, kept as one's own w
   expect(await page.getByText("This notebook came from a link.").count()).toBe(0);
 }, 90_000);
 
+test("what was allowed is listed, and taken back", async () => {
+  await page.getByRole("button", { name: "More", exact: true }).click();
+  await page.getByRole("menuitem", { name: /What notebooks may do/ }).click();
+  const dialog = page.getByRole("dialog", { name: "What notebooks may do" });
+  await dialog.getByText(/came from a link. It runs in the sandbox/).waitFor();
+  expect(await violations()).toEqual([]);
+  await dialog.getByRole("button", { name: "Let it run no more" }).click();
+  await dialog.getByText(/Nothing of it runs/).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByText("This notebook came from a link.").waitFor();
+}, 60_000);
+
 test("from a template, from a file; edits are kept, and earlier versions can be gone back to", async () => {
   await page.goto(server.url);
   await page.getByRole("button", { name: /^Notebook: / }).click();

@@ -187,9 +187,9 @@ export class FakeSession extends EventTarget implements NotebookSession {
   readonly canRedo = false;
   readonly ready = Promise.resolve();
   readonly permissions = {
+    key: null,
     state: "allowed",
     from: null,
-    requests: { hosts: [], imports: [], trains: [] },
     hosts: [],
     refused: [],
   } as const;
