@@ -155,3 +155,22 @@ function assignmentProblem(name: string, owner: string): FulguriteError {
     "Change it there, or give this value another name.",
   );
 }
+
+/** Names that a cell uses and that are not what they were: their cell is `dirty`, or another one, or none any more. */
+export function changedNames(
+  id: string,
+  before: CellGraph,
+  after: CellGraph,
+  dirty: ReadonlySet<string>,
+  isEdited: boolean,
+): readonly string[] {
+  const names: string[] = [];
+  const dependencies = after.dependencies.get(id)!;
+  for (const [name, from] of dependencies) {
+    if (dirty.has(from) || before.definer.get(name) !== from) names.push(name);
+  }
+  // A cell that was edited may simply use it no more.
+  if (isEdited) return names;
+  for (const name of before.dependencies.get(id)?.keys() ?? []) if (!dependencies.has(name)) names.push(name);
+  return names;
+}

@@ -1,8 +1,8 @@
-import { FulguriteError } from "../gpu/error.ts";
+import type { FulguriteError } from "../gpu/error.ts";
 import { describeCellError } from "./cell-error.ts";
 import { createCellFetch } from "./cell-fetch.ts";
 import { runCell } from "./cell-run.ts";
-import { ancestorsOf, buildGraph, descendantsOf, type CellGraph } from "./graph.ts";
+import { ancestorsOf, buildGraph, changedNames, descendantsOf, type CellGraph } from "./graph.ts";
 import {
   abandon,
   ancestorProblem,
@@ -17,9 +17,9 @@ import {
 } from "./kernel-cell.ts";
 import { KernelRequests } from "./kernel-requests.ts";
 import { hasLiveValues, LiveValues } from "./live-values.ts";
-import { ModuleLoader, type ModuleSources } from "./modules.ts";
+import { ModuleLoader, moduleText, type ModuleSources } from "./modules.ts";
 import { OutputBuffer } from "./output-buffer.ts";
-import { changedSince } from "./changed-since.ts";
+import { changedSinceTraining } from "./changed-since.ts";
 import { sameInputs } from "./input-spec.ts";
 import type { HostMessage, KernelCellSource, KernelCellState, KernelMessage } from "./protocol.ts";
 
@@ -60,7 +60,7 @@ export class Kernel {
     this.#requests = new KernelRequests(post);
     this.fetch = createCellFetch(this.#requests);
     this.#modules = new ModuleLoader({
-      fetchModule: async (url) => readText(await this.fetch(url), url),
+      fetchModule: async (url) => moduleText(await this.fetch(url), url),
       loadPackage: (name) => this.#requests.ask({ kind: "package", name }),
       ...(importPackage ? { importPackage } : {}),
     });
@@ -165,14 +165,8 @@ export class Kernel {
     const dirty = new Set<string>();
     for (const id of this.#graph.order) {
       const cell = this.#cells.get(id)!;
-      const because = new Set<string>(changed.has(id) ? [CODE_CHANGED] : []);
-      const dependencies = this.#graph.dependencies.get(id)!;
-      for (const [name, from] of dependencies) {
-        if (dirty.has(from) || before.definer.get(name) !== from) because.add(name);
-      }
-      for (const name of before.dependencies.get(id)?.keys() ?? []) {
-        if (!dependencies.has(name) && !changed.has(id)) because.add(name);
-      }
+      const names = changedNames(id, before, this.#graph, dirty, changed.has(id));
+      const because = new Set(changed.has(id) ? [CODE_CHANGED, ...names] : names);
       const isProblem = this.#graph.problems.has(id);
       if (because.size === 0 && isProblem === before.problems.has(id)) continue;
       dirty.add(id);
@@ -469,14 +463,7 @@ export class Kernel {
 
   /** A training from before this kernel is stale where its reward or agent was another than they are now. */
   #compareWithTraining(cell: KernelCell): void {
-    if (!cell.trainedWith) return;
-    const values: [string, unknown][] = [];
-    for (const [name, from] of this.#graph.dependencies.get(cell.id)!) {
-      const dependency = this.#cells.get(from)!;
-      if (dependency.queued || dependency.run) return;
-      if (dependency.values?.has(name)) values.push([name, dependency.values.get(name)]);
-    }
-    const changed = changedSince(cell.trainedWith, values);
+    const changed = changedSinceTraining(cell, this.#graph, (id) => this.#cells.get(id)!);
     if (changed.length > 0) this.#markStale(cell, changed);
   }
 
@@ -493,13 +480,4 @@ export class Kernel {
     cell.state = state;
     this.#post({ kind: "state", id: cell.id, state });
   }
-}
-
-async function readText(response: Response, url: string): Promise<string> {
-  if (response.ok) return response.text();
-  throw new FulguriteError(
-    "notebook/import",
-    `${url} answered ${response.status}.`,
-    "Check the address of the import.",
-  );
 }

@@ -141,6 +141,16 @@ return get; })();\n`;
   }
 }
 
+/** Text of the module that an address answered with. Throws "notebook/import". */
+export async function moduleText(response: Response, url: string): Promise<string> {
+  if (response.ok) return response.text();
+  throw new FulguriteError(
+    "notebook/import",
+    `${url} answered ${response.status}.`,
+    "Check the address of the import.",
+  );
+}
+
 /** A module's absolute name: an https address, or a package's own name. */
 export function resolve(specifier: string, base: string | null): string {
   if (/^https?:\/\//.test(specifier)) return new URL(specifier).href;

@@ -43,6 +43,7 @@ describe("a notebook from elsewhere", () => {
   it("starts no kernel and runs nothing before it is allowed, whatever is asked", async () => {
     const opened = open(memoryConsents());
     expect(opened.permissions).toEqual({
+      key: null,
       state: "asking",
       from: "a link",
       hosts: [],

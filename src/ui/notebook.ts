@@ -6,7 +6,8 @@ import type { StructureEdit } from "../notebook/structure.ts";
 import "./cell.ts";
 import type { CellActionEvent, CellEditEvent, FulguriteCell } from "./cell.ts";
 import { stateWords } from "./cell-words.ts";
-import { commandFor, isRunning, type CommandTarget, type Panel } from "./commands.ts";
+import { CommandKeys } from "./command-keys.ts";
+import { isRunning, type CommandTarget, type Panel } from "./commands.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import "./footer.ts";
 import "./header.ts";
@@ -14,7 +15,6 @@ import "./inserter.ts";
 import type { InputEvent } from "./input.ts";
 import type { InsertEvent } from "./inserter.ts";
 import type { LanguageHostEvent } from "./language/language-host.ts";
-import { KeySequence, keyOf } from "./keys.ts";
 import type { Library } from "./library.ts";
 import { NotebookRuns } from "./notebook-runs.ts";
 import { notebookStyles } from "./notebook.css.ts";
@@ -76,18 +76,18 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
 
   readonly #runs = new NotebookRuns(this);
   readonly #usedBy = new UsedBy();
-  readonly #keys = new KeySequence();
-  /** Collects keys while an editor is on its way. */
-  #typed: string[] | null = null;
+  readonly #keys = new CommandKeys(this);
   #heard: NotebookSession | null = null;
+  #frame = 0;
+  /** Once a frame: a notebook of 1,000 cells that all run changes 3,000 times. */
   readonly #onChange = (): void => {
-    this.revision++;
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.revision++;
+    });
   };
   readonly #onScroll = (): void => {
     this.scrolled = scrollY > HEADING_HEIGHT_PX;
-  };
-  readonly #onKeydown = (event: KeyboardEvent): void => {
-    this.#press(event);
   };
 
   constructor() {
@@ -110,13 +110,11 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
   override connectedCallback(): void {
     super.connectedCallback();
     window.addEventListener("scroll", this.#onScroll, { passive: true });
-    window.addEventListener("keydown", this.#onKeydown);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     window.removeEventListener("scroll", this.#onScroll);
-    window.removeEventListener("keydown", this.#onKeydown);
     this.#heard?.removeEventListener("change", this.#onChange);
     this.#heard = null;
   }
@@ -219,17 +217,10 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     void this.#edit(this.#element(this.index));
   }
 
-  /** What is typed while an editor is being loaded is meant for it, and no command. */
   async #edit(cell: FulguriteCell | null): Promise<void> {
     if (!cell) return;
-    const typed: string[] = [];
-    this.#typed = typed;
-    try {
-      await cell.edit();
-    } finally {
-      if (this.#typed === typed) this.#typed = null;
-    }
-    if (typed.length > 0) cell.insertText(typed.join(""));
+    const typed = await this.#keys.typedDuring(cell.edit());
+    if (typed !== "") cell.insertText(typed);
   }
   run(): void {
     if (this.cell && this.cell.kind !== "md") void this.#run(this.cell.id);
@@ -391,29 +382,6 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     this.apply({ kind: "insert", at, cell }, "edit");
   }
 
-  #press(event: KeyboardEvent): void {
-    const key = keyOf(event);
-    if (key === "" || event.defaultPrevented || event.isComposing) return;
-    const path = event.composedPath();
-    const [target] = path;
-    // Keys of a dialog are the dialog's; so are plain keys typed into a text or a list.
-    if (path.some((element) => element instanceof HTMLDialogElement)) return;
-    const inText = target instanceof Element && target.closest(TEXTS) !== null;
-    const inCell = target instanceof Element && target.localName === "section" && path.includes(this);
-    if (this.#typed && !inText) {
-      if (event.key.length === 1 && !event.ctrlKey && !event.metaKey) this.#typed.push(event.key);
-      else if (event.key === "Enter") this.#typed.push("\n");
-      event.preventDefault();
-      return;
-    }
-    const pressed = inText ? [key] : this.#keys.press(key, event.timeStamp);
-    const command = commandFor(pressed, inText ? "text" : inCell ? "cell" : "page", this);
-    if (!command) return;
-    this.#keys.clear();
-    event.preventDefault();
-    command.run(this);
-  }
-
   override render(): TemplateResult {
     const { session } = this;
     return html`
@@ -495,9 +463,6 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     `;
   }
 }
-
-/** What takes keys for itself. */
-const TEXTS = "input, select, textarea, [contenteditable]";
 
 customElements.define("fulgurite-notebook", FulguriteNotebook);
 

@@ -1,0 +1,95 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import axe from "axe-core";
+import type { BrowserContext, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { buildApp, type BuiltApp } from "../support/app.ts";
+import { launchPersistent } from "../support/browser.ts";
+import { serveStatic, type StaticServer } from "../support/static-server.ts";
+
+// What a screen reader finds on every page and dialog of the app, compared with the files in structure/ (`vitest -u` writes
+// them), and axe over each. With $FULGURITE_PICTURES set to a folder, pictures of each are left there.
+let app: BuiltApp;
+let server: StaticServer;
+let context: BrowserContext;
+let page: Page;
+const profile = mkdtempSync(join(tmpdir(), "fulgurite-structure-"));
+const pictures = process.env["FULGURITE_PICTURES"];
+
+beforeAll(async () => {
+  app = await buildApp();
+  server = await serveStatic(app.directory);
+  context = await launchPersistent(profile);
+  page = await context.newPage();
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  if (pictures !== undefined) mkdirSync(pictures, { recursive: true });
+}, 180_000);
+
+afterAll(async () => {
+  await context?.close();
+  await server?.close();
+  await app?.dispose();
+  rmSync(profile, { recursive: true, force: true });
+});
+
+async function picture(name: string): Promise<void> {
+  if (pictures === undefined) return;
+  for (const colorScheme of ["light", "dark"] as const) {
+    for (const width of [1280, 360]) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 900 });
+      await page.waitForTimeout(200);
+      await page.screenshot({ path: join(pictures, `${name}-${colorScheme}-${width}.png`) });
+    }
+  }
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+/** What changes from day to day or machine to machine is left out: times, sizes, figures. */
+const steady = (snapshot: string): string =>
+  snapshot
+    .replace(/[\d,.]+ (?:[kMG]?B|steps\/s|ms|s|min)\b/g, "N")
+    .replace(/\b(?:SwiftShader|llvmpipe|WebGPU|CPU engine)[^"\n]*/g, "ENGINE");
+
+async function holds(name: string, selector = "body"): Promise<void> {
+  await picture(name);
+  await page.evaluate(axe.source);
+  const found = (await page.evaluate("axe.run()")) as {
+    violations: { id: string; nodes: { html: string }[] }[];
+  };
+  expect(found.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ""}`)).toEqual([]);
+  await expect(steady(await page.locator(selector).ariaSnapshot())).toMatchFileSnapshot(
+    `structure/${name}.yml`,
+  );
+}
+
+test("pages", async () => {
+  await page.goto(server.url);
+  await page.locator("fulgurite-environment canvas").first().waitFor();
+  await page.getByRole("figure").first().waitFor();
+  await holds("cartpole");
+  await page.goto(`${server.url}#store`);
+  await page.getByRole("heading", { level: 1 }).first().waitFor();
+  await holds("store");
+}, 60_000);
+
+const dialogs = ["library", "share", "history", "runs", "permissions", "keys"] as const;
+
+test("dialogs", async () => {
+  await page.goto("about:blank");
+  await page.goto(server.url);
+  await page.locator("fulgurite-environment canvas").first().waitFor();
+  for (const name of dialogs) {
+    await page.evaluate((what) => {
+      document.querySelector("fulgurite-notebook")!.open(what);
+    }, name);
+    const dialog = page.getByRole("dialog");
+    await dialog.getByRole("heading").first().waitFor();
+    await page.waitForTimeout(300);
+    await holds(name, "dialog");
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+  }
+}, 90_000);
