@@ -13,7 +13,7 @@ import { markdown } from "./markdown.ts";
 import { agenticOutputStyles } from "./agentic-outputs.ts";
 import { outputStyles, outputViews } from "./output.ts";
 import { prose } from "./prose.css.ts";
-import "./recorded-run.ts";
+import { loadView } from "./lazy-outputs.ts";
 import type { Run } from "../store/records.ts";
 import type { RecordedRun } from "./recorded.ts";
 import { base, buttons } from "./tokens.css.ts";
@@ -171,6 +171,7 @@ export class FulguriteCell extends LitElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.get("cell")?.fold === false && this.cell?.fold) this.unfolded = false;
+    if (this.recorded) loadView("recorded-run");
     this.empty =
       this.cell?.kind !== "md" &&
       (this.cell?.outputs.length ?? 0) === 0 &&

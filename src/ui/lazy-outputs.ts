@@ -1,8 +1,12 @@
 /**
- * Views of outputs that most notebooks do not have: each element is defined when the first of its kind is on the
+ * Views of outputs that are not there at the first paint: each element is defined when the first of its kind is on the
  * page. Until then it is an empty element whose properties wait for it.
  */
 const views: Readonly<Record<string, () => Promise<unknown>>> = {
+  "fulgurite-run": () => import("./run.ts"),
+  "fulgurite-recorded-run": () => import("./recorded-run.ts"),
+  "fulgurite-environment": () => import("./environment-view.ts"),
+  "fulgurite-composite-reward": () => import("./rescore.ts"),
   "fulgurite-input": () => import("./input.ts"),
   "fulgurite-table": () => import("./table.ts"),
   "fulgurite-plot": () => import("./plot.ts"),

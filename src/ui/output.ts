@@ -1,11 +1,8 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import type { Output } from "../notebook/session-types.ts";
 import { agentOutput, compositeRewardOutput, policyOutput } from "./agentic-outputs.ts";
-import "./environment-view.ts";
 import { loadView } from "./lazy-outputs.ts";
-import "./rescore.ts";
 import "./reward-output.ts";
-import "./run.ts";
 import type { TrainerClient } from "./trainer-client.ts";
 import "./value.ts";
 
