@@ -1,4 +1,6 @@
 export { train, type TrainOptions } from "./train/train.ts";
+export { ask as complete } from "./train/ask.ts";
+export type { Completion } from "./train/complete.ts";
 export type { RunProgress, TrainResult } from "./train/job.ts";
 export type { Curve, EpisodeReplay, RunEvent } from "./train/events.ts";
 export { defineAgent, type Agent, type AgentContext } from "./train/define-agent.ts";

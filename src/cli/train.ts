@@ -35,6 +35,7 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
   process.once("SIGINT", interrupt);
 
   const services: NotebookServices = {
+    complete: (request) => trainer.complete(request),
     async train(asked, cell, onStarted, signal) {
       const job = overrideJob(asked, command.overrides);
       const runId = await trainer.start(job, { notebook: id, cell });

@@ -19,6 +19,7 @@ export async function openTrusted(options: RunnerOptions): Promise<NotebookRunne
     text: notebook.text,
     createKernel: createInProcessKernel,
     services: {
+      complete: (request) => trainer.complete(request),
       async train(asked, cell, onStarted, signal) {
         const job = overrideJob(asked, overrides);
         const runId = await trainer.start(job, { notebook: notebook.id, cell });

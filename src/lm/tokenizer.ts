@@ -21,7 +21,7 @@ export interface Tokenizer {
   readonly answerIds: Int32Array;
   /** Ids of a text, without beginning or end. Throws "lm/unknown-character". */
   encode(text: string): Int32Array;
-  /** Special ids are left out. */
+  /** Special ids are left out. Texts of parts, one after another, are the text of the whole, but for split characters. */
   decode(ids: ArrayLike<number>): string;
   /**
    * Ids of a conversation up to where the answer begins: beginning, then every turn's text and its end, `eos` for the

@@ -5,7 +5,7 @@ const tokenizer = wordTokenizer({ words: ["yes", "no", "is", "it"], answers: 2 }
 
 test("words are ids, in order, and only some are answers", () => {
   expect([...tokenizer.encode(" is it\nyes ")]).toEqual([6, 7, 4]);
-  expect(tokenizer.decode([1, 6, 7, 3, 4, 2])).toBe("is it yes");
+  expect(tokenizer.decode([1, 6, 7, 3, 4, 2])).toBe(" is it yes");
   expect([...tokenizer.answerIds]).toEqual([tokenizer.eos, 4, 5]);
   expect(tokenizer.vocabularySize).toBe(8);
 });

@@ -41,10 +41,11 @@ export function wordTokenizer({ words, answers }: WordVocabulary): Tokenizer {
     vocabularySize: firstWord + words.length,
     answerIds: Int32Array.from([specials.eos, ...words.slice(0, answers).map((_, i) => firstWord + i)]),
     encode,
+    // With the space before it, so that the texts of tokens, one by one, make the text of all.
     decode: (tokens) =>
       Array.from(tokens, (id) => words[id - firstWord])
-        .filter((word) => word !== undefined)
-        .join(" "),
+        .map((word) => (word === undefined ? "" : ` ${word}`))
+        .join(""),
     renderChat: (messages) => renderTurns(messages, encode),
   };
 }

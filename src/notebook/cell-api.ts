@@ -14,6 +14,8 @@ import { ppoLagrangian } from "../rl/ppo-lagrangian.ts";
 import { reinforce } from "../rl/reinforce.ts";
 import { agenticJob, type AgenticJobOptions } from "../train/agentic-job.ts";
 import { characterPolicy, wordPolicy } from "../train/character-policy.ts";
+import { completionRequestOf, type CompletionOptions } from "../train/completion-request.ts";
+import type { Completion, CompletionRequest } from "../train/complete.ts";
 import type { Job, TrainResult } from "../train/job.ts";
 import { runSweep, type SweepPlan, type SweepSetting } from "../train/run-sweep.ts";
 import { simulatedJob, type JobOptions } from "../train/simulated-job.ts";
@@ -43,6 +45,7 @@ export interface CellHost {
   readonly scope: RewardScope & DefinitionScope;
   show(output: Output): void;
   train(job: Job): Promise<TrainResult>;
+  complete(request: CompletionRequest): Promise<readonly Completion[]>;
   readonly invalidation: Promise<void>;
   readonly test: CellTest;
   /** What the person has set of this cell's inputs, by label. */
@@ -81,6 +84,7 @@ export const cellApiNames = [
   "defineReward",
   "train",
   "sweep",
+  "complete",
   "display",
   "signal",
   "invalidation",
@@ -146,6 +150,10 @@ export function createCellApi(host: CellHost): CellApi {
     train: async (options: JobOptions | AgenticJobOptions) => {
       host.signal.throwIfAborted();
       return host.train(travellingJob("agent" in options ? agenticJob(options) : simulatedJob(options)));
+    },
+    complete: async (options: CompletionOptions) => {
+      host.signal.throwIfAborted();
+      return host.complete(completionRequestOf(options));
     },
     display: (value: unknown) => {
       host.show(outputOf(value, null));

@@ -49,6 +49,7 @@ export async function runCell(
       result.catch(() => undefined);
       return result;
     },
+    complete: (asked) => context.requests.ask({ kind: "complete", asked }, run.controller.signal),
   });
   const evaluation = {
     last: (value: unknown) => {

@@ -1,9 +1,10 @@
 import { FulguriteError } from "../gpu/error.ts";
+import type { Completion } from "../train/complete.ts";
 import type { TrainResult } from "../train/job.ts";
 import type { HostMessage, KernelMessage } from "./protocol.ts";
 
-type Asked = Extract<KernelMessage, { kind: "train" | "fetch" | "package" }>;
-type Answer = Extract<HostMessage, { kind: "trained" | "response" | "package" | "refused" }>;
+type Asked = Extract<KernelMessage, { kind: "train" | "complete" | "fetch" | "package" }>;
+type Answer = Extract<HostMessage, { kind: "trained" | "completed" | "response" | "package" | "refused" }>;
 type Distribute<T> = T extends unknown ? Omit<T, "request"> : never;
 
 /** What was asked, without the number that it gets. */
@@ -11,6 +12,7 @@ export type Ask = Distribute<Asked>;
 
 interface AnswerOf {
   readonly train: TrainResult;
+  readonly complete: readonly Completion[];
   readonly fetch: Extract<Answer, { kind: "response" }>;
   readonly package: string;
 }
@@ -55,6 +57,9 @@ export class KernelRequests {
     switch (message.kind) {
       case "trained":
         resolve(message.result);
+        break;
+      case "completed":
+        resolve(message.completions);
         break;
       case "response":
         resolve(message);

@@ -5,6 +5,7 @@ import type { FilteredCloningConfig, GrpoConfig, LanguageAlgorithm, RolloutPlan 
 import type { GroupAdvantage } from "../rl/group-advantages.ts";
 import type { RolloutCorrection } from "../rl/rollout-correction.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
+import type { CompletionRequest } from "../train/complete.ts";
 import type { AgenticJob, Job, PolicyConfig, RewardSource, SimulatedJob, WarmStart } from "../train/job.ts";
 import { copyPlainData } from "./plain-data.ts";
 import { FulguriteError } from "../gpu/error.ts";
@@ -145,6 +146,18 @@ export const policy: read.Reader<PolicyConfig> = (value) => {
     ...(start === undefined ? {} : { start: read.text(200)(start) }),
   };
 };
+
+/** What a cell asks of a language policy. */
+export const completionRequest = read.object<CompletionRequest>({
+  from: read.union<"kind", CompletionRequest["from"]>("kind", {
+    run: read.object({ kind: read.oneOf("run"), runId: read.text(200) }),
+    policy: read.object({ kind: read.oneOf("policy"), policy }),
+  }),
+  prompts: read.list(read.text(100_000), 10_000),
+  temperature: read.finite,
+  maxTokens: counter,
+  seed: read.whole(0xffffffff),
+});
 
 const warmStart = read.object<WarmStart>({
   demonstrations: read.list(

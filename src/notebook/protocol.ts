@@ -1,7 +1,8 @@
 import type { ErrorData } from "../gpu/error.ts";
+import type { Completion, CompletionRequest } from "../train/complete.ts";
 import type { Job, TrainResult } from "../train/job.ts";
 import { MAX_OUTPUT_CHARACTERS, MAX_OUTPUTS } from "./output-buffer.ts";
-import { codeSource, job, policy } from "./protocol-job.ts";
+import { codeSource, completionRequest, job, policy } from "./protocol-job.ts";
 import type { ImageContent, Output, ValueNode } from "./session-types.ts";
 import type { TrainedWith } from "./trained-with.ts";
 import { inputSpec, inputValue, type InputValue } from "./input-spec.ts";
@@ -38,7 +39,8 @@ export type HostMessage =
   | { readonly kind: "run-eager"; readonly command: number }
   | { readonly kind: "cancel"; readonly id: string }
   | { readonly kind: "trained"; readonly request: number; readonly result: TrainResult }
-  /** Answers "train", "fetch" and "package". */
+  | { readonly kind: "completed"; readonly request: number; readonly completions: readonly Completion[] }
+  /** Answers "train", "complete", "fetch" and "package". */
   | { readonly kind: "refused"; readonly request: number; readonly error: ErrorData }
   | {
       readonly kind: "response";
@@ -84,6 +86,7 @@ export type KernelMessage =
       readonly outputs: readonly Output[];
     }
   | { readonly kind: "train"; readonly request: number; readonly id: string; readonly job: Job }
+  | { readonly kind: "complete"; readonly request: number; readonly asked: CompletionRequest }
   /** To the host's gate, which decides; the whole answer comes back at once. */
   | {
       readonly kind: "fetch";
@@ -263,6 +266,7 @@ const message = read.union<"kind", KernelMessage>("kind", {
     outputs: read.list(output, MAX_OUTPUTS + 1),
   }),
   train: read.object({ kind: read.oneOf("train"), request: counter, id, job }),
+  complete: read.object({ kind: read.oneOf("complete"), request: counter, asked: completionRequest }),
   fetch: read.object({
     kind: read.oneOf("fetch"),
     request: counter,

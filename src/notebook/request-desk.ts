@@ -7,7 +7,10 @@ import type { HostMessage, KernelMessage } from "./protocol.ts";
 import type { NotebookServices } from "./session-types.ts";
 
 /** What a kernel may ask of its host. */
-export type KernelRequest = Extract<KernelMessage, { kind: "train" | "fetch" | "package" | "abort" }>;
+export type KernelRequest = Extract<
+  KernelMessage,
+  { kind: "train" | "complete" | "fetch" | "package" | "abort" }
+>;
 
 /** Trainings that one notebook may have in flight. */
 const MAX_TRAININGS = 8;
@@ -44,6 +47,9 @@ export class RequestDesk {
     switch (message.kind) {
       case "train":
         this.#train(message);
+        break;
+      case "complete":
+        void this.#answer(message.request, () => this.#complete(message));
         break;
       case "fetch":
         void this.#answer(message.request, () => this.#gate.answer(message));
@@ -92,6 +98,16 @@ export class RequestDesk {
     const source = (await this.#options.services.loadPackage?.(name)) ?? null;
     if (source !== null) return { kind: "package", request, source };
     throw noPackage(name);
+  }
+
+  async #complete({ request, asked }: Extract<KernelRequest, { kind: "complete" }>): Promise<HostMessage> {
+    const { complete } = this.#options.services;
+    if (complete) return { kind: "completed", request, completions: await complete(asked) };
+    throw new FulguriteError(
+      "notebook/no-policies",
+      "No language policy can be asked here.",
+      "Open the notebook in the page, or run it with the command line.",
+    );
   }
 
   #train({ request, id, job }: Extract<KernelRequest, { kind: "train" }>): void {

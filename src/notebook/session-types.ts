@@ -1,6 +1,7 @@
 import type { ErrorData } from "../gpu/error.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
 import type { LoadPackage } from "../runner/packages.ts";
+import type { Completion, CompletionRequest } from "../train/complete.ts";
 import type { Job, PolicyConfig, TrainResult } from "../train/job.ts";
 import type { NotebookPermissions } from "./consent.ts";
 import type { NotebookRequests } from "./requests.ts";
@@ -131,6 +132,8 @@ export interface NotebookServices {
     onStarted: (runId: string) => void,
     signal: AbortSignal,
   ): Promise<TrainResult>;
+  /** Answers of a language policy; without it cells cannot ask one. */
+  complete?(request: CompletionRequest): Promise<readonly Completion[]>;
   /**
    * Reaches the network for cells, behind the session's gate: only hosts that the person granted arrive here.
    * Without it no cell reaches anything.

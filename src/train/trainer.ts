@@ -2,6 +2,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import type { LightningStore, Run, RunQuery } from "../store/records.ts";
 import { runHasEnded } from "../store/state-machines.ts";
 import { runId } from "../trace/ids.ts";
+import { complete, type Completion, type CompletionRequest } from "./complete.ts";
 import type { RunEvent } from "./events.ts";
 import type { Job, RunProgress, TrainResult } from "./job.ts";
 import { jobResources, jobResourcesId } from "./job-resources.ts";
@@ -197,6 +198,11 @@ export class Trainer {
     this.#listeners.set(id, listeners);
     listeners.add(listener);
     return () => listeners.delete(listener);
+  }
+
+  /** Answers of a run's policy, or of one that no run has trained; see `complete`. */
+  complete(request: CompletionRequest): Promise<Completion[]> {
+    return complete(request, this.#options);
   }
 
   async #replay(id: string, listener: RunListener): Promise<void> {

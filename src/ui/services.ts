@@ -13,6 +13,7 @@ export const notebookServices = (
   loadPackage,
   // Behind the session's gate: only hosts that the person granted arrive here.
   fetch: (url, init) => fetch(url, init),
+  complete: (request) => trainer.complete(request),
   async train(job, cell, onStarted, signal) {
     signal.throwIfAborted();
     const runId = await trainer.start(job, { notebook, cell });

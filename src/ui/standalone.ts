@@ -62,6 +62,7 @@ async function start(): Promise<void> {
   const lent = notebookServices(trainer, id, loadPackage);
   const services: NotebookServices = {
     loadPackage,
+    complete: (request) => trainer.complete(request),
     async train(asked, cell, onStarted, signal) {
       const job = overrideJob(asked, globalThis.fulguriteStandalone?.overrides ?? {});
       const result = await lent.train(job, cell, onStarted, signal);

@@ -3,6 +3,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
 import type { LoadPackage } from "../runner/packages.ts";
 import type { Rollout, RolloutQuery, Run, Span, SpanQuery, StoreUsage } from "../store/records.ts";
+import type { Completion, CompletionRequest } from "../train/complete.ts";
 import type { RescoreResult } from "../train/rescore.ts";
 import type { Reached, Reply, RunEvent, StartOptions, TrainerApi } from "../worker/api.ts";
 import type { Job } from "../train/job.ts";
@@ -81,6 +82,11 @@ export class TrainerClient implements RolloutSource {
   /** What another reward would have said of the run's stored rollouts. */
   async rescore(runId: string, source: CodeSource): Promise<RescoreResult> {
     return value(await this.#api.rescore(runId, source));
+  }
+
+  /** Answers of a run's policy, or of one that no run has trained. */
+  async complete(request: CompletionRequest): Promise<Completion[]> {
+    return value(await this.#api.complete(request));
   }
 
   /** Lends the trainer the frames that agents run in: the other end of `port` is `supplyFrames`'. */

@@ -2,6 +2,7 @@ import type { ErrorData } from "../gpu/error.ts";
 import type { CodeSource, LoadPackage } from "../runner/index.ts";
 import type { Rollout, RolloutQuery, Run, Span, SpanQuery, StoreUsage } from "../store/records.ts";
 import type { Reached } from "./reach.ts";
+import type { Completion, CompletionRequest } from "../train/complete.ts";
 import type { RescoreResult } from "../train/rescore.ts";
 import type { RunEvent } from "../train/events.ts";
 import type { Job } from "../train/job.ts";
@@ -49,6 +50,8 @@ export interface TrainerApi {
   usage(): Promise<Reply<StoreUsage>>;
   /** What another reward would have said of the run's newest stored rollouts. */
   rescore(runId: string, source: CodeSource): Promise<Reply<RescoreResult>>;
+  /** Answers of a run's policy, or of one that no run has trained. */
+  complete(request: CompletionRequest): Promise<Reply<Completion[]>>;
   /** Lends the trainer the page's end of `supplyFrames`; transfer the port. Before any agentic run. */
   provideFrames(port: MessagePort): Promise<void>;
   /** Lends the trainer the packages that agents and rewards import; `load` is a Comlink proxy. */

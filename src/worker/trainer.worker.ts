@@ -91,6 +91,7 @@ const api: TrainerApi = {
         host.dispose();
       }
     }),
+  complete: (request) => reply((trainer) => trainer.complete(request)),
   provideFrames: (port) => {
     provideFrames(port);
     return Promise.resolve();

@@ -13,6 +13,7 @@ import type {
 import { agenticCurve, simulatedCurve } from "../../src/train/curve-buffer.ts";
 import type { RunEvent } from "../../src/train/events.ts";
 import type { AgenticJob, Job, SimulatedJob } from "../../src/train/job.ts";
+import type { Completion } from "../../src/train/complete.ts";
 import type { RescoreResult } from "../../src/train/rescore.ts";
 import { wilson } from "../../src/train/wilson.ts";
 import { rolloutsInMemory } from "../../src/ui/rollout-source.ts";
@@ -378,6 +379,10 @@ export class FakeTrainer implements TrainerApi {
     const spans = this.#agentic(query.runId)?.spans(query.rolloutId ?? "") ?? [];
     return Promise.resolve({ ok: true, value: spans });
   }
+  complete(): Promise<Reply<Completion[]>> {
+    return Promise.resolve({ ok: true, value: [] });
+  }
+
   rescore(runId: string): Promise<Reply<RescoreResult>> {
     return Promise.resolve({ ok: true, value: this.#agentic(runId)!.rescore() });
   }

@@ -1,0 +1,111 @@
+import { FulguriteError } from "../gpu/error.ts";
+import type { LanguageEngine } from "../lm/language-engine.ts";
+import type { TransformerShape } from "../nn/transformer-layout.ts";
+import type { LightningStore } from "../store/records.ts";
+import { checkPolicy, policyShape } from "./character-policy.ts";
+
+import type { Job, PolicyConfig } from "./job.ts";
+import { policyTokenizer } from "./policy-tokenizer.ts";
+import type { EngineTerms } from "./run-controller.ts";
+import { shippedWeights } from "./shipped-weights.ts";
+
+/** What to ask a language policy outside of training. Cloneable. */
+export interface CompletionRequest {
+  /** The policy of a run, as of its last checkpoint; or one that no run has trained, as it begins. */
+  readonly from:
+    | { readonly kind: "run"; readonly runId: string }
+    | { readonly kind: "policy"; readonly policy: PolicyConfig };
+  /** What the user says, one conversation each. */
+  readonly prompts: readonly string[];
+  /** 0 takes the likeliest token each time. */
+  readonly temperature: number;
+  /** Most tokens of an answer, its end included. */
+  readonly maxTokens: number;
+  /** Unsigned 32-bit. */
+  readonly seed: number;
+}
+
+export interface Completion {
+  readonly text: string;
+  /** Whether it came to its end, and was not cut at `maxTokens`. */
+  readonly finished: boolean;
+}
+
+const MAX_PROMPTS = 10_000;
+
+export interface CompletionServices {
+  readonly store: LightningStore;
+  readonly createLanguageEngine: (
+    shape: TransformerShape,
+    seed: number,
+    choice: "auto" | "webgpu" | "cpu",
+    terms: EngineTerms,
+  ) => Promise<LanguageEngine>;
+}
+
+/**
+ * Answers of a policy, in the order of the prompts: functions of its weights, the prompt, the settings and the prompt's
+ * number. Rejects with "train/no-such-run", "train/invalid", or what the tokenizer says of a prompt.
+ */
+export async function complete(
+  request: CompletionRequest,
+  { store, createLanguageEngine }: CompletionServices,
+): Promise<Completion[]> {
+  const { prompts, temperature, maxTokens, seed } = request;
+  if (prompts.length > MAX_PROMPTS || !(temperature >= 0) || !Number.isInteger(maxTokens) || maxTokens < 1) {
+    throw new FulguriteError(
+      "train/invalid",
+      "These completions cannot be made.",
+      `Pass up to ${MAX_PROMPTS.toLocaleString("en")} prompts, a temperature from 0 and maxTokens from 1.`,
+    );
+  }
+  const { policy, parameters, start } = await weightsOf(request.from, store);
+  checkPolicy(policy);
+  const tokenizer = policyTokenizer(policy);
+  const requests = prompts.map((content, i) => ({
+    prompt: tokenizer.renderChat([{ role: "user", content }]),
+    ...{ maxTokens, temperature },
+    stopTokens: [tokenizer.eos],
+    allowed: tokenizer.answerIds,
+    seed: (seed + Math.imul(i, 0x9e3779b1)) >>> 0,
+  }));
+  const shape = policyShape(policy);
+  const engine = await createLanguageEngine(shape, start, "auto", {
+    variant: null,
+    onMemory: () => undefined,
+  });
+  try {
+    const weights =
+      parameters ?? (policy.start === undefined ? null : await shippedWeights(policy.start, shape));
+    if (weights) engine.load({ ...(await engine.save()), parameters: weights });
+    const made = await engine.generate(requests);
+    return made.map(({ tokens, finishReason }) => ({
+      text: tokenizer.decode(tokens),
+      finished: finishReason === "stop",
+    }));
+  } finally {
+    engine.dispose();
+  }
+}
+
+async function weightsOf(
+  from: CompletionRequest["from"],
+  store: LightningStore,
+): Promise<{
+  readonly policy: PolicyConfig;
+  readonly parameters: Float32Array | null;
+  readonly start: number;
+}> {
+  if (from.kind === "policy") return { policy: from.policy, parameters: null, start: 1 };
+  const run = await store.run(from.runId);
+  const job = run?.job as Job | undefined;
+  const state = (await store.checkpoint(from.runId))?.state;
+  if (job?.kind !== "agentic" || !state || !("language" in state)) {
+    throw new FulguriteError(
+      "train/no-such-run",
+      `Run ${from.runId} has no language policy to ask.`,
+      "Pass a run whose policy writes text and that has trained for a second; or the policy itself.",
+    );
+  }
+  return { policy: job.policy, parameters: state.language.parameters, start: job.seed };
+}
