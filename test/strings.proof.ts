@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { afterAll, expect, test } from "vitest";
-import { rolloutsTo, runStrings } from "./support/strings.ts";
+import { rolloutsTo, runNotebook } from "./support/run-notebook.ts";
 
 const seeds = [1, 2, 3];
 const tasks = [
@@ -30,7 +30,7 @@ interface Row {
 const rows: Row[] = [];
 
 async function row(cell: string, task: string, seed: number, updates: number, goal: number): Promise<Row> {
-  const { job, result, curve } = await runStrings(cell, {
+  const { job, result, curve } = await runNotebook("strings", cell, {
     text: (text) => text.replace('export const kind: Kind = "copy"', `export const kind: Kind = "${task}"`),
     job: (asked) => ({
       ...asked,

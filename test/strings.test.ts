@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { rolloutsTo, runStrings } from "./support/strings.ts";
+import { rolloutsTo, runNotebook } from "./support/run-notebook.ts";
 
 test.each([1, 2, 3])(
   "the shipped notebook's model learns to copy held-out strings, seed %i",
   async (seed) => {
-    const { result, curve, store } = await runStrings("training", {
+    const { result, curve, store } = await runNotebook("strings", "training", {
       // Shorter than shipped, so at a constant learning rate.
       job: (job) => ({
         ...job,

@@ -4,6 +4,7 @@ import { recordedRuns, type RecordedRun } from "./recorded.ts";
 const titles: Readonly<Record<string, string>> = {
   cartpole: "CartPole",
   strings: "Strings",
+  "text-to-sql": "Text to SQL",
   environments: "Environments",
 };
 

@@ -7,7 +7,7 @@ import { scoreItem } from "../../src/runner/score-item.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { AgenticJob } from "../../src/train/job.ts";
 import { nodeTrainer } from "../../src/train/node-trainer.ts";
-import { cpuEngines } from "../support/strings.ts";
+import { cpuEngines } from "../support/run-notebook.ts";
 
 const text = readFileSync(new URL("../../notebooks/strings.nb.ts", import.meta.url), "utf8");
 const metrics = {};

@@ -7,7 +7,7 @@ import { openStore } from "../../src/store/open.ts";
 import type { LightningStore } from "../../src/store/records.ts";
 import type { Curve } from "../../src/train/events.ts";
 import type { AgenticJob, Job, TrainResult } from "../../src/train/job.ts";
-import type { TrainerOptions } from "../../src/train/trainer.ts";
+import type { Trainer, TrainerOptions } from "../../src/train/trainer.ts";
 import { nodeTrainer } from "../../src/train/node-trainer.ts";
 
 export interface NotebookRun {
@@ -15,6 +15,7 @@ export interface NotebookRun {
   readonly result: TrainResult;
   readonly curve: Curve;
   readonly store: LightningStore;
+  readonly trainer: Trainer;
 }
 
 /** The engines that every machine has. */
@@ -23,30 +24,32 @@ export const cpuEngines: Pick<TrainerOptions, "createEngine" | "createLanguageEn
   createLanguageEngine: (shape, seed) => createCpuLanguageEngine(shape, { seed }),
 };
 
-/** Runs one training cell of notebooks/strings.nb.ts on the CPU engine, with the person's edits to text and job. */
-export async function runStrings(
+/** Runs one training cell of a shipped notebook on the CPU engine, with the person's edits to text and job. */
+export async function runNotebook(
+  notebook: string,
   cell: string,
   edit: { readonly text?: (text: string) => string; readonly job?: (job: AgenticJob) => AgenticJob },
 ): Promise<NotebookRun> {
-  const shipped = readFileSync(new URL("../../notebooks/strings.nb.ts", import.meta.url), "utf8");
+  const shipped = readFileSync(new URL(`../../notebooks/${notebook}.nb.ts`, import.meta.url), "utf8");
   const store = await openStore({ backend: "memory" });
   const trainer = nodeTrainer(store, cpuEngines);
   let run: NotebookRun | null = null;
   const session = createNotebookSession({
-    id: "strings",
+    id: notebook,
     text: edit.text?.(shipped) ?? shipped,
     createKernel: createInProcessKernel,
     services: {
+      complete: (request) => trainer.complete(request),
       async train(asked: Job, _cell, onStarted) {
         const job = edit.job?.(asked as AgenticJob) ?? (asked as AgenticJob);
-        const id = await trainer.start(job, { notebook: "strings", cell });
+        const id = await trainer.start(job, { notebook, cell });
         onStarted(id);
         const result = await trainer.result(id);
         let curve: Curve | null = null;
         await trainer.watch(id, (event) => {
           if (event.kind === "curve") curve = event.curve;
         });
-        run = { job, result, curve: curve!, store };
+        run = { job, result, curve: curve!, store, trainer };
         return result;
       },
     },

@@ -1,0 +1,114 @@
+import initSqlJs from "sql.js";
+import { describe, expect, test } from "vitest";
+import { runNotebook } from "./support/run-notebook.ts";
+import { textToSql } from "./support/text-to-sql.ts";
+
+const task = textToSql();
+
+describe("the task", () => {
+  test("the oracle is right on every held-out question, on two databases that differ", async () => {
+    const { tasks, unseenCompositions, verdictOf, rightQuery, ask, randomSchema } = task;
+    let rows = 0;
+    let different = 0;
+    for (const one of [...tasks.heldOut, ...unseenCompositions]) {
+      const sql = rightQuery(one);
+      expect(await verdictOf(one, sql)).toBe("exact");
+      // The same query in other words, so that SQLite is asked and not the text compared.
+      expect(await verdictOf(one, `${sql} `)).toBe("equivalent");
+      const [first, second] = await ask(randomSchema(one.schema), one.schema, sql);
+      if (!("rows" in first) || !("rows" in second)) throw new Error(sql);
+      rows += Number(first.rows.length + second.rows.length > 0);
+      different += Number(first.rows.join() !== second.rows.join());
+    }
+    expect(rows).toBeGreaterThanOrEqual(490);
+    expect(different).toBeGreaterThanOrEqual(460);
+  });
+
+  test("each mistake has its verdict", async () => {
+    const { judge, university } = task;
+    const right =
+      "SELECT city, AVG(grade) FROM students JOIN enrollments ON students.id = enrollments.student_id GROUP BY city";
+    const verdict = (sql: string): Promise<string> => judge(university, 1, sql, right);
+    expect(await verdict("SELECT city AVG grade FROM (")).toBe("syntax");
+    expect(await verdict("")).toBe("syntax");
+    expect(await verdict("SELECT city, AVG(grade) FROM students GROUP BY city")).toBe("missing");
+    expect(await verdict(right.replace("AVG", "MAX"))).toBe("wrong");
+    expect(await verdict(`${right} ORDER BY city DESC`)).toBe("equivalent");
+  });
+
+  test("what is held out is in no training task, and the logs are as bad as they should be", () => {
+    const { tasks, unseenCompositions, heldOutSchemas, randomSchema, structureOf, university } = task;
+    const { randomQuestion, isHeldOutComposition, damaged, randomNumbers } = task;
+    const structures = new Set(tasks.train.map(({ schema }) => structureOf(randomSchema(schema))));
+    expect(heldOutSchemas).toHaveLength(80);
+    for (const schema of [...heldOutSchemas.map(randomSchema), university])
+      expect(structures.has(structureOf(schema))).toBe(false);
+    const questions = tasks.train.map(({ schema, number }) => randomQuestion(randomSchema(schema), number));
+    expect(questions.some(({ composition }) => isHeldOutComposition(composition))).toBe(false);
+    expect(unseenCompositions).toHaveLength(100);
+    const joins = questions.filter(({ join }) => join).length / questions.length;
+    expect(joins).toBeGreaterThan(0.4);
+    expect(joins).toBeLessThan(0.5);
+    const wrong = questions.filter(({ gold }, i) => damaged(gold, randomNumbers(i)).join() !== gold.join());
+    expect(wrong.length / questions.length).toBeGreaterThan(0.34);
+    expect(wrong.length / questions.length).toBeLessThan(0.42);
+  });
+
+  test("a person's own database is read into the places that the model knows", async () => {
+    const { schemaFrom, link, render, rowsOf } = task;
+    const { Database } = await initSqlJs();
+    const database = new Database();
+    database.run(`CREATE TABLE "Artist" (ArtistId INTEGER PRIMARY KEY, Name TEXT);
+      CREATE TABLE "Album" (AlbumId INTEGER PRIMARY KEY, Title TEXT, Price REAL,
+        ArtistId INTEGER REFERENCES Artist (ArtistId));
+      CREATE TABLE Shop (Id INTEGER PRIMARY KEY, Street TEXT);
+      INSERT INTO Artist VALUES (1, 'O''Hara'), (2, 'Ute');
+      INSERT INTO Album VALUES (1, 'One', 3, 1), (2, 'Two', 5, 1), (3, 'Three', 7, 2);`);
+    const question = "average Price by Name with Title is 'Two'";
+    const schema = schemaFrom(database, question);
+    expect(schema.tables.map(({ name, parent }) => [name, parent])).toEqual([
+      ["Artist", null],
+      ["Album", 0],
+    ]);
+    const { prompt, value, unknown } = link(schema, question);
+    expect(prompt).toMatch(/^t0 t1<t0 .* \? average c\d by c\d with c\d is v0$/);
+    expect([value, unknown]).toEqual(["Two", []]);
+    const [price, name] = ["Price", "Name"].map(
+      (wanted) => `c${schema.columns.find((column) => column.name === wanted)!.slot}`,
+    );
+    const sql = `SELECT ${name} , AVG( ${price} ) FROM t0 JOIN t1 ON t0 .id = t1 .fk GROUPBY ${name}`;
+    expect(rowsOf(database, render(schema, value, sql.split(" ")))).toEqual({
+      rows: ['["O\'Hara",4]', '["Ute",7]'],
+    });
+    database.close();
+  });
+});
+
+test("the shipped weights open the notebook, and a few updates of it write better queries", async () => {
+  const { result, curve, trainer, store } = await runNotebook("text-to-sql", "training", {
+    job: (job) => ({
+      ...job,
+      algorithm: { ...job.algorithm, updates: 12, evaluateEvery: 12, evaluationTasks: 150 },
+    }),
+  });
+  const { mean } = curve.evaluations;
+  console.log(`text-to-SQL: ${mean[0]!.toFixed(3)} -> ${mean[1]!.toFixed(3)} after 12 updates`);
+  // From nothing it would be 0.
+  expect(mean[0]).toBeGreaterThan(0.5);
+  expect(mean[1]).toBeGreaterThan(mean[0]! + 0.03);
+  const { link, tasks, randomSchema, verdictOf, sqlOf } = task;
+  const [first] = tasks.heldOut;
+  const schema = randomSchema(first!.schema);
+  const { prompt, value } = link(schema, first!.question);
+  const request = { prompts: [prompt], temperature: 0, maxTokens: 24, seed: 1 };
+  const from = { kind: "run", runId: result.runId } as const;
+  const [answer] = await trainer.complete({ from, ...request });
+  const [kept] = await store
+    .rollouts({ runId: result.runId, mode: "evaluation", order: "newest", limit: 150 })
+    .then((rollouts) => rollouts.filter(({ group }) => group === 0));
+  // Asked outside of training, the run's policy says what its last evaluation was told.
+  expect(sqlOf(schema, value, answer!.text, answer!.finished)).toBe(kept!.result);
+  expect(["exact", "equivalent", "wrong", "missing", "syntax"]).toContain(
+    await verdictOf(first!, String(kept!.result)),
+  );
+}, 120_000);
