@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { CompletionRequest } from "../src/train/complete.ts";
 import { wilson } from "../src/train/wilson.ts";
 import { rolloutsTo, runNotebook, type NotebookRun } from "./support/run-notebook.ts";
@@ -79,6 +79,7 @@ async function row(cell: string, seed: number): Promise<Row> {
     curve: Array.from(curve.evaluations.step, (at, i) => [at, curve.evaluations.mean[i]!] as const),
   };
   rows.push(made);
+  keep();
   const { greedy, sampled } = made;
   console.log(
     `${made.algorithm} seed ${seed}: greedy ${greedy.execution.join(" ")}, joins ${greedy.joins[0]}, sampled ${sampled.execution[0]}, unseen ${greedy.unseenCompositions[0]}, ${made.minutes} minutes`,
@@ -96,8 +97,8 @@ test.each(seeds)("filtered cloning with as many rollouts, seed %i, for compariso
   expect(greedy.execution[0]).toBeGreaterThan(0);
 });
 
-/** Rows of an earlier run stay where this one made no new ones. */
-afterAll(() => {
+/** After every run, so that one that is cut off keeps what it has; rows of an earlier proof stay until they are renewed. */
+function keep(): void {
   const file = new URL("../bench/results/text-to-sql-cpu.json", import.meta.url);
   interface Kept {
     readonly start: typeof start;
@@ -129,4 +130,4 @@ afterAll(() => {
     rows: all,
   };
   writeFileSync(file, `${JSON.stringify(record, null, 1)}\n`);
-});
+}
