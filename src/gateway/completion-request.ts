@@ -1,3 +1,4 @@
+import { jsonObjectGrammar, jsonSchemaGrammar } from "../lm/constraint/index.ts";
 import type { ConversationMessage } from "../lm/tokenizer.ts";
 import { GatewayError, invalid } from "./gateway-error.ts";
 import { RequestFields } from "./request-fields.ts";
@@ -14,6 +15,14 @@ export interface CompletionRequest {
   readonly seed: number | null;
   readonly stop: readonly string[];
   readonly allowedTokens: readonly number[] | null;
+  readonly topP: number | null;
+  /** Of the k likeliest; 0 and -1 are all. */
+  readonly topK: number | null;
+  readonly minP: number | null;
+  /** By id. */
+  readonly logitBias: ReadonlyMap<number, number> | null;
+  /** Text of the grammar that an answer must follow (\`lm/constraint\`), of a JSON schema or as it was sent. */
+  readonly grammar: string | null;
   readonly stream: boolean;
   readonly includeUsage: boolean;
   readonly logProbabilities: boolean;
@@ -53,7 +62,7 @@ export function parseChatRequest(body: Readonly<Record<string, unknown>>): Compl
   fields.neutral("functions");
   fields.neutral("tool_choice", "auto", "none");
   fields.neutral("function_call", "auto", "none");
-  fields.neutral("response_format", { type: "text" });
+  const format = fields.take("response_format");
   fields.neutral("modalities", ["text"]);
   fields.skip("parallel_tool_calls", "store", "metadata", "service_tier", "prompt_cache_key");
   fields.skip("prompt_cache_retention", "safety_identifier");
@@ -61,6 +70,7 @@ export function parseChatRequest(body: Readonly<Record<string, unknown>>): Compl
   fields.finish();
   return {
     ...common,
+    ...(format === undefined ? {} : { grammar: grammarOfFormat(format) }),
     prompts: [prompt],
     logProbabilities,
     maxTokens: maxCompletionTokens ?? common.maxTokens,
@@ -84,13 +94,9 @@ const tokenCount = { minimum: 1, maximum: 1e9, integer: true };
 
 function parseCommon(fields: RequestFields): Omit<CompletionRequest, "prompts" | "logProbabilities"> {
   const streamOptions = fields.take("stream_options");
-  fields.neutral("top_p", 1);
   fields.neutral("frequency_penalty", 0);
   fields.neutral("presence_penalty", 0);
   fields.neutral("repetition_penalty", 1);
-  fields.neutral("logit_bias");
-  fields.neutral("top_k", -1, 0);
-  fields.neutral("min_p", 0);
   fields.skip("user", "request_id");
   return {
     model: fields.string("model"),
@@ -102,6 +108,11 @@ function parseCommon(fields: RequestFields): Omit<CompletionRequest, "prompts" |
       maximum: Number.MAX_SAFE_INTEGER,
       integer: true,
     }),
+    topP: fields.number("top_p", { minimum: 1e-6, maximum: 1 }),
+    topK: fields.number("top_k", { minimum: -1, maximum: 1e6, integer: true }),
+    minP: fields.number("min_p", { minimum: 0, maximum: 1 }),
+    logitBias: parseLogitBias(fields.take("logit_bias")),
+    grammar: fields.string("guided_grammar"),
     stop: fields.strings("stop", 4),
     allowedTokens: fields.integers("allowed_token_ids"),
     stream: fields.boolean("stream"),
@@ -112,6 +123,39 @@ function parseCommon(fields: RequestFields): Omit<CompletionRequest, "prompts" |
     returnTokenIds: fields.boolean("return_token_ids"),
     tokensAsIds: fields.boolean("return_tokens_as_token_ids"),
   };
+}
+
+function parseLogitBias(value: unknown): ReadonlyMap<number, number> | null {
+  if (value === undefined) return null;
+  const entries = typeof value === "object" && value !== null ? Object.entries(value) : null;
+  const usable = entries?.every(
+    ([id, bias]) => /^\d+$/.test(id) && typeof bias === "number" && bias >= -100 && bias <= 100,
+  );
+  if (!entries || !usable) {
+    throw invalid("logit_bias", '"logit_bias" must map token ids to numbers from -100 to 100.');
+  }
+  return entries.length === 0 ? null : new Map(entries.map(([id, bias]) => [Number(id), bias as number]));
+}
+
+/** Null where any text will do. */
+function grammarOfFormat(format: unknown): string | null {
+  const { type, json_schema: named } = (format ?? {}) as {
+    readonly type?: unknown;
+    readonly json_schema?: { readonly schema?: unknown } | null;
+  };
+  if (type === "text") return null;
+  if (type === "json_object") return jsonObjectGrammar;
+  if (type === "json_schema" && named?.schema !== undefined) {
+    try {
+      return jsonSchemaGrammar(named.schema);
+    } catch (error) {
+      throw invalid("response_format", error instanceof Error ? error.message : String(error));
+    }
+  }
+  throw invalid(
+    "response_format",
+    '"response_format" must be { type: "text" }, { type: "json_object" } or { type: "json_schema", json_schema: { schema } }.',
+  );
 }
 
 const roles: ReadonlySet<unknown> = new Set(["system", "developer", "user", "assistant", "tool", "function"]);

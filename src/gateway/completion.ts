@@ -1,5 +1,6 @@
-import type { Generation } from "../lm/language-engine.ts";
+import type { Generation, TokenConstraint } from "../lm/language-engine.ts";
 import type { CompletionRequest } from "./completion-request.ts";
+import type { Constraints } from "./constraints.ts";
 import { CompletionText } from "./completion-text.ts";
 import {
   answerBody,
@@ -30,6 +31,8 @@ interface Choice {
   readonly promptTokens: Int32Array;
   readonly sampling: SamplingParameters;
   readonly text: CompletionText;
+  readonly constraint: TokenConstraint | null;
+  readonly logitBias: ReadonlyMap<number, number> | null;
   readonly stopTokens: readonly number[];
   readonly abort: AbortController;
 }
@@ -46,6 +49,7 @@ interface Sampled extends AnswerChoice {
 export class Completion {
   readonly #options: GatewayOptions;
   readonly #batcher: GenerationBatcher;
+  readonly #constraints: Constraints;
   readonly #identity: CompletionIdentity;
   readonly #startTime: number;
   readonly #tokenText = (id: number): string => this.#options.tokenizer.decode(Int32Array.of(id));
@@ -54,8 +58,14 @@ export class Completion {
   #choices: readonly Choice[] = [];
   #recorded = false;
 
-  constructor(options: GatewayOptions, batcher: GenerationBatcher, identity: CompletionIdentity) {
+  constructor(
+    options: GatewayOptions,
+    batcher: GenerationBatcher,
+    constraints: Constraints,
+    identity: CompletionIdentity,
+  ) {
     this.#options = options;
+    this.#constraints = constraints;
     this.#batcher = batcher;
     this.#identity = identity;
     this.#startTime = options.now();
@@ -116,6 +126,7 @@ export class Completion {
     if (allowed?.length === 0 || allowed?.some((id) => id < 0 || id >= vocabulary) === true) {
       throw invalid("allowed_token_ids", `Token ids must be from 0 to ${vocabulary - 1}, at least one.`);
     }
+    const constraint = request.grammar === null ? null : this.#constraints.of(request.grammar);
     const stopTokens = [tokenizer.eos];
     const stopTexts: string[] = [];
     for (const stop of request.stop) {
@@ -150,7 +161,12 @@ export class Completion {
             stop: request.stop,
             seed: seedFor(who) >>> 0,
             allowed,
+            topK: Math.max(0, request.topK ?? 0),
+            topP: request.topP ?? 1,
+            minP: request.minP ?? 0,
           },
+          constraint,
+          logitBias: request.logitBias,
           stopTokens,
           text: new CompletionText((ids) => tokenizer.decode(ids), new Set(stopTokens), stopTexts),
           abort: new AbortController(),
@@ -185,7 +201,8 @@ export class Completion {
     onText: ((text: string, id: number, logProbability: number) => void) | null,
   ): Promise<Sampled> {
     const { text, sampling, promptTokens, stopTokens } = choice;
-    const { temperature, maxTokens, seed, allowed } = sampling;
+    const { temperature, maxTokens, seed, allowed, topK, topP, minP } = sampling;
+    const { constraint, logitBias } = choice;
     // Tokens are watched where somebody reads along, or where a text may end the completion early.
     const watch = onText !== null || sampling.stop.length > stopTokens.length - 1;
     const generation = await this.#batcher.generate({
@@ -195,6 +212,9 @@ export class Completion {
       stopTokens,
       allowed,
       seed,
+      ...{ topK: topK ?? 0, topP: topP ?? 1, minP: minP ?? 0 },
+      ...(constraint && { constraint }),
+      ...(logitBias && { logitBias }),
       signal: choice.abort.signal,
       ...(watch && {
         onToken: (id: number, logProbability: number) => {

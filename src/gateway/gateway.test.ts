@@ -285,7 +285,7 @@ test("the run's overrides win over the agent, and max_tokens is bounded by the c
 
 test.each([
   [{ messages, tools: [{ type: "function" }] }, 400, "tools", "unsupported_parameter"],
-  [{ messages, top_p: 0.9 }, 400, "top_p", "unsupported_parameter"],
+  [{ messages, frequency_penalty: 0.9 }, 400, "frequency_penalty", "unsupported_parameter"],
   [{ messages, top_logprobs: 2 }, 400, "top_logprobs", "unsupported_parameter"],
   [{ messages, reasoning_effort: "high" }, 400, "reasoning_effort", "unsupported_parameter"],
   [{ messages, temperature: 3 }, 400, "temperature", "invalid_value"],

@@ -1,4 +1,5 @@
 import { Completion } from "./completion.ts";
+import { Constraints } from "./constraints.ts";
 import { parseBody, parseChatRequest, parseTextRequest } from "./completion-request.ts";
 import type { CompletionRoute } from "./completion-wire.ts";
 import { GatewayError } from "./gateway-error.ts";
@@ -14,6 +15,7 @@ import { GenerationBatcher } from "./generation-batcher.ts";
 /** The OpenAI-compatible endpoint over the policy that `options.engine` holds. */
 export function createGateway(options: GatewayOptions): Gateway {
   const batcher = new GenerationBatcher(options.engine, options.defer);
+  const constraints = new Constraints(options.tokenizer, options.engine.shape.vocabularySize);
   const model = options.model ?? "policy";
   const created = Math.floor(options.now() / 1000);
   const modelCard = { id: model, object: "model", created, owned_by: "fulgurite" };
@@ -27,7 +29,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   ): Promise<GatewayResponse> {
     const callIndex = callIndices.get(context) ?? 0;
     callIndices.set(context, callIndex + 1);
-    const completion = new Completion(options, batcher, { route, model, context, callIndex });
+    const completion = new Completion(options, batcher, constraints, { route, model, context, callIndex });
     return completion.answer(() => {
       const body = parseBody(request.body);
       completion.body = body;

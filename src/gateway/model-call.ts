@@ -9,6 +9,10 @@ export interface SamplingParameters {
   readonly seed: number;
   /** Ids that could be sampled, or null for all. */
   readonly allowed: Int32Array | null;
+  /** What was cut off the distribution; absent in calls from before there were filters. */
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly minP?: number;
 }
 
 /** One completion of one request to the policy, as the store keeps it. A request with n choices makes n of them. */

@@ -109,3 +109,46 @@ test("what is recorded of a call is what the policy says of those tokens, in any
     calls.map(({ responseTokens }) => [...responseTokens]),
   );
 });
+
+test("a JSON schema, filters and biases reach the policy; what it cannot write is refused", async () => {
+  const writer = characterTokenizer('{}":,ab01');
+  const engine = await createCpuLanguageEngine(
+    { ...shape, vocabularySize: writer.vocabularySize },
+    { seed: 3 },
+  );
+  const gateway = createGateway({
+    ...{ engine, tokenizer: writer, now: () => 0, seedFor: seedsOfRun(1), record: () => undefined },
+    defer: (flush) => setTimeout(flush, 0),
+  });
+  const answer = async (body: object): Promise<{ status: number; texts: string[]; message: string }> => {
+    const request = {
+      ...{ method: "POST", path: "/v1/chat/completions", headers: {} },
+      body: JSON.stringify({ messages: [{ role: "user", content: "ab" }], n: 6, max_tokens: 18, ...body }),
+    };
+    const context = { rolloutId: "r", attemptId: "r.1", mode: "train" } as const;
+    const response = await gateway.handle(request, context, new AbortController().signal);
+    const parsed = JSON.parse(response.body as string) as {
+      choices?: { message: { content: string } }[];
+      error?: { message: string };
+    };
+    const texts = (parsed.choices ?? []).map(({ message }) => message.content);
+    return { status: response.status, texts, message: parsed.error?.message ?? "" };
+  };
+  const schema = (properties: object): object => ({
+    response_format: {
+      type: "json_schema",
+      json_schema: { name: "x", schema: { type: "object", properties, required: Object.keys(properties) } },
+    },
+  });
+  const { texts } = await answer(schema({ a: { enum: [0, 1] }, b: { enum: ["a", "b"] } }));
+  expect(texts).toHaveLength(6);
+  for (const text of texts) expect(text).toMatch(/^\{"a":[01],"b":"[ab]"\}$/);
+  const named = await answer({ ...schema({ a: { enum: [0, 1] } }), temperature: 0.7, top_p: 0.9, top_k: 5 });
+  for (const text of named.texts) expect(["0", "1"]).toContain(String((JSON.parse(text) as { a: number }).a));
+  const biased = await answer({ logit_bias: { [writer.encode("b")[0]!]: 100 }, max_tokens: 4 });
+  expect(biased.texts).toEqual(Array(6).fill("bbbb"));
+  expect(await answer(schema({ a: { type: "string", pattern: "a" } }))).toMatchObject({ status: 400 });
+  const impossible = await answer({ guided_grammar: 'root ::= "xyz"' });
+  expect([impossible.status, impossible.message]).toEqual([400, expect.stringContaining("no token")]);
+  engine.dispose();
+});

@@ -19,6 +19,7 @@ export function sampleTokenKernel(options: {
       tokens: "write",
       requests: "read",
       allowed: "read",
+      biases: "read",
       samples: "write",
       parameters: "read",
       output: "write",

@@ -1,19 +1,21 @@
 import { tokenWords } from "../kernels/gumbel.ts";
 import { log } from "../kernels/math.ts";
+import { ConstraintProgress } from "./constraint-progress.ts";
+import type { GenerateRequest } from "./language-engine.ts";
 import { reserveLayer, type LayerBuffers, type TokenSet } from "./cpu-activations.ts";
 import { inputIds } from "../kernels/transformer-places.ts";
 import type { CpuTransformer, PackedHead } from "./cpu-transformer.ts";
 import { PrefixCache } from "./prefix-cache.ts";
-import { chooseToken } from "./sampling.ts";
+import { chooseShaped, chooseToken } from "./sampling.ts";
+import { filters } from "./token-filter.ts";
 
 /** One completion in the making. */
 export interface DecodingSequence {
   /** Prompt and what has been emitted. */
   readonly tokens: number[];
-  /** Ids that may be sampled. */
+  /** Ids that may be sampled, a constraint apart. */
   readonly allowed: Int32Array;
-  readonly temperature: number;
-  readonly seed: number;
+  readonly request: GenerateRequest;
 }
 
 export interface SampledToken {
@@ -61,6 +63,7 @@ export class CpuDecoder {
   readonly #capacity: number;
   readonly #rows: number;
   readonly #cache: PrefixCache;
+  readonly #constraints = new ConstraintProgress();
   #lanes = new Map<DecodingSequence, Lane>();
   #freeLanes: number[] = [];
   #workspace: Workspace | null = null;
@@ -260,7 +263,8 @@ export class CpuDecoder {
 
   #sample(workspace: Workspace, sequence: DecodingSequence, outRow: number): SampledToken {
     const { memory } = this.#model;
-    const { allowed, temperature } = sequence;
+    const { allowed, request } = sequence;
+    const { temperature, seed } = request;
     const from = (workspace.logits >> 2) + outRow * workspace.head.columns;
     const row = memory.floats.subarray(workspace.row >> 2, (workspace.row >> 2) + allowed.length);
     for (let i = 0; i < allowed.length; i++) row[i] = memory.floats[from + allowed[i]!]!;
@@ -268,10 +272,20 @@ export class CpuDecoder {
     const noise = workspace.noise >> 2;
     const ids = workspace.head.columns;
     if (temperature > 0) {
-      tokenWords(sequence.seed, sequence.tokens.length, memory.integers.subarray(noise, noise + ids));
+      tokenWords(seed, sequence.tokens.length, memory.integers.subarray(noise, noise + ids));
       this.#model.kernels.gumbel(workspace.noise, ids / 4);
     }
-    const chosen = chooseToken(row, allowed, temperature, memory.floats.subarray(noise, noise + ids));
+    const noises = memory.floats.subarray(noise, noise + ids);
+    const mask = this.#constraints.mask(sequence);
+    if (mask || request.logitBias || filters(request)) {
+      const { chosen, samplerLogProbability } = chooseShaped(row, allowed, request, mask, noises);
+      return {
+        id: allowed[chosen]!,
+        samplerLogProbability,
+        logProbability: Math.fround(row[chosen]! - logSum),
+      };
+    }
+    const chosen = chooseToken(row, allowed, temperature, noises);
     const logProbability = Math.fround(row[chosen]! - logSum);
     let samplerLogProbability = logProbability;
     if (temperature === 0) samplerLogProbability = 0;

@@ -30,7 +30,6 @@ export interface CpuLanguageEngineOptions {
 
 /** One request on its way, decoding state included. */
 interface Pending extends DecodingSequence {
-  readonly request: GenerateRequest;
   /** Most tokens that it may emit. */
   readonly budget: number;
   readonly logProbabilities: number[];
@@ -100,8 +99,6 @@ class CpuLanguageEngine implements LanguageEngine {
             request,
             tokens: Array.from(request.prompt),
             allowed: request.allowed ?? this.#everyId,
-            temperature: request.temperature,
-            seed: request.seed,
             budget: Math.min(request.maxTokens, this.shape.maxLength - request.prompt.length),
             logProbabilities: [],
             samplerLogProbabilities: [],

@@ -1,10 +1,24 @@
 import type { TransformerShape } from "../nn/transformer-layout.ts";
 import type { TokenLossConfig } from "../rl/token-loss-config.ts";
+import type { TokenFilters } from "./token-filter.ts";
 
 export type { TokenLossConfig };
 
+/** What a completion must look like, over the ids of one tokenizer; see `constraint.ts`. */
+export interface TokenConstraint {
+  start(): ConstraintState;
+}
+
+/** A completion's place in its constraint. */
+export interface ConstraintState {
+  /** Bits of the ids that may come next, bit id % 32 of word id / 32; end tokens where it may end. Never empty. */
+  mask(): Uint32Array;
+  /** Goes on by an id that the mask had. */
+  take(id: number): void;
+}
+
 /** One completion to sample. Its tokens depend on nothing but this request and the weights. */
-export interface GenerateRequest {
+export interface GenerateRequest extends TokenFilters {
   /** Prompt ids, beginning-of-sequence included; at least one. */
   readonly prompt: Int32Array;
   /** Most tokens to emit, the stop token included. */
@@ -17,6 +31,10 @@ export interface GenerateRequest {
   readonly allowed: Int32Array | null;
   /** Unsigned 32-bit key of this request's noise: Gumbel-max over Philox(seed, stream.token, position, id / 4). */
   readonly seed: number;
+  /** Added to the logits of ids before the temperature; the plain log-probabilities are without it. */
+  readonly logitBias?: ReadonlyMap<number, number>;
+  /** Narrows `allowed` token by token; the plain log-probabilities are without it. Costs a readback a token on WebGPU. */
+  readonly constraint?: TokenConstraint;
   /** Aborting ends it with what it has. */
   readonly signal?: AbortSignal;
   /** Called for every token as soon as it is known on this side, in order. */
@@ -26,7 +44,7 @@ export interface GenerateRequest {
 export interface Generation {
   /** Emitted ids, stop token included. */
   readonly tokens: Int32Array;
-  /** log-probability of each emitted id under the distribution it was sampled from (temperature, allowed). */
+  /** log-probability of each emitted id under the distribution it was sampled from (bias, temperature, filters, constraint). */
   readonly samplerLogProbabilities: Float32Array;
   /** The same at temperature 1 over the allowed ids: what the trainer's ratio is taken against. */
   readonly logProbabilities: Float32Array;

@@ -50,6 +50,7 @@ export function checkRequest(request: GenerateRequest, shape: TransformerShape):
   }
   checkIds(request.prompt, inputIds(shape));
   if (request.allowed !== null) checkAllowed(request.allowed, shape.vocabularySize);
+  checkFilters(request, shape.vocabularySize);
   if (!(request.temperature >= 0) || request.temperature === Infinity) {
     throw new FulguriteError(
       "lm/bad-temperature",
@@ -57,6 +58,27 @@ export function checkRequest(request: GenerateRequest, shape: TransformerShape):
       "Use a number from 0 (greedy) on; 1 is the policy itself.",
     );
   }
+}
+
+function checkFilters(
+  { topK = 0, topP = 1, minP = 0, logitBias }: GenerateRequest,
+  vocabularySize: number,
+): void {
+  const usable =
+    Number.isInteger(topK) &&
+    topK >= 0 &&
+    topP > 0 &&
+    topP <= 1 &&
+    minP >= 0 &&
+    minP <= 1 &&
+    [...(logitBias?.values() ?? [])].every(Number.isFinite);
+  if (logitBias) checkIds(Int32Array.from(logitBias.keys()), vocabularySize);
+  if (usable) return;
+  throw new FulguriteError(
+    "lm/bad-filter",
+    `topK ${topK}, topP ${topP}, minP ${minP} or a logit bias cannot be used.`,
+    "topK is a whole number from 0, topP above 0 and at most 1, minP from 0 to 1, a bias a finite number.",
+  );
 }
 
 /** Throws where the rows lack what the loss reads. */

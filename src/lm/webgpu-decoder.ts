@@ -13,7 +13,9 @@ import { TokenBatchSlots } from "../kernels/token-batch.ts";
 import { embedKernel } from "../kernels/token-rows.ts";
 import { allowedMask } from "./allowed-mask.ts";
 import { CacheRegions } from "./cache-regions.ts";
+import { ConstraintProgress } from "./constraint-progress.ts";
 import type { GenerateRequest } from "./language-engine.ts";
+import { filters } from "./token-filter.ts";
 import type { WebGpuModel } from "./webgpu-model.ts";
 
 /** A completion on its way. */
@@ -68,6 +70,7 @@ interface Workspace {
   readonly runs: GPUBuffer;
   readonly requests: GPUBuffer;
   readonly allowed: GPUBuffer;
+  readonly biases: GPUBuffer;
   readonly samples: GPUBuffer;
   readonly read: ReadbackRing;
   readonly embed: Step;
@@ -90,6 +93,7 @@ export class WebGpuDecoder {
   readonly #model: WebGpuModel;
   readonly #kernels: Kernels;
   #workspace: Workspace | null = null;
+  readonly #constraints = new ConstraintProgress();
   /** Counts what made the cache worthless. */
   #epoch = 0;
 
@@ -134,7 +138,7 @@ export class WebGpuDecoder {
     }
     this.#prefill(workspace, sequences);
     const count = sequences.length;
-    const steps = sequences.reduce((most, { remaining }) => Math.max(most, remaining), 1);
+    const steps = sequences.reduce((most, sequence) => Math.max(most, inOneSubmit(sequence)), 1);
     const taken = Math.min(sizes.decodingSteps, steps);
     this.#writeSequences(workspace, sequences);
     const { layers } = this.#model.shape;
@@ -157,7 +161,7 @@ export class WebGpuDecoder {
     const floats = await read();
     const words = new Uint32Array(floats.buffer);
     return sequences.map((sequence, row) => {
-      const emitted = Math.min(taken, sequence.remaining);
+      const emitted = Math.min(taken, inOneSubmit(sequence));
       const take = (word: number): number[] =>
         Array.from({ length: emitted }, (_, step) => 4 * (step * count + row) + word);
       if (epoch === this.#epoch) regions.advance(sequence, sequence.tokens.length - 1 + emitted);
@@ -212,9 +216,9 @@ export class WebGpuDecoder {
     const count = sequences.length;
     const words = maskWords(shape.vocabularySize);
     const tokens = new Uint32Array(4 * count);
-    const requests = new Uint32Array(4 * count);
-    const temperatures = new Float32Array(requests.buffer);
-    const allowed = new Uint32Array(words * count);
+    const requests = new Uint32Array(8 * count);
+    const floats = new Float32Array(requests.buffer);
+    const allowed = new Uint32Array(2 * words * count);
     const masks = new Map<Int32Array | null, Uint32Array>();
     sequences.forEach((sequence, row) => {
       const { request } = sequence;
@@ -222,14 +226,27 @@ export class WebGpuDecoder {
       tokens[4 * row] = sequence.tokens[position]!;
       tokens[4 * row + 1] = position;
       tokens[4 * row + 2] = workspace.regions.node(sequence, position);
-      tokens[4 * row + 3] = sequence.remaining;
-      requests[4 * row] = request.seed;
-      temperatures[4 * row + 1] = request.temperature;
+      tokens[4 * row + 3] = inOneSubmit(sequence);
+      requests[8 * row] = request.seed;
+      floats[8 * row + 1] = request.temperature;
+      requests[8 * row + 2] = Math.min(request.topK ?? 0, shape.vocabularySize);
+      floats[8 * row + 3] = request.topP ?? 1;
+      floats[8 * row + 4] = request.minP ?? 0;
+      requests[8 * row + 5] = filters(request) ? 1 : 0;
+      requests[8 * row + 6] = request.logitBias ? 1 : 0;
       const mask = masks.get(request.allowed) ?? allowedMask(request.allowed, shape.vocabularySize);
       masks.set(request.allowed, mask);
-      allowed.set(mask, row * words);
+      allowed.set(mask, 2 * row * words);
+      const next = this.#constraints.mask(sequence);
+      allowed.set(next ? next.map((word, i) => word & mask[i]!) : mask, (2 * row + 1) * words);
     });
     const { queue } = gpu.device;
+    sequences.forEach(({ request: { logitBias } }, row) => {
+      if (!logitBias) return;
+      const biases = new Float32Array(shape.vocabularySize);
+      for (const [id, bias] of logitBias) biases[id] = bias;
+      queue.writeBuffer(workspace.biases, 4 * row * shape.vocabularySize, biases);
+    });
     queue.writeBuffer(workspace.tokens, 0, tokens);
     queue.writeBuffer(workspace.requests, 0, requests);
     queue.writeBuffer(workspace.allowed, 0, allowed);
@@ -269,8 +286,9 @@ export class WebGpuDecoder {
     const batch = plan.slots(2 * layers + sizes.decodingSteps);
     const tokens = plan.storage("sequences", 4 * (slots + padded));
     const runs = plan.storage("cache runs", 2 * slots * maxLength);
-    const requests = plan.storage("requests", 4 * slots);
-    const allowed = plan.storage("allowed", slots * maskWords(vocabularySize));
+    const requests = plan.storage("requests", 8 * slots);
+    const allowed = plan.storage("allowed", 2 * slots * maskWords(vocabularySize));
+    const biases = plan.storage("biases", slots * vocabularySize);
     const samples = plan.storage("samples", 4 * slots * sizes.decodingSteps);
     const residual = plan.storage("residual", padded * width);
     const queries = plan.storage("queries", padded * heads * headSize);
@@ -280,7 +298,7 @@ export class WebGpuDecoder {
     const bind = (work: Work, buffers: Readonly<Record<string, GPUBuffer>>, layer = 0): Step => ({
       ...{ work, layer },
       dispatch: bindNamedKernel(plan, work.compiled, batch, {
-        ...{ parameters, rotations, runs, tokens, requests, allowed, samples, logits },
+        ...{ parameters, rotations, runs, tokens, requests, allowed, biases, samples, logits },
         ...buffers,
       }),
     });
@@ -303,7 +321,7 @@ export class WebGpuDecoder {
     }
     for (let step = 0; step < sizes.decodingSteps; step++) slotsData.set(2 * layers + step, "step", step);
     return {
-      ...{ plan, slots, rows, batch, slotsData, tokens, runs, requests, allowed, samples },
+      ...{ plan, slots, rows, batch, slotsData, tokens, runs, requests, allowed, biases, samples },
       regions: new CacheRegions(slots, maxLength),
       read: new ReadbackRing(gpu, "samples readback", 4 * slots * sizes.decodingSteps, 1),
       embed: bind(k.embed, { output: residual }),
@@ -312,6 +330,10 @@ export class WebGpuDecoder {
     };
   }
 }
+
+/** Tokens that a sequence may emit before the host looks at them: one where they decide what may follow. */
+const inOneSubmit = ({ request, remaining }: DecodingSequence): number =>
+  request.constraint ? Math.min(1, remaining) : remaining;
 
 /** Floats of a token's keys and values in one layer. */
 function cacheWidth({ shape }: WebGpuModel): number {

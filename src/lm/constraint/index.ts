@@ -1,0 +1,3 @@
+export { parseGrammar, type Grammar } from "./grammar.ts";
+export { jsonObjectGrammar, jsonSchemaGrammar } from "./json-schema.ts";
+export { compileConstraint, tokenBytes, type TokenBytes } from "./token-constraint.ts";
