@@ -10,9 +10,10 @@ import { showRollout } from "./show-rollout.ts";
 import { RolloutList } from "./rollout-list.ts";
 import type { RolloutSource } from "./rollout-source.ts";
 import { leftOut, leftOutWords, outcome, valueText } from "./rollout-words.ts";
-import { ROW_HEIGHT, rolloutsStyles } from "./rollouts.css.ts";
-import { base, buttons } from "./tokens.css.ts";
+import { rolloutsStyles } from "./rollouts.css.ts";
+import { base, buttons, fields } from "./tokens.css.ts";
 import { asError } from "./trainer-client.ts";
+import { ROW_HEIGHT, virtualTableStyles } from "./virtual-table.css.ts";
 
 const REFRESH_INTERVAL_MS = 1000;
 /** Rows drawn beyond what is in sight, above and below. */
@@ -40,7 +41,16 @@ export class FulguriteRollouts extends LitElement {
     failure: { state: true },
   };
 
-  static override styles = [base, buttons, foldStyles, errorNoteStyles, rewardBarStyles, rolloutsStyles];
+  static override styles = [
+    base,
+    buttons,
+    fields,
+    foldStyles,
+    errorNoteStyles,
+    rewardBarStyles,
+    virtualTableStyles,
+    rolloutsStyles,
+  ];
 
   declare source: RolloutSource | null;
   declare run: Run | null;

@@ -181,6 +181,25 @@ export const buttons = css`
   }
 `;
 
+/** Choices and fields that stand in a row with buttons. */
+export const fields = css`
+  select,
+  input:not([type="checkbox"]) {
+    max-inline-size: 100%;
+    min-block-size: 32px;
+    padding: 5px 8px;
+    border: 1px solid var(--hairline);
+    border-radius: var(--radius);
+    background: var(--paper);
+    color: var(--ink);
+  }
+
+  input {
+    font: 400 var(--size-small) / 20px var(--font-text);
+    accent-color: var(--accent);
+  }
+`;
+
 /** Colours of code, for the still text and the editor alike (Lezer's class highlighter). */
 export const codeColours = css`
   .tok-keyword,

@@ -2,12 +2,15 @@ import * as Comlink from "comlink";
 import { FulguriteError } from "../gpu/error.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
 import type { LoadPackage } from "../runner/packages.ts";
+import type { StoreChange } from "../store/access.ts";
+import type { Resources, Worker } from "../store/lightning-records.ts";
 import type { Rollout, RolloutQuery, Run, Span, SpanQuery, StoreUsage } from "../store/records.ts";
 import type { Completion, CompletionRequest } from "../train/complete.ts";
 import type { RescoreResult } from "../train/rescore.ts";
 import type { Reached, Reply, RunEvent, StartOptions, TrainerApi } from "../worker/api.ts";
 import type { Job } from "../train/job.ts";
 import type { ExportedFile, ExportRequest } from "../worker/export-run.ts";
+import type { ImportReport } from "../worker/import-run.ts";
 import type { RolloutPage, RolloutPageQuery } from "../worker/rollout-index.ts";
 import type { RolloutSource } from "./rollout-source.ts";
 
@@ -75,6 +78,40 @@ export class TrainerClient implements RolloutSource {
     return value(await this.#api.exportRun(request));
   }
 
+  /** Keeps what a file of any kind holds as a new run. */
+  async importRun(file: { readonly name: string; readonly bytes: Uint8Array }): Promise<ImportReport> {
+    return value(await this.#api.importRun(file));
+  }
+
+  /** All versions of one set, oldest first; without an id the latest version of each set. */
+  async resources(id: string | null): Promise<Resources[]> {
+    return value(await this.#api.resources(id));
+  }
+
+  async workers(): Promise<Worker[]> {
+    return value(await this.#api.workers());
+  }
+
+  /** Calls the listener after every change of the store, in this tab or another, until `signal` aborts. */
+  follow(signal: AbortSignal, listener: (change: StoreChange) => void): void {
+    const heard = Comlink.proxy((change: StoreChange) => {
+      if (!signal.aborted) listener(change);
+    });
+    this.#api
+      .follow(heard)
+      .then((reply) => {
+        this.#stopOn(signal, value(reply));
+      })
+      // What is on the page stays as it was read.
+      .catch(() => null);
+  }
+
+  #stopOn(signal: AbortSignal, watch: number): void {
+    const stop = (): void => void this.#api.unwatch(watch);
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  }
+
   async usage(): Promise<StoreUsage> {
     return value(await this.#api.usage());
   }
@@ -132,10 +169,7 @@ export class TrainerClient implements RolloutSource {
     this.#api
       .watch(runId, heard)
       .then((reply) => {
-        const watch = value(reply);
-        const stop = (): void => void this.#api.unwatch(watch);
-        if (signal.aborted) stop();
-        else signal.addEventListener("abort", stop, { once: true });
+        this.#stopOn(signal, value(reply));
       })
       .catch((error: unknown) => {
         if (!signal.aborted) onError(asError(error));

@@ -1,5 +1,7 @@
 import type { ErrorData } from "../gpu/error.ts";
 import type { CodeSource, LoadPackage } from "../runner/index.ts";
+import type { StoreChange } from "../store/access.ts";
+import type { Resources, Worker } from "../store/lightning-records.ts";
 import type { Rollout, RolloutQuery, Run, Span, SpanQuery, StoreUsage } from "../store/records.ts";
 import type { Reached } from "./reach.ts";
 import type { Completion, CompletionRequest } from "../train/complete.ts";
@@ -7,6 +9,7 @@ import type { RescoreResult } from "../train/rescore.ts";
 import type { RunEvent } from "../train/events.ts";
 import type { Job } from "../train/job.ts";
 import type { ExportedFile, ExportRequest } from "./export-run.ts";
+import type { ImportReport } from "./import-run.ts";
 import type { RolloutPage, RolloutPageQuery } from "./rollout-index.ts";
 
 export type { Reached, RescoreResult };
@@ -48,6 +51,14 @@ export interface TrainerApi {
   /** A run, or some of its rollouts, as a file. */
   exportRun(request: ExportRequest): Promise<Reply<ExportedFile>>;
   usage(): Promise<Reply<StoreUsage>>;
+  /** Keeps what a file of any kind holds as a new run. */
+  importRun(file: { readonly name: string; readonly bytes: Uint8Array }): Promise<Reply<ImportReport>>;
+  /** All versions of one set of resources, oldest first; without an id the latest version of each set. */
+  resources(id: string | null): Promise<Reply<Resources[]>>;
+  /** By id. */
+  workers(): Promise<Reply<Worker[]>>;
+  /** Follows every change of the store, in this tab or another; `listener` is a Comlink proxy. An id for `unwatch`. */
+  follow(listener: (change: StoreChange) => void): Promise<Reply<number>>;
   /** What another reward would have said of the run's newest stored rollouts. */
   rescore(runId: string, source: CodeSource): Promise<Reply<RescoreResult>>;
   /** Answers of a run's policy, or of one that no run has trained. */

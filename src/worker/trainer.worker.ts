@@ -5,8 +5,10 @@ import { openStore } from "../store/open.ts";
 import { chooseEngine, engines, probeVariants } from "../train/create-engine.ts";
 import { rescore } from "../train/rescore.ts";
 import { Trainer } from "../train/trainer.ts";
+import { runId } from "../trace/ids.ts";
 import type { Reply, TrainerApi } from "./api.ts";
 import { exportRun } from "./export-run.ts";
+import { importRun } from "./import-run.ts";
 import { reach } from "./reach.ts";
 import {
   defer,
@@ -81,6 +83,23 @@ const api: TrainerApi = {
       return pages.page(query);
     }),
   exportRun: (request) => reply((trainer) => exportRun(trainer.store, request)),
+  importRun: (file) =>
+    reply((trainer) => {
+      const random = crypto.getRandomValues(new Uint8Array(10));
+      const now = Date.now();
+      return importRun(trainer.store, file, runId(now, random), now);
+    }),
+  resources: (id) =>
+    reply(async ({ store }) =>
+      id === null ? (await store.resources.find()).items : store.resources.versions(id),
+    ),
+  workers: () => reply(async ({ store }) => (await store.workers.find()).items),
+  follow: (listener) =>
+    reply(({ store }) => {
+      const watch = nextWatch++;
+      watches.set(watch, store.subscribe(listener));
+      return watch;
+    }),
   usage: () => reply((trainer) => trainer.store.usage()),
   rescore: (id, source) =>
     reply(async (trainer) => {

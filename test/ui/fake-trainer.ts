@@ -1,5 +1,7 @@
 import { ppo } from "../../src/rl/ppo.ts";
 import { cartPole } from "../../src/env/cartpole.ts";
+import type { Resources, Worker } from "../../src/store/lightning-records.ts";
+import { openStore } from "../../src/store/open.ts";
 import type {
   LightningStore,
   Rollout,
@@ -19,6 +21,7 @@ import { wilson } from "../../src/train/wilson.ts";
 import { rolloutsInMemory } from "../../src/ui/rollout-source.ts";
 import type { Reached, Reply, TrainerApi } from "../../src/worker/api.ts";
 import { exportRun, type ExportedFile, type ExportRequest } from "../../src/worker/export-run.ts";
+import type { ImportReport } from "../../src/worker/import-run.ts";
 import type { RolloutPage, RolloutPageQuery } from "../../src/worker/rollout-index.ts";
 import { RolloutPages } from "../../src/worker/rollout-pages.ts";
 import { FakeRollouts } from "./fake-agentic.ts";
@@ -369,6 +372,31 @@ export class FakeTrainer implements TrainerApi {
     }));
     const value = { bytes: 6_400_000, quota: 2_000_000_000, persisted: false, runs };
     return Promise.resolve({ ok: true, value });
+  }
+  importRun(): Promise<Reply<ImportReport>> {
+    throw new Error("no import here");
+  }
+  /** Two versions of a prompt, and two workers; in a store of its own. */
+  readonly #shelf = openStore({ backend: "memory" }).then(async (store) => {
+    const prompt = (template: string) =>
+      ({ prompt: { type: "prompt_template", template, engine: "f-string" } }) as const;
+    await store.resources.update("prompts", prompt("Copy the word.\nWord: {word}"));
+    await store.resources.update("prompts", prompt("Copy the word, letter by letter.\nWord: {word}"));
+    await store.workers.heartbeat("runner-1", { load: 0.4 });
+    await store.queue.enqueue([{ task: "abc" }]);
+    await store.queue.dequeue({ workerId: "runner-2" });
+    return store;
+  });
+  async resources(id: string | null): Promise<Reply<Resources[]>> {
+    const { resources } = await this.#shelf;
+    const value = id === null ? (await resources.find()).items : await resources.versions(id);
+    return { ok: true, value };
+  }
+  async workers(): Promise<Reply<Worker[]>> {
+    return { ok: true, value: (await (await this.#shelf).workers.find()).items };
+  }
+  follow(): Promise<Reply<number>> {
+    return Promise.resolve({ ok: true, value: this.#ids++ });
   }
   readonly #rollouts = async (query: RolloutQuery): Promise<Rollout[]> => {
     const found = await this.rollouts(query);

@@ -6,15 +6,15 @@ import { errorNote, errorNoteStyles } from "../error-note.ts";
 import { formatCount, formatFigure, formatSigned, formatSpan } from "../format.ts";
 import { leftOut, outcome, valueText } from "../rollout-words.ts";
 import { showRollout } from "../show-rollout.ts";
-import { base, buttons } from "../tokens.css.ts";
+import { base, buttons, fields } from "../tokens.css.ts";
 import { asError } from "../trainer-client.ts";
+import { ROW_HEIGHT, virtualTableStyles } from "../virtual-table.css.ts";
+import { FollowStore } from "./follow-store.ts";
 import type { StoreSource } from "./store-source.ts";
 
-const rowHeight = 36;
 /** Rows drawn beyond what is in sight. */
 const overscan = 8;
 const pageRows = 64;
-const refreshInterval = 1000;
 /** Browsers draw nothing beyond some ten million pixels: a longer table scrolls in larger steps. */
 const mostPixels = 8_000_000;
 
@@ -62,12 +62,15 @@ export class FulguriteRolloutTable extends LitElement {
     all: { state: true },
     revision: { state: true },
     failure: { state: true },
+    selected: { state: true },
   };
 
   static override styles = [
     base,
     buttons,
+    fields,
     errorNoteStyles,
+    virtualTableStyles,
     css`
       :host {
         display: block;
@@ -86,79 +89,25 @@ export class FulguriteRolloutTable extends LitElement {
         color: var(--ink-quiet);
         font-variant-numeric: tabular-nums;
       }
-      select,
-      input {
-        min-block-size: 32px;
-        padding: 5px 8px;
-        border: 1px solid var(--hairline);
-        border-radius: var(--radius);
-        background: var(--paper);
-        color: var(--ink);
-        font: inherit;
-      }
       label {
         display: inline-flex;
         align-items: center;
         gap: 6px;
       }
-      input[type="checkbox"] {
-        min-block-size: 0;
-        accent-color: var(--accent);
-      }
       .scroll {
         block-size: min(62dvh, 720px);
-        overflow: auto;
-        overscroll-behavior: contain;
-        overflow-anchor: none;
-        border-block: 1px solid var(--hairline);
       }
       table {
-        inline-size: 100%;
         min-inline-size: 860px;
-        border-collapse: collapse;
-        table-layout: fixed;
-        font-variant-numeric: tabular-nums;
       }
-      th {
-        position: sticky;
-        inset-block-start: 0;
-        z-index: 1;
-        background: var(--paper);
-        color: var(--ink-quiet);
-        font-weight: 400;
-        text-align: start;
+      tbody tr.group {
+        border-block-start: 1px solid var(--ink-faint);
       }
-      th,
-      td {
-        block-size: ${rowHeight}px;
-        padding: 0 8px;
-        overflow: hidden;
-        text-overflow: ellipsis;
-        white-space: nowrap;
+      .pick {
+        inline-size: 36px;
+        text-align: center;
       }
-      tr.row td {
-        border-block-start: 1px solid var(--hairline);
-      }
-      tr.group td {
-        border-block-start-color: var(--ink-faint);
-      }
-      tr.row:hover td {
-        background: var(--surface);
-      }
-      tr.row {
-        cursor: pointer;
-      }
-      .figure {
-        text-align: end;
-      }
-      .text {
-        font-family: var(--font-code);
-      }
-      .failed {
-        color: var(--error);
-      }
-      th button.bare,
-      td button.bare {
+      th button.bare {
         min-block-size: 28px;
         padding: 4px 0;
         border: 0;
@@ -170,11 +119,6 @@ export class FulguriteRolloutTable extends LitElement {
       th[aria-sort] button.bare {
         color: var(--ink);
         font-weight: 600;
-      }
-      .space td {
-        padding: 0;
-        block-size: auto;
-        border: 0;
       }
     `,
   ];
@@ -188,12 +132,12 @@ export class FulguriteRolloutTable extends LitElement {
   declare all: number;
   declare revision: number;
   declare failure: ErrorData | null;
+  /** Numbers of the rollouts that were picked. Changes dispatch "fulgurite-selected". */
+  declare selected: ReadonlySet<number>;
   /** Pages by their number, of the present filter. */
   #pages = new Map<number, readonly Rollout[]>();
   #reading = new Set<number>();
   #generation = 0;
-  #timer: ReturnType<typeof setInterval> | undefined;
-
   constructor() {
     super();
     this.source = null;
@@ -204,22 +148,22 @@ export class FulguriteRolloutTable extends LitElement {
     this.all = 0;
     this.revision = 0;
     this.failure = null;
-  }
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#timer = setInterval(() => {
-      if (document.visibilityState === "visible") this.#refresh();
-    }, refreshInterval);
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    clearInterval(this.#timer);
+    this.selected = new Set();
+    new FollowStore(
+      this,
+      ({ runId, kinds }) => runId === this.run?.id && kinds.includes("rollouts"),
+      () => {
+        this.#refresh();
+      },
+    );
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (!changed.has("run") && !changed.has("filter") && !changed.has("source")) return;
+    const { run } = this;
+    if (changed.has("run") && changed.get("run")?.id !== run?.id) this.#select(new Set());
+    // A run's row changes as it runs, and its rollouts are followed.
+    const sameRun = changed.get("run")?.id === run?.id;
+    if ((!changed.has("run") || sameRun) && !changed.has("filter") && !changed.has("source")) return;
     this.#generation++;
     this.#pages.clear();
     this.#reading.clear();
@@ -232,15 +176,17 @@ export class FulguriteRolloutTable extends LitElement {
 
   /** Rows in sight. */
   get #sight(): number {
-    return Math.ceil((this.renderRoot.querySelector(".scroll")?.clientHeight ?? 720) / rowHeight);
+    return Math.ceil((this.renderRoot.querySelector(".scroll")?.clientHeight ?? 720) / ROW_HEIGHT);
   }
 
-  /** What is in sight may have changed: a running run makes rollouts. */
+  /** What is in sight may have changed. */
   #refresh(): void {
-    if (this.run?.status !== "running" && this.total > 0) return;
     const page = Math.floor(this.first / pageRows);
-    for (const number of this.#pages.keys()) if (Math.abs(number - page) > 1) this.#pages.delete(number);
-    void this.#read(page);
+    for (const number of this.#pages.keys()) {
+      if (Math.abs(number - page) > 1) this.#pages.delete(number);
+      else void this.#read(number);
+    }
+    if (this.#pages.size === 0) void this.#read(page);
   }
 
   async #read(page: number): Promise<void> {
@@ -273,7 +219,7 @@ export class FulguriteRolloutTable extends LitElement {
 
   /** Pixels of the rows above one; a very long table is scaled. */
   get #scale(): number {
-    return Math.min(1, mostPixels / Math.max(1, this.total * rowHeight));
+    return Math.min(1, mostPixels / Math.max(1, this.total * ROW_HEIGHT));
   }
 
   #scrolled(event: Event): void {
@@ -281,7 +227,19 @@ export class FulguriteRolloutTable extends LitElement {
     const last = Math.max(0, this.total - this.#sight + 1);
     const share = scrollHeight > clientHeight ? scrollTop / (scrollHeight - clientHeight) : 0;
     this.first =
-      this.#scale < 1 ? Math.round(share * last) : Math.min(last, Math.floor(scrollTop / rowHeight));
+      this.#scale < 1 ? Math.round(share * last) : Math.min(last, Math.floor(scrollTop / ROW_HEIGHT));
+  }
+
+  #select(selected: ReadonlySet<number>): void {
+    if (selected.size === 0 && this.selected.size === 0) return;
+    this.selected = selected;
+    this.dispatchEvent(new Event("fulgurite-selected"));
+  }
+
+  #pick(number: number): void {
+    const selected = new Set(this.selected);
+    if (!selected.delete(number)) selected.add(number);
+    this.#select(selected);
   }
 
   #change(change: Partial<RolloutFilter>): void {
@@ -342,6 +300,17 @@ export class FulguriteRolloutTable extends LitElement {
             }}
           />Siblings together</label
         >
+        ${
+          this.selected.size === 0
+            ? nothing
+            : html`<button
+                @click=${() => {
+                  this.#select(new Set());
+                }}
+              >
+                Clear ${formatCount(this.selected.size)} selected
+              </button>`
+        }
       </div>
       ${this.failure ? errorNote(this.failure) : nothing} ${this.#table()}
       <fulgurite-rollout-dialog .source=${this.source} .run=${this.run}></fulgurite-rollout-dialog>`;
@@ -351,12 +320,14 @@ export class FulguriteRolloutTable extends LitElement {
     const { total } = this;
     const start = Math.max(0, this.first - overscan);
     const end = Math.min(total, this.first + this.#sight + overscan);
-    const height = Math.round(total * rowHeight * this.#scale);
-    const drawn = (end - start) * rowHeight;
+    const height = Math.round(total * ROW_HEIGHT * this.#scale);
+    const drawn = (end - start) * ROW_HEIGHT;
     const above =
       this.#scale < 1
-        ? Math.round((total > drawn / rowHeight ? start / (total - drawn / rowHeight) : 0) * (height - drawn))
-        : start * rowHeight;
+        ? Math.round(
+            (total > drawn / ROW_HEIGHT ? start / (total - drawn / ROW_HEIGHT) : 0) * (height - drawn),
+          )
+        : start * ROW_HEIGHT;
     return html`<div
       class="scroll"
       tabindex="0"
@@ -367,16 +338,20 @@ export class FulguriteRolloutTable extends LitElement {
       <table aria-rowcount=${total + 1}>
         <thead>
           <tr>
+            <th scope="col" class="pick"><span class="visually-hidden">Selected</span></th>
             ${columns.map((column) => this.#head(column))}
           </tr>
         </thead>
         <tbody>
-          <tr class="space" aria-hidden="true">
-            <td colspan=${columns.length} style=${`height: ${above}px`}></td>
+          <tr class="spacer" aria-hidden="true">
+            <td colspan=${columns.length + 1} style=${`height: ${above}px`}></td>
           </tr>
           ${Array.from({ length: end - start }, (_, i) => this.#row(start + i))}
-          <tr class="space" aria-hidden="true">
-            <td colspan=${columns.length} style=${`height: ${Math.max(0, height - above - drawn)}px`}></td>
+          <tr class="spacer" aria-hidden="true">
+            <td
+              colspan=${columns.length + 1}
+              style=${`height: ${Math.max(0, height - above - drawn)}px`}
+            ></td>
           </tr>
         </tbody>
       </table>
@@ -386,7 +361,7 @@ export class FulguriteRolloutTable extends LitElement {
   #head({ title, sort, figure }: Column): TemplateResult {
     const { sortBy, descending } = this.filter;
     const order = sort !== null && sort === sortBy ? (descending ? "descending" : "ascending") : nothing;
-    return html`<th scope="col" class=${figure ? "figure" : ""} aria-sort=${order}>
+    return html`<th scope="col" class=${figure ? "end" : ""} aria-sort=${order}>
       ${
         sort === null
           ? title
@@ -406,7 +381,7 @@ export class FulguriteRolloutTable extends LitElement {
     const rollout = this.#rollout(row);
     if (!rollout)
       return html`<tr class="row">
-        <td colspan=${columns.length}>…</td>
+        <td colspan=${columns.length + 1}>…</td>
       </tr>`;
     const open = (): void => {
       void showRollout(this.renderRoot, rollout);
@@ -414,12 +389,27 @@ export class FulguriteRolloutTable extends LitElement {
     const before = this.filter.siblings === true && row > 0 ? this.#rollout(row - 1) : null;
     const newGroup = before !== null && (before.group !== rollout.group || before.mode !== rollout.mode);
     return html`<tr class=${`row ${newGroup ? "group" : ""}`} aria-rowindex=${row + 2} @click=${open}>
+      <td
+        class="pick"
+        @click=${(event: Event) => {
+          event.stopPropagation();
+        }}
+      >
+        <input
+          type="checkbox"
+          aria-label=${`Select rollout ${formatCount(rollout.number)}`}
+          .checked=${this.selected.has(rollout.number)}
+          @change=${() => {
+            this.#pick(rollout.number);
+          }}
+        />
+      </td>
       ${columns.map(({ title, figure, text }, i) => {
         const shown = text(rollout);
         const wrong = title === "Ended" && leftOut(rollout);
-        const kind = figure ? "figure" : wrong ? "failed" : title === "Ended" ? "" : "text";
+        const kind = figure ? "end" : wrong ? "failed" : title === "Ended" ? "" : "text";
         return html`<td class=${kind} title=${figure ? nothing : shown}>
-          ${i === 0 ? html`<button class="bare" aria-label=${`Rollout ${shown}`}>${shown}</button>` : shown}
+          ${i === 0 ? html`<button class="bare open" aria-label=${`Rollout ${shown}`}>${shown}</button>` : shown}
         </td>`;
       })}
     </tr>`;

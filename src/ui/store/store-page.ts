@@ -2,17 +2,30 @@ import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import type { ErrorData } from "../../gpu/error.ts";
 import type { Run } from "../../store/records.ts";
 import type { ExportFormat } from "../../worker/export-run.ts";
+import type { ImportReport } from "../../worker/import-run.ts";
+import { download } from "../download.ts";
 import { errorNote, errorNoteStyles } from "../error-note.ts";
+import { formatCount } from "../format.ts";
 import { icon } from "../icons.ts";
-import { base, buttons } from "../tokens.css.ts";
+import { base, buttons, fields } from "../tokens.css.ts";
 import { asError } from "../trainer-client.ts";
 import "./resources-view.ts";
+import { FollowStore } from "./follow-store.ts";
+import type { FulguriteRolloutTable } from "./rollout-table.ts";
 import "./rollout-table.ts";
 import type { StoreSource } from "./store-source.ts";
 import "./usage-view.ts";
+import "./workers-view.ts";
 
-const tabs = { rollouts: "Rollouts", resources: "Resources", usage: "Usage" } as const;
+const tabs = {
+  rollouts: "Rollouts",
+  resources: "Resources",
+  workers: "Workers",
+  usage: "Usage",
+} as const;
 type Tab = keyof typeof tabs;
+/** Which rollouts an export takes. */
+type Which = "all" | "shown" | "selected";
 
 const formats: readonly (readonly [ExportFormat, string])[] = [
   ["archive", "Whole run (zip)"],
@@ -26,7 +39,7 @@ const formats: readonly (readonly [ExportFormat, string])[] = [
 /** An export of what is shown asks for this many rollouts at a time. */
 const chunk = 5000;
 
-/** `<fulgurite-store>`: everything that is kept, over the page: rollouts, resources and usage of each run. */
+/** `<fulgurite-store>`: everything that is kept, over the page: rollouts, resources and usage of each run, and workers. */
 export class FulguriteStore extends LitElement {
   static override properties = {
     source: { attribute: false },
@@ -35,12 +48,15 @@ export class FulguriteStore extends LitElement {
     runId: { state: true },
     tab: { state: true },
     busy: { state: true },
+    selected: { state: true },
+    imported: { state: true },
     failure: { state: true },
   };
 
   static override styles = [
     base,
     buttons,
+    fields,
     errorNoteStyles,
     css`
       dialog {
@@ -93,13 +109,23 @@ export class FulguriteStore extends LitElement {
         padding-block: 16px 0;
         font-size: var(--size-small);
       }
-      select {
-        max-inline-size: 100%;
+      label.button {
+        display: inline-flex;
+        align-items: center;
         min-block-size: 32px;
-        padding: 5px 8px;
+        padding: 7px 12px;
         border: 1px solid var(--hairline);
         border-radius: var(--radius);
-        background: var(--paper);
+        font: 500 var(--size-small) / 16px var(--font-text);
+        cursor: pointer;
+      }
+      label.button:hover {
+        border-color: var(--ink-faint);
+        background: var(--surface);
+      }
+      label.button:focus-within {
+        outline: 2px solid var(--accent);
+        outline-offset: 2px;
       }
       p {
         color: var(--ink-quiet);
@@ -114,6 +140,10 @@ export class FulguriteStore extends LitElement {
   declare runId: string;
   declare tab: Tab;
   declare busy: boolean;
+  /** How many rollouts were picked in the table. */
+  declare selected: number;
+  /** What the last import brought. */
+  declare imported: ImportReport | null;
   declare failure: ErrorData | null;
 
   constructor() {
@@ -124,7 +154,14 @@ export class FulguriteStore extends LitElement {
     this.runId = "";
     this.tab = "rollouts";
     this.busy = false;
+    this.selected = 0;
+    this.imported = null;
     this.failure = null;
+    new FollowStore(
+      this,
+      ({ kinds }) => kinds.includes("runs"),
+      () => void this.#read(),
+    );
   }
 
   protected override firstUpdated(): void {
@@ -144,23 +181,15 @@ export class FulguriteStore extends LitElement {
     }
   }
 
-  async #export(format: ExportFormat, shownOnly: boolean): Promise<void> {
+  async #export(format: ExportFormat, which: Which): Promise<void> {
     const { source, runId } = this;
     if (!source) return;
     this.busy = true;
     this.failure = null;
     try {
-      const numbers = shownOnly ? await this.#shownNumbers(source) : null;
+      const numbers = await this.#numbers(source, which);
       const { name, type, bytes } = await source.exportRun({ runId, format, numbers });
-      const url = URL.createObjectURL(new Blob([bytes], { type }));
-      const link = document.createElement("a");
-      link.href = url;
-      link.download = name;
-      link.click();
-      // The download has its own hold on the file once it has begun.
-      setTimeout(() => {
-        URL.revokeObjectURL(url);
-      }, 10_000);
+      download(bytes, name, type);
     } catch (error) {
       this.failure = asError(error).toData();
     } finally {
@@ -168,8 +197,34 @@ export class FulguriteStore extends LitElement {
     }
   }
 
-  async #shownNumbers(source: StoreSource): Promise<number[]> {
-    const filter = this.renderRoot.querySelector("fulgurite-rollout-table")?.filter ?? {};
+  async #import(event: Event): Promise<void> {
+    const input = event.target as HTMLInputElement;
+    const [file] = input.files ?? [];
+    if (!file || !this.source) return;
+    this.busy = true;
+    this.failure = null;
+    this.imported = null;
+    try {
+      const bytes = new Uint8Array(await file.arrayBuffer());
+      const report = await this.source.importRun({ name: file.name, bytes });
+      this.imported = report;
+      await this.#read();
+      this.runId = report.runId;
+      this.tab = "rollouts";
+    } catch (error) {
+      this.failure = asError(error).toData();
+    } finally {
+      this.busy = false;
+      input.value = "";
+    }
+  }
+
+  /** Numbers of the rollouts to export; null for all of the run. */
+  async #numbers(source: StoreSource, which: Which): Promise<readonly number[] | null> {
+    if (which === "all") return null;
+    const table = this.renderRoot.querySelector("fulgurite-rollout-table");
+    if (which === "selected") return [...(table?.selected ?? [])];
+    const filter = table?.filter ?? {};
     const numbers: number[] = [];
     for (;;) {
       const query = { ...filter, runId: this.runId, offset: numbers.length, limit: chunk };
@@ -195,9 +250,19 @@ export class FulguriteStore extends LitElement {
         <div role="tablist" aria-label="What is kept">
           ${Object.entries(tabs).map(([tab, title]) => this.#tab(tab as Tab, title))}
         </div>
+        <label class="button"
+          >${this.busy ? "Working…" : "Import…"}
+          <input
+            class="visually-hidden"
+            type="file"
+            ?disabled=${this.busy}
+            @change=${(event: Event) => void this.#import(event)}
+          />
+        </label>
         <form method="dialog"><button class="bare" aria-label="Close">${icon("close")}</button></form>
       </div>
       ${this.failure ? errorNote(this.failure) : nothing}
+      <div role="status">${this.imported ? importWords(this.imported) : nothing}</div>
       ${runs === null ? html`<p aria-busy="true">Reading…</p>` : nothing}
       ${runs?.length === 0 ? html`<p>Nothing is kept yet. Run a training cell, and come back.</p>` : nothing}
       ${run ? this.#content(run, runs ?? []) : nothing}
@@ -210,35 +275,60 @@ export class FulguriteStore extends LitElement {
       id=${`tab-${tab}`}
       aria-controls="panel"
       aria-selected=${this.tab === tab ? "true" : "false"}
+      tabindex=${this.tab === tab ? 0 : -1}
+      @keydown=${this.#onKey}
       @click=${() => (this.tab = tab)}
     >
       ${title}
     </button>`;
   }
 
+  /** Arrows go from tab to tab. */
+  #onKey(event: KeyboardEvent): void {
+    const names = Object.keys(tabs) as Tab[];
+    const steps: Readonly<Record<string, number>> = { ArrowRight: 1, ArrowLeft: -1 };
+    const step = steps[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    this.tab = names[(names.indexOf(this.tab) + step + names.length) % names.length]!;
+    this.renderRoot.querySelector<HTMLElement>(`#tab-${this.tab}`)?.focus();
+  }
+
   #content(run: Run, runs: readonly Run[]): TemplateResult {
-    const { source, tab } = this;
-    return html`${tab === "usage" ? nothing : this.#which(run, runs)}
-      <div id="panel" role="tabpanel" aria-labelledby=${`tab-${tab}`}>
-        ${
-          tab === "rollouts"
-            ? html`<fulgurite-rollout-table .source=${source} .run=${run}></fulgurite-rollout-table>`
-            : tab === "resources"
-              ? html`<fulgurite-resources .run=${run} .runs=${runs}></fulgurite-resources>`
-              : html`<fulgurite-usage
-                  .source=${source}
-                  @fulgurite-deleted=${() => this.#read()}
-                ></fulgurite-usage>`
-        }
-      </div>`;
+    const { tab } = this;
+    return html`${tab === "usage" || tab === "workers" ? nothing : this.#which(run, runs)}
+      <div id="panel" role="tabpanel" aria-labelledby=${`tab-${tab}`}>${this.#panel(run, runs)}</div>`;
+  }
+
+  #panel(run: Run, runs: readonly Run[]): TemplateResult {
+    const { source } = this;
+    switch (this.tab) {
+      case "rollouts":
+        return html`<fulgurite-rollout-table
+          .source=${source}
+          .run=${run}
+          @fulgurite-selected=${(event: Event) => {
+            this.selected = (event.target as FulguriteRolloutTable).selected.size;
+          }}
+        ></fulgurite-rollout-table>`;
+      case "resources":
+        return html`<fulgurite-resources .source=${source} .run=${run} .runs=${runs}></fulgurite-resources>`;
+      case "workers":
+        return html`<fulgurite-workers .source=${source}></fulgurite-workers>`;
+      case "usage":
+        return html`<fulgurite-usage
+          .source=${source}
+          @fulgurite-deleted=${() => this.#read()}
+        ></fulgurite-usage>`;
+    }
   }
 
   #which(run: Run, runs: readonly Run[]): TemplateResult {
     const choose = (event: Event): void => {
       const select = event.target as HTMLSelectElement;
-      const [format, shown] = select.value.split(" ");
+      const [format, which = "all"] = select.value.split(" ");
       select.value = "";
-      if (format) void this.#export(format as ExportFormat, shown === "shown");
+      if (format) void this.#export(format as ExportFormat, which as Which);
     };
     return html`<div class="which">
       <select
@@ -261,14 +351,34 @@ export class FulguriteStore extends LitElement {
         </optgroup>
         ${
           this.tab === "rollouts"
-            ? html`<optgroup label="The rollouts that are shown">
-                ${formats.slice(1).map(([format, title]) => html`<option value=${`${format} shown`}>${title}</option>`)}
-              </optgroup>`
+            ? html`${this.#part("The rollouts that are shown", "shown")}
+              ${this.selected > 0 ? this.#part(`The ${formatCount(this.selected)} selected`, "selected") : nothing}`
             : nothing
         }
       </select>
     </div>`;
   }
+
+  #part(label: string, which: Which): TemplateResult {
+    return html`<optgroup label=${label}>
+      ${formats
+        .slice(1)
+        .map(([format, title]) => html`<option value=${`${format} ${which}`}>${title}</option>`)}
+    </optgroup>`;
+  }
+}
+
+function importWords({ rollouts, spans, problems, callsWithoutTokens }: ImportReport): TemplateResult {
+  const [first] = problems;
+  return html`<p>
+    Imported ${formatCount(rollouts)} rollouts and ${formatCount(spans)} spans.
+    ${
+      callsWithoutTokens > 0
+        ? `${formatCount(callsWithoutTokens)} model calls came without token ids: they can be read, not trained on.`
+        : nothing
+    }
+    ${first ? `${formatCount(problems.length)} parts could not be read; the first: ${first.message}` : nothing}
+  </p>`;
 }
 
 customElements.define("fulgurite-store", FulguriteStore);

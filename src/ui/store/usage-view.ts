@@ -5,6 +5,7 @@ import { errorNote, errorNoteStyles } from "../error-note.ts";
 import { formatBytes } from "../format.ts";
 import { base, buttons } from "../tokens.css.ts";
 import { asError } from "../trainer-client.ts";
+import { FollowStore } from "./follow-store.ts";
 import type { StoreSource } from "./store-source.ts";
 
 /** `<fulgurite-usage>`: what the store uses of the disk, run by run. Dispatches "fulgurite-deleted". */
@@ -83,6 +84,11 @@ export class FulguriteUsage extends LitElement {
     this.usage = null;
     this.sure = null;
     this.failure = null;
+    new FollowStore(
+      this,
+      () => true,
+      () => void this.#read(),
+    );
   }
 
   protected override firstUpdated(): void {
