@@ -316,6 +316,40 @@ export const agenticContract: Readonly<Record<string, (open: OpenStorage) => Pro
     expectSame(/tokens of segment 1.*checksum/.test(problems[0]!.message), true, problems[0]!.message);
   },
 
+  async "reads the spans of damaged long texts without them, and says so"(open) {
+    const storage = open();
+    const store = new TransactionalStore(storage);
+    const spans = agenticUpdate("r", 1, 10).spans.map((span, i) => ({
+      ...span,
+      attributes: { ...span.attributes, document: `${i}: ${"sand ".repeat(200)}` },
+    }));
+    await store.commit({ run: run("r"), spans });
+    await store.seal("r");
+    await storage.transaction(["tokens", "segments"], { mode: "readwrite" }, async (transaction) => {
+      const texts = (await transaction.get("segments", ["r", 1]))!.texts!;
+      const key = ["r", chunkKey(1, texts.chunks[0]!.number)] as const;
+      const blob = (await transaction.get("tokens", key))!;
+      blob[blob.length >> 1]! ^= 4;
+      transaction.put("tokens", key, blob);
+    });
+    const read = async (): Promise<Span[]> => new TransactionalStore(open()).spans({ runId: "r" });
+    const traced = spans.filter(({ rolloutId }) => rolloutId !== null);
+    for (const what of ["the rest", "the rest, again"]) {
+      const found = await read();
+      expectSame(found.length, spans.length, what);
+      expectSame(found.filter(({ tokens }) => tokens).length, 10, `${what}: tokens`);
+      const texts = found.filter(({ attributes }) => attributes["document"] !== undefined);
+      expectSame(texts.length, spans.length - traced.length, `${what}: texts of other segments`);
+    }
+    const problems = await store.problems();
+    expectSame(
+      problems.map(({ code, segment }) => [code, segment]),
+      [["store/corrupt-texts", 1]],
+      "problems",
+    );
+    expectSame(/long texts of segment 1.*checksum/.test(problems[0]!.message), true, problems[0]!.message);
+  },
+
   async "keeps what agents wrote, letter for letter, through a segment"(open) {
     const store = new TransactionalStore(open());
     const texts = ["plain", "", "\ud800 lone", "🙂 日本", 'quotes " \\ \u0000'];
