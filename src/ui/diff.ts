@@ -7,7 +7,7 @@ const CONTEXT = 3;
 
 /** `<fulgurite-diff>`: two texts as one, with what was taken away and what was added. */
 export class FulguriteDiff extends LitElement {
-  static override properties = { older: {}, newer: {} };
+  static override properties = { older: {}, newer: {}, label: {} };
 
   static override styles = [
     base,
@@ -46,11 +46,14 @@ export class FulguriteDiff extends LitElement {
 
   declare older: string;
   declare newer: string;
+  /** What differs, for those who hear the page; default "Difference". */
+  declare label: string;
 
   constructor() {
     super();
     this.older = "";
     this.newer = "";
+    this.label = "Difference";
   }
 
   override render(): TemplateResult {
@@ -73,7 +76,7 @@ export class FulguriteDiff extends LitElement {
       }
     });
     flush();
-    return html`<pre tabindex="0" role="region" aria-label="Difference">${shown}</pre>`;
+    return html`<pre tabindex="0" role="region" aria-label=${this.label}>${shown}</pre>`;
   }
 }
 

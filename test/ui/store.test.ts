@@ -20,7 +20,7 @@ test("axe finds nothing in either theme: rollouts, resources, workers, usage", a
     await show(page, "Resources");
     await page.getByRole("heading", { name: /^agent/ }).waitFor();
     expect(await axeViolations(page)).toEqual([]);
-    await page.getByLabel("Resources", { exact: true }).selectOption("prompts");
+    await page.getByRole("combobox", { name: "Resources" }).selectOption("prompts");
     await page.getByText("+ Copy the word, letter by letter.").waitFor();
     await page.getByText("− Copy the word.").waitFor();
     expect(await axeViolations(page)).toEqual([]);

@@ -249,7 +249,7 @@ function compared(texts: readonly ResourceText[], before: readonly ResourceText[
         <pre tabindex="0" role="region" aria-label=${name}>${text}</pre>`;
     const how = old.has(name) ? (gone.includes(name) ? "gone" : "changed") : "new";
     return html`<h3>${name}<small>${how}</small></h3>
-      <fulgurite-diff .older=${older} .newer=${text}></fulgurite-diff>`;
+      <fulgurite-diff .older=${older} .newer=${text} label=${`Difference of ${name}`}></fulgurite-diff>`;
   })}`;
 }
 
