@@ -101,6 +101,11 @@ export class FulguriteStore extends LitElement {
         font-weight: 650;
         background: var(--surface);
       }
+      @media (max-width: 559px) {
+        [role="tab"] {
+          padding-inline: 8px;
+        }
+      }
       .which {
         display: flex;
         flex-wrap: wrap;
