@@ -367,7 +367,7 @@ test("a sweep in a cell draws its settings as bands, and gives the cell their in
       "training",
       `const setting = (learningRate) => ({ env: pole, engine: "cpu", algorithm: ppo({ learningRate, totalSteps: 6144 }) });
 export const tried = await sweep({ learning: setting(3e-3), standing: setting(0) }, { seeds: [1, 2, 3] });
-display(tried.settings.map(({ setting, interquartileMean }) => setting + " " + interquartileMean.toFixed(1)).join(", "));`,
+tried.settings.map(({ setting, interquartileMean }) => setting + " " + interquartileMean.toFixed(1)).join(", ");`,
     );
     await run.getByRole("button", { name: "Run training" }).click();
     await run.getByText("6 of 6 runs begun have ended.").waitFor({ timeout: 90_000 });
