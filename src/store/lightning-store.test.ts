@@ -7,6 +7,7 @@ import { checkGolden, makeGolden } from "../../test/store/golden-content.ts";
 import { decodeGolden, encodeGolden } from "../../test/store/golden-json.ts";
 import { queueContract } from "../../test/store/queue-contract.ts";
 import { upkeepContract } from "../../test/store/upkeep-contract.ts";
+import { workspaceContract } from "../../test/store/workspace-contract.ts";
 import { checkMigrated, version1Tables } from "../../test/store/version-1.ts";
 import { checkMigratedFrom2, version2Tables } from "../../test/store/version-2.ts";
 import { crc32 } from "./crc32.ts";
@@ -21,6 +22,7 @@ describe("the store over memory", () => {
     ...agenticContract,
     ...queueContract,
     ...upkeepContract,
+    ...workspaceContract,
   })) {
     test(name, async () => {
       const storage = new MemoryStorage();

@@ -56,6 +56,8 @@ import { ResourceShelf } from "./resources.ts";
 import { Watchdog } from "./watchdog.ts";
 import { Workers } from "./workers.ts";
 import { Upkeep, type Removed, type Retention } from "./upkeep.ts";
+import { openWorkspace, type OpenedWorkspace } from "./workspace-open.ts";
+import { saveWorkspace } from "./workspace-save.ts";
 import { runTables, writeCommit, type Written } from "./write.ts";
 
 export interface StoreOptions {
@@ -90,6 +92,7 @@ export class TransactionalStore implements LightningStore {
   readonly #changes: ChangeFeed;
   readonly #watchdog: Watchdog;
   readonly #upkeep: Upkeep;
+  readonly #shared: StoreAccess;
   readonly queue: RolloutQueue;
   readonly resources: ResourceShelf;
   readonly workers: Workers;
@@ -98,6 +101,7 @@ export class TransactionalStore implements LightningStore {
     this.#storage = storage;
     this.#changes = new ChangeFeed(options.name ?? null);
     const access = this.#access(options);
+    this.#shared = access;
     this.#watchdog = new Watchdog(access, options.watchInterval ?? 10_000);
     this.queue = new RolloutQueue(access, this.#watchdog);
     this.resources = new ResourceShelf(access);
@@ -301,6 +305,20 @@ export class TransactionalStore implements LightningStore {
 
   retain(retention: Retention): Promise<Removed> {
     return this.#upkeep.retain(retention);
+  }
+
+  async *saveWorkspace(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    const books = await this.#read(["bookkeeping"], (transaction) => transaction.list("bookkeeping"));
+    const ended = books.map(({ value }) => this.#upkeep.scanning(value.runId));
+    try {
+      yield* saveWorkspace(this.#shared);
+    } finally {
+      for (const end of ended) end();
+    }
+  }
+
+  openWorkspace(file: Blob): Promise<OpenedWorkspace> {
+    return openWorkspace(this.#shared, file);
   }
 
   #forget(runId: string): void {

@@ -17,6 +17,7 @@ import type { Workers } from "./workers.ts";
 import type { ScannedBatch } from "./read.ts";
 import type { SpanColumns } from "./span-columns.ts";
 import type { Removed, Retention } from "./upkeep.ts";
+import type { OpenedWorkspace } from "./workspace-open.ts";
 
 export type AttributeValue = string | number | boolean | null;
 
@@ -267,6 +268,17 @@ export interface LightningStore {
   retain(retention: Retention): Promise<Removed>;
   /** Joins the small segments of a run; happens by itself now and then, and when the run ends. */
   compact(runId: string): Promise<void>;
+  /**
+   * Everything that the store holds, as the pieces of one file (`.fulgurite`), each with a checksum. Rejects with "store/changed"
+   * where another tab compacts or deletes meanwhile.
+   */
+  saveWorkspace(): AsyncIterable<Uint8Array<ArrayBuffer>>;
+  /**
+   * Takes over what a saved workspace holds and this store does not: its runs, settings, resources and workers. What is
+   * here stays as it is; so do rollouts from outside where there are any. Rejects with "store/damaged-workspace",
+   * "store/no-workspace" or "store/newer-version" before anything is written.
+   */
+  openWorkspace(file: Blob): Promise<OpenedWorkspace>;
   /** Small values of the page itself (drafts, settings), by key. */
   setting(key: string): Promise<unknown>;
   setSetting(key: string, value: unknown): Promise<void>;

@@ -99,6 +99,8 @@ export interface Bookkeeping {
   readonly runId: string;
   /** A deleted run leaves only this row, so that a trainer in another tab cannot bring half of it back. */
   readonly deleted: boolean;
+  /** True while a saved workspace is opened that holds the run: its large parts may be on the disk already. */
+  readonly staged?: boolean;
   /** Changes with every write of spans; tells a cache that another tab wrote. */
   readonly version: number;
   readonly nextGroup: number;

@@ -8,6 +8,7 @@ import type { Harness } from "./page.ts";
 import { writeInTabs } from "./many-tabs.ts";
 import { queueContract } from "./queue-contract.ts";
 import { upkeepContract } from "./upkeep-contract.ts";
+import { workspaceContract } from "./workspace-contract.ts";
 
 declare const harness: Harness;
 
@@ -31,12 +32,17 @@ describe("over IndexedDB in Chromium", () => {
   });
   afterAll(() => browser.close());
 
-  test.for(Object.keys({ ...contract, ...agenticContract, ...queueContract, ...upkeepContract }))(
-    "%s",
-    async (name) => {
-      expect(await page.evaluate((it) => harness.runContract(it), name)).toBeNull();
-    },
-  );
+  test.for(
+    Object.keys({
+      ...contract,
+      ...agenticContract,
+      ...queueContract,
+      ...upkeepContract,
+      ...workspaceContract,
+    }),
+  )("%s", async (name) => {
+    expect(await page.evaluate((it) => harness.runContract(it), name)).toBeNull();
+  });
 
   test.for([1, 2, 3] as const)(
     "version %i is brought up to date once other tabs let go of it",

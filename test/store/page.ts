@@ -13,10 +13,11 @@ import type { Storage } from "../../src/store/storage.ts";
 import { queueContract } from "./queue-contract.ts";
 import { prepareTabs, workInTab, wrongAfterTabs } from "./tabs.ts";
 import { upkeepContract } from "./upkeep-contract.ts";
+import { workspaceContract } from "./workspace-contract.ts";
 import { checkMigrated, version1Tables } from "./version-1.ts";
 import { checkMigratedFrom2, version2Tables } from "./version-2.ts";
 
-const cases = { ...contract, ...agenticContract, ...queueContract, ...upkeepContract };
+const cases = { ...contract, ...agenticContract, ...queueContract, ...upkeepContract, ...workspaceContract };
 
 /** What went wrong; null when nothing did. */
 async function outcome(work: Promise<void>): Promise<string | null> {
