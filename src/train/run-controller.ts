@@ -267,13 +267,13 @@ export abstract class RunController {
       }
       this.#stepping = false;
       this.#activeSince ??= now();
-      if (this.current.status !== "running" && (await this.#survive(this.#commit("running")))) continue;
+      if (this.current.status !== "running" && (await this.#keep("running"))) continue;
       this.enter("training");
       if (await this.#survive(this.advance())) continue;
       this.#leaveOutSleep();
       if (now() - this.#lastCommitAt >= COMMIT_INTERVAL_MS) {
         this.enter("saving");
-        if (await this.#survive(this.#commit("running"))) continue;
+        if (await this.#keep("running")) continue;
       }
       this.#mark();
       this.emit();
@@ -340,15 +340,61 @@ export abstract class RunController {
     if (this.#activeSince !== null) this.#activeSince = now;
   }
 
+  /**
+   * Commits. On a full disk the run pauses instead, with everything measured in memory, until it is resumed or stopped or
+   * something was deleted. True where there is more to do before the commit is made.
+   */
+  async #keep(status: Run["status"]): Promise<boolean> {
+    try {
+      return await this.#survive(this.#commit(status));
+    } catch (error) {
+      unlessFull(error);
+      if (this.#stopping) await this.#endWithoutRoom(status);
+      else await this.#waitForRoom(error as FulguriteError);
+      return !this.#stopping;
+    }
+  }
+
+  async #waitForRoom({ message, fix }: FulguriteError): Promise<void> {
+    const awake = new Promise<void>((resolve) => (this.#wake = resolve));
+    const unsubscribe = this.options.store.subscribe(({ removed }) => {
+      if (removed) this.resume();
+    });
+    this.#activeSince = null;
+    this.#marks = [];
+    this.current = { ...this.current, status: "paused", reason: `${message} ${fix}` };
+    this.#phase = "paused";
+    this.emit(true);
+    await awake;
+    unsubscribe();
+    this.#wake = null;
+    this.current = { ...this.current, reason: null };
+  }
+
+  /** Whoever stops a run, perhaps to delete it, is not kept waiting for room; it ends with what was durable before. */
+  async #endWithoutRoom(status: Run["status"]): Promise<void> {
+    this.current = { ...this.current, status, updatedAt: this.options.now() };
+    await this.options.store.commit({ run: this.current }).catch(unlessFull);
+  }
+
   async #rest(): Promise<void> {
     this.enter("paused");
     const awake = new Promise<void>((resolve) => (this.#wake = resolve));
-    if (await this.#survive(this.#commit("paused"))) return;
+    let full = false;
+    try {
+      if (await this.#survive(this.#commit("paused"))) return;
+    } catch (error) {
+      unlessFull(error);
+      const { message, fix } = error as FulguriteError;
+      this.current = { ...this.current, status: "paused", reason: `${message} ${fix}` };
+      full = true;
+    }
     this.#activeSince = null;
     this.#marks = [];
     this.emit(true);
     if (this.#paused && !this.#stepping && !this.#stopping) await awake;
     this.#wake = null;
+    if (full) this.current = { ...this.current, reason: null };
   }
 
   #wakeUp(): void {
@@ -359,8 +405,9 @@ export abstract class RunController {
   async #finish(): Promise<TrainResult | null> {
     const status = this.#stopping ? "cancelled" : "succeeded";
     this.enter("saving");
-    if (await this.#survive(this.#commit(status))) return null;
-    await this.options.store.seal(this.current.id);
+    if (await this.#keep(status)) return null;
+    // What could not be sealed lies in the tail, as durable.
+    await this.options.store.seal(this.current.id).catch(unlessFull);
     this.enter("finished");
     this.emit(true);
     const { id, update, step, activeTime, metrics } = this.current;
@@ -404,4 +451,9 @@ export abstract class RunController {
 function duration(milliseconds: number): string {
   const seconds = Math.round(milliseconds / 1000);
   return seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+}
+
+/** Throws everything but that the disk is full. */
+function unlessFull(error: unknown): void {
+  if (!(error instanceof FulguriteError && error.code === "store/full")) throw error;
 }

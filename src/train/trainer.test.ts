@@ -6,7 +6,11 @@ import { createCpuEngine } from "../rl/cpu-engine.ts";
 import type { TrainingState } from "../rl/engine.ts";
 import { ppoLagrangian } from "../rl/ppo-lagrangian.ts";
 import { ppo } from "../rl/ppo.ts";
+import { makeRun, updates } from "../../test/store/contract.ts";
+import { TransactionalStore } from "../store/lightning-store.ts";
+import { MemoryStorage } from "../store/memory-storage.ts";
 import { openStore } from "../store/open.ts";
+import { StorageFailure, type Storage } from "../store/storage.ts";
 import type { LightningStore } from "../store/records.ts";
 import type { RunEvent } from "./events.ts";
 import type { RewardSource, SimulatedJob } from "./job.ts";
@@ -43,6 +47,98 @@ const finalParameters = async (id: string): Promise<Float32Array> =>
 
 beforeEach(async () => {
   store = await openStore({ backend: "memory" });
+});
+
+interface Disk {
+  full: boolean;
+  readonly storage: Storage;
+}
+
+/** Memory whose disk is full while told so: nothing is taken but deletions. */
+function fullDisk(): Disk {
+  const memory = new MemoryStorage();
+  const disk: Disk = {
+    full: false,
+    storage: {
+      transaction: (tables, options, body) =>
+        disk.full && options.mode === "readwrite" && !tables.includes("watched")
+          ? Promise.reject(new StorageFailure("full", "told to"))
+          : memory.transaction(tables, options, body),
+      estimate: () => Promise.resolve({ bytes: 5e9, quota: 5e9, persisted: false }),
+      persist: () => memory.persist(),
+      close: () => {
+        memory.close();
+      },
+    },
+  };
+  return disk;
+}
+
+describe("on a full disk", () => {
+  const begun = async (reading: (event: RunEvent) => void, other: string | null) => {
+    const disk = fullDisk();
+    store = new TransactionalStore(disk.storage);
+    if (other !== null)
+      await store.commit({ run: makeRun(other, { name: "Large" }), spans: updates(other, 1, 300) });
+    let submitted = 0;
+    let clock = Date.now();
+    const it = trainer({
+      createEngine: async (request) => {
+        const engine = await createCpuEngine(request);
+        const submit = engine.submit.bind(engine);
+        return Object.assign(engine, {
+          submit: () => {
+            if (++submitted === 13) disk.full = true;
+            return submit();
+          },
+        });
+      },
+      now: () => (clock += 400),
+    });
+    const id = await it.start(job(), owner);
+    const waits = new Promise<string>((resolve) => {
+      void it.watch(id, (event) => {
+        reading(event);
+        if (event.kind === "progress" && event.progress.phase === "paused")
+          resolve(event.progress.reason ?? "");
+      });
+    });
+    return { it, id, disk, reason: await waits };
+  };
+
+  test("the run pauses, names the largest runs, and goes on by itself once one was deleted, to the same bits", async () => {
+    const whole = trainer();
+    const wholeId = await whole.start(job(), owner);
+    await whole.result(wholeId);
+    const parameters = await finalParameters(wholeId);
+
+    const failures: RunEvent[] = [];
+    const { it, id, disk, reason } = await begun((event) => {
+      if (event.kind === "failed") failures.push(event);
+    }, "large");
+    expect(reason).toMatch(/used up \(5\.0 GB in use\)\. Delete runs.*"Large" \(\d+ kB, large\)/);
+    expect(await store.run(id)).toMatchObject({ status: "running" });
+    // Resuming while there is no room waits again.
+    await it.resume(id);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect((await store.run(id))!.update).toBeLessThan(13);
+    disk.full = false;
+    await store.deleteRun("large");
+    expect(await it.result(id)).toMatchObject({ status: "succeeded", update: 40 });
+    expect(failures).toEqual([]);
+    expect(await store.run(id)).toMatchObject({ status: "succeeded", reason: null });
+    const kept = await store.spans({ runId: id, name: "fulgurite.update" });
+    expect(kept.map(({ attributes }) => attributes["update"])).toEqual(
+      Array.from({ length: 40 }, (_, i) => i + 1),
+    );
+    expect(await finalParameters(id)).toEqual(parameters);
+  });
+
+  test("the run that waits for room can itself be deleted", async () => {
+    const { it, id } = await begun(() => undefined, null);
+    await it.deleteRun(id);
+    expect(await store.runs()).toEqual([]);
+  });
 });
 
 describe("a run", () => {
