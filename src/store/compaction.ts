@@ -1,11 +1,11 @@
 import type { CatalogueCache } from "./catalogue-cache.ts";
-import { maxSegmentRows, sealRows } from "./segment.ts";
+import { directRows, maxSegmentRows } from "./segment.ts";
 import { rewriteSegments } from "./segment-rewrite.ts";
 import type { Segment, StorageTransaction } from "./storage.ts";
 import type { Written } from "./write.ts";
 
 /** Fewer rows than this are small: worth joining with their neighbours. */
-const smallRows = sealRows / 2;
+const smallRows = directRows;
 
 /** Joining pays by itself when at least this many segments go. */
 const worthwhile = 6;

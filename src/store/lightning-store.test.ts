@@ -103,7 +103,8 @@ describe("when the disk refuses", () => {
   test("a seal that fails costs the commit nothing and is a problem until it succeeds", async () => {
     const { storage, faults } = faulty(new MemoryStorage());
     const store = new TransactionalStore(storage);
-    await store.commit({ run: makeRun("a"), spans: updates("a", 1, 1500) });
+    await store.commit({ run: makeRun("a"), spans: updates("a", 1, 750) });
+    await store.commit({ spans: updates("a", 751, 1500) });
     const fail = async (): Promise<void> => {
       // The commit passes, its seal does not.
       const inner = storage.transaction.bind(storage);

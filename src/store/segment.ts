@@ -7,8 +7,9 @@ import { attributePrefix, repeated, restColumn, SegmentColumns } from "./segment
 import { numberOf, type SpanColumns } from "./span-columns.ts";
 import { noKeys } from "./text-chunks.ts";
 
-/** Rows at which a tail is sealed, and the most that one segment takes. */
+/** Rows at which a tail is sealed, rows of one commit that need no tail, and the most that one segment takes. */
 export const sealRows = 2000;
+export const directRows = 1000;
 export const maxSegmentRows = 4096;
 
 /** Format of the Arrow stream, in its schema's metadata; a reader exists for every number that ever shipped. */

@@ -5,7 +5,7 @@ import { writeWeights } from "./resources.ts";
 import { estimateRolloutBytes } from "./rollouts.ts";
 import { appendFinished } from "./finished-feed.ts";
 import { writeSegments } from "./seal.ts";
-import { sealRows } from "./segment.ts";
+import { directRows } from "./segment.ts";
 import { estimateBytes } from "./span.ts";
 import type { SpanIds } from "./span-ids.ts";
 import { checkTransition, rolloutIsFinished, runTransitions } from "./state-machines.ts";
@@ -93,8 +93,8 @@ export async function writeCommit(
     if (!before && run?.id !== runId) throw unknownError(runId);
     let after = before ?? newBook(runId);
     const fresh = await ids.filter(transaction, after, part.spans);
-    // As many as make a segment need no tail.
-    const tail = fresh.spans.length >= sealRows ? tails.rows(after) : null;
+    // As many as make a segment of their own need no tail: they would be written twice.
+    const tail = fresh.spans.length >= directRows ? tails.rows(after) : null;
     if (fresh.spans.length > 0) {
       const { nextTracedRollout, series } = fresh;
       const statistics = addStatistics(after.statistics, { ...noStatistics, spans: fresh.spans.length });

@@ -207,8 +207,10 @@ export const contract: Readonly<Record<string, (open: OpenStorage) => Promise<vo
         ]);
         return [tail.length, ...segments.map(({ value }) => value.rows)];
       });
-    await store.commit({ run: makeRun("r"), spans: updates("r", 1, 1999) });
-    expectSame(await counts(), [1], "before");
+    await store.commit({ run: makeRun("r"), spans: updates("r", 1, 999) });
+    await store.commit({ spans: updates("r", 1000, 1998) });
+    await store.commit({ spans: updates("r", 1999, 1999) });
+    expectSame(await counts(), [3], "before");
     await store.commit({ spans: updates("r", 2000, 2001) });
     expectSame(await counts(), [0, 2001], "at 2,000");
     await store.commit({ spans: updates("r", 2002, 2010) });
