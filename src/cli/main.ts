@@ -5,6 +5,7 @@ import { checkNotebooks } from "./check.ts";
 import { convertNotebook, exportFormats, exportNotebook, type ExportFormat } from "./convert.ts";
 import { runNotebook } from "./run.ts";
 import { trainNotebook } from "./train.ts";
+import { openWorkspace, saveWorkspace } from "./workspace.ts";
 
 const usage = `fulgurite — train agents by reinforcement learning
 
@@ -12,6 +13,8 @@ const usage = `fulgurite — train agents by reinforcement learning
   fulgurite check <notebook>... [options]  find what is wrong with it, and run its test cells
   fulgurite train <notebook> [options]     run its training cell in this process, with progress
   fulgurite export <notebook> --to <format>   html (one file), ipynb, md, ts or js
+  fulgurite save <folder> --out <file>     everything that a store holds as one file, for any page or folder
+  fulgurite open <file> --store <folder>   take over what such a file holds; what is there stays
   fulgurite convert <file>                 make a notebook of .ipynb, Markdown, a module or an older notebook
 
 <notebook> is the name of one that ships with Fulgurite (cartpole, environments, strings) or a path to a file.
@@ -30,6 +33,8 @@ check
 train
   --cell <id>              the cell to run (default: "training", else the last lazy one)
   --record                 write the results beside the notebook, for pages that open it
+run --trusted and train
+  --store <folder>         keep runs and traces there (default: they go with the process)
 run and train
   --seed <n>               override the seed
   --steps <n>              override the number of environment steps or rollouts
@@ -65,6 +70,7 @@ const options = {
   engine: { type: "string" },
   to: { type: "string" },
   out: { type: "string" },
+  store: { type: "string" },
   json: { type: "boolean", default: false },
   record: { type: "boolean", default: false },
   help: { type: "boolean", short: "h", default: false },
@@ -72,10 +78,12 @@ const options = {
 
 /** Options by the commands that take them; the others refuse them instead of ignoring them. */
 const taken: Readonly<Record<string, readonly (keyof typeof options)[]>> = {
-  run: ["cell", "all", "quick", "trusted", "allow-net", "seed", "steps", "engine", "json"],
+  run: ["cell", "all", "quick", "trusted", "allow-net", "seed", "steps", "engine", "store", "json"],
   check: ["static", "trusted", "allow-net", "json"],
-  train: ["cell", "seed", "steps", "engine", "json", "record"],
+  train: ["cell", "seed", "steps", "engine", "json", "record", "store"],
   export: ["to", "out"],
+  save: ["out"],
+  open: ["store"],
   convert: ["out"],
 };
 
@@ -100,9 +108,11 @@ export async function main(args: readonly string[]): Promise<number> {
       }
     }
     if (notebook === undefined || (rest.length > 0 && command !== "check")) {
-      throw wrong(`${command} takes one notebook.`);
+      throw wrong(
+        `${command} takes one ${command === "save" ? "folder" : command === "open" ? "file" : "notebook"}.`,
+      );
     }
-    const { cell, all, quick, trusted, json, record, to, out, engine } = values;
+    const { cell, all, quick, trusted, json, record, to, out, engine, store } = values;
     if (engine !== undefined && engine !== "auto" && engine !== "webgpu" && engine !== "cpu") {
       throw wrong(`There is no engine "${engine}".`, "Use auto, webgpu or cpu.");
     }
@@ -117,7 +127,10 @@ export async function main(args: readonly string[]): Promise<number> {
     const hosts = values["allow-net"] ?? [];
     switch (command) {
       case "run":
-        return await runNotebook({ notebook, cell, all, trusted, hosts, overrides, json });
+        if (store !== undefined && !trusted) {
+          throw wrong("run keeps a store with --trusted only.", "Pass --trusted too, or use train.");
+        }
+        return await runNotebook({ notebook, cell, all, trusted, hosts, overrides, json, store });
       case "check":
         return await checkNotebooks({
           notebooks: [notebook, ...rest],
@@ -129,10 +142,16 @@ export async function main(args: readonly string[]): Promise<number> {
           throw wrong("export needs a format.", `Pass --to ${exportFormats.join(", ")}.`);
         }
         return await exportNotebook({ notebook, to: to as ExportFormat, out });
+      case "save":
+        if (out === undefined) throw wrong("save needs a file.", "Pass --out, like --out runs.fulgurite.");
+        return await saveWorkspace(notebook, out);
+      case "open":
+        if (store === undefined) throw wrong("open needs a folder.", "Pass --store, like --store runs.");
+        return await openWorkspace(notebook, store);
       case "convert":
         return await convertNotebook(notebook, out);
       default:
-        return await trainNotebook({ notebook, cell, overrides, json, record });
+        return await trainNotebook({ notebook, cell, overrides, json, record, store });
     }
   } catch (error) {
     const parse =

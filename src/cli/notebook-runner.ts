@@ -28,5 +28,7 @@ export interface RunnerOptions {
   readonly overrides: JobOverrides;
   /** Hosts that cells may reach. */
   readonly hosts: readonly string[];
+  /** Folder that keeps runs and traces, in this process only; default: they go with it. */
+  readonly store?: string | undefined;
   readonly onProgress: (cell: string, progress: RunProgress) => void;
 }

@@ -18,6 +18,7 @@ export interface RunCommand {
   readonly hosts: readonly string[];
   readonly overrides: JobOverrides;
   readonly json: boolean;
+  readonly store?: string | undefined;
 }
 
 /** Opens a notebook where the command says. */
@@ -34,6 +35,7 @@ export async function runNotebook(command: RunCommand): Promise<number> {
     notebook,
     overrides: command.overrides,
     hosts: command.hosts,
+    store: command.store,
     onProgress: (cell, progress) => {
       report.show(`${cell} ${progressLine(progress)}`);
     },

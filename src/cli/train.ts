@@ -18,13 +18,17 @@ export interface TrainCommand {
   readonly json: boolean;
   /** Writes the run's results beside the notebook, for pages that open it before anything ran. */
   readonly record: boolean;
+  /** Folder that keeps runs and traces; undefined: they go with the process. */
+  readonly store: string | undefined;
 }
 
 /** `fulgurite train`: runs the cells in this process and trains as the page would. Returns the exit code. */
 export async function trainNotebook(command: TrainCommand): Promise<number> {
   const { id, text, path } = await readNotebook(command.notebook);
   if (command.overrides.engine !== "cpu") await installNodeGpu();
-  const store = await openStore({ backend: "memory" });
+  const store = await openStore(
+    command.store === undefined ? { backend: "memory" } : { folder: command.store },
+  );
   const trainer = nodeTrainer(store);
   const report = reporter();
   let outcome: { readonly job: Job; readonly result: TrainResult } | null = null;

@@ -10,7 +10,9 @@ import type { EndedTraining, NotebookRunner, RunnerOptions } from "./notebook-ru
 export async function openTrusted(options: RunnerOptions): Promise<NotebookRunner> {
   const { notebook, overrides, onProgress } = options;
   if (overrides.engine !== "cpu") await installNodeGpu();
-  const store = await openStore({ backend: "memory" });
+  const store = await openStore(
+    options.store === undefined ? { backend: "memory" } : { folder: options.store },
+  );
   const trainer = nodeTrainer(store);
   const results: EndedTraining[] = [];
   const interrupted = new AbortController();

@@ -3,6 +3,7 @@ import type { LoadPackage } from "../runner/packages.ts";
 import type { NotebookServices } from "../notebook/session-types.ts";
 import type { TrainResult } from "../train/job.ts";
 import type { TrainerClient } from "./trainer-client.ts";
+import { askToPersist } from "../store/persistence.ts";
 
 /** Lends a notebook the page's trainer: its cells start runs, wait for them, and stop them. */
 export const notebookServices = (
@@ -31,8 +32,12 @@ export const notebookServices = (
           runId,
           watching.signal,
           (event) => {
-            if (event.kind === "finished") resolve(event.result);
-            else if (event.kind === "failed") reject(FulguriteError.fromData(event.error));
+            if (event.kind === "finished") {
+              // The first run worth keeping; browsers let only a page ask, and remember the answer.
+              if (event.result.status === "succeeded") askToPersist().catch(() => null);
+              resolve(event.result);
+            }
+            if (event.kind === "failed") reject(FulguriteError.fromData(event.error));
           },
           reject,
         );

@@ -4,8 +4,17 @@ import type { CodeSource } from "../runner/agent-source.ts";
 import type { LoadPackage } from "../runner/packages.ts";
 import type { StoreChange } from "../store/access.ts";
 import type { Resources, Worker } from "../store/lightning-records.ts";
-import type { Rollout, RolloutQuery, Run, Span, SpanQuery, StoreUsage } from "../store/records.ts";
 import type { Completion, CompletionRequest } from "../train/complete.ts";
+import type {
+  Rollout,
+  RolloutQuery,
+  Run,
+  Span,
+  SpanQuery,
+  StoreProblem,
+  StoreUsage,
+} from "../store/records.ts";
+import type { OpenedWorkspace } from "../store/workspace-open.ts";
 import type { RescoreResult } from "../train/rescore.ts";
 import type { Reached, Reply, RunEvent, StartOptions, TrainerApi } from "../worker/api.ts";
 import type { Job } from "../train/job.ts";
@@ -114,6 +123,19 @@ export class TrainerClient implements RolloutSource {
 
   async usage(): Promise<StoreUsage> {
     return value(await this.#api.usage());
+  }
+
+  async problems(): Promise<StoreProblem[]> {
+    return value(await this.#api.problems());
+  }
+
+  /** Everything that the store holds, as one file. */
+  async saveWorkspace(): Promise<Blob> {
+    return value(await this.#api.saveWorkspace());
+  }
+
+  async openWorkspace(file: Blob): Promise<OpenedWorkspace> {
+    return value(await this.#api.openWorkspace(file));
   }
 
   /** What another reward would have said of the run's stored rollouts. */

@@ -2,7 +2,17 @@ import type { ErrorData } from "../gpu/error.ts";
 import type { CodeSource, LoadPackage } from "../runner/index.ts";
 import type { StoreChange } from "../store/access.ts";
 import type { Resources, Worker } from "../store/lightning-records.ts";
-import type { Rollout, RolloutQuery, Run, Span, SpanQuery, StoreUsage } from "../store/records.ts";
+import type {
+  Rollout,
+  RolloutQuery,
+  Run,
+  Span,
+  SpanQuery,
+  StoreProblem,
+  StoreUsage,
+} from "../store/records.ts";
+import type { Removed, Retention } from "../store/upkeep.ts";
+import type { OpenedWorkspace } from "../store/workspace-open.ts";
 import type { Reached } from "./reach.ts";
 import type { Completion, CompletionRequest } from "../train/complete.ts";
 import type { RescoreResult } from "../train/rescore.ts";
@@ -59,6 +69,16 @@ export interface TrainerApi {
   workers(): Promise<Reply<Worker[]>>;
   /** Follows every change of the store, in this tab or another; `listener` is a Comlink proxy. An id for `unwatch`. */
   follow(listener: (change: StoreChange) => void): Promise<Reply<number>>;
+  /** What went wrong without stopping anybody: segments set aside, tails that could not be sealed. */
+  problems(): Promise<Reply<StoreProblem[]>>;
+  /** Deletes ended runs, and finished rollouts from outside, that are not to be kept. */
+  retain(retention: Retention): Promise<Reply<Removed>>;
+  /** Deletes finished rollouts of a run, by number; resolves with how many there were. */
+  deleteRollouts(runId: string, numbers: readonly number[]): Promise<Reply<number>>;
+  /** Everything that the store holds, as one file. */
+  saveWorkspace(): Promise<Reply<Blob>>;
+  /** Takes over what a saved workspace holds and this store does not. */
+  openWorkspace(file: Blob): Promise<Reply<OpenedWorkspace>>;
   /** What another reward would have said of the run's newest stored rollouts. */
   rescore(runId: string, source: CodeSource): Promise<Reply<RescoreResult>>;
   /** Answers of a run's policy, or of one that no run has trained. */

@@ -101,6 +101,21 @@ const api: TrainerApi = {
       return watch;
     }),
   usage: () => reply((trainer) => trainer.store.usage()),
+  problems: () => reply((trainer) => trainer.store.problems()),
+  retain: (retention) => reply((trainer) => trainer.store.retain(retention)),
+  deleteRollouts: (id, numbers) =>
+    reply((trainer) => {
+      pages?.forget(id);
+      return trainer.store.deleteRollouts(id, numbers);
+    }),
+  saveWorkspace: () =>
+    reply(async (trainer) => {
+      const pieces: Blob[] = [];
+      // A blob's bytes are kept by the browser, not in this worker's memory.
+      for await (const piece of trainer.store.saveWorkspace()) pieces.push(new Blob([piece]));
+      return new Blob(pieces, { type: "application/octet-stream" });
+    }),
+  openWorkspace: (file) => reply((trainer) => trainer.store.openWorkspace(file)),
   rescore: (id, source) =>
     reply(async (trainer) => {
       const host = await frameRewardHost(source);

@@ -364,6 +364,21 @@ export class FakeTrainer implements TrainerApi {
     } as unknown as LightningStore;
     return { ok: true, value: await exportRun(store, request) };
   }
+  problems(): ReturnType<TrainerApi["problems"]> {
+    return Promise.resolve({ ok: true, value: [] });
+  }
+  retain(): ReturnType<TrainerApi["retain"]> {
+    return Promise.resolve({ ok: true, value: { runs: [], rollouts: 0 } });
+  }
+  deleteRollouts(): ReturnType<TrainerApi["deleteRollouts"]> {
+    return Promise.resolve({ ok: true, value: 0 });
+  }
+  saveWorkspace(): ReturnType<TrainerApi["saveWorkspace"]> {
+    return Promise.resolve({ ok: true, value: new Blob([]) });
+  }
+  openWorkspace(): ReturnType<TrainerApi["openWorkspace"]> {
+    return Promise.resolve({ ok: true, value: { runs: [], kept: [] } });
+  }
   usage(): Promise<Reply<StoreUsage>> {
     const runs = [...this.stored.values()].map(({ run }, i) => ({
       runId: run.id,
