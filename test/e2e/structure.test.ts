@@ -8,8 +8,9 @@ import { buildApp, type BuiltApp } from "../support/app.ts";
 import { launchPersistent } from "../support/browser.ts";
 import { serveStatic, type StaticServer } from "../support/static-server.ts";
 
-// What a screen reader finds on every page and dialog of the app, compared with the files in structure/ (`vitest -u` writes
-// them), and axe over each. With $FULGURITE_PICTURES set to a folder, pictures of each are left there.
+// What a screen reader finds on the notebook and every dialog of the app, compared with the files in structure/
+// (`vitest -u` writes them), and axe over each. With $FULGURITE_PICTURES set to a folder, pictures of each are left
+// there.
 let app: BuiltApp;
 let server: StaticServer;
 let context: BrowserContext;
@@ -51,6 +52,7 @@ async function picture(name: string): Promise<void> {
 const steady = (snapshot: string): string =>
   snapshot
     .replace(/[\d,.]+ (?:[kMG]?B|steps\/s|ms|s|min)\b/g, "N")
+    .replace(/(figure "Return )[^"\n]*/g, "$1FIGURES")
     .replace(/\b(?:SwiftShader|llvmpipe|WebGPU|CPU engine)[^"\n]*/g, "ENGINE");
 
 async function holds(name: string, selector = "body"): Promise<void> {
@@ -61,7 +63,7 @@ async function holds(name: string, selector = "body"): Promise<void> {
   };
   expect(found.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ""}`)).toEqual([]);
   await expect(steady(await page.locator(selector).ariaSnapshot())).toMatchFileSnapshot(
-    `structure/${name}.yml`,
+    `structure/${name}.aria`,
   );
 }
 
@@ -71,8 +73,8 @@ test("pages", async () => {
   await page.getByRole("figure").first().waitFor();
   await holds("cartpole");
   await page.goto(`${server.url}#store`);
-  await page.getByRole("heading", { level: 1 }).first().waitFor();
-  await holds("store");
+  await page.getByRole("tabpanel").getByText("Nothing is kept yet").waitFor();
+  await holds("store", "dialog");
 }, 60_000);
 
 const dialogs = ["library", "share", "history", "runs", "permissions", "keys"] as const;

@@ -268,9 +268,12 @@ export class FulguriteStore extends LitElement {
       </div>
       ${this.failure ? errorNote(this.failure) : nothing}
       <div role="status">${this.imported ? importWords(this.imported) : nothing}</div>
-      ${runs === null ? html`<p aria-busy="true">Reading…</p>` : nothing}
-      ${runs?.length === 0 ? html`<p>Nothing is kept yet. Run a training cell, and come back.</p>` : nothing}
-      ${run ? this.#content(run, runs ?? []) : nothing}
+      ${run && this.tab !== "usage" && this.tab !== "workers" ? this.#which(run, runs ?? []) : nothing}
+      <div id="panel" role="tabpanel" aria-labelledby=${`tab-${this.tab}`}>
+        ${runs === null ? html`<p aria-busy="true">Reading…</p>` : nothing}
+        ${runs?.length === 0 ? html`<p>Nothing is kept yet. Run a training cell, and come back.</p>` : nothing}
+        ${run ? this.#panel(run, runs ?? []) : nothing}
+      </div>
     </dialog>`;
   }
 
@@ -297,12 +300,6 @@ export class FulguriteStore extends LitElement {
     event.preventDefault();
     this.tab = names[(names.indexOf(this.tab) + step + names.length) % names.length]!;
     this.renderRoot.querySelector<HTMLElement>(`#tab-${this.tab}`)?.focus();
-  }
-
-  #content(run: Run, runs: readonly Run[]): TemplateResult {
-    const { tab } = this;
-    return html`${tab === "usage" || tab === "workers" ? nothing : this.#which(run, runs)}
-      <div id="panel" role="tabpanel" aria-labelledby=${`tab-${tab}`}>${this.#panel(run, runs)}</div>`;
   }
 
   #panel(run: Run, runs: readonly Run[]): TemplateResult {
