@@ -63,12 +63,15 @@ test("of thousands of rollouts only those in sight are drawn, down to the first"
     const last = rows(page).last().getByRole("button");
     // Numbers go on through the first evaluation's 60.
     await expect
-      .poll(async () => {
-        await scroll.evaluate((element) => {
-          element.scrollTop = element.scrollHeight;
-        });
-        return last.textContent().then((text) => text?.trim());
-      })
+      .poll(
+        async () => {
+          await scroll.evaluate((element) => {
+            element.scrollTop = element.scrollHeight;
+          });
+          return last.textContent().then((text) => text?.trim());
+        },
+        { timeout: 20_000 },
+      )
       .toBe("60");
     expect(await rows(page).count()).toBeLessThan(40);
   });

@@ -53,13 +53,13 @@ test("a run's curve is drawn as it comes, and pauses, steps, resumes and stops",
       Number(/update (\d+)/.exec((await words.textContent()) ?? "")?.[1]);
     const paused = await update();
     expect(paused).toBeGreaterThan(0);
-    await page.getByRole("button", { name: "Step" }).press("Enter");
+    await page.getByRole("button", { name: "Step", exact: true }).press("Enter");
     await expect.poll(update).toBe(paused + 1);
-    await expect.poll(() => page.getByRole("button", { name: "Step" }).evaluate(isFocused)).toBe(true);
+    await expect.poll(() => page.getByRole("button", { name: "Step", exact: true }).evaluate(isFocused)).toBe(true);
     await page.getByRole("button", { name: "Resume" }).click();
     await expect.poll(update).toBeGreaterThan(paused + 6);
     await page.getByRole("button", { name: "Stop", exact: true }).click();
-    await page.getByText("Stopped").waitFor();
+    await page.getByText("Stopped").first().waitFor();
     await page.getByRole("button", { name: "Show the numbers" }).click();
     await page.getByRole("columnheader", { name: "return, smoothed" }).waitFor();
   });
@@ -96,7 +96,7 @@ test("a run from before a reload is there at once, paused, and asks to be resume
     await page.getByRole("button", { name: "Pause" }).click();
     await page.getByRole("region", { name: /train, TypeScript, paused/ }).waitFor();
     await page.getByRole("button", { name: "Stop train" }).click();
-    await page.getByText("Stopped").waitFor();
+    await page.getByText("Stopped").first().waitFor();
     await page.getByRole("button", { name: "Run train" }).waitFor();
   });
 });
