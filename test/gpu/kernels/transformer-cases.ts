@@ -347,44 +347,52 @@ const sample =
     const logits = random(size * LOGITS, 1).map((x) => 4 * x);
     const parameters = random(8 + vocabularySize * width, 2);
     const tokens = Uint32Array.from({ length: 4 * size }, (_, i) => [3, 5 + (i >> 2), i >> 2, i % 3][i % 4]!);
-    const requests = new Uint32Array(4 * size);
+    const requests = new Uint32Array(8 * size);
     const words = maskWords(vocabularySize);
-    const mask = new Uint32Array(words * size);
+    const mask = new Uint32Array(2 * words * size);
+    const biases = random(size * vocabularySize, 5);
     const samples = random(4 * size, 3);
     const output = random(size * width, 4);
     const expected = new Expectation();
     const ids = allowed ?? Int32Array.from({ length: vocabularySize }, (_, id) => id);
     for (let row = 0; row < size; row++) {
-      requests[4 * row] = 100 + row;
-      new Float32Array(requests.buffer)[4 * row + 1] = temperature;
-      mask.set(allowedMask(allowed, vocabularySize), row * words);
+      const biased = row % 2;
+      requests[8 * row] = 100 + row;
+      new Float32Array(requests.buffer)[8 * row + 1] = temperature;
+      requests[8 * row + 6] = biased;
+      for (const half of [0, 1]) mask.set(allowedMask(allowed, vocabularySize), (2 * row + half) * words);
       const own = Float32Array.from(ids, (id) => logits[row * LOGITS + id]!);
+      const weighed = own.map((logit, i) =>
+        Math.fround(logit + biased * biases[row * vocabularySize + ids[i]!]!),
+      );
       const position = tokens[4 * row + 1]! + 1;
       const noise = gumbelNoise(100 + row, position, vocabularySize);
-      const choice = chooseToken(own, ids, temperature, noise);
+      const choice = chooseToken(weighed, ids, temperature, noise);
       const id = ids[choice]!;
       const plain = categorical(Float64Array.from(own)).logProbabilities[choice]!;
       const sampler =
         temperature === 0
           ? 0
-          : categorical(Float64Array.from(own, (z) => z / temperature)).logProbabilities[choice]!;
+          : categorical(Float64Array.from(weighed, (z) => z / temperature)).logProbabilities[choice]!;
       expected.word("samples", 4 * row, id);
       expected.float("samples", 4 * row + 1, plain);
       expected.float("samples", 4 * row + 2, sampler);
       expected.word("samples", 4 * row + 3, 0);
       const left = tokens[4 * row + 3]!;
+      // One that may emit no more computes its last token again.
+      const input = left > 1 ? id : tokens[4 * row]!;
+      for (let c = 0; c < width; c++)
+        expected.float("output", row * width + c, parameters[8 + input * width + c]!);
       if (left <= 1) continue;
       expected.word("tokens", 4 * row, id);
       expected.word("tokens", 4 * row + 1, position);
       expected.word("tokens", 4 * row + 2, tokens[4 * row + 2]! + 1);
       expected.word("tokens", 4 * row + 3, left - 1);
-      for (let c = 0; c < width; c++)
-        expected.float("output", row * width + c, parameters[8 + id * width + c]!);
     }
     return {
       ...named(sampleTokenKernel({ vocabularySize, width, embedding: 8 }), size),
       slot: batchSlot({ tokens: size }),
-      buffers: { logits, tokens, requests, allowed: mask, samples, parameters, output },
+      buffers: { logits, tokens, requests, allowed: mask, samples, parameters, output, biases },
       expected,
     };
   };
