@@ -55,7 +55,9 @@ test("a run's curve is drawn as it comes, and pauses, steps, resumes and stops",
     expect(paused).toBeGreaterThan(0);
     await page.getByRole("button", { name: "Step", exact: true }).press("Enter");
     await expect.poll(update).toBe(paused + 1);
-    await expect.poll(() => page.getByRole("button", { name: "Step", exact: true }).evaluate(isFocused)).toBe(true);
+    await expect
+      .poll(() => page.getByRole("button", { name: "Step", exact: true }).evaluate(isFocused))
+      .toBe(true);
     await page.getByRole("button", { name: "Resume" }).click();
     await expect.poll(update).toBeGreaterThan(paused + 6);
     await page.getByRole("button", { name: "Stop", exact: true }).click();
