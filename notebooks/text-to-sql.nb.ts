@@ -17,7 +17,7 @@ import {
 /*
 # Text to SQL, learned from what a database answers
 
-You ask *average grade per city*, a model of 137,536 parameters writes the query, and a real SQLite runs it. The model begins as an imitation of old logs, of which about four in ten are wrong: they forget the JOIN, mix up averages and totals, drop a condition. Then it tries, eight times a question, and a reward looks at what the database answers. It never sees the right query.
+You ask *average grade per city*, a model of 137,536 parameters writes the query, and a real SQLite runs it. The model begins as an imitation of old logs, of which about four in ten are wrong: they forget the JOIN, mix up averages and totals, drop a condition. Then it tries, eight times a question, and a reward looks at what the database answers. The policy is told what its own query was worth, and never what the right one is.
 
 All evaluations are on schemas that it has never seen. At the end you can ask a database of your own.
 */
@@ -600,7 +600,7 @@ export const reward = defineReward({
 /*
 ## The model
 
-A token is a word of the query, a word of the question, or a place of the schema: `c3@t1n` says that the fourth column stands in the second table and holds numbers. One look is enough to see which table a column is in. In PyTorch, with a token each for column, table and type, learning that look took 4,000 steps of imitation instead of 1,300.
+A token is a word of the query, a word of the question, or a place of the schema: `c3@t1n` says that the fourth column stands in the second table and holds numbers. One look is enough to see which table a column is in.
 
 It begins with weights that imitate old logs: 1,300 steps of 64 of them, of which about 4 in 10 are wrong. `npm run warm-start` makes them anew.
 */
