@@ -86,6 +86,7 @@ export class Kernel {
         this.#cancel(message.id);
         break;
       case "trained":
+      case "completed":
       case "response":
       case "package":
       case "refused":

@@ -406,6 +406,7 @@ class Session extends EventTarget implements OpenNotebook {
         this.#kernel.settle(message.command);
         break;
       case "train":
+      case "complete":
       case "fetch":
       case "package":
       case "abort":
