@@ -52,6 +52,8 @@ async function picture(name: string): Promise<void> {
 const steady = (snapshot: string): string =>
   snapshot
     .replace(/[\d,.]+ (?:[kMG]?B|steps\/s|ms|s|min)\b/g, "N")
+    .replace(/http:\/\/127\.0\.0\.1:\d+/g, "ADDRESS")
+    .replace(/#code=[\w-]+/g, "#code=NOTEBOOK")
     .replace(/(figure "Return )[^"\n]*/g, "$1FIGURES")
     .replace(/\b(?:SwiftShader|llvmpipe|WebGPU|CPU engine)[^"\n]*/g, "ENGINE");
 
