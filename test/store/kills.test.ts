@@ -10,5 +10,5 @@ test("nothing acknowledged is lost, doubled, half there or left behind when Chro
   });
   expect(records).toHaveLength(5);
   const { acknowledged } = records.at(-1)!;
-  expect(acknowledged["a"]!.update + acknowledged["b"]!.update).toBeGreaterThan(1000);
+  expect(acknowledged["a"]!.update + acknowledged["b"]!.update).toBeGreaterThan(100);
 }, 120_000);
