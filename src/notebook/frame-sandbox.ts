@@ -2,6 +2,7 @@ import { FulguriteError, type ErrorData } from "../gpu/error.ts";
 import { loadSandboxed, type FramePage } from "../runner/sandboxed-frame.ts";
 import { isIsolated, type Isolation } from "./isolation.ts";
 import type { KernelLink } from "./kernel-link.ts";
+import { MESSAGE_BURST, MESSAGES_PER_SECOND } from "./message-allowance.ts";
 import { readKernelMessage, type HostMessage, type KernelMessage } from "./protocol.ts";
 import * as read from "./validate.ts";
 
@@ -17,9 +18,6 @@ const RESTART_LIMIT_MS = 2_000;
 const PING_INTERVAL_MS = 1_000;
 /** A frame's own page never runs a person's code; silent for this long, its process is gone. */
 const FRAME_SILENCE_LIMIT_MS = 10_000;
-/** Messages at once, and a second, that a kernel may send: 1,000 cells that all run need about 3,000. */
-const MESSAGE_BURST = 20_000;
-const MESSAGES_PER_SECOND = 1_000;
 
 const readReady = read.object<{ kind: "ready"; isolation: Isolation }>({
   kind: read.oneOf("ready"),
@@ -167,7 +165,9 @@ class Sandbox implements KernelLink {
       return;
     }
     const message: KernelMessage | null = readKernelMessage(data);
-    if (message?.kind === "pong") {
+    if (message?.kind === "flood") {
+      this.#lose(floodError());
+    } else if (message?.kind === "pong") {
       if (message.sequence === this.#sequence) this.#unanswered = 0;
     } else if (message) {
       this.onMessage?.(message);

@@ -1,6 +1,6 @@
 import { isIsolated, testIsolation } from "./isolation.ts";
 import { Kernel } from "./kernel.ts";
-import type { HostMessage } from "./protocol.ts";
+import { guardPort } from "./kernel-port.ts";
 
 /**
  * Entry of the sandbox's worker: takes the host's port from the frame, reports what it can reach, and runs
@@ -12,17 +12,24 @@ self.onmessage = (event: MessageEvent) => {
   if (port) void start(port);
 };
 
-async function start(port: MessagePort): Promise<void> {
+async function start(given: MessagePort): Promise<void> {
+  const port = guardPort(given);
   const isolation = await testIsolation();
   if (isIsolated(isolation)) {
-    const kernel = new Kernel((message) => {
-      port.postMessage(message);
-    });
+    const kernel = new Kernel(port.send);
     // The policy lets no request out; the gate lets out what the person granted.
     self.fetch = kernel.fetch;
-    port.onmessage = ({ data }: MessageEvent<HostMessage>) => {
-      kernel.receive(data);
-    };
+    withoutFrame();
+    port.listen((message) => {
+      kernel.receive(message);
+    });
   }
-  port.postMessage({ kind: "ready", isolation });
+  port.send({ kind: "ready", isolation });
+}
+
+/** The frame listens to nothing that its worker says; what nobody hears must not fill its queue. */
+function withoutFrame(): void {
+  for (let at: object | null = self; at; at = Object.getPrototypeOf(at) as object | null) {
+    Reflect.deleteProperty(at, "postMessage");
+  }
 }

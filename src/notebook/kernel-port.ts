@@ -1,0 +1,40 @@
+import { MESSAGE_BURST, MESSAGES_PER_SECOND } from "./message-allowance.ts";
+import type { HostMessage, KernelMessage } from "./protocol.ts";
+
+/** The kernel's end of the port to its host. */
+export interface KernelPort {
+  send(message: KernelMessage | { readonly kind: "ready"; readonly isolation: object }): void;
+  /** Begins to hand over what the host sends. */
+  listen(receive: (message: HostMessage) => void): void;
+}
+
+/**
+ * Wraps the port so that cells, which share the realm, cannot take hold of it: what it needs of the browser is taken
+ * before the first of them runs, and nothing that a cell can replace ever sees the port. It sends at most
+ * `MESSAGE_BURST` messages, and `MESSAGES_PER_SECOND` more with each ping of the host; then it says "flood" and falls
+ * silent. The host counts too, but a browser that queues without a bound (Firefox) may die of a flood before the host
+ * has seen any of it.
+ */
+export function guardPort(port: MessagePort): KernelPort {
+  const { apply } = Reflect;
+  const post = MessagePort.prototype.postMessage;
+  const readData = Object.getOwnPropertyDescriptor(MessageEvent.prototype, "data")!.get!;
+  let allowance = MESSAGE_BURST;
+  return {
+    send(message) {
+      if (allowance < 0) return;
+      allowance -= 1;
+      apply(post, port, [allowance < 0 ? { kind: "flood" } : message]);
+    },
+    listen(receive) {
+      port.onmessage = (event) => {
+        const message = apply(readData, event, []) as HostMessage;
+        if (message.kind === "ping" && allowance >= 0) {
+          allowance += MESSAGES_PER_SECOND;
+          if (allowance > MESSAGE_BURST) allowance = MESSAGE_BURST;
+        }
+        receive(message);
+      };
+    },
+  };
+}
