@@ -109,8 +109,8 @@ export async function withFault<T>(fault: ShaderFault | null, work: () => Promis
   device.createShaderModule = (descriptor) => {
     if (descriptor.label !== fault.shader) return create(descriptor);
     const parts = descriptor.code.split(fault.find);
-    if (parts.length !== 2) throw new Error(`"${fault.find}" occurs ${parts.length - 1} times`);
     hits++;
+    if (parts.length !== 2) throw new Error(`"${fault.find}" occurs ${parts.length - 1} times`);
     return create({ ...descriptor, code: parts.join(fault.replace) });
   };
   try {
@@ -118,6 +118,6 @@ export async function withFault<T>(fault: ShaderFault | null, work: () => Promis
   } finally {
     device.createShaderModule = create;
     forgetKernels(gpu!);
-    if (hits !== 1) throw new Error(`no shader "${fault.shader}" was made`);
+    if (hits === 0) throw new Error(`no shader "${fault.shader}" was made`);
   }
 }

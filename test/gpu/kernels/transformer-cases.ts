@@ -507,7 +507,7 @@ export const transformerTests: readonly KernelTest[] = [
       "temperature 0.7, some ids": sample(0.7, someIds),
       greedy: sample(0, null),
     },
-    fault: ["total += math_exp(shifted)", "total += shifted"],
+    fault: ["total_scaled += math_exp(value - likeliest)", "total_scaled += value - likeliest"],
   },
   {
     shader: "loss/token_loss",
