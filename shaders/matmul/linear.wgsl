@@ -46,6 +46,28 @@ const SPAN: u32 = 2u;
 // [position x (cosines, sines)]
 @group(0) @binding(ROTATIONS_BINDING) var<storage, read> rotations: array<Half>;
 #end
+#if ADAPTER
+// Low-rank changes: [outputs x rank] of each part, and A x by row and part (transformer/low_rank.wgsl).
+@group(0) @binding(ADAPTERS_BINDING) var<storage, read> adapters: array<vec4f>;
+@group(0) @binding(LOW_BINDING) var<storage, read> low: array<vec4f>;
+
+// What the adapters add to SPAN columns from `column` on, all within one part.
+fn low_rank_change(row: u32, column: u32) -> Half {
+  var sum = Half();
+#for p in 0..PARTS
+  if (column >= PART_BEGIN_{p} && column < PART_END_{p}) {
+    let b = batch.adapter + PART_B_{p} + (column - PART_BEGIN_{p}) * RANK;
+    for (var k = 0u; k < RANK; k++) {
+      let x = low[row * LOW + {p}u * RANK + k];
+      for (var n = 0u; n < SPAN; n++) {
+        sum[n] += dot(x, adapters[b + n * RANK + k]);
+      }
+    }
+  }
+#end
+  return batch.adapter_scale * sum;
+}
+#end
 #if CACHE
 // [node x (keys, values)]
 @group(0) @binding(CACHE_BINDING) var<storage, read_write> cache: array<Half>;
@@ -237,6 +259,10 @@ fn main(
       inverses[at_row] = inverse[i];
     }
 #end
+#end
+#if ADAPTER
+    u += low_rank_change(at_row, at_column);
+    v += low_rank_change(at_row, at_column + GROUP);
 #end
 #if ROPE
     let token = tokens[batch.first + at_row];

@@ -35,6 +35,11 @@ var<workgroup> staged_weights: array<vec4f, 4u * CHUNK * SIDE * TILE_VECTORS>;
 @group(0) @binding(INVERSES_BINDING) var<storage, read> inverses: array<f32>;
 @group(0) @binding(PROJECTIONS_BINDING) var<storage, read> projections: array<f32>;
 #end
+#if ADAPTER
+// A of the low-rank changes, [low x inputs], and the gradient of A x (transformer/low_rank_gradient.wgsl).
+@group(0) @binding(ADAPTERS_BINDING) var<storage, read> adapters: array<vec4f>;
+@group(0) @binding(LOW_GRADIENT_BINDING) var<storage, read> low_gradient: array<f32>;
+#end
 #if GATHER
 @group(0) @binding(PREDICTIONS_BINDING) var<storage, read> predictions: array<vec4u>;
 #end
@@ -169,7 +174,12 @@ fn main(
 #end
 #end
     for (var v = 0u; v < TILE_VECTORS; v++) {
-      let d = sums[i * TILE_VECTORS + v];
+      var d = sums[i * TILE_VECTORS + v];
+#if ADAPTER
+      for (var r = 0u; r < 4u * LOW; r++) {
+        d += low_gradient[at_row * 4u * LOW + r] * adapters[batch.adapter + A + r * INPUTS + column + v];
+      }
+#end
 #if SWIGLU
       let at = at_row * 2u * INPUTS + column + v;
       let g = gate[at];

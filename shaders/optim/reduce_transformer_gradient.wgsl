@@ -5,11 +5,14 @@
 // squares for the global norm. Behind a norm the partial sums are G = dy^T (x / rms(x)): dW = G g, dg = sum_n W_n G_n.
 // Thread per VECTORS vec4s, then TERM_RANGES threads for the loss terms (layout of optim/adamw.wgsl).
 
+#if ADAPTER
+#else
 @group(0) @binding(PARTIALS_BINDING) var<storage, read> partials: array<vec4f>;
 @group(0) @binding(PARAMETERS_BINDING) var<storage, read> parameters: array<vec4f>;
+#end
 // Gradient of the embedded tokens, [token x width].
 @group(0) @binding(RESIDUAL_BINDING) var<storage, read> residual: array<vec4f>;
-// Where each id's tokens begin, [VOCABULARY + 1], then the tokens by id.
+// Where each id's tokens begin, [IDS + 1], then the tokens by id.
 @group(0) @binding(OCCURRENCES_BINDING) var<storage, read> occurrences: array<u32>;
 @group(0) @binding(TERMS_BINDING) var<storage, read> terms: array<vec4f>;
 @group(0) @binding(GRADIENTS_BINDING) var<storage, read_write> gradients: array<vec4f>;
@@ -17,6 +20,17 @@
 
 const TERM_RANGES: u32 = 16u;
 
+// Sum over the tokens of an id.
+fn embedding_gradient(id: u32, column: u32) -> vec4f {
+  var sum = vec4f();
+  for (var i = occurrences[id]; i < occurrences[id + 1u]; i++) {
+    sum += residual[occurrences[IDS + 1u + i] * WIDTH + column];
+  }
+  return sum;
+}
+
+#if ADAPTER
+#else
 fn partial_sum(at: u32) -> vec4f {
   var sum = vec4f();
   for (var split = 0u; split < SPLITS; split++) {
@@ -36,11 +50,7 @@ fn gain_gradient(weight: u32, partial: u32, outputs: u32, column: u32) -> vec4f 
 fn gradient_of(at: u32) -> vec4f {
   let column = at % WIDTH;
   if (at < LAYERS_BEGIN) {
-    let id = at / WIDTH;
-    var sum = vec4f();
-    for (var i = occurrences[id]; i < occurrences[id + 1u]; i++) {
-      sum += residual[occurrences[VOCABULARY + 1u + i] * WIDTH + column];
-    }
+    var sum = embedding_gradient(at / WIDTH, column);
 #if TIED
     sum += partial_sum(HEAD_PARTIAL + at) * parameters[FINAL_GAIN + column];
 #end
@@ -72,6 +82,8 @@ fn gradient_of(at: u32) -> vec4f {
   return partial_sum(at) * parameters[FINAL_GAIN + (at - FINAL_GAIN) % WIDTH];
 }
 
+#end
+
 @compute @workgroup_size(WORKGROUP)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -84,11 +96,20 @@ fn main(
     for (var n = 0u; n < VECTORS; n++) {
       let at = n * SQUARES + thread;
       if (at < LENGTH) {
+#if ADAPTER
+        var sum = gradients[at];
+        if (at >= PROMPT) {
+          let more = embedding_gradient(VOCABULARY + (at - PROMPT) / WIDTH, (at - PROMPT) % WIDTH);
+          sum = select(more, sum + more, batch.accumulate == 1u);
+          gradients[at] = sum;
+        }
+#else
         var sum = gradient_of(at);
         if (batch.accumulate == 1u) {
           sum += gradients[at];
         }
         gradients[at] = sum;
+#end
         square += dot(sum, sum);
       }
     }

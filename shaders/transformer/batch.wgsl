@@ -8,6 +8,8 @@ struct Batch {
   step: u32,
   // Elements (vec4f) from the first layer's weights to this layer's.
   layer: u32,
+  // Elements (vec4f) from the first layer's adapters to this layer's.
+  adapter: u32,
   // 1: add to the gradient of the micro-batches before.
   accumulate: u32,
   // Kind and KL estimator by src/kernels/token-objective.ts: 0 likelihood, 1 policy, 2 cispo, 3 sapo; 0 k1, 1 k2, 2 k3, 3 k3+.
@@ -22,6 +24,8 @@ struct Batch {
   gate_negative: f32,
   // 0: no KL term.
   kl_coefficient: f32,
+  // alpha / rank of the adapters; 0 leaves them out.
+  adapter_scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> batch: Batch;

@@ -1,6 +1,7 @@
 import forward from "../../shaders/matmul/linear.wgsl?raw";
 import inputGradient from "../../shaders/matmul/linear_input_gradient.wgsl?raw";
 import weightGradient from "../../shaders/matmul/linear_weight_gradient.wgsl?raw";
+import { lowRankConstants, type LowRankGroup } from "./low-rank.ts";
 import { namedKernel, type NamedKernel } from "./named-kernel.ts";
 
 /** A weight [outputs x inputs] in the arena; offsets in floats, multiples of 4. `inputs` is a multiple of 4. */
@@ -84,9 +85,11 @@ export function linearKernel(
     readonly epsilon: number;
     readonly save: boolean;
     readonly gather: boolean;
+    /** Low-rank changes, whose A x is there already. */
+    readonly adapter?: LowRankGroup | null;
   } & LinearSharing,
 ): { readonly kernel: NamedKernel; readonly tiles: number; readonly rows: number } {
-  const { tile, save, gather, epsilon, tiled = false } = options;
+  const { tile, save, gather, epsilon, tiled = false, adapter = null } = options;
   const outputWidth = end.kind === "store" ? paddedOutputs(place.outputs) : place.outputs;
   const group = end.kind === "rope" ? end.headSize / 2 : end.kind === "swiglu" ? place.outputs / 2 : null;
   const side = group ?? outputWidth / 2;
@@ -110,8 +113,11 @@ export function linearKernel(
       cache: cache && "write",
       gate: end.kind === "swiglu" && save && "write",
       residual: end.kind === "residual" && !end.inPlace && "read",
+      adapters: adapter !== null && "read",
+      low: adapter !== null && "read",
     },
     {
+      ...lowRankConstants(adapter),
       INPUTS: place.inputs / 4,
       WEIGHT: place.weight / 4,
       GAIN: (place.gain ?? 0) / 4,
@@ -160,14 +166,19 @@ export type LinearGradientEnd =
 export function linearInputGradientKernel(
   place: LinearPlace,
   end: LinearGradientEnd,
-  options: { readonly tile: LinearTile; readonly gather: boolean } & LinearSharing,
+  options: {
+    readonly tile: LinearTile;
+    readonly gather: boolean;
+    /** Low-rank changes; the gradient of their A x is there already. */
+    readonly adapter?: LowRankGroup | null;
+  } & LinearSharing,
 ): {
   readonly kernel: NamedKernel;
   readonly tiles: number;
   readonly rows: number;
   readonly partialSums: number;
 } {
-  const { tile, gather, tiled = false } = options;
+  const { tile, gather, tiled = false, adapter = null } = options;
   const quads = options.quads === true && !tiled;
   const vectors = vectorsWithin(place.inputs, tile.columns);
   const tiles = place.inputs / 4 / vectors;
@@ -183,8 +194,11 @@ export function linearInputGradientKernel(
       inverses: end.kind === "norm" && "read",
       projections: end.kind === "norm" ? "read" : end.kind === "swiglu" && "write",
       predictions: gather && "read",
+      adapters: adapter !== null && "read",
+      lowGradient: adapter !== null && "read",
     },
     {
+      ...lowRankConstants(adapter),
       INPUTS: place.inputs / 4,
       OUTPUTS: (gather ? paddedOutputs(place.outputs) : place.outputs) / 4,
       WEIGHT: place.weight / 4,

@@ -1,6 +1,6 @@
 import source from "../../shaders/optim/reduce_transformer_gradient.wgsl?raw";
 import { namedKernel, type NamedKernel } from "./named-kernel.ts";
-import type { TransformerDimensions, TransformerPlaces } from "./transformer-places.ts";
+import { inputIds, type TransformerDimensions, type TransformerPlaces } from "./transformer-places.ts";
 
 /** Threads that sum the loss terms, behind those of the gradient (shaders/optim/adamw.wgsl). */
 export const TERM_RANGES = 16;
@@ -19,9 +19,11 @@ export function reduceTransformerGradientKernel(
     readonly headPartial: number;
     readonly squares: number;
     readonly vectors: number;
+    /** With an adapter, whose gradients are there already: only the soft prompt's, at this float, are made. */
+    readonly adapter?: { readonly prompt: number | null };
   },
 ): NamedKernel {
-  const { length, splits, partialLength, headPartial, squares, vectors } = options;
+  const { length, splits, partialLength, headPartial, squares, vectors, adapter } = options;
   const first = places.layers[0]!;
   const layerEnd = places.layers[1]?.n1 ?? places.nf;
   const within = (offset: number): number => (offset - first.n1) / 4;
@@ -29,8 +31,8 @@ export function reduceTransformerGradientKernel(
     "optim/reduce_transformer_gradient",
     source,
     {
-      partials: "read",
-      parameters: "read",
+      partials: adapter === undefined && "read",
+      parameters: adapter === undefined && "read",
       residual: "read",
       occurrences: "read",
       terms: "read",
@@ -41,6 +43,9 @@ export function reduceTransformerGradientKernel(
       LENGTH: length / 4,
       WIDTH: shape.width / 4,
       VOCABULARY: shape.vocabularySize,
+      IDS: inputIds(shape),
+      ADAPTER: adapter !== undefined,
+      PROMPT: (adapter?.prompt ?? length) / 4,
       TIED: shape.tiedHead,
       SPLITS: splits,
       PARTIAL_LENGTH: partialLength / 4,

@@ -7,6 +7,7 @@ const integers = [
   "first",
   "step",
   "layer",
+  "adapter",
   "accumulate",
   "objective",
   "estimator",
@@ -19,6 +20,7 @@ const floats = [
   "gatePositive",
   "gateNegative",
   "klCoefficient",
+  "adapterScale",
 ] as const;
 
 export type BatchField = (typeof integers)[number] | (typeof floats)[number];

@@ -2,15 +2,26 @@ import embed from "../../shaders/transformer/embed.wgsl?raw";
 import loss from "../../shaders/loss/token_loss.wgsl?raw";
 import predictionGradient from "../../shaders/transformer/prediction_gradient.wgsl?raw";
 import { paddedOutputs } from "./linear.ts";
+import type { TransformerDimensions } from "./transformer-places.ts";
 import { namedKernel, type NamedKernel } from "./named-kernel.ts";
 
-/** Residual stream of the tokens; `embedding` is a float offset. Thread per four features. */
-export function embedKernel(width: number, embedding: number): NamedKernel {
+/**
+ * Residual stream of the tokens; `prompt` is where the soft prompt is among what learns, or null. Thread per four
+ * features.
+ */
+export function embedKernel(
+  { width, vocabularySize }: Pick<TransformerDimensions, "width" | "vocabularySize">,
+  embedding: number,
+  prompt: number | null,
+): NamedKernel {
   return namedKernel(
     "transformer/embed",
     embed,
-    { parameters: "read", tokens: "read", output: "write" },
-    { WIDTH: width / 4, EMBEDDING: embedding / 4 },
+    { parameters: "read", tokens: "read", output: "write", adapters: prompt !== null && "read" },
+    {
+      ...{ WIDTH: width / 4, EMBEDDING: embedding / 4, VOCABULARY: vocabularySize },
+      ...{ PROMPT: prompt !== null, PROMPT_AT: (prompt ?? 0) / 4 },
+    },
   );
 }
 

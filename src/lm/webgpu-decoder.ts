@@ -1,6 +1,8 @@
 import { StaticPlan, type Dispatch } from "../gpu/plan.ts";
 import { ReadbackRing } from "../gpu/readback.ts";
 import { attentionDecodeKernel } from "../kernels/attention.ts";
+import { hasHeads, headsKernel, headUnits, rawWidth } from "../kernels/heads.ts";
+import { lowRankKernel, lowWidth, type LowRankGroup } from "../kernels/low-rank.ts";
 import { linearKernel, paddedOutputs, type LinearEnd, type LinearPlace } from "../kernels/linear.ts";
 import {
   bindNamedKernel,
@@ -12,11 +14,12 @@ import { maskWords, sampleTokenKernel } from "../kernels/sample-token.ts";
 import { TokenBatchSlots } from "../kernels/token-batch.ts";
 import { embedKernel } from "../kernels/token-rows.ts";
 import { allowedMask } from "./allowed-mask.ts";
+import { adapterScale } from "./webgpu-training.ts";
 import { CacheRegions } from "./cache-regions.ts";
 import { ConstraintProgress } from "./constraint-progress.ts";
 import type { GenerateRequest } from "./language-engine.ts";
 import { filters } from "./token-filter.ts";
-import type { WebGpuModel } from "./webgpu-model.ts";
+import type { LayerAdapters, WebGpuModel } from "./webgpu-model.ts";
 
 /** A completion on its way. */
 export interface DecodingSequence {
@@ -41,7 +44,13 @@ interface Work {
   readonly rows: number;
 }
 
+/** A x of the adapters behind one input. */
+type LowWork = Readonly<Record<keyof LayerAdapters, Work | null>>;
+
 interface Kernels {
+  readonly low: LowWork;
+  /** Biases and norms of the heads, where there are such. */
+  readonly heads: Work | null;
   readonly embed: Work;
   readonly qkv: Work;
   readonly attention: Work;
@@ -277,7 +286,7 @@ export class WebGpuDecoder {
   }
 
   #createWorkspace(slots: number): Workspace {
-    const { gpu, shape, sizes, parameters, rotations } = this.#model;
+    const { gpu, shape, sizes, parameters, rotations, learning, adapters } = this.#model;
     const { width, feedForward, heads, headSize, vocabularySize, layers, maxLength } = shape;
     const k = this.#kernels;
     const plan = new StaticPlan(gpu);
@@ -293,30 +302,44 @@ export class WebGpuDecoder {
     const residual = plan.storage("residual", padded * width);
     const queries = plan.storage("queries", padded * heads * headSize);
     const attended = plan.storage("attended", padded * heads * headSize);
+    const raw = k.heads ? plan.storage("raw", padded * rawWidth(shape)) : queries;
+    const lowest = Math.max(...Object.values(adapters).map((group) => (group ? lowWidth(group) : 0)));
+    const low = lowest > 0 ? plan.storage("low-rank", padded * lowest) : undefined;
     const activated = plan.storage("activated", padded * feedForward);
     const logits = plan.storage("logits", Math.ceil(slots / 16) * 16 * paddedOutputs(vocabularySize));
-    const bind = (work: Work, buffers: Readonly<Record<string, GPUBuffer>>, layer = 0): Step => ({
+    const bind = (work: Work, buffers: Readonly<Record<string, GPUBuffer | undefined>>, layer = 0): Step => ({
       ...{ work, layer },
       dispatch: bindNamedKernel(plan, work.compiled, batch, {
-        ...{ parameters, rotations, runs, tokens, requests, allowed, biases, samples, logits },
+        ...{ parameters, rotations, runs, tokens, requests, allowed, biases, samples, logits, low },
+        adapters: learning.buffer,
         ...buffers,
       }),
     });
     const steps: Step[] = [];
     for (let l = 0; l < layers; l++) {
       const cache = plan.storage(`cache ${l}`, slots * maxLength * cacheWidth(this.#model));
-      steps.push(
-        bind(k.qkv, { input: residual, output: queries, cache }, l),
-        bind(k.attention, { queries, keys: cache, output: attended }, l),
-        bind(k.wo, { input: attended, output: residual }, l),
-        bind(k.gateUp, { input: residual, output: activated }, l),
-        bind(k.down, { input: activated, output: residual }, l),
-      );
+      const add = (work: Work | null, buffers: Readonly<Record<string, GPUBuffer | undefined>>): void => {
+        if (work) steps.push(bind(work, buffers, l));
+      };
+      add(k.low.qkv, { input: residual });
+      add(k.qkv, { input: residual, output: raw, cache });
+      add(k.heads, { raw, output: queries, cache });
+      add(k.attention, { queries, keys: cache, output: attended });
+      add(k.low.wo, { input: attended });
+      add(k.wo, { input: attended, output: residual });
+      add(k.low.gateUp, { input: residual });
+      add(k.gateUp, { input: residual, output: activated });
+      add(k.low.down, { input: activated });
+      add(k.down, { input: activated, output: residual });
     }
     const slotsData = new TokenBatchSlots(2 * layers + sizes.decodingSteps);
     for (let l = 0; l < layers; l++) {
       slotsData.set(l, "layer", (l * this.#model.layerLength) / 4);
       slotsData.set(layers + l, "layer", (l * this.#model.layerLength) / 4);
+      for (const slot of [l, layers + l]) {
+        slotsData.set(slot, "adapter", (l * this.#model.adapterLength) / 4);
+        slotsData.set(slot, "adapterScale", adapterScale(this.#model, true));
+      }
       slotsData.set(layers + l, "first", slots);
     }
     for (let step = 0; step < sizes.decodingSteps; step++) slotsData.set(2 * layers + step, "step", step);
@@ -348,8 +371,9 @@ async function compileKernels(model: WebGpuModel): Promise<Kernels> {
     ...{ tiles, rows },
     compiled: await compileNamedKernel(gpu, kernel, sizes.workgroup),
   });
-  const linear = (place: LinearPlace, end: LinearEnd): Promise<Work> => {
-    const { kernel, tiles, rows } = linearKernel(place, end, { tile, epsilon, save: false, gather: false });
+  const linear = (place: LinearPlace, end: LinearEnd, adapter: LowRankGroup | null = null): Promise<Work> => {
+    const options = { tile, epsilon, save: false, gather: false, adapter };
+    const { kernel, tiles, rows } = linearKernel(place, end, options);
     return compile(kernel, tiles, rows);
   };
   const inPlace: LinearEnd = { kind: "residual", inPlace: true };
@@ -360,15 +384,27 @@ async function compileKernels(model: WebGpuModel): Promise<Kernels> {
     queryWidth: heads * headSize,
     cache: true,
   };
+  const { adapters } = model;
+  const low = async (group: LowRankGroup | null): Promise<Work | null> =>
+    group ? compile(lowRankKernel(group, epsilon), lowWidth(group) / 4, 1) : null;
+  const headsWork = hasHeads(shape)
+    ? compile(headsKernel(shape, places, { save: false, cache: true }), headUnits(shape), 1)
+    : null;
+  const lows = Promise.all([adapters.qkv, adapters.wo, adapters.gateUp, adapters.down].map(low));
   const [embed, qkv, attention, wo, gateUp, down, head, sample] = await Promise.all([
-    compile(embedKernel(width, places.emb), width / 4, 1),
-    linear(linears.qkv, rope),
+    compile(embedKernel(shape, places.emb, model.promptAt), width / 4, 1),
+    linear(linears.qkv, headsWork ? { kind: "store" } : rope, adapters.qkv),
     compile(attentionDecodeKernel(shape), heads, 1),
-    linear(linears.wo, inPlace),
-    linear(linears.gateUp, { kind: "swiglu" }),
-    linear(linears.down, inPlace),
+    linear(linears.wo, inPlace, adapters.wo),
+    linear(linears.gateUp, { kind: "swiglu" }, adapters.gateUp),
+    linear(linears.down, inPlace, adapters.down),
     linear(model.head, { kind: "store" }),
     compile(sampleTokenKernel({ vocabularySize, width, embedding: places.emb }), 1, 1),
   ]);
-  return { embed, qkv, attention, wo, gateUp, down, head, sample };
+  const [lowQkv = null, lowWo = null, lowGateUp = null, lowDown = null] = await lows;
+  return {
+    ...{ embed, qkv, attention, wo, gateUp, down, head, sample },
+    heads: await headsWork,
+    low: { qkv: lowQkv, wo: lowWo, gateUp: lowGateUp, down: lowDown },
+  };
 }

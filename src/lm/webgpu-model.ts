@@ -3,7 +3,8 @@ import { FulguriteError } from "../gpu/error.ts";
 import { StaticPlan } from "../gpu/plan.ts";
 import type { LinearVariant } from "../kernels/linear-probe.ts";
 import type { LinearPlace, LinearTile } from "../kernels/linear.ts";
-import { transformerPlaces, type TransformerPlaces } from "../kernels/transformer-places.ts";
+import { lowRankGroup, type LowRankGroup } from "../kernels/low-rank.ts";
+import { transformerPlaces, type Projection, type TransformerPlaces } from "../kernels/transformer-places.ts";
 import { initializeTransformer } from "../nn/initialize-transformer.ts";
 import { ropeTable } from "../nn/rope-table.ts";
 import {
@@ -19,6 +20,9 @@ export interface LayerLinears {
   readonly gateUp: LinearPlace;
   readonly down: LinearPlace;
 }
+
+/** The adapters of each of a layer's matrices. */
+export type LayerAdapters = Readonly<Record<keyof LayerLinears, LowRankGroup | null>>;
 
 /** Sizes that follow from the adapter's kind and the variant alone, so that equal runs on equal adapters give equal bits. */
 export interface KernelSizes {
@@ -52,6 +56,15 @@ export class WebGpuModel {
   /** Floats of one layer. */
   readonly layerLength: number;
   readonly head: LinearPlace;
+  /** Of the first layer; layer l's are l x `adapterLength` further on. */
+  readonly adapters: LayerAdapters;
+  readonly adapterLength: number;
+  /** Where the soft prompt is among what learns. */
+  readonly promptAt: number | null;
+  /** Elements that learn, and the buffer that holds them: all parameters, or what the adapter adds. */
+  readonly learning: { readonly length: number; readonly buffer: GPUBuffer };
+  /** Whether a training pass keeps of every layer its input alone. */
+  readonly checkpointing: boolean;
   readonly sizes: KernelSizes;
   /** Holds what lives as long as the model. */
   readonly plan: StaticPlan;
@@ -64,21 +77,20 @@ export class WebGpuModel {
   constructor(
     gpu: GpuDevice,
     shape: TransformerShape,
-    options: { readonly seed: number; readonly activationBytes?: number; readonly kernels?: LinearVariant },
+    options: {
+      readonly seed: number;
+      readonly activationBytes?: number;
+      readonly checkpointing?: boolean;
+      readonly kernels?: LinearVariant;
+    },
   ) {
     const { seed, activationBytes, kernels = "registers" } = options;
+    this.checkpointing = options.checkpointing ?? false;
     if (shape.headSize > 128) {
       throw new FulguriteError(
         "lm/unsupported-shape",
         `Heads of ${shape.headSize} do not fit the GPU kernels' registers.`,
         "Use more heads of at most 128.",
-      );
-    }
-    if (shape.attentionBias === true || shape.queryKeyNorm === true || shape.adapter) {
-      throw new FulguriteError(
-        "lm/unsupported-shape",
-        "Biases, query-key norm and adapters are not computed on the GPU yet.",
-        "Use the CPU engine for this model.",
       );
     }
     this.gpu = gpu;
@@ -106,6 +118,18 @@ export class WebGpuModel {
       outputs: shape.vocabularySize,
       gain: this.places.nf,
     };
+    const group = (...names: Projection[]): LowRankGroup | null =>
+      lowRankGroup(shape, this.places, this.layout.trainable, names);
+    this.adapters = {
+      ...{ qkv: group("q", "k", "v"), wo: group("o"), gateUp: group("gate", "up"), down: group("down") },
+    };
+    const { prompt } = this.places;
+    this.promptAt = prompt === null ? null : prompt - this.layout.trainable;
+    const adapted =
+      this.layout.length -
+      this.layout.trainable -
+      (this.promptAt === null ? 0 : this.layout.length - prompt!);
+    this.adapterLength = shape.adapter ? adapted / shape.layers : 0;
     const { software } = gpu;
     this.sizes = {
       kernels,
@@ -125,9 +149,13 @@ export class WebGpuModel {
     };
 
     this.plan = new StaticPlan(gpu);
-    const { length } = this.layout;
-    this.parameters = this.plan.storage("parameters", length);
-    this.moments = this.plan.storage("moments", 2 * length);
+    const { length, trainable } = this.layout;
+    const frozen = shape.adapter ? trainable : length;
+    this.parameters = this.plan.storage("parameters", frozen);
+    this.learning = shape.adapter
+      ? { length: length - trainable, buffer: this.plan.storage("adapters", length - trainable) }
+      : { length, buffer: this.parameters };
+    this.moments = this.plan.storage("moments", 2 * this.learning.length);
     const { cosines, sines } = ropeTable(shape.maxLength, headSize, shape.ropeBase);
     const half = headSize / 2;
     const table = new Float32Array(shape.maxLength * headSize);
@@ -138,11 +166,20 @@ export class WebGpuModel {
     this.rotations = this.plan.storage("rotations", table.length);
     const { queue } = gpu.device;
     queue.writeBuffer(this.rotations, 0, table);
-    queue.writeBuffer(
-      this.parameters,
-      0,
-      initializeTransformer(this.layout, seed) as Float32Array<ArrayBuffer>,
-    );
+    this.write(initializeTransformer(this.layout, seed));
+  }
+
+  /** Replaces all parameters. */
+  write(parameters: Float32Array): void {
+    const { queue } = this.gpu.device;
+    const all = parameters as Float32Array<ArrayBuffer>;
+    const { trainable } = this.layout;
+    if (!this.shape.adapter) {
+      queue.writeBuffer(this.parameters, 0, all);
+      return;
+    }
+    queue.writeBuffer(this.parameters, 0, all, 0, trainable);
+    queue.writeBuffer(this.learning.buffer, 0, all, trainable);
   }
 
   dispose(): void {

@@ -7,6 +7,13 @@ import {
   statisticsWidth,
 } from "../kernels/attention.ts";
 import {
+  hasHeads,
+  headsGradientKernel,
+  headsKernel,
+  headsWeightsKernel,
+  headUnits,
+} from "../kernels/heads.ts";
+import {
   linearInputGradientKernel,
   linearKernel,
   linearWeightGradientKernel,
@@ -14,10 +21,17 @@ import {
   type LinearGradientEnd,
   type LinearPlace,
 } from "../kernels/linear.ts";
+import {
+  lowRankGradientKernel,
+  lowRankKernel,
+  lowRankWeightsKernel,
+  lowWidth,
+  type LowRankGroup,
+} from "../kernels/low-rank.ts";
 import { compileNamedKernel, type CompiledNamedKernel, type NamedKernel } from "../kernels/named-kernel.ts";
 import { reduceTransformerGradientKernel, TERM_RANGES } from "../kernels/reduce-transformer-gradient.ts";
 import { embedKernel, predictionGradientKernel, tokenLossKernel } from "../kernels/token-rows.ts";
-import type { WebGpuModel } from "./webgpu-model.ts";
+import type { LayerAdapters, WebGpuModel } from "./webgpu-model.ts";
 
 /** A kernel with its threads: `tiles` for every `rows` rows, or in all where `rows` is 0. */
 export interface Work {
@@ -32,8 +46,18 @@ export interface GradientWork extends Work {
   readonly partialSums: number;
 }
 
+/** Kernels of the adapters behind one input. */
+export interface AdapterWork {
+  readonly low: Work;
+  readonly gradient: Work;
+  readonly weights: Work;
+}
+
 export interface LayerWork {
   readonly qkv: Work;
+  /** Biases and norms of the heads, where there are such. */
+  readonly heads: { readonly forward: Work; readonly gradient: Work; readonly weights: Work } | null;
+  readonly adapters: Readonly<Record<keyof LayerAdapters, AdapterWork | null>>;
   readonly attention: Work;
   readonly wo: Work;
   readonly gateUp: Work;
@@ -87,20 +111,25 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
     );
     return slot as Work;
   };
-  const linear = (place: LinearPlace, end: LinearEnd, gather = false): Work => {
-    const { kernel, tiles, rows } = linearKernel(place, end, {
-      tile,
-      epsilon,
-      save: true,
-      gather,
-      ...sharing,
-    });
+  const { adapters } = model;
+  const linear = (
+    place: LinearPlace,
+    end: LinearEnd,
+    adapter: LowRankGroup | null = null,
+    gather = false,
+  ): Work => {
+    const options = { tile, epsilon, save: true, gather, adapter, ...sharing };
+    const { kernel, tiles, rows } = linearKernel(place, end, options);
     return work(kernel, tiles, rows, gather ? "predictions" : "tokens");
   };
-  const inputGradient = (place: LinearPlace, end: LinearGradientEnd, gather = false): GradientWork => {
-    const { kernel, tiles, rows, partialSums } = linearInputGradientKernel(place, end, {
-      ...{ tile, gather, ...sharing },
-    });
+  const inputGradient = (
+    place: LinearPlace,
+    end: LinearGradientEnd,
+    adapter: LowRankGroup | null = null,
+    gather = false,
+  ): GradientWork => {
+    const options = { tile, gather, adapter, ...sharing };
+    const { kernel, tiles, rows, partialSums } = linearInputGradientKernel(place, end, options);
     return Object.assign(work(kernel, tiles, rows, gather ? "predictions" : "tokens"), { partialSums });
   };
   const weightGradient = (place: LinearPlace, partial: number, gather = false): Work => {
@@ -109,8 +138,29 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
     });
     return work(kernel, tiles, 0, "tokens");
   };
+  const adapterWork = (group: LowRankGroup | null): AdapterWork | null => {
+    if (!group) return null;
+    const weights = lowRankWeightsKernel(group);
+    const vectors = lowWidth(group) / 4;
+    return {
+      low: work(lowRankKernel(group, epsilon), vectors, 1, "tokens"),
+      gradient: work(lowRankGradientKernel(group), vectors, 1, "tokens"),
+      weights: work(weights.kernel, weights.tiles, 0, "tokens"),
+    };
+  };
+  const headsWork = (): LayerWork["heads"] => {
+    if (!hasHeads(shape)) return null;
+    const units = headUnits(shape);
+    const weights = headsWeightsKernel(shape, places, { splits: sizes.splits, partialLength: length });
+    return {
+      forward: work(headsKernel(shape, places, { save: true, cache: false }), units, 1, "tokens"),
+      gradient: work(headsGradientKernel(shape, places), units, 1, "tokens"),
+      weights: work(weights.kernel, weights.tiles, 0, "tokens"),
+    };
+  };
+  const headsOf = headsWork();
   const headPartial = shape.tiedHead ? layout.length : places.head;
-  const vectors = Math.ceil(layout.length / 4 / sizes.squares);
+  const vectors = Math.ceil(model.learning.length / 4 / sizes.squares);
   const rope: LinearEnd = {
     kind: "rope",
     headSize,
@@ -119,50 +169,67 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
     cache: false,
   };
   const { qkv, wo, gateUp, down } = model.linears;
-  const downGradient = inputGradient(down, { kind: "swiglu" });
+  const downGradient = inputGradient(down, { kind: "swiglu" }, adapters.down);
   const kernels = {
-    embed: work(embedKernel(width, places.emb), width / 4, 1, "tokens"),
+    embed: work(embedKernel(shape, places.emb, model.promptAt), width / 4, 1, "tokens"),
     layer: {
-      qkv: linear(qkv, rope),
+      qkv: linear(qkv, headsOf ? { kind: "store" } : rope, adapters.qkv),
+      heads: headsOf,
+      adapters: {
+        qkv: adapterWork(adapters.qkv),
+        wo: adapterWork(adapters.wo),
+        gateUp: adapterWork(adapters.gateUp),
+        down: adapterWork(adapters.down),
+      },
       attention: work(attentionKernel(shape, block), heads, block, "tokens"),
-      wo: linear(wo, { kind: "residual", inPlace: false }),
-      gateUp: linear(gateUp, { kind: "swiglu" }),
-      down: linear(down, { kind: "residual", inPlace: false }),
+      wo: linear(wo, { kind: "residual", inPlace: false }, adapters.wo),
+      gateUp: linear(gateUp, { kind: "swiglu" }, adapters.gateUp),
+      down: linear(down, { kind: "residual", inPlace: false }, adapters.down),
       downGradient,
-      gateUpGradient: inputGradient(gateUp, {
-        kind: "norm",
-        projections: { count: downGradient.partialSums, stride: downGradient.partialSums, offset: 0 },
-        accumulate: true,
-      }),
-      woGradient: inputGradient(wo, { kind: "store" }),
+      gateUpGradient: inputGradient(
+        gateUp,
+        {
+          kind: "norm",
+          projections: { count: downGradient.partialSums, stride: downGradient.partialSums, offset: 0 },
+          accumulate: true,
+        },
+        adapters.gateUp,
+      ),
+      woGradient: inputGradient(wo, { kind: "store" }, adapters.wo),
       queryGradient: work(attentionQueryGradientKernel(shape, block), heads, block, "tokens"),
       keyGradient: work(attentionKeyGradientKernel(shape, block), keyValueHeads, block, "tokens"),
-      qkvGradient: inputGradient(qkv, {
-        kind: "norm",
-        projections: {
-          ...{ count: heads + keyValueHeads, stride: statisticsWidth(shape), offset: 2 * heads },
+      qkvGradient: inputGradient(
+        qkv,
+        {
+          kind: "norm",
+          projections: headsOf
+            ? { count: headUnits(shape), stride: headUnits(shape), offset: 0 }
+            : { count: heads + keyValueHeads, stride: statisticsWidth(shape), offset: 2 * heads },
+          accumulate: true,
         },
-        accumulate: true,
-      }),
+        adapters.qkv,
+      ),
       downWeights: weightGradient(down, down.weight),
       gateUpWeights: weightGradient(gateUp, gateUp.weight),
       woWeights: weightGradient(wo, wo.weight),
       qkvWeights: weightGradient(qkv, qkv.weight),
     },
-    head: linear(model.head, { kind: "store" }, true),
+    head: linear(model.head, { kind: "store" }, null, true),
     loss: work(tokenLossKernel(shape.vocabularySize, true), 1, 1, "predictions"),
     score: work(tokenLossKernel(shape.vocabularySize, false), 1, 1, "predictions"),
     headGradient: inputGradient(
       model.head,
       { kind: "norm", projections: { count: 1, stride: 1, offset: 0 }, accumulate: false },
+      null,
       true,
     ),
     headWeights: weightGradient(model.head, headPartial, true),
     predictionGradient: work(predictionGradientKernel(width), width / 4, 1, "tokens"),
     reduce: work(
       reduceTransformerGradientKernel(shape, places, {
-        ...{ length: layout.length, splits: sizes.splits, partialLength: length, headPartial },
+        ...{ length: model.learning.length, splits: sizes.splits, partialLength: length, headPartial },
         ...{ squares: sizes.squares, vectors },
+        ...(shape.adapter ? { adapter: { prompt: model.promptAt } } : {}),
       }),
       sizes.squares + TERM_RANGES,
       0,
@@ -171,7 +238,7 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
   };
   const adamw = await compileKernel(gpu, adamwKernel, {
     constants: {
-      ...{ LENGTH: layout.length, SQUARES: sizes.squares, VECTORS: vectors },
+      ...{ LENGTH: model.learning.length, SQUARES: sizes.squares, VECTORS: vectors },
       ...optimizerConstants(),
       WORKGROUP: 64,
     },

@@ -2,7 +2,10 @@ import { StaticPlan, type Dispatch } from "../gpu/plan.ts";
 import { ReadbackRing } from "../gpu/readback.ts";
 import { submitPieces } from "../gpu/submit-turns.ts";
 import { statisticsWidth } from "../kernels/attention.ts";
+import { hasHeads, headUnits, rawWidth } from "../kernels/heads.ts";
 import { paddedOutputs } from "../kernels/linear.ts";
+import { lowWidth, type LowRankGroup } from "../kernels/low-rank.ts";
+import { inputIds } from "../kernels/transformer-places.ts";
 import { METRICS_LENGTH, metricWord } from "../kernels/metrics.ts";
 import { bindNamedKernel } from "../kernels/named-kernel.ts";
 import { TERM_RANGES } from "../kernels/reduce-transformer-gradient.ts";
@@ -13,7 +16,7 @@ import { defaultGate, estimatorNumbers, objectiveNumbers } from "../kernels/toke
 import { allowedMask } from "./allowed-mask.ts";
 import type { TokenLossConfig, TokenRows, TokenStepMetrics } from "./language-engine.ts";
 import { TokenForest } from "./token-forest.ts";
-import { capacityFor, type WebGpuModel } from "./webgpu-model.ts";
+import { capacityFor, type LayerAdapters, type WebGpuModel } from "./webgpu-model.ts";
 import {
   compileTrainingKernels,
   partialLength,
@@ -46,6 +49,21 @@ interface Workspace {
   readonly backward: readonly Step[];
 }
 
+/** What one layer's forward pass leaves for its backward pass, but for its input. */
+interface LayerActivations {
+  readonly inverses1: GPUBuffer;
+  readonly raw: GPUBuffer | null;
+  readonly headInverses: GPUBuffer | null;
+  readonly low: Readonly<Partial<Record<keyof LayerAdapters, GPUBuffer>>>;
+  readonly qkv: GPUBuffer;
+  readonly statistics: GPUBuffer;
+  readonly attended: GPUBuffer;
+  readonly middle: GPUBuffer;
+  readonly inverses2: GPUBuffer;
+  readonly gate: GPUBuffer;
+  readonly activated: GPUBuffer;
+}
+
 /** Forward, backward and AdamW over packed rows; one submit a micro-batch, nothing made in steady state. */
 export class WebGpuTraining {
   readonly #model: WebGpuModel;
@@ -72,21 +90,33 @@ export class WebGpuTraining {
   }
 
   constructor(model: WebGpuModel, kernels: TrainingKernels) {
-    const { gpu, sizes, layout, shape } = model;
+    const { gpu, sizes, shape } = model;
     this.#model = model;
     this.#kernels = kernels;
     this.#batch = new TokenBatchSlots(shape.layers);
-    for (let l = 0; l < shape.layers; l++) this.#batch.set(l, "layer", (l * model.layerLength) / 4);
+    for (let l = 0; l < shape.layers; l++) {
+      this.#batch.set(l, "layer", (l * model.layerLength) / 4);
+      this.#batch.set(l, "adapter", (l * model.adapterLength) / 4);
+    }
     this.#plan = new StaticPlan(gpu);
     this.#scalarsBuffer = this.#plan.slots(1);
-    this.#partials = this.#plan.storage("partial gradients", sizes.splits * partialLength(model));
-    this.#gradients = this.#plan.storage("gradients", layout.length);
+    // Frozen weights have no gradients.
+    const partials = shape.adapter ? 4 : sizes.splits * partialLength(model);
+    this.#partials = this.#plan.storage("partial gradients", partials);
+    this.#gradients = this.#plan.storage("gradients", model.learning.length);
     this.#squares = this.#plan.storage("squares", sizes.squares + TERM_RANGES * 5);
     this.#metrics = this.#plan.storage("metrics", METRICS_LENGTH);
     this.#allowed = this.#plan.storage("allowed", maskWords(shape.vocabularySize));
     this.#adamw = this.#plan.bind(
       kernels.adamw,
-      [this.#scalarsBuffer, this.#gradients, this.#squares, model.parameters, model.moments, this.#metrics],
+      [
+        this.#scalarsBuffer,
+        this.#gradients,
+        this.#squares,
+        model.learning.buffer,
+        model.moments,
+        this.#metrics,
+      ],
       Math.max(sizes.squares, METRICS_LENGTH),
       64,
     );
@@ -108,6 +138,7 @@ export class WebGpuTraining {
     set("clipHigh", config.clipHigh);
     set("dualClip", config.dualClip ?? 0);
     set("entropyCoefficient", config.entropyCoefficient);
+    set("adapterScale", adapterScale(this.#model, true));
     this.#writeOptimizer(config, optimizerStep);
     this.#writeAllowed(rows);
     let weight = 0;
@@ -154,11 +185,13 @@ export class WebGpuTraining {
   /** Entry by entry as in `rows`; what no token precedes is 0. */
   async score(
     rows: TokenRows,
+    adapter: boolean,
   ): Promise<{ readonly logProbabilities: Float32Array; readonly entropies: Float32Array }> {
     const { gpu } = this.#model;
     const forest = this.#forest;
     const logProbabilities = new Float32Array(rows.rows * rows.length);
     const entropies = new Float32Array(rows.rows * rows.length);
+    this.#setBatch("adapterScale", adapterScale(this.#model, adapter));
     this.#writeAllowed(rows);
     forest.start(rows, true);
     for (let first = true; forest.more; first = false) {
@@ -218,7 +251,7 @@ export class WebGpuTraining {
     const forest = this.#forest;
     const maxTokens = Math.max(64, Math.floor(sizes.activationBytes / bytesPerToken(this.#model)));
     const maxPredictions = Math.max(64, Math.floor(sizes.activationBytes / bytesPerPrediction(this.#model)));
-    forest.next(maxTokens, maxPredictions, shape.vocabularySize);
+    forest.next(maxTokens, maxPredictions, inputIds(shape));
     const { tokenCount, predictionCount } = forest;
     let workspace = this.#workspace;
     if (!workspace || workspace.tokens < tokenCount || workspace.predictions < predictionCount) {
@@ -235,7 +268,7 @@ export class WebGpuTraining {
     queue.writeBuffer(workspace.table, 0, forest.tokens, 0, 4 * (tokenCount + 1));
     queue.writeBuffer(workspace.runs, 0, forest.runs, 0, 2 * tokenCount);
     queue.writeBuffer(workspace.predictionTable, 0, forest.predictions, 0, 8 * predictionCount);
-    queue.writeBuffer(workspace.occurrences, 0, forest.occurrences, 0, shape.vocabularySize + 1 + tokenCount);
+    queue.writeBuffer(workspace.occurrences, 0, forest.occurrences, 0, inputIds(shape) + 1 + tokenCount);
     return workspace;
   }
 
@@ -265,7 +298,7 @@ export class WebGpuTraining {
   }
 
   #createWorkspace(tokens: number, predictions: number): Workspace {
-    const { gpu, shape, parameters, rotations } = this.#model;
+    const { gpu, shape, parameters, rotations, checkpointing } = this.#model;
     const { width, feedForward, heads, keyValueHeads, headSize, vocabularySize } = shape;
     const queries = heads * headSize;
     const qkvWidth = queries + 2 * keyValueHeads * headSize;
@@ -278,7 +311,7 @@ export class WebGpuTraining {
     const table = rows("tokens", tokens + 1, 4);
     const runs = rows("runs", tokens, 2);
     const predictionTable = rows("predictions", predictions, 8);
-    const occurrences = plan.storage("occurrences", vocabularySize + 1 + tokens);
+    const occurrences = plan.storage("occurrences", inputIds(shape) + 1 + tokens);
     const logits = rows("logits", predictions, paddedOutputs(vocabularySize));
     const headInverses = rows("head inverses", predictions, 1);
     const terms = rows("terms", predictions, 4);
@@ -290,9 +323,21 @@ export class WebGpuTraining {
     const attendedGradient = rows("attended gradient", tokens, queries);
     const projectionTiles = kernels.layer.downGradient.partialSums;
     const projections = rows("projections", tokens, projectionTiles);
-    const layers = Array.from({ length: shape.layers }, (_, l) => ({
-      input: rows(`input ${l}`, tokens, width),
+    const k = kernels.layer;
+    const projected = k.heads ? rows("projected gradient", tokens, qkvWidth) : qkvGradient;
+    const headProducts = k.heads ? rows("head products", tokens, headUnits(shape)) : null;
+    const adapted = Object.entries(this.#model.adapters).filter(
+      (entry): entry is [string, LowRankGroup] => entry[1] !== null,
+    );
+    const lowest = Math.max(0, ...adapted.map(([, group]) => lowWidth(group)));
+    const lowGradient = lowest > 0 ? rows("low-rank gradient", tokens, lowest) : undefined;
+    const activations = (l: number): LayerActivations => ({
       inverses1: rows(`inverses ${l}.1`, tokens, 1),
+      raw: k.heads ? rows(`raw ${l}`, tokens, rawWidth(shape)) : null,
+      headInverses: k.heads ? rows(`head inverses ${l}`, tokens, heads + keyValueHeads) : null,
+      low: Object.fromEntries(
+        adapted.map(([name, group]) => [name, rows(`low ${l}.${name}`, tokens, lowWidth(group))]),
+      ),
       qkv: rows(`qkv ${l}`, tokens, qkvWidth),
       statistics: rows(`statistics ${l}`, tokens, statisticsWidth(shape)),
       attended: rows(`attended ${l}`, tokens, queries),
@@ -300,10 +345,16 @@ export class WebGpuTraining {
       inverses2: rows(`inverses ${l}.2`, tokens, 1),
       gate: rows(`gate ${l}`, tokens, 2 * feedForward),
       activated: rows(`activated ${l}`, tokens, feedForward),
+    });
+    // With checkpointing a layer keeps its input alone, and the rest is computed again on the way back.
+    const shared = checkpointing ? activations(0) : null;
+    const layers = Array.from({ length: shape.layers }, (_, l) => ({
+      input: rows(`input ${l}`, tokens, width),
+      ...(shared ?? activations(l)),
     }));
     const output = rows("output", tokens, width);
 
-    const bind = (work: Work, buffers: Readonly<Record<string, GPUBuffer>>, slot = 0): Step => ({
+    const bind = (work: Work, buffers: Readonly<Record<string, GPUBuffer | undefined>>, slot = 0): Step => ({
       ...{ work, slot },
       dispatch: bindNamedKernel(plan, work.compiled, batch, {
         parameters,
@@ -313,28 +364,49 @@ export class WebGpuTraining {
         predictions: predictionTable,
         partials: this.#partials,
         allowed: this.#allowed,
+        adapters: this.#model.learning.buffer,
+        gradients: this.#gradients,
+        lowGradient,
         ...buffers,
       }),
     });
     const forward: Step[] = [bind(kernels.embed, { output: layers[0]!.input })];
-    const k = kernels.layer;
-    layers.forEach((b, l) => {
-      const at: typeof bind = (work, buffers) => bind(work, buffers, l);
-      forward.push(
-        at(k.qkv, { input: b.input, output: b.qkv, inverses: b.inverses1 }),
-        at(k.attention, { keys: b.qkv, output: b.attended, statistics: b.statistics }),
-        at(k.wo, { input: b.attended, residual: b.input, output: b.middle }),
-        at(k.gateUp, { input: b.middle, output: b.activated, gate: b.gate, inverses: b.inverses2 }),
-        at(k.down, {
-          input: b.activated,
-          residual: b.middle,
-          output: layers[l + 1]?.input ?? output,
-        }),
-      );
-    });
+    const forwardLayer = (steps: Step[], l: number, again: boolean): void => {
+      const b = layers[l]!;
+      const add = (
+        work: Work | undefined,
+        buffers: Readonly<Record<string, GPUBuffer | undefined>>,
+      ): void => {
+        if (work) steps.push(bind(work, buffers, l));
+      };
+      const { low } = b;
+      add(k.adapters.qkv?.low, { input: b.input, low: low.qkv });
+      const qkv = { input: b.input, inverses: b.inverses1, low: low.qkv };
+      if (b.raw && b.headInverses) {
+        add(k.qkv, { ...qkv, output: b.raw });
+        add(k.heads?.forward, { raw: b.raw, output: b.qkv, inverses: b.headInverses });
+      } else {
+        add(k.qkv, { ...qkv, output: b.qkv });
+      }
+      add(k.attention, { keys: b.qkv, output: b.attended, statistics: b.statistics });
+      add(k.adapters.wo?.low, { input: b.attended, low: low.wo });
+      add(k.wo, { input: b.attended, residual: b.input, output: b.middle, low: low.wo });
+      add(k.adapters.gateUp?.low, { input: b.middle, low: low.gateUp });
+      const gateUp = { input: b.middle, gate: b.gate, inverses: b.inverses2, low: low.gateUp };
+      add(k.gateUp, { ...gateUp, output: b.activated });
+      add(k.adapters.down?.low, { input: b.activated, low: low.down });
+      if (again) return;
+      const next = layers[l + 1]?.input ?? output;
+      add(k.down, { input: b.activated, residual: b.middle, output: next, low: low.down });
+    };
+    for (let l = 0; l < layers.length; l++) forwardLayer(forward, l, false);
     forward.push(bind(kernels.head, { input: output, output: logits, inverses: headInverses }));
-    const backward: Step[] = [
-      bind(kernels.headWeights, { gradient: logits, input: output, inverses: headInverses }),
+    const learnsAll = shape.adapter === undefined;
+    const backward: Step[] = [];
+    if (learnsAll) {
+      backward.push(bind(kernels.headWeights, { gradient: logits, input: output, inverses: headInverses }));
+    }
+    backward.push(
       bind(kernels.headGradient, {
         gradient: logits,
         input: output,
@@ -343,52 +415,50 @@ export class WebGpuTraining {
         output: headGradient,
       }),
       bind(kernels.predictionGradient, { gradient: headGradient, output: residual }),
-    ];
+    );
     for (let l = layers.length - 1; l >= 0; l--) {
       const b = layers[l]!;
-      const at: typeof bind = (work, buffers) => bind(work, buffers, l);
-      backward.push(
-        at(k.downWeights, { gradient: residual, input: b.activated }),
-        at(k.downGradient, { gradient: residual, gate: b.gate, projections }),
-        at(k.gateUpWeights, { gradient: b.gate, input: b.middle, inverses: b.inverses2 }),
-        at(k.gateUpGradient, {
-          gradient: b.gate,
-          input: b.middle,
-          inverses: b.inverses2,
-          projections,
-          output: residual,
-        }),
-        at(k.woWeights, { gradient: residual, input: b.attended }),
-        at(k.woGradient, { gradient: residual, output: attendedGradient }),
-        at(k.queryGradient, {
-          keys: b.qkv,
-          gradient: attendedGradient,
-          attended: b.attended,
-          statistics: b.statistics,
-          output: qkvGradient,
-        }),
-        at(k.keyGradient, {
-          keys: b.qkv,
-          gradient: attendedGradient,
-          statistics: b.statistics,
-          output: qkvGradient,
-        }),
-        at(k.qkvWeights, { gradient: qkvGradient, input: b.input, inverses: b.inverses1 }),
-        at(k.qkvGradient, {
-          gradient: qkvGradient,
-          input: b.input,
-          inverses: b.inverses1,
-          projections: b.statistics,
-          output: residual,
-        }),
-      );
+      const add = (
+        work: Work | undefined,
+        buffers: Readonly<Record<string, GPUBuffer | undefined>>,
+      ): void => {
+        if (work) backward.push(bind(work, buffers, l));
+      };
+      if (checkpointing && l < layers.length - 1) forwardLayer(backward, l, true);
+      // Of one matrix's weights, or of its adapters.
+      const weights = (
+        name: keyof LayerAdapters,
+        work: Work,
+        buffers: { readonly gradient: GPUBuffer; readonly input: GPUBuffer; readonly inverses?: GPUBuffer },
+      ): void => {
+        if (learnsAll) add(work, buffers);
+        add(k.adapters[name]?.gradient, buffers);
+        add(k.adapters[name]?.weights, { ...buffers, low: b.low[name] });
+      };
+      weights("down", k.downWeights, { gradient: residual, input: b.activated });
+      add(k.downGradient, { gradient: residual, gate: b.gate, projections });
+      const gateUp = { gradient: b.gate, input: b.middle, inverses: b.inverses2 };
+      weights("gateUp", k.gateUpWeights, gateUp);
+      add(k.gateUpGradient, { ...gateUp, projections, output: residual });
+      weights("wo", k.woWeights, { gradient: residual, input: b.attended });
+      add(k.woGradient, { gradient: residual, output: attendedGradient });
+      const attention = { keys: b.qkv, gradient: attendedGradient, statistics: b.statistics };
+      add(k.queryGradient, { ...attention, attended: b.attended, output: qkvGradient });
+      add(k.keyGradient, { ...attention, output: qkvGradient });
+      if (b.raw && b.headInverses && headProducts) {
+        const heads = { raw: b.raw, gradient: qkvGradient, inverses: b.headInverses };
+        add(k.heads?.gradient, { ...heads, output: projected, projections: headProducts });
+        if (learnsAll) add(k.heads?.weights, { ...heads, projected });
+      }
+      const qkv = { gradient: projected, input: b.input, inverses: b.inverses1 };
+      weights("qkv", k.qkvWeights, qkv);
+      add(k.qkvGradient, { ...qkv, projections: headProducts ?? b.statistics, output: residual });
     }
     backward.push(
       bind(kernels.reduce, {
         residual,
         occurrences,
         terms,
-        gradients: this.#gradients,
         squares: this.#squares,
       }),
     );
@@ -403,12 +473,21 @@ export class WebGpuTraining {
   }
 }
 
-function bytesPerToken({ shape }: WebGpuModel): number {
+/** alpha / rank; 0 where the adapter is left out or there is none. */
+export function adapterScale({ shape }: WebGpuModel, on: boolean): number {
+  return on && shape.adapter ? shape.adapter.alpha / shape.adapter.rank : 0;
+}
+
+function bytesPerToken({ shape, adapters, checkpointing }: WebGpuModel): number {
   const { width, layers, heads, keyValueHeads, headSize, feedForward } = shape;
   const queries = heads * headSize;
   const qkv = queries + 2 * keyValueHeads * headSize;
-  const layer = 2 * width + qkv + queries + 3 * feedForward + statisticsWidth(shape) + 2;
-  return 4 * (layers * layer + 2 * width + qkv + queries + feedForward / 8 + 8);
+  const raw = hasHeads(shape) ? rawWidth(shape) + heads + keyValueHeads : 0;
+  const groups = Object.values(adapters).map((group) => (group ? lowWidth(group) : 0));
+  const low = groups.reduce((sum, floats) => sum + floats, 0);
+  const layer = width + qkv + queries + 3 * feedForward + statisticsWidth(shape) + 2 + raw + low;
+  const kept = layers * width + (checkpointing ? 1 : layers) * layer;
+  return 4 * (kept + 2 * width + qkv + queries + feedForward / 8 + 8 + 2 * raw + Math.max(...groups));
 }
 
 function bytesPerPrediction({ shape }: WebGpuModel): number {

@@ -308,7 +308,7 @@ const embed: MakeCase = (size) => {
     }
   }
   return {
-    ...named(embedKernel(width, embedding), (size * width) / 4),
+    ...named(embedKernel({ width: width, vocabularySize: 13 }, embedding, null), (size * width) / 4),
     slot: batchSlot({ tokens: size, first }),
     buffers: { parameters, tokens, output: random(size * width, 2) },
     expected,
