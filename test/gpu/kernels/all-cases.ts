@@ -1,3 +1,4 @@
+import { decoderTests } from "./decoder-cases.ts";
 import type { KernelTest } from "./kernel-case.ts";
 import { matmulTests } from "./matmul-cases.ts";
 import { mlpTests } from "./mlp-cases.ts";
@@ -13,5 +14,6 @@ export const kernelTests: readonly KernelTest[] = [
   ...rolloutTests,
   ...mlpTests,
   ...transformerTests,
+  ...decoderTests,
   ...matmulTests,
 ];
