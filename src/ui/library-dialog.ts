@@ -54,6 +54,7 @@ export class FulguriteLibrary extends FulguriteDialog {
         gap: 8px;
       }
       input[type="file"] {
+        color: var(--ink-quiet);
         font: inherit;
         max-inline-size: 100%;
       }

@@ -123,13 +123,19 @@ export const base = css`
 /** Buttons: quiet by default, `.primary` once a view, `.bare` for icons in a row. */
 export const buttons = css`
   button,
-  select {
+  select,
+  ::file-selector-button {
     font: 500 var(--size-small) / 16px var(--font-text);
     color: var(--ink);
     cursor: pointer;
   }
 
-  button {
+  ::file-selector-button {
+    margin-inline-end: 12px;
+  }
+
+  button,
+  ::file-selector-button {
     display: inline-flex;
     align-items: center;
     justify-content: center;
@@ -142,7 +148,8 @@ export const buttons = css`
     white-space: nowrap;
   }
 
-  button:hover {
+  button:hover,
+  ::file-selector-button:hover {
     border-color: var(--ink-faint);
     background: var(--surface);
   }
