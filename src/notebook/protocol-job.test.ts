@@ -36,7 +36,8 @@ describe("a job for an agent, on the way out of the sandbox", () => {
       ...sent,
       advantage: { name: "standardized", epsilon: 1e-4, population: false },
     });
-    expect(read({ ...good, algorithm: filteredCloning() })!.algorithm).toEqual(filteredCloning());
+    for (const cloning of [filteredCloning(), filteredCloning({ sampledFrom: "start" })])
+      expect(read({ ...good, algorithm: cloning })!.algorithm).toEqual(cloning);
     const shared = { n: 1 };
     const circular: Record<string, unknown> = { shared, again: shared };
     circular["self"] = circular;

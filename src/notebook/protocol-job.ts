@@ -274,6 +274,8 @@ const grpoExtras = {
   oldPolicy: read.oneOf("sampled", "scored"),
 };
 
+const cloningExtras = { sampledFrom: read.oneOf("current", "start") };
+
 const languageAlgorithm = read.union<"kind", LanguageAlgorithm>("kind", {
   grpo: (value) => ({
     ...read.object<Omit<GrpoConfig, keyof typeof grpoExtras>>({
@@ -281,11 +283,11 @@ const languageAlgorithm = read.union<"kind", LanguageAlgorithm>("kind", {
     })(value),
     ...present(value, grpoExtras),
   }),
-  "filtered-cloning": read.object<FilteredCloningConfig>({
-    kind: read.oneOf("filtered-cloning"),
-    ...plan,
-    aggregation,
-    loss,
+  "filtered-cloning": (value) => ({
+    ...read.object<Omit<FilteredCloningConfig, keyof typeof cloningExtras>>({
+      ...{ kind: read.oneOf("filtered-cloning"), ...plan, aggregation, loss },
+    })(value),
+    ...present(value, cloningExtras),
   }),
 });
 

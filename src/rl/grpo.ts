@@ -66,9 +66,15 @@ export interface GrpoConfig extends RolloutPlan {
   readonly oldPolicy?: "sampled" | "scored";
 }
 
-/** Filtered cloning, the honest baseline: the same rollouts, but imitates those that succeeded and nothing else. */
+/** Filtered cloning, the honest baseline: as many rollouts, but imitates those that succeeded and nothing else. */
 export interface FilteredCloningConfig extends RolloutPlan {
   readonly kind: "filtered-cloning";
+  /**
+   * Whose rollouts: "current" (default), the policy's own as it learns (RAFT, 2304.06767; expert iteration), which is policy
+   * gradient with the success as its reward and no baseline; "start", those of the run's start to the end (one round of
+   * rejection sampling), which is imitation of a filtered data set.
+   */
+  readonly sampledFrom?: "current" | "start";
   readonly aggregation: Aggregation;
   readonly loss: TokenLossConfig;
 }
@@ -141,7 +147,8 @@ export function grpo(options: GrpoOptions = {}): GrpoConfig {
 }
 
 export type FilteredCloningOptions = Partial<RolloutPlan> &
-  Partial<OptimizerOptions> & { readonly aggregation?: Aggregation };
+  Partial<OptimizerOptions> &
+  Pick<FilteredCloningConfig, "sampledFrom"> & { readonly aggregation?: Aggregation };
 
 /** Rejection sampling and cloning: likelihood of the rollouts whose reward reached `successAt`, nothing of the others. */
 export function filteredCloning(options: FilteredCloningOptions = {}): FilteredCloningConfig {
@@ -150,6 +157,7 @@ export function filteredCloning(options: FilteredCloningOptions = {}): FilteredC
     ...pickPlan(options),
     aggregation: options.aggregation ?? "token-mean",
     loss: likelihood(options),
+    ...(options.sampledFrom && { sampledFrom: options.sampledFrom }),
   };
   validate(config);
   return config;

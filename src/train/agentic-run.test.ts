@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { FulguriteError } from "../gpu/error.ts";
 import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
-import { grpo } from "../rl/grpo.ts";
+import { filteredCloning, grpo } from "../rl/grpo.ts";
 import { createCpuEngine } from "../rl/cpu-engine.ts";
 import { openStore } from "../store/open.ts";
 import type { AgenticState, LightningStore } from "../store/records.ts";
@@ -100,6 +100,33 @@ describe("an agentic run", () => {
     const held = new Set(words.slice(12, 28).map((word) => JSON.stringify(word)));
     expect(evaluations.every(({ task }) => held.has(JSON.stringify(task)))).toBe(true);
     expect(result.metrics["evaluation.greedy.mean"]).toBeGreaterThanOrEqual(0);
+  });
+
+  test("clones its start's rollouts to the end where it is told so, and its own else", async () => {
+    const results = async (options: Parameters<typeof filteredCloning>[0]) => {
+      const it = trainer();
+      const plan = {
+        groups: 8,
+        groupSize: 4,
+        updates: 3,
+        evaluateEvery: 3,
+        evaluationTasks: 16,
+        maxTokens: 4,
+      };
+      const algorithm = filteredCloning({ ...plan, successAt: 0.3, learningRate: 0.03, ...options });
+      const id = await it.start(job({ algorithm }), owner);
+      await it.result(id);
+      const made = await store.rollouts({ runId: id });
+      const of = (mode: "train" | "evaluation") =>
+        made.filter((rollout) => rollout.mode === mode).map(({ result }) => result);
+      return { train: of("train"), evaluation: of("evaluation") };
+    };
+    const still = await results({ learningRate: 0 });
+    const start = await results({ sampledFrom: "start" });
+    const current = await results({});
+    expect(start.train).toEqual(still.train);
+    expect(start.evaluation).not.toEqual(still.evaluation);
+    expect(current.train).not.toEqual(still.train);
   });
 
   test("repeats bit for bit, also from where a closed tab left it", async () => {

@@ -54,6 +54,8 @@ export class AgenticRun extends RunController {
   #engine: LanguageEngine | null = null;
   #hosts: RunHosts | null = null;
   #maker: RolloutMaker | null = null;
+  /** Makes rollouts with the run's start. */
+  #startMaker: RolloutMaker | null = null;
   #policyUpdate: PolicyUpdate | null = null;
   #referenceEngine: LanguageEngine | null = null;
   #update = 0;
@@ -108,18 +110,12 @@ export class AgenticRun extends RunController {
     this.#hosts ??= await this.#options.createHosts(this.#job);
     const shape = policyShape(policy);
     this.#engine = await this.#options.createLanguageEngine(shape, seed, pinned ?? this.#job.engine, terms);
-    const { clock, defer } = this.#options;
-    this.#maker = new RolloutMaker({
-      job: this.#job,
-      engine: this.#engine,
-      hosts: this.#hosts,
-      clock,
-      defer,
-    });
+    this.#maker = this.#makerOf(this.#engine);
     if (this.#saved) this.#engine.load(this.#saved.language);
     else await this.#startWeights(this.#engine);
     this.#referenceEngine?.dispose();
     this.#referenceEngine = null;
+    this.#startMaker = null;
     this.#policyUpdate = new PolicyUpdate({
       engine: this.#engine,
       algorithm: this.#job.algorithm,
@@ -229,6 +225,18 @@ export class AgenticRun extends RunController {
     engine.load({ ...state, parameters: await shippedWeights(policy.start, policyShape(policy)) });
   }
 
+  #makerOf(engine: LanguageEngine): RolloutMaker {
+    const { clock, defer } = this.#options;
+    return new RolloutMaker({ job: this.#job, engine, hosts: this.#hosts!, clock, defer });
+  }
+
+  /** What makes the rollouts to learn from. */
+  async #teacher(): Promise<RolloutMaker> {
+    const { algorithm } = this.#job;
+    if (algorithm.kind !== "filtered-cloning" || algorithm.sampledFrom !== "start") return this.#maker!;
+    return (this.#startMaker ??= this.#makerOf(await this.#reference()));
+  }
+
   /** Batches of rollouts until enough groups tell their siblings apart; null where the run was stopped meanwhile. */
   async #collect(update: number): Promise<Collected | null> {
     const { algorithm } = this.#job;
@@ -236,9 +244,10 @@ export class AgenticRun extends RunController {
     const rollouts: MadeRollout[] = [];
     let [generateTime, scoreTime] = [0, 0];
     const taught = new Set<number>();
+    const teacher = await this.#teacher();
     for (let batch = 0; batch < most; batch++) {
       const requests = this.#requests(update, batch, most);
-      const made = await this.#maker!.make(requests, "train", this.#aborted.signal);
+      const made = await teacher.make(requests, "train", this.#aborted.signal);
       if (!made) return null;
       this.#rollouts += requests.length;
       rollouts.push(...made.rollouts);
