@@ -15,7 +15,7 @@ const seed = 1;
 const updates = 1300;
 
 test("the weights that open the text-to-SQL notebook are made anew from its old logs, to the byte", async () => {
-  const { network, policy, trainSchemas, drawTasks, demonstration } = textToSql();
+  const { network, policy, trainSchemas, drawTasks, demonstration } = await textToSql();
   const tokenizer = policyTokenizer(policy);
   const logs = drawTasks(trainSchemas, 4_000_000, 20_000).map(({ schema, number }) => {
     const { prompt, answer } = demonstration(schema, number);

@@ -3,12 +3,11 @@ import { describe, expect, test } from "vitest";
 import { runNotebook } from "./support/run-notebook.ts";
 import { textToSql } from "./support/text-to-sql.ts";
 
-const task = textToSql();
+const task = await textToSql();
 
 describe("the task", () => {
   test("the oracle is right on every held-out question, on two databases that differ", async () => {
     const { tasks, unseenCompositions, verdictOf, rightQuery, ask, randomSchema } = task;
-    let rows = 0;
     let different = 0;
     for (const one of [...tasks.heldOut, ...unseenCompositions]) {
       const sql = rightQuery(one);
@@ -17,10 +16,10 @@ describe("the task", () => {
       expect(await verdictOf(one, `${sql} `)).toBe("equivalent");
       const [first, second] = await ask(randomSchema(one.schema), one.schema, sql);
       if (!("rows" in first) || !("rows" in second)) throw new Error(sql);
-      rows += Number(first.rows.length + second.rows.length > 0);
+      // Many a wrong query would be right too.
+      expect([...first.rows, ...second.rows].some((row) => row !== "[null]" && row !== "[0]")).toBe(true);
       different += Number(first.rows.join() !== second.rows.join());
     }
-    expect(rows).toBeGreaterThanOrEqual(490);
     expect(different).toBeGreaterThanOrEqual(460);
   });
 
@@ -37,12 +36,21 @@ describe("the task", () => {
   });
 
   test("what is held out is in no training task, and the logs are as bad as they should be", () => {
-    const { tasks, unseenCompositions, heldOutSchemas, randomSchema, structureOf, university } = task;
+    const {
+      tasks,
+      unseenCompositions,
+      heldOutSchemas,
+      validationSchemas,
+      randomSchema,
+      structureOf,
+      university,
+    } = task;
     const { randomQuestion, isHeldOutComposition, damaged, randomNumbers } = task;
     const structures = new Set(tasks.train.map(({ schema }) => structureOf(randomSchema(schema))));
     expect(heldOutSchemas).toHaveLength(80);
-    for (const schema of [...heldOutSchemas.map(randomSchema), university])
-      expect(structures.has(structureOf(schema))).toBe(false);
+    const others = [...heldOutSchemas, ...validationSchemas].map(randomSchema);
+    for (const schema of [...others, university]) expect(structures.has(structureOf(schema))).toBe(false);
+    expect(new Set(others.map(structureOf)).size).toBe(160);
     const questions = tasks.train.map(({ schema, number }) => randomQuestion(randomSchema(schema), number));
     expect(questions.some(({ composition }) => isHeldOutComposition(composition))).toBe(false);
     expect(unseenCompositions).toHaveLength(100);

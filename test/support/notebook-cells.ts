@@ -7,17 +7,18 @@ import { parseDocument } from "../../src/notebook/document.ts";
  * What some cells of a shipped notebook define, evaluated in this very realm without a kernel: `Names` is
  * `typeof import("../../notebooks/x.nb.ts")`. `imports` are the names that these cells import.
  */
-export function notebookCells<Names>(
+export async function notebookCells<Names>(
   notebook: string,
   cells: readonly string[],
   imports: Readonly<Record<string, unknown>> = {},
-): Names {
+): Promise<Names> {
   const text = readFileSync(new URL(`../../notebooks/${notebook}.nb.ts`, import.meta.url), "utf8");
   const analyses = parseDocument(text)
     .cells.filter(({ id }) => cells.includes(id))
     .map(({ source }) => analyzeCell(source));
   const defined = analyses.flatMap(({ defines }) => defines).filter((name) => !(name in imports));
-  const code = `${analyses.map((it) => it.code).join("\n;\n")}\n;return { ${defined.join(", ")} };`;
+  const body = `${analyses.map((it) => it.code).join("\n;\n")}\n;return { ${defined.join(", ")} };`;
+  const code = `return (async () => {${body}})();`;
   const evaluate = compileFunction(code, Object.keys(imports), { filename: `${notebook}.js` });
-  return (evaluate as (...values: readonly unknown[]) => Names)(...Object.values(imports));
+  return (evaluate as (...values: readonly unknown[]) => Promise<Names>)(...Object.values(imports));
 }

@@ -9,7 +9,7 @@ const cells =
 const none = (): null => null;
 
 /** What notebooks/text-to-sql.nb.ts defines, but for what trains or shows. */
-export const textToSql = (complete?: (...values: readonly unknown[]) => unknown): typeof Notebook =>
+export const textToSql = (complete?: (...values: readonly unknown[]) => unknown): Promise<typeof Notebook> =>
   notebookCells("text-to-sql", cells, {
     ...{ initSqlJs, wordPolicy, complete },
     defineAgent: none,
