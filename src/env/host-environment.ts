@@ -70,7 +70,7 @@ export interface HostSpecification {
 
 const MAX_OBSERVATIONS = 4096;
 let made = 0;
-const steppers = new Map<string, HostStepper>();
+const lent = new Map<string, () => HostStepper>();
 
 /**
  * An environment that lies outside the numeric subset: classes, maps, strings, anything that JavaScript can do. It is
@@ -103,23 +103,28 @@ export function hostEnvironment(definition: HostEnvironmentDefinition): Environm
     ...{ id: `host-${++made}`, name, fields, actions: space, steps },
     threshold: threshold ?? null,
   };
-  const instances = new HostInstances(specification, create);
   const reference = JSON.stringify({ host: specification });
-  lendHost(reference, (batch) => Promise.resolve().then(() => instances.run(batch)));
+  lendHost(reference, () => {
+    const instances = new HostInstances(specification, create);
+    return (batch) => Promise.resolve().then(() => instances.run(batch));
+  });
   return environmentOfHost(reference);
 }
 
-/** Says who steps the environment of this reference in this realm; returns the way to take it back. */
-export function lendHost(reference: string, stepper: HostStepper): () => void {
-  steppers.set(reference, stepper);
+/**
+ * Says who steps environments of this reference in this realm: every run gets a stepper, and so instances, of its own.
+ * Returns the way to take it back.
+ */
+export function lendHost(reference: string, stepper: () => HostStepper): () => void {
+  lent.set(reference, stepper);
   return () => {
-    if (steppers.get(reference) === stepper) steppers.delete(reference);
+    if (lent.get(reference) === stepper) lent.delete(reference);
   };
 }
 
 export const isHostReference = (reference: string): boolean => reference.startsWith('{"host":');
 
-/** The environment of a reference: without anybody who steps it here it can be shown, and not trained in. */
+/** The environment of a reference, for one run: with nobody who steps it here it can be shown, and not trained in. */
 export function environmentOfHost(reference: string): Environment {
   const { name, fields, actions, steps, threshold } = (
     JSON.parse(reference) as { readonly host: HostSpecification }
@@ -127,6 +132,7 @@ export function environmentOfHost(reference: string): Environment {
   const fetched = (): never => {
     throw gone(name);
   };
+  let stepper: HostStepper | null = null;
   return {
     ...{ name, reference, stateFields: fields, observationSize: fields.length, actions },
     actionCount: actions.kind === "discrete" ? actions.count : 0,
@@ -134,7 +140,7 @@ export function environmentOfHost(reference: string): Environment {
     rewardThreshold: threshold ?? NaN,
     wgsl: "",
     host: (batch) => {
-      const stepper = steppers.get(reference);
+      stepper ??= lent.get(reference)?.() ?? null;
       return stepper ? stepper(batch) : Promise.reject(gone(name));
     },
     reset: fetched,
@@ -239,7 +245,7 @@ export class HostInstances {
       return work();
     } catch (cause) {
       const { name, fields } = this.#specification;
-      const why = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+      const why = (cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)).slice(0, 1_000);
       const seen = fields.slice(0, 8).map((field, i) => `${field} ${Number(one?.seen[i]?.toPrecision(4))}`);
       const where = one ? `, step ${one.steps} of its episode, after observing ${seen.join(", ")}` : "";
       throw new FulguriteError(

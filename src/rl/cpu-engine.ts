@@ -110,8 +110,12 @@ class CpuEngine implements TrainingEngine {
 
   submit(): Promise<void> {
     this.#submitted++;
-    this.#queue = this.#queue.then(() => this.#runUpdate());
-    return this.#queue;
+    const work = this.#queue.then(() => this.#runUpdate());
+    // What broke off, in a host environment, has changed nothing: the state is that of the update before.
+    this.#queue = work.catch(() => {
+      this.#submitted = this.#done;
+    });
+    return work;
   }
 
   flush(): Promise<void> {

@@ -160,10 +160,12 @@ export class CpuRollout {
     for (let t = 0; t < steps; t++) {
       const globalStep = update * steps + t;
       for (let first = 0; first < envs; first += columns) {
+        this.#decide(first, Math.min(columns, envs - first), t * envs + first, globalStep);
+      }
+      if (this.#hosted) yield this.#fetch(this.#hosted, t * envs, globalStep);
+      for (let first = 0; first < envs; first += columns) {
         const count = Math.min(columns, envs - first);
         const row = t * envs + first;
-        this.#decide(first, count, row, globalStep);
-        if (this.#hosted) yield this.#fetch(this.#hosted, first, count, row, globalStep);
         for (let c = 0; c < count; c++) {
           if (this.#alive[first + c] === 1) this.#advance(first + c, row + c, sums);
         }
@@ -187,20 +189,14 @@ export class CpuRollout {
     return sums;
   }
 
-  /** One step of the environments of a block that still play, by the actions decided for them. */
-  #fetch(
-    hosted: HostedEnvironment,
-    first: number,
-    count: number,
-    row: number,
-    globalStep: number,
-  ): Promise<void> {
-    const playing = Array.from({ length: count }, (_, c) => c).filter((c) => this.#alive[first + c] === 1);
+  /** One step, in one batch, of all environments that still play, by the actions decided from row `row` on. */
+  #fetch(hosted: HostedEnvironment, row: number, globalStep: number): Promise<void> {
+    const playing = [...this.#alive.keys()].filter((n) => this.#alive[n] === 1);
     return hosted.advance(
-      playing.map((c) => ({
-        index: first + c,
-        action: this.#action(row + c),
-        truncated: this.episodeLength[first + c]! + 1 >= this.#limit,
+      playing.map((n) => ({
+        index: n,
+        action: this.#action(row + n),
+        truncated: this.episodeLength[n]! + 1 >= this.#limit,
       })),
       (n, out) => {
         this.#resetWords(globalStep + 1, n, out);

@@ -53,7 +53,12 @@ export async function chooseEngine(): Promise<{ engine: "webgpu" | "cpu"; adapte
 
 /** The CPU engine that takes the place of an adapter that is none but by name: shaders run on the processor there, too. */
 const inPlaceOf = <Engine extends object>(engine: Engine, { adapter }: GpuDevice): Engine & PassedOver =>
-  Object.assign(engine, { passedOver: adapter });
+  Object.assign(engine, {
+    passedOver: `${adapter} is a software adapter, no GPU: the CPU engine is several times faster here.`,
+  });
+
+const HOSTED =
+  "Every step waits for the code of its environment, so there is nothing for a GPU to run ahead with: the CPU engine trains.";
 
 /** The same for a language policy. */
 export async function createLanguageEngine(
@@ -87,8 +92,10 @@ export async function createEngine(
   choice: SimulatedJob["engine"],
   terms: EngineTerms,
 ): Promise<TrainingEngine> {
-  // Every step waits for another realm: there is nothing for a GPU to run ahead with.
-  if (choice === "cpu" || request.environment.host) return createCpuEngine(request);
+  if (request.environment.host) {
+    return Object.assign(await createCpuEngine(request), { passedOver: HOSTED });
+  }
+  if (choice === "cpu") return createCpuEngine(request);
   const gpu = await sharedDevice();
   if (!gpu) {
     if (choice === "auto") return createCpuEngine(request);

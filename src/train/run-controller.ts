@@ -30,8 +30,9 @@ export interface EngineTerms {
   readonly onMemory: (bytes: number) => void;
 }
 
-/** Said by an engine that was taken though there is an adapter. */
+/** Said by an engine that was taken in place of WebGPU. */
 export interface PassedOver {
+  /** Why, a sentence for the run. */
   readonly passedOver: string;
 }
 
@@ -109,6 +110,10 @@ export abstract class RunController {
   >;
   /** The snapshot is durable. */
   protected abstract committed(): void;
+  /** Stop was asked for: `advance` need not wait for what may never come. It then rejects with "train/interrupted". */
+  protected interrupt(): void {
+    // Most of what an update waits for comes by itself.
+  }
   /** Goes back to the last durable state after a loss; returns its update. */
   protected abstract rewind(): number;
 
@@ -145,6 +150,7 @@ export abstract class RunController {
 
   stop(): void {
     this.#stopping = true;
+    this.interrupt();
     this.#wakeUp();
   }
 
@@ -232,10 +238,7 @@ export abstract class RunController {
       },
     });
     const device = this.device!;
-    let reason: string | null = null;
-    if (device.passedOver !== undefined) {
-      reason = `${device.passedOver} is a software adapter, no GPU: the CPU engine is several times faster here.`;
-    }
+    let reason: string | null = device.passedOver ?? null;
     if (pinned !== null && this.current.adapter !== device.adapter) {
       reason = `Continues on ${device.adapter}, not on ${String(this.current.adapter)}: from here on no longer bit for bit.`;
     }
@@ -304,6 +307,7 @@ export abstract class RunController {
       this.device!.lost,
     ]);
     if (lost === null) return false;
+    if (this.#stopping && lost instanceof FulguriteError && lost.code === "train/interrupted") return true;
     if (lost instanceof FulguriteError && lost.code !== "gpu/lost") throw lost;
     if (++this.#losses > MAX_DEVICE_LOSSES) {
       throw new FulguriteError(

@@ -1,6 +1,7 @@
 import { compileLoss } from "../compile/compile-loss.ts";
 import { compileStepReward, type CompiledStepReward } from "../compile/compile.ts";
 import { environmentByName } from "../env/registry.ts";
+import type { HostStepper } from "../env/host-environment.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { EngineRequest, TrainingEngine, TrainingState, UpdateMetrics } from "../rl/engine.ts";
 import { completeConfig } from "../rl/resolve-config.ts";
@@ -74,6 +75,7 @@ export class SimulatedRun extends RunController {
   readonly #createEngine: SimulatedRunOptions["createEngine"];
   readonly #job: SimulatedJob;
   readonly #request: EngineRequest;
+  readonly #interruption = new AbortController();
   readonly #evaluateEvery: number;
   #engine: TrainingEngine | null = null;
   #pending: Span[] = [];
@@ -92,10 +94,35 @@ export class SimulatedRun extends RunController {
     super(run, options);
     this.#createEngine = options.createEngine;
     this.#job = job;
-    this.#request = engineRequest(job);
+    this.#request = this.#interruptible(engineRequest(job));
     this.curve = simulatedCurve(run.id);
     this.#evaluateEvery = Math.max(1, Math.ceil(run.updates / EVALUATIONS_PER_RUN));
     this.#spanTime = options.now();
+  }
+
+  protected override interrupt(): void {
+    this.#interruption.abort();
+  }
+
+  /** Environments of another realm may never answer: a run that is stopped waits no longer. */
+  #interruptible(request: EngineRequest): EngineRequest {
+    const { host } = request.environment;
+    if (!host) return request;
+    const { signal } = this.#interruption;
+    const untilStopped: HostStepper = (batch) =>
+      new Promise((resolve, reject) => {
+        const stop = (): void => {
+          reject(new FulguriteError("train/interrupted", "The run was stopped.", "Start it again."));
+        };
+        if (signal.aborted) stop();
+        signal.addEventListener("abort", stop, { once: true });
+        host(batch)
+          .then(resolve, reject)
+          .finally(() => {
+            signal.removeEventListener("abort", stop);
+          });
+      });
+    return { ...request, environment: { ...request.environment, host: untilStopped } };
   }
 
   protected get device(): TrainingEngine | null {
