@@ -1,5 +1,6 @@
 import { cartPole } from "../env/cartpole.ts";
 import * as environments from "../env/environments.ts";
+import { hostEnvironment } from "../env/host-environment.ts";
 import type { AnyDefinition } from "../env/define-env.ts";
 import type { LossFunction, StepFunction } from "../compile/index.ts";
 import { FulguriteError } from "../gpu/error.ts";
@@ -65,6 +66,7 @@ export const cellApiNames = [
   "snake",
   "bandit",
   "defineEnv",
+  "hostEnvironment",
   "defineLoss",
   "ppo",
   "a2c",
@@ -119,6 +121,7 @@ export function createCellApi(host: CellHost): CellApi {
     ...environments,
     defineEnv: (definition: AnyDefinition, options: NumericOptions = {}) =>
       defineCellEnvironment(definition, options, host.scope),
+    hostEnvironment,
     defineLoss: (loss: string | LossFunction, options: NumericOptions = {}) =>
       defineCellLoss(loss, options, host.scope),
     ppo,

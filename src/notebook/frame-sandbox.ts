@@ -81,6 +81,13 @@ class Sandbox implements KernelLink {
     this.#port?.postMessage(message);
   }
 
+  environments(): MessagePort | null {
+    if (!this.#port) return null;
+    const { port1, port2 } = new MessageChannel();
+    this.#port.postMessage({ kind: "environments" } satisfies HostMessage, [port2]);
+    return port1;
+  }
+
   prepare(): void {
     if (!this.#frame || this.#spare) return;
     this.#spare = this.#spawn(this.#frame, START_LIMIT_MS);

@@ -29,6 +29,10 @@ class InProcessKernel implements KernelLink {
     });
   }
 
+  environments(): null {
+    return null;
+  }
+
   prepare(): void {
     // A kernel here is an object: nothing to get ready.
   }

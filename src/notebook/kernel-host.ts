@@ -78,6 +78,11 @@ export class KernelHost {
     });
   }
 
+  /** A port to the kernel's host environments, for one run; null where no port is needed, or there is no kernel. */
+  async environments(): Promise<MessagePort | null> {
+    return (await this.#link)?.environments() ?? null;
+  }
+
   /** Milliseconds since the kernel last answered while being asked. */
   async silence(): Promise<number> {
     try {

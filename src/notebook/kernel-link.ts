@@ -4,6 +4,8 @@ import type { HostMessage, KernelMessage } from "./protocol.ts";
 /** The host's end of a kernel, sandboxed or in process. */
 export interface KernelLink {
   send(message: HostMessage): void;
+  /** A port to the kernel's host environments, for one run; null where they live in this very realm. */
+  environments(): MessagePort | null;
   /** Receives checked messages only. */
   onMessage: ((message: KernelMessage) => void) | null;
   /** The kernel is gone or does what a kernel may not do; `restart` brings a fresh one. */

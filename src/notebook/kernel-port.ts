@@ -1,11 +1,12 @@
 import { MESSAGE_BURST, MESSAGES_PER_SECOND } from "./message-allowance.ts";
+import type { EnvironmentPort } from "./environment-port.ts";
 import type { HostMessage, KernelMessage } from "./protocol.ts";
 
 /** The kernel's end of the port to its host. */
 export interface KernelPort {
   send(message: KernelMessage | { readonly kind: "ready"; readonly isolation: object }): void;
-  /** Begins to hand over what the host sends. */
-  listen(receive: (message: HostMessage) => void): void;
+  /** Begins to hand over what the host sends; with "environments" comes a port that is wrapped likewise. */
+  listen(receive: (message: HostMessage, environments?: EnvironmentPort) => void): void;
 }
 
 /**
@@ -19,6 +20,19 @@ export function guardPort(port: MessagePort): KernelPort {
   const { apply } = Reflect;
   const post = MessagePort.prototype.postMessage;
   const readData = Object.getOwnPropertyDescriptor(MessageEvent.prototype, "data")!.get!;
+  const readPorts = Object.getOwnPropertyDescriptor(MessageEvent.prototype, "ports")!.get!;
+  const setReceiver = Object.getOwnPropertyDescriptor(MessagePort.prototype, "onmessage")!.set!;
+  const wrap = (lent: MessagePort): EnvironmentPort => ({
+    answer(message) {
+      apply(post, lent, [message]);
+    },
+    listen(receive) {
+      const take = (event: MessageEvent): void => {
+        receive(apply(readData, event, []) as Parameters<typeof receive>[0]);
+      };
+      apply(setReceiver, lent, [take]);
+    },
+  });
   let allowance = MESSAGE_BURST;
   return {
     send(message) {
@@ -33,7 +47,8 @@ export function guardPort(port: MessagePort): KernelPort {
           allowance += MESSAGES_PER_SECOND;
           if (allowance > MESSAGE_BURST) allowance = MESSAGE_BURST;
         }
-        receive(message);
+        if (message.kind !== "environments") receive(message);
+        else receive(message, wrap((apply(readPorts, event, []) as readonly MessagePort[])[0]!));
       };
     },
   };

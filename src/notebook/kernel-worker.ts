@@ -20,8 +20,8 @@ async function start(given: MessagePort): Promise<void> {
     // The policy lets no request out; the gate lets out what the person granted.
     self.fetch = kernel.fetch;
     withoutFrame();
-    port.listen((message) => {
-      kernel.receive(message);
+    port.listen((message, environments) => {
+      kernel.receive(message, environments);
     });
   }
   port.send({ kind: "ready", isolation });

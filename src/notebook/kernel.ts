@@ -1,6 +1,7 @@
 import type { FulguriteError } from "../gpu/error.ts";
 import { describeCellError } from "./cell-error.ts";
 import { createCellFetch } from "./cell-fetch.ts";
+import { serveEnvironments, type EnvironmentPort } from "./environment-port.ts";
 import { runCell } from "./cell-run.ts";
 import { ancestorsOf, buildGraph, changedNames, descendantsOf, type CellGraph } from "./graph.ts";
 import {
@@ -66,8 +67,8 @@ export class Kernel {
     });
   }
 
-  /** Handles one message from the host. */
-  receive(message: HostMessage): void {
+  /** Handles one message from the host, and the port that came with it. */
+  receive(message: HostMessage, environments?: EnvironmentPort): void {
     this.#sliceStart = performance.now();
     switch (message.kind) {
       case "cells":
@@ -91,6 +92,9 @@ export class Kernel {
       case "package":
       case "refused":
         this.#requests.receive(message);
+        break;
+      case "environments":
+        if (environments) serveEnvironments(environments);
         break;
       case "ping":
         this.#post({ kind: "pong", sequence: message.sequence });

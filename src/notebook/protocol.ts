@@ -50,6 +50,8 @@ export type HostMessage =
       readonly headers: readonly (readonly [string, string])[];
       readonly body: Uint8Array<ArrayBuffer>;
     }
+  /** With a port, over which the kernel steps its host environments for one run. */
+  | { readonly kind: "environments" }
   /** Text of the ES module that a package which ships with the page is bundled into. */
   | { readonly kind: "package"; readonly request: number; readonly source: string }
   | { readonly kind: "ping"; readonly sequence: number };
@@ -110,7 +112,8 @@ const MAX_NUMBER = 2 ** 53 - 1;
 const id = read.text(64);
 const name = read.text(200);
 const counter = read.whole(MAX_NUMBER);
-const errorData: read.Reader<ErrorData> = read.object<ErrorData>({
+/** An error as it crosses a port. */
+export const errorData: read.Reader<ErrorData> = read.object<ErrorData>({
   code: read.text(100),
   message: read.text(10_000),
   fix: read.text(10_000),

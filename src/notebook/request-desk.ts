@@ -1,3 +1,4 @@
+import { isHostReference } from "../env/host-environment.ts";
 import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
 import { noPackage } from "../runner/packages.ts";
 import { checkAgenticJob } from "../train/check-agentic-job.ts";
@@ -18,6 +19,8 @@ const MAX_TRAININGS = 8;
 export interface RequestDeskOptions {
   readonly services: NotebookServices;
   readonly send: (message: HostMessage) => void;
+  /** A port to the kernel's host environments, where one is needed. */
+  readonly environments: () => Promise<MessagePort | null>;
   readonly isGranted: (host: string) => boolean;
   readonly onRefused: (host: string) => void;
   /** Whether there is such a cell; told of each training that it starts. */
@@ -129,7 +132,10 @@ export class RequestDesk {
         const started = (runId: string): void => {
           this.#options.onRun(id, runId, job);
         };
-        const result: TrainResult = await this.#options.services.train(job, id, started, controller.signal);
+        const hosted = job.kind === "simulated" && isHostReference(job.environment);
+        const port = hosted ? await this.#options.environments() : null;
+        const { signal } = controller;
+        const result: TrainResult = await this.#options.services.train(job, id, started, signal, port);
         return { kind: "trained", request, result };
       } finally {
         if (this.#trainings.get(request) === training) this.#trainings.delete(request);

@@ -2,6 +2,7 @@ import type { Constants, FunctionTexts } from "../compile/program.ts";
 import { cartPole } from "../env/cartpole.ts";
 import { type EnvironmentSource, readEnvironmentSource } from "../env/environment-source.ts";
 import * as environments from "../env/environments.ts";
+import { isHostReference } from "../env/host-environment.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { RewardSource, SimulatedJob } from "../train/job.ts";
 import { compose, type ComposedCell } from "./formats/compose.ts";
@@ -101,6 +102,13 @@ function environmentCall(
 ): string {
   const call = calls.get(reference);
   if (call !== undefined) return call;
+  if (isHostReference(reference)) {
+    throw new FulguriteError(
+      "share/run",
+      "The code of this run's environment is in a cell of its notebook, and not in the run.",
+      "Share the notebook itself.",
+    );
+  }
   const source: EnvironmentSource = readEnvironmentSource(reference);
   capture(source.constants, source.functions);
   const { name, state, actions, steps, threshold, frameRate, view, reward } = source;

@@ -125,12 +125,16 @@ export interface CellView {
 
 /** What the host of a notebook lends it. */
 export interface NotebookServices {
-  /** Starts a run for a cell; `onStarted` gives its id as soon as it exists. Aborting the signal stops it. */
+  /**
+   * Starts a run for a cell; `onStarted` gives its id as soon as it exists. Aborting the signal stops it. A job in a host
+   * environment that lives in a sandbox comes with a port to it.
+   */
   train(
     job: Job,
     cell: string,
     onStarted: (runId: string) => void,
     signal: AbortSignal,
+    environments: MessagePort | null,
   ): Promise<TrainResult>;
   /** Answers of a language policy; without it cells cannot ask one. */
   complete?(request: CompletionRequest): Promise<readonly Completion[]>;

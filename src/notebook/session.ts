@@ -101,6 +101,7 @@ class Session extends EventTarget implements OpenNotebook {
       send: (message) => {
         if (!this.#disposed) this.#kernel.send(message);
       },
+      environments: () => this.#kernel.environments(),
       isGranted: (host) => this.#permissions.isGranted(host),
       onRefused: (host) => {
         this.#permissions.refuse(host);

@@ -51,11 +51,14 @@ export class FulguriteEnvironment extends LitElement {
     if (!changed.has("name") || this.name === "") return;
     try {
       this.#environment = environmentByName(this.name);
-      this.#playback = {
-        environment: this.name,
-        states: actAtRandom(this.#environment),
-        caption: "Acting at random",
-      };
+      // Code that a person wrote runs in the kernel only: what it does is seen once something trains in it.
+      this.#playback = this.#environment.host
+        ? null
+        : {
+            environment: this.name,
+            states: actAtRandom(this.#environment),
+            caption: "Acting at random",
+          };
       this.error = null;
     } catch (error) {
       this.error = asError(error).toData();
@@ -70,11 +73,12 @@ export class FulguriteEnvironment extends LitElement {
       ? ""
       : `, solved at a mean return of ${formatFigure(rewardThreshold)}`;
     return html`
-      <fulgurite-stage .playback=${this.#playback}></fulgurite-stage>
+      ${this.#playback && html`<fulgurite-stage .playback=${this.#playback}></fulgurite-stage>`}
       <p>
         ${environment.name}: observes ${observationSize === 1 ? "1 number" : `${observationSize} numbers`},
         ${actionWords(environment)}, at most
-        ${maxEpisodeSteps === 1 ? "1 step" : `${formatCount(maxEpisodeSteps)} steps`} an episode${solved}.
+        ${maxEpisodeSteps === 1 ? "1 step" : `${formatCount(maxEpisodeSteps)} steps`} an
+        episode${solved}.${environment.host ? " Its own code steps it, in the cell; a run shows it." : ""}
       </p>
     `;
   }

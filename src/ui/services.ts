@@ -15,9 +15,9 @@ export const notebookServices = (
   // Behind the session's gate: only hosts that the person granted arrive here.
   fetch: (url, init) => fetch(url, init),
   complete: (request) => trainer.complete(request),
-  async train(job, cell, onStarted, signal) {
+  async train(job, cell, onStarted, signal, environments) {
     signal.throwIfAborted();
-    const runId = await trainer.start(job, { notebook, cell });
+    const runId = await trainer.start(job, { notebook, cell }, environments);
     onStarted(runId);
     const watching = new AbortController();
     const stop = (): void => {

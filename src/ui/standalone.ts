@@ -63,9 +63,9 @@ async function start(): Promise<void> {
   const services: NotebookServices = {
     loadPackage,
     complete: (request) => trainer.complete(request),
-    async train(asked, cell, onStarted, signal) {
+    async train(asked, cell, onStarted, signal, environments) {
       const job = overrideJob(asked, globalThis.fulguriteStandalone?.overrides ?? {});
-      const result = await lent.train(job, cell, onStarted, signal);
+      const result = await lent.train(job, cell, onStarted, signal, environments);
       globalThis.fulguriteStandalone?.results.push({ cell, seed: job.seed, result });
       return result;
     },

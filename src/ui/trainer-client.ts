@@ -32,8 +32,10 @@ export class TrainerClient implements RolloutSource {
     this.#api = api;
   }
 
-  async start(job: Job, options: StartOptions): Promise<string> {
-    return value(await this.#api.start(job, options));
+  /** `environments`: a port to the host environment of the job, where it has one. */
+  async start(job: Job, options: StartOptions, environments: MessagePort | null = null): Promise<string> {
+    const port = environments && Comlink.transfer(environments, [environments]);
+    return value(await this.#api.start(job, options, port));
   }
 
   async pause(runId: string): Promise<void> {

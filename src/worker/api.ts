@@ -35,8 +35,11 @@ export interface StartOptions {
  * every method resolves to `{ ok: true, value }` or `{ ok: false, error }`.
  */
 export interface TrainerApi {
-  /** Validates the job, creates the run and starts it; resolves with its id at once. */
-  start(job: Job, options: StartOptions): Promise<Reply<string>>;
+  /**
+   * Validates the job, creates the run and starts it; resolves with its id at once. `environments` is a port to the job's
+   * host environment, where it has one; transfer it.
+   */
+  start(job: Job, options: StartOptions, environments: MessagePort | null): Promise<Reply<string>>;
   pause(runId: string): Promise<Reply<void>>;
   /** Resumes a paused run, also one from before a reload. */
   resume(runId: string): Promise<Reply<void>>;

@@ -1,12 +1,15 @@
 import * as Comlink from "comlink";
 import { RolloutPages } from "./rollout-pages.ts";
+import { lendHost } from "../env/host-environment.ts";
 import { asFulguriteError } from "../gpu/error.ts";
+import { environmentsOver } from "../notebook/environment-port.ts";
 import { openStore } from "../store/open.ts";
 import { chooseEngine, engines, probeVariants } from "../train/create-engine.ts";
 import { rescore } from "../train/rescore.ts";
 import { Trainer } from "../train/trainer.ts";
 import { runId } from "../trace/ids.ts";
-import type { Reply, TrainerApi } from "./api.ts";
+import type { Job } from "../train/job.ts";
+import type { Reply, StartOptions, TrainerApi } from "./api.ts";
 import { exportRun } from "./export-run.ts";
 import { importRun } from "./import-run.ts";
 import { reach } from "./reach.ts";
@@ -49,8 +52,32 @@ const watches = new Map<number, () => void>();
 let nextWatch = 1;
 let pages: RolloutPages | null = null;
 
+/** Starts a run; one in a host environment steps it over the port, for as long as it lives. */
+async function startRun(
+  trainer: Trainer,
+  job: Job,
+  owner: StartOptions,
+  port: MessagePort | null,
+): Promise<string> {
+  if (!port || job.kind !== "simulated") return trainer.start(job, owner);
+  const { environment } = job;
+  const takeBack = lendHost(environment, () => environmentsOver(port, environment, { clock: workerClock }));
+  const end = (): void => {
+    takeBack();
+    port.close();
+  };
+  try {
+    const id = await trainer.start(job, owner);
+    void (async () => trainer.result(id))().then(end, end);
+    return id;
+  } catch (error) {
+    end();
+    throw error;
+  }
+}
+
 const api: TrainerApi = {
-  start: (job, owner) => reply((trainer) => trainer.start(job, owner)),
+  start: (job, owner, environments) => reply((trainer) => startRun(trainer, job, owner, environments)),
   pause: (id) => reply((trainer) => trainer.pause(id)),
   resume: (id) => reply((trainer) => trainer.resume(id)),
   step: (id) => reply((trainer) => trainer.step(id)),

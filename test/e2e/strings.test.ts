@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import axe from "axe-core";
-import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildApp, type BuiltApp } from "../support/app.ts";
 import { launchPersistent } from "../support/browser.ts";
 import { cell, rewrite, until } from "../support/notebook-page.ts";
 import { serveStatic, type StaticServer } from "../support/static-server.ts";
+import { stored } from "../support/stored-runs.ts";
 
 let app: BuiltApp;
 let server: StaticServer;
@@ -33,37 +33,6 @@ const training = `export const run = await train({
   algorithm: grpo({ groups: 8, groupSize: 4, updates: 6, evaluateEvery: 3, evaluationTasks: 12, maxTokens: 5 }),
   engine: "webgpu",
 });`;
-
-/** Runs and rollouts, straight from IndexedDB. */
-const stored = (
-  page: Page,
-): Promise<{
-  runs: { id: string; status: string; engine: string; adapter: string; update: number }[];
-  rollouts: {
-    mode: string;
-    status: string;
-    reward: number | null;
-    advantage: number | null;
-    calls: number;
-  }[];
-}> =>
-  page.evaluate(async () => {
-    const [{ name }] = (await indexedDB.databases()) as [{ name: string }];
-    const database = await new Promise<IDBDatabase>((resolve, reject) => {
-      const request = indexedDB.open(name);
-      request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(request.error);
-    });
-    const all = (table: string): Promise<never> =>
-      new Promise((resolve, reject) => {
-        const request = database.transaction(table).objectStore(table).getAll();
-        request.onsuccess = () => resolve(request.result as never);
-        request.onerror = () => reject(request.error);
-      });
-    const result = { runs: await all("runs"), rollouts: await all("rollouts") };
-    database.close();
-    return result;
-  });
 
 test("the model behind an agent trains in the tab: rollouts, rewards and gradients, and an edited reward re-scores", async () => {
   const context = await launchPersistent(profile);

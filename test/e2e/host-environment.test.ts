@@ -1,0 +1,118 @@
+import type { Browser } from "playwright-core";
+import { chromium } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { packText } from "../../src/ui/share-link.ts";
+import { buildApp, type BuiltApp } from "../support/app.ts";
+import { chromiumLaunch } from "../support/browser.ts";
+import { cell, rewrite, until } from "../support/notebook-page.ts";
+import { serveStatic, type StaticServer } from "../support/static-server.ts";
+import { stored, type StoredRun } from "../support/stored-runs.ts";
+
+let app: BuiltApp;
+let server: StaticServer;
+let browser: Browser;
+
+beforeAll(async () => {
+  app = await buildApp();
+  server = await serveStatic(app.directory, { subPath: "/some/where/" });
+  browser = await chromium.launch(chromiumLaunch());
+}, 180_000);
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+  await app?.dispose();
+});
+
+/** A pole on a cart whose numbers live in a Map; `wrong` runs in every step. */
+const pole = (wrong = ""): string => `class MappedPole {
+  state = new Map<string, number>();
+  reset(random: () => number) {
+    for (const name of ["x", "xDot", "theta", "thetaDot"]) this.state.set(name, (random() - 0.5) / 10);
+    return [...this.state.values()];
+  }
+  step(action: number) {
+    ${wrong}
+    const at = (name: string) => this.state.get(name)!;
+    const force = action === 1 ? 10 : -10;
+    const [sin, cos] = [Math.sin(at("theta")), Math.cos(at("theta"))];
+    const push = (force + 0.05 * at("thetaDot") ** 2 * sin) / 1.1;
+    const turn = (9.8 * sin - cos * push) / (0.5 * (4 / 3 - (0.1 * cos ** 2) / 1.1));
+    this.state = new Map([
+      ["x", at("x") + 0.02 * at("xDot")],
+      ["xDot", at("xDot") + 0.02 * (push - (0.05 * turn * cos) / 1.1)],
+      ["theta", at("theta") + 0.02 * at("thetaDot")],
+      ["thetaDot", at("thetaDot") + 0.02 * turn],
+    ]);
+    const terminated = Math.abs(at("x")) > 2.4 || Math.abs(at("theta")) > 0.2094;
+    return { observation: [...this.state.values()], reward: 1, terminated };
+  }
+}
+export const pole = hostEnvironment({
+  name: "Mapped pole",
+  observations: ["x", "xDot", "theta", "thetaDot"],
+  actions: 2,
+  create: () => new MappedPole(),
+});`;
+
+const notebook = `// fulgurite: 1
+// %% pole
+${pole()}
+// %% training lazy
+export const run = await train({ env: pole, algorithm: ppo({ totalSteps: 15_360 }), seed: 1 });
+`;
+
+test("PPO learns in a cell's class over a Map; one that throws is named, one without an end is stopped", async () => {
+  const page = await browser.newPage();
+  await page.goto(`${server.url}#code=${await packText(notebook)}`);
+  await page.getByRole("button", { name: "Run this notebook" }).click();
+  const training = cell(page, "training");
+  await cell(page, "pole").getByText("Mapped pole: observes 4 numbers").waitFor();
+
+  const last = async (count: number): Promise<StoredRun> =>
+    (
+      await until(
+        () => stored(page),
+        ({ runs }) => runs.length === count && !["queued", "running"].includes(runs[count - 1]!.status),
+        `run ${count} to end`,
+      )
+    ).runs[count - 1]!;
+
+  await training.getByRole("button", { name: "Run training" }).click();
+  const learned = await last(1);
+  expect(learned).toMatchObject({ status: "succeeded", engine: "cpu" });
+  expect(learned.reason).toMatch(/the CPU engine trains/);
+  await training.getByText(/Every step waits for the code of its environment/).waitFor();
+  // An untrained policy keeps it up for about 22 steps.
+  expect(learned.metrics["rollout.return.last100"]).toBeGreaterThan(60);
+  expect(learned.metrics["evaluation.greedy.mean"]).toBeGreaterThan(100);
+
+  await rewrite(
+    page,
+    "pole",
+    pole('if (this.state.get("theta")! > 0.1) throw new RangeError("too far out");'),
+  );
+  await training
+    .getByRole("button", { name: /^Run (training|again)/ })
+    .first()
+    .click();
+  expect(await last(2)).toMatchObject({ status: "failed" });
+  await training
+    .getByText(/of "Mapped pole" failed, step \d+ of its episode.*too far out/)
+    .first()
+    .waitFor();
+
+  await rewrite(page, "pole", pole('if (this.state.get("theta")! > 0.1) for (;;);'));
+  await training
+    .getByRole("button", { name: /^Run (training|again)/ })
+    .first()
+    .click();
+  await until(
+    () => stored(page),
+    ({ runs }) => runs[2]?.status === "running",
+    "the third run",
+  );
+  await page.waitForTimeout(500);
+  await training.getByRole("button", { name: "Stop training" }).click();
+  expect(await last(3)).toMatchObject({ status: "cancelled" });
+}, 180_000);
