@@ -245,7 +245,10 @@ export class HostInstances {
       return work();
     } catch (cause) {
       const { name, fields } = this.#specification;
-      const why = (cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)).slice(0, 1_000);
+      const why = (cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)).slice(
+        0,
+        1_000,
+      );
       const seen = fields.slice(0, 8).map((field, i) => `${field} ${Number(one?.seen[i]?.toPrecision(4))}`);
       const where = one ? `, step ${one.steps} of its episode, after observing ${seen.join(", ")}` : "";
       throw new FulguriteError(

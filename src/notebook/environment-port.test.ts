@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { environmentOfHost, hostEnvironment, type HostBatch } from "../env/host-environment.ts";
-import { environmentsOver, serveEnvironments } from "./environment-port.ts";
+import { environmentsOver, serveEnvironments, type AskedBatch } from "./environment-port.ts";
 
 const clock = {
   setTimeout: (run: () => void, milliseconds: number): unknown => setTimeout(run, milliseconds),
@@ -48,9 +48,13 @@ test("environments are stepped over a port, each run's apart, and an error cross
       answer: (message) => {
         port2.postMessage(message);
       },
-      listen: (receive) => void port2.on("message", receive),
+      listen: (receive) => {
+        port2.onmessage = ({ data }: MessageEvent<AskedBatch>) => {
+          receive(data);
+        };
+      },
     });
-    return environmentsOver(channel.port1 as unknown as MessagePort, reference!, { clock });
+    return environmentsOver(channel.port1, reference!, { clock });
   };
   const [first, second] = [open(), open()];
   await first(begin);
@@ -69,13 +73,14 @@ test("an environment that never answers is named; so is one that answers nonsens
   const { reference } = counter();
   const open = (answer: (request: number) => unknown) => {
     channel = new MessageChannel();
-    channel.port2.on("message", ({ request }: { request: number }) => {
-      const message = answer(request);
-      if (message === "gone") channel.port2.close();
-      else if (message !== null) channel.port2.postMessage(message);
-    });
+    const { port1, port2 } = channel;
+    port2.onmessage = ({ data }: MessageEvent<AskedBatch>) => {
+      const message = answer(data.request);
+      if (message === "gone") port2.close();
+      else if (message !== null) port2.postMessage(message);
+    };
     const options = { clock, limit: 50 };
-    return environmentsOver(channel.port1 as unknown as MessagePort, reference!, options);
+    return environmentsOver(port1, reference!, options);
   };
   const failure = async (answer: (request: number) => unknown) =>
     (await open(answer)(step).catch((error: unknown) => error)) as Error;
