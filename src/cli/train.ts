@@ -94,9 +94,11 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
       console.log(JSON.stringify({ notebook: id, seed: job.seed, ...rest, metrics: nested(metrics) }));
     } else {
       const mean = metrics["evaluation.greedy.mean"];
+      const loss = metrics["evaluation.heldOut.mean"];
       console.log(
         `${result.status}: ${result.step} steps in ${(result.activeTime / 1000).toFixed(1)} s on ${result.engine} (${result.adapter})` +
-          (mean === undefined ? "" : `, greedy return ${mean.toFixed(1)}`),
+          (mean === undefined ? "" : `, greedy return ${mean.toFixed(1)}`) +
+          (loss === undefined ? "" : `, held-out loss ${loss.toPrecision(4)}`),
       );
     }
     return interrupted.signal.aborted ? 130 : 0;

@@ -13,13 +13,17 @@ import { episodeGrpo } from "../rl/episode-grpo.ts";
 import { ppo } from "../rl/ppo.ts";
 import { ppoLagrangian } from "../rl/ppo-lagrangian.ts";
 import { reinforce } from "../rl/reinforce.ts";
-import { agenticJob, type AgenticJobOptions } from "../train/agentic-job.ts";
+import { dpo } from "../rl/dpo.ts";
+import { sft } from "../rl/sft.ts";
+import type { AgenticJobOptions } from "../train/agentic-job.ts";
 import { characterPolicy, wordPolicy } from "../train/character-policy.ts";
 import { completionRequestOf, type CompletionOptions } from "../train/completion-request.ts";
 import type { Completion, CompletionRequest } from "../train/complete.ts";
 import type { Job, TrainResult } from "../train/job.ts";
+import { jobOf } from "../train/job-of.ts";
 import { runSweep, type SweepPlan, type SweepSetting } from "../train/run-sweep.ts";
 import { simulatedJob, type JobOptions } from "../train/simulated-job.ts";
+import type { SupervisedJobOptions } from "../train/supervised-job.ts";
 import { cellDefinitions, definitionOutput, type DefinitionScope } from "./cell-definitions.ts";
 import { defineCellEnvironment, defineCellLoss, type NumericOptions } from "./cell-environment.ts";
 import {
@@ -80,6 +84,8 @@ export const cellApiNames = [
   "dapo",
   "gspo",
   "filteredCloning",
+  "sft",
+  "dpo",
   "characterPolicy",
   "wordPolicy",
   "defineAgent",
@@ -136,6 +142,8 @@ export function createCellApi(host: CellHost): CellApi {
     dapo,
     gspo,
     filteredCloning,
+    sft,
+    dpo,
     characterPolicy,
     wordPolicy,
     defineAgent: definitions.defineAgent,
@@ -150,9 +158,9 @@ export function createCellApi(host: CellHost): CellApi {
         host.signal.throwIfAborted();
         return host.train(travellingJob({ ...simulatedJob({ ...setting, seed, name }), sweep }));
       }),
-    train: async (options: JobOptions | AgenticJobOptions) => {
+    train: async (options: JobOptions | AgenticJobOptions | SupervisedJobOptions) => {
       host.signal.throwIfAborted();
-      return host.train(travellingJob("agent" in options ? agenticJob(options) : simulatedJob(options)));
+      return host.train(travellingJob(jobOf(options)));
     },
     complete: async (options: CompletionOptions) => {
       host.signal.throwIfAborted();

@@ -3,10 +3,22 @@ import type { TokenLossConfig } from "../lm/language-engine.ts";
 import type { AlgorithmConfig, CostLimit, EpisodeGroups, UpdateSchedule } from "../rl/config.ts";
 import type { FilteredCloningConfig, GrpoConfig, LanguageAlgorithm, RolloutPlan } from "../rl/grpo.ts";
 import type { GroupAdvantage } from "../rl/group-advantages.ts";
+import type { DpoConfig } from "../rl/dpo.ts";
+import type { PreferenceLoss } from "../rl/preference-losses.ts";
 import type { RolloutCorrection } from "../rl/rollout-correction.ts";
+import type { SftConfig, SupervisedPlan } from "../rl/sft.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
 import type { CompletionRequest } from "../train/complete.ts";
-import type { AgenticJob, Job, PolicyConfig, RewardSource, SimulatedJob, WarmStart } from "../train/job.ts";
+import type {
+  AgenticJob,
+  Job,
+  PolicyConfig,
+  RewardSource,
+  SimulatedJob,
+  SupervisedJob,
+  WarmStart,
+} from "../train/job.ts";
+import type { PreferenceExample, SupervisedMessage } from "../train/examples.ts";
 import { copyPlainData } from "./plain-data.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import * as read from "./validate.ts";
@@ -18,6 +30,7 @@ const MAX_VALUE_BYTES = 16_000_000;
 const MAX_TASK_BYTES = 64_000_000;
 const MAX_TASKS = 200_000;
 const MAX_DEMONSTRATIONS = 100_000;
+const MAX_EXAMPLE = 1_000_000;
 
 const counter = read.whole(MAX_NUMBER);
 const engine = read.oneOf("auto", "webgpu", "cpu");
@@ -299,6 +312,57 @@ const tasks: read.Reader<AgenticJob["tasks"]> = (value) => {
   return copyPlainData(lists, MAX_TASK_BYTES) as AgenticJob["tasks"];
 };
 
+const supervisedPlan: { readonly [K in keyof SupervisedPlan]: read.Reader<SupervisedPlan[K]> } = {
+  updates: counter,
+  batchSize: counter,
+  batchTokens: read.nullable(counter),
+  evaluateEvery: counter,
+  evaluationExamples: counter,
+  warmup: counter,
+  finalLearningRate: read.finite,
+  schedule: read.oneOf("linear", "cosine"),
+};
+
+const supervisedAlgorithm = read.union<"kind", SupervisedJob["algorithm"]>("kind", {
+  sft: read.object<SftConfig>({
+    ...{ kind: read.oneOf("sft"), ...supervisedPlan, learn: read.oneOf("completion", "everything"), loss },
+  }),
+  dpo: read.object<DpoConfig>({
+    ...{ kind: read.oneOf("dpo"), ...supervisedPlan, loss },
+    preference: read.union<"name", PreferenceLoss>("name", {
+      dpo: read.object({ name: read.oneOf("dpo"), beta: read.finite, labelSmoothing: read.finite }),
+      ipo: read.object({ name: read.oneOf("ipo"), beta: read.finite }),
+    }),
+  }),
+});
+
+const message: read.Reader<SupervisedMessage> = (value) => {
+  const fields = { role: read.text(100), content: read.text(MAX_EXAMPLE) };
+  const { role, content } = read.object<Pick<SupervisedMessage, "role" | "content">>(fields)(value);
+  return (value as { readonly weight?: unknown }).weight === 0
+    ? { role, content, weight: 0 }
+    : { role, content };
+};
+const conversation = read.object<{ readonly messages: readonly SupervisedMessage[] }>({
+  messages: read.list(message, 1_000),
+});
+const texts = { prompt: read.text(MAX_EXAMPLE) };
+const completion = read.object<{ readonly prompt: string; readonly completion: string }>({
+  ...{ ...texts, completion: read.text(MAX_EXAMPLE) },
+});
+const preference = read.object<PreferenceExample>({
+  ...{ ...texts, chosen: read.text(MAX_EXAMPLE), rejected: read.text(MAX_EXAMPLE) },
+});
+const example: read.Reader<SupervisedJob["examples"]["train"][number]> = (value) => {
+  const given = (value ?? {}) as { readonly messages?: unknown; readonly chosen?: unknown };
+  if (given.messages !== undefined) return conversation(value);
+  return given.chosen === undefined ? completion(value) : preference(value);
+};
+const examples = read.object<SupervisedJob["examples"]>({
+  train: read.list(example, MAX_TASKS),
+  heldOut: read.list(example, MAX_TASKS),
+});
+
 /** A training that a kernel asks for. */
 export const job = read.union<"kind", Job>("kind", {
   simulated: read.object<SimulatedJob>({
@@ -324,6 +388,16 @@ export const job = read.union<"kind", Job>("kind", {
     warmStart: read.nullable(warmStart),
     timeout: read.finite,
     deterministic: read.boolean,
+    seed: read.whole(0xffffffff),
+    name: read.text(200),
+    engine,
+  }),
+  supervised: read.object<SupervisedJob>({
+    kind: read.oneOf("supervised"),
+    examples,
+    policy,
+    algorithm: supervisedAlgorithm,
+    warmStart: read.nullable(warmStart),
     seed: read.whole(0xffffffff),
     name: read.text(200),
     engine,

@@ -2,6 +2,7 @@ import { isHostReference } from "../env/host-environment.ts";
 import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
 import { noPackage } from "../runner/packages.ts";
 import { checkAgenticJob } from "../train/check-agentic-job.ts";
+import { checkSupervisedJob } from "../train/check-supervised-job.ts";
 import type { Job, TrainResult } from "../train/job.ts";
 import { FetchGate } from "./fetch-gate.ts";
 import type { HostMessage, KernelMessage } from "./protocol.ts";
@@ -129,6 +130,7 @@ export class RequestDesk {
       this.#trainings.set(request, training);
       try {
         if (job.kind === "agentic") checkAgenticJob(job);
+        if (job.kind === "supervised") checkSupervisedJob(job);
         const started = (runId: string): void => {
           this.#options.onRun(id, runId, job);
         };

@@ -11,7 +11,9 @@ export interface TrainedWith {
 export const trainedWith = (job: Job): TrainedWith =>
   job.kind === "agentic"
     ? { reward: codeText(job.reward), agent: codeText(job.agent) }
-    : { reward: job.reward ? stepText(job.reward) : "", agent: "" };
+    : job.kind === "supervised"
+      ? { reward: "", agent: "" }
+      : { reward: job.reward ? stepText(job.reward) : "", agent: "" };
 
 /** A step reward as it is compared. */
 export interface StepText {

@@ -5,11 +5,11 @@ import { spanNames } from "./span.ts";
 /** Column-wise curve of one run, one entry per update (or evaluation); NaN where nothing was measured. */
 export interface CurveColumns {
   readonly runId: string;
-  /** Environment steps done; in an agentic run, rollouts made. */
+  /** Environment steps done; in an agentic run, rollouts made; in a supervised one, examples seen. */
   readonly step: Float64Array;
   /** Every numeric attribute of the update spans, by name. */
   readonly columns: Readonly<Record<string, Float64Array>>;
-  /** Mean return of greedy episodes with its range; in an agentic run, share of successes with its interval. */
+  /** Mean return of greedy episodes with its range; in an agentic run, share of successes with its interval; in a supervised one, held-out loss. */
   readonly evaluations: {
     readonly step: Float64Array;
     readonly mean: Float64Array;
@@ -36,6 +36,14 @@ const sources = {
     low: "successLow",
     high: "successHigh",
   },
+  supervised: {
+    update: spanNames.supervisedUpdate,
+    evaluation: spanNames.supervisedEvaluation,
+    step: "examples",
+    mean: "loss",
+    low: "low",
+    high: "high",
+  },
 } as const;
 
 /** Reads a run's curve from Arrow columns and the tail, without making spans or reading those of rollouts. */
@@ -44,10 +52,11 @@ export async function curveColumns(
   runId: string,
 ): Promise<CurveColumns> {
   const batches = await store.columns({ runId, rolloutId: null });
-  const simulated = rowsNamed(batches, sources.simulated.update);
-  const agentic = rowsNamed(batches, sources.agentic.update);
-  const source = agentic.length > 0 ? sources.agentic : sources.simulated;
-  const updates = agentic.length > 0 ? agentic : simulated;
+  const found = Object.values(sources).map((source) => ({
+    source,
+    updates: rowsNamed(batches, source.update),
+  }));
+  const { source, updates } = found.find(({ updates: rows }) => rows.length > 0) ?? found[0]!;
   const evaluations = rowsNamed(batches, source.evaluation);
   const metrics = new Set(batches.flatMap((batch) => batch.numericKeys(source.update)));
   metrics.delete(source.step);

@@ -113,7 +113,7 @@ export interface Run {
   /** Sortable by creation: base-32 time then randomness. */
   readonly id: string;
   /** "outside": rollouts that others asked for, with no training of ours behind them. */
-  readonly kind: "simulated" | "agentic" | "outside";
+  readonly kind: "simulated" | "agentic" | "supervised" | "outside";
   readonly name: string;
   /** Notebook and cell that started it; null from the library. */
   readonly notebook: string | null;
@@ -154,12 +154,19 @@ export interface AgenticState {
   readonly language: LanguageState;
 }
 
+/** Where a run over examples is: weights and optimizer after `update` updates. */
+export interface SupervisedState {
+  readonly kind: "supervised";
+  readonly update: number;
+  readonly language: LanguageState;
+}
+
 export interface Checkpoint {
   readonly runId: string;
   readonly update: number;
   readonly step: number;
   readonly createdAt: number;
-  readonly state: TrainingState | AgenticState;
+  readonly state: TrainingState | AgenticState | SupervisedState;
 }
 
 /** Written together or not at all. */

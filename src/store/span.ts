@@ -7,6 +7,8 @@ export const spanNames = {
   evaluation: "fulgurite.evaluation",
   agenticUpdate: "fulgurite.agentic.update",
   agenticEvaluation: "fulgurite.agentic.evaluation",
+  supervisedUpdate: "fulgurite.supervised.update",
+  supervisedEvaluation: "fulgurite.supervised.evaluation",
 } as const;
 
 /** The id of a simulated run's span: the same update of the same run always has the same id. */

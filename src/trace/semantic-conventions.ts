@@ -77,6 +77,32 @@ export const agenticEvaluationAttributes = [
   "rewardMean",
 ] as const;
 
+/** Attributes of the span of one update of a supervised run: the fields of `SupervisedUpdate`. */
+export const supervisedUpdateAttributes = [
+  "update",
+  "examples",
+  "loss",
+  "accuracy",
+  "entropy",
+  "gradientNorm",
+  "tokens",
+  "learningRate",
+  "epoch",
+  "trainTime",
+] as const;
+
+/** Attributes of the span of an evaluation of a supervised run: the fields of `SupervisedEvaluation`. */
+export const supervisedEvaluationAttributes = [
+  "update",
+  "examples",
+  "heldOut",
+  "loss",
+  "low",
+  "high",
+  "accuracy",
+  "tokens",
+] as const;
+
 /**
  * OpenTelemetry's names for generative models (github.com/open-telemetry/semantic-conventions-genai, in development;
  * as in @opentelemetry/semantic-conventions 1.45.0), those that we use.

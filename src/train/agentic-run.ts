@@ -1,12 +1,6 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { random4, stream } from "../kernels/philox.ts";
-import type {
-  LanguageEngine,
-  LanguageState,
-  TokenLossConfig,
-  TokenStepMetrics,
-} from "../lm/language-engine.ts";
-import type { TransformerShape } from "../nn/transformer-layout.ts";
+import type { LanguageEngine, LanguageState } from "../lm/language-engine.ts";
 import type { RunnerClock } from "../runner/index.ts";
 import type { AgenticState, Rollout, Run, Span } from "../store/records.ts";
 import {
@@ -20,21 +14,17 @@ import { policyShape } from "./character-policy.ts";
 import { agenticCurve, type CurveBuffer } from "./curve-buffer.ts";
 import type { Credit } from "./credit.ts";
 import type { AgenticJob } from "./job.ts";
+import type { LanguageEngineMaker } from "./language-engine-maker.ts";
+import { PolicyStart } from "./policy-start.ts";
 import { rolloutRecord, rolloutSpans } from "./rollout-records.ts";
 import { RolloutMaker, type MadeRollout, type RolloutRequest, type RunHosts } from "./rollout-batch.ts";
 import { RunController, type EngineTerms, type RunControllerOptions } from "./run-controller.ts";
-import { shippedWeights } from "./shipped-weights.ts";
 import { PolicyUpdate, responseTokens } from "./policy-update.ts";
-import { warmStartRows } from "./warm-start.ts";
+import { checkFinite } from "./check-finite.ts";
 import { wilson } from "./wilson.ts";
 
 export interface AgenticRunOptions extends RunControllerOptions {
-  readonly createLanguageEngine: (
-    shape: TransformerShape,
-    seed: number,
-    choice: AgenticJob["engine"],
-    terms: EngineTerms,
-  ) => Promise<LanguageEngine>;
+  readonly createLanguageEngine: LanguageEngineMaker;
   readonly createHosts: (job: AgenticJob) => Promise<RunHosts>;
   readonly clock: RunnerClock;
   /** Runs a function in a later macrotask. */
@@ -57,7 +47,7 @@ export class AgenticRun extends RunController {
   /** Makes rollouts with the run's start. */
   #startMaker: RolloutMaker | null = null;
   #policyUpdate: PolicyUpdate | null = null;
-  #referenceEngine: LanguageEngine | null = null;
+  readonly #start: PolicyStart;
   #update = 0;
   /** Rollouts made so far, evaluations included: the next one's number. */
   #rollouts = 0;
@@ -72,6 +62,15 @@ export class AgenticRun extends RunController {
     super(run, options);
     this.#options = options;
     this.#job = job;
+    this.#start = new PolicyStart({
+      job,
+      createLanguageEngine: options.createLanguageEngine,
+      onStep: (metrics) => {
+        checkFinite(metrics, 0);
+        this.emit();
+        return !this.stopping;
+      },
+    });
     this.curve = agenticCurve(run.id);
   }
 
@@ -112,9 +111,8 @@ export class AgenticRun extends RunController {
     this.#engine = await this.#options.createLanguageEngine(shape, seed, pinned ?? this.#job.engine, terms);
     this.#maker = this.#makerOf(this.#engine);
     if (this.#saved) this.#engine.load(this.#saved.language);
-    else await this.#startWeights(this.#engine);
-    this.#referenceEngine?.dispose();
-    this.#referenceEngine = null;
+    else await this.#start.weights(this.#engine);
+    this.#start.dispose();
     this.#startMaker = null;
     this.#policyUpdate = new PolicyUpdate({
       engine: this.#engine,
@@ -133,13 +131,13 @@ export class AgenticRun extends RunController {
       return await super.start(options);
     } finally {
       this.#hosts?.dispose();
-      this.#referenceEngine?.dispose();
+      this.#start.dispose();
     }
   }
 
   protected async advance(): Promise<void> {
     if (!this.#begun) {
-      await this.#warmStart(this.#engine!);
+      await this.#start.warmUp(this.#engine!);
       if (!(await this.#evaluate(0))) return;
       this.#begun = true;
       this.emit(true);
@@ -189,40 +187,8 @@ export class AgenticRun extends RunController {
     return this.#saved?.update ?? 0;
   }
 
-  async #warmStart(engine: LanguageEngine): Promise<void> {
-    const { warmStart, seed, algorithm } = this.#job;
-    if (!warmStart) return;
-    const { tokenizer } = this.#maker!;
-    const loss = withoutKl(algorithm.loss);
-    const { learningRate } = warmStart;
-    for (let step = 0; step < warmStart.steps && !this.stopping; step++) {
-      const rows = warmStartRows(warmStart, tokenizer, seed, step);
-      this.#check(
-        await engine.step(rows, { ...loss, kind: "likelihood", entropyCoefficient: 0, learningRate }),
-        0,
-      );
-      this.emit();
-    }
-  }
-
-  /** A policy as it was before the first update: the run's own start, made again. */
-  async #reference(): Promise<LanguageEngine> {
-    if (this.#referenceEngine) return this.#referenceEngine;
-    const { seed, policy } = this.#job;
-    const terms = { variant: this.current.variant ?? null, onMemory: () => undefined };
-    const { engine: kind } = this.#engine!;
-    const engine = await this.#options.createLanguageEngine(policyShape(policy), seed, kind, terms);
-    this.#referenceEngine = engine;
-    await this.#startWeights(engine);
-    await this.#warmStart(engine);
-    return engine;
-  }
-
-  async #startWeights(engine: LanguageEngine): Promise<void> {
-    const { policy } = this.#job;
-    if (policy.start === undefined) return;
-    const state = await engine.save();
-    engine.load({ ...state, parameters: await shippedWeights(policy.start, policyShape(policy)) });
+  #reference(): Promise<LanguageEngine> {
+    return this.#start.reference(this.#engine!, this.current.variant ?? null);
   }
 
   #makerOf(engine: LanguageEngine): RolloutMaker {
@@ -292,7 +258,7 @@ export class AgenticRun extends RunController {
       taught,
       update,
     );
-    if (step) this.#check(step, update);
+    if (step) checkFinite(step, update);
     const ended = this.options.now();
     const rewards = Array.from(credit.rewards).filter(Number.isFinite);
     const answered = rollouts.filter(({ final }) => final.status === "succeeded");
@@ -401,16 +367,6 @@ export class AgenticRun extends RunController {
       final.line === null ? {} : { line: final.line },
     );
   }
-
-  #check(step: TokenStepMetrics, update: number): void {
-    const wrong = (["loss", "gradientNorm"] as const).find((name) => !Number.isFinite(step[name]));
-    if (wrong === undefined) return;
-    throw new FulguriteError(
-      "train/not-finite",
-      `${wrong} became ${String(step[wrong])} in update ${update}; the run stopped and kept its checkpoint from before.`,
-      "Lower the learning rate, or look for very large rewards.",
-    );
-  }
 }
 
 interface Collected {
@@ -441,11 +397,6 @@ export function restoreAgenticCurve(
       high: successHigh,
     });
   }
-}
-
-function withoutKl(loss: TokenLossConfig): TokenLossConfig {
-  const { kl, ...rest } = loss;
-  return kl ? rest : loss;
 }
 
 const mean = (values: readonly number[]): number =>

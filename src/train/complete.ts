@@ -1,12 +1,9 @@
 import { FulguriteError } from "../gpu/error.ts";
-import type { LanguageEngine } from "../lm/language-engine.ts";
-import type { TransformerShape } from "../nn/transformer-layout.ts";
 import type { LightningStore } from "../store/records.ts";
 import { checkPolicy, policyShape } from "./character-policy.ts";
-
 import type { Job, PolicyConfig } from "./job.ts";
+import type { LanguageEngineMaker } from "./language-engine-maker.ts";
 import { policyTokenizer } from "./policy-tokenizer.ts";
-import type { EngineTerms } from "./run-controller.ts";
 import { shippedWeights } from "./shipped-weights.ts";
 
 /** What to ask a language policy outside of training. Cloneable. */
@@ -35,12 +32,7 @@ const MAX_PROMPTS = 10_000;
 
 export interface CompletionServices {
   readonly store: LightningStore;
-  readonly createLanguageEngine: (
-    shape: TransformerShape,
-    seed: number,
-    choice: "auto" | "webgpu" | "cpu",
-    terms: EngineTerms,
-  ) => Promise<LanguageEngine>;
+  readonly createLanguageEngine: LanguageEngineMaker;
 }
 
 /**
@@ -100,7 +92,7 @@ async function weightsOf(
   const run = await store.run(from.runId);
   const job = run?.job as Job | undefined;
   const state = (await store.checkpoint(from.runId))?.state;
-  if (job?.kind !== "agentic" || !state || !("language" in state)) {
+  if (!job || job.kind === "simulated" || !state || !("language" in state)) {
     throw new FulguriteError(
       "train/no-such-run",
       `Run ${from.runId} has no language policy to ask.`,

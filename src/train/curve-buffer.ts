@@ -1,6 +1,11 @@
 import type { UpdateMetrics } from "../rl/engine.ts";
 import type { AgenticUpdate } from "../trace/agentic-spans.ts";
-import { agenticUpdateAttributes, updateAttributes } from "../trace/semantic-conventions.ts";
+import {
+  agenticUpdateAttributes,
+  supervisedUpdateAttributes,
+  updateAttributes,
+} from "../trace/semantic-conventions.ts";
+import type { SupervisedUpdate } from "../trace/supervised-spans.ts";
 import type { Curve } from "./events.ts";
 
 /** Greedy episodes on held-out start states after one update; returns are the environment's own. */
@@ -152,3 +157,10 @@ const agenticMetrics = agenticUpdateAttributes.filter((name) => name !== "update
 /** The curve of an agentic run; evaluations are shares of held-out tasks solved greedily. */
 export const agenticCurve = (runId: string): CurveBuffer<AgenticUpdate & { readonly step: number }> =>
   new CurveBuffer(runId, { columns: agenticMetrics });
+
+/** The curve of a run over examples; evaluations are losses of held-out ones. */
+export const supervisedCurve = (runId: string): CurveBuffer<SupervisedUpdate & { readonly step: number }> =>
+  new CurveBuffer(runId, {
+    columns: supervisedUpdateAttributes.filter((name) => name !== "update" && name !== "examples"),
+    evaluation: "evaluation.heldOut",
+  });

@@ -20,6 +20,10 @@ export function jobResources(job: Job): Record<string, Resource> {
       },
     };
   }
+  if (job.kind === "supervised") {
+    const { algorithm, policy, warmStart, engine } = job;
+    return { hyperparameters: { type: "hyperparameters", values: { algorithm, policy, warmStart, engine } } };
+  }
   const { environment, reward, algorithm, engine } = job;
   return {
     ...(reward

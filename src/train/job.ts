@@ -1,9 +1,12 @@
 import type { Constants, FunctionTexts } from "../compile/program.ts";
 import type { AlgorithmConfig } from "../rl/config.ts";
+import type { DpoConfig } from "../rl/dpo.ts";
 import type { LanguageAlgorithm } from "../rl/grpo.ts";
+import type { SftConfig } from "../rl/sft.ts";
 import type { WordVocabulary } from "../lm/word-tokenizer.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
 import type { RunStatus } from "../store/records.ts";
+import type { PreferenceExample, SupervisedExample } from "./examples.ts";
 
 /** A reward as it travels: source text and the constants it captured. Never WGSL. */
 export interface RewardSource {
@@ -95,7 +98,28 @@ export interface AgenticJob {
   readonly engine: "auto" | "webgpu" | "cpu";
 }
 
-export type Job = SimulatedJob | AgenticJob;
+/** What `train({ examples, policy, algorithm, seed })` sends to the trainer. JSON-cloneable, but for weights. */
+export interface SupervisedJob {
+  readonly kind: "supervised";
+  /** Texts to imitate for "sft", pairs of answers for "dpo"; held-out ones are never trained on. */
+  readonly examples: {
+    readonly train: readonly (SupervisedExample | PreferenceExample)[];
+    readonly heldOut: readonly (SupervisedExample | PreferenceExample)[];
+  };
+  readonly policy: PolicyConfig;
+  readonly algorithm: SftConfig | DpoConfig;
+  /** Before the first update; the reference of "dpo" is what it ends with. */
+  readonly warmStart: WarmStart | null;
+  /** Unsigned 32-bit; default 1. */
+  readonly seed: number;
+  readonly name: string;
+  readonly engine: "auto" | "webgpu" | "cpu";
+}
+
+/** Jobs that train a language policy. */
+export type LanguageJob = AgenticJob | SupervisedJob;
+
+export type Job = SimulatedJob | LanguageJob;
 
 /** What `await train(...)` resolves to: cloneable, numbers under the names the page uses. */
 export interface TrainResult {

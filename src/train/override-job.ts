@@ -1,10 +1,10 @@
-import type { Job } from "./job.ts";
+import type { Job, WarmStart } from "./job.ts";
 
 /** What the command line says instead of the notebook. */
 export interface JobOverrides {
   readonly seed?: number;
   readonly engine?: Job["engine"];
-  /** Environment steps, or rollouts. */
+  /** Environment steps, rollouts or examples. */
   readonly steps?: number;
   /** Two updates, and a warm start of ten steps: to see that it runs to its end, not what it learns. */
   readonly quick?: boolean;
@@ -27,6 +27,19 @@ export function overrideJob(asked: Job, { seed, engine, steps, quick = false }: 
       algorithm: { ...algorithm, totalSteps: totalSteps ?? algorithm.totalSteps },
     };
   }
+  if (asked.kind === "supervised") {
+    const { algorithm, warmStart } = asked;
+    const updates = Math.max(1, Math.floor((steps ?? Infinity) / algorithm.batchSize));
+    return {
+      ...asked,
+      ...common,
+      warmStart: quickWarmStart(warmStart, quick),
+      algorithm: {
+        ...algorithm,
+        updates: Math.min(algorithm.updates, quick ? QUICK_UPDATES : updates),
+      },
+    };
+  }
   const { algorithm, warmStart } = asked;
   const perUpdate = algorithm.groups * algorithm.groupSize;
   const updates = steps === undefined ? algorithm.updates : Math.max(1, Math.floor(steps / perUpdate));
@@ -34,7 +47,7 @@ export function overrideJob(asked: Job, { seed, engine, steps, quick = false }: 
   return {
     ...asked,
     ...common,
-    warmStart: warmStart && { ...warmStart, steps: Math.min(warmStart.steps, QUICK_WARM_START) },
+    warmStart: quickWarmStart(warmStart, quick),
     algorithm: {
       ...algorithm,
       updates: Math.min(algorithm.updates, QUICK_UPDATES),
@@ -42,3 +55,6 @@ export function overrideJob(asked: Job, { seed, engine, steps, quick = false }: 
     },
   };
 }
+
+const quickWarmStart = (warmStart: WarmStart | null, quick: boolean): WarmStart | null =>
+  warmStart && quick ? { ...warmStart, steps: Math.min(warmStart.steps, QUICK_WARM_START) } : warmStart;

@@ -10,6 +10,8 @@ export interface PreferenceRows {
   readonly rejectedReward: number;
   /** Share of pairs whose chosen answer has the higher implicit reward. */
   readonly accuracy: number;
+  /** Of each pair. */
+  readonly losses: readonly number[];
 }
 
 /**
@@ -55,5 +57,6 @@ export function preferenceRows(
     chosenReward: mean(({ chosenReward }) => chosenReward),
     rejectedReward: mean(({ rejectedReward }) => rejectedReward),
     accuracy: mean(({ chosenReward, rejectedReward }) => Number(chosenReward > rejectedReward)),
+    losses: terms.map(({ loss }) => loss),
   };
 }

@@ -91,6 +91,8 @@ export abstract class RunController {
 
   /** Opens a device on the last saved state, or a fresh one; null before and after. */
   protected abstract open(pinned: "webgpu" | "cpu" | null, terms: EngineTerms): Promise<void>;
+  /** What the run leaves out of what it was given, for people. */
+  protected leftOut: string | null = null;
   protected abstract readonly device: Device | null;
   protected abstract readonly curve: RunCurve;
   /** Updates that the device has been given. */
@@ -249,7 +251,8 @@ export abstract class RunController {
     changed("with kernels of variant", this.current.variant, device.variant);
     changed("in", this.current.platform, platform);
     this.current = {
-      ...{ ...this.current, engine: device.engine, adapter: device.adapter, reason },
+      ...{ ...this.current, engine: device.engine, adapter: device.adapter },
+      reason: [reason, this.leftOut].filter((words) => words !== null).join(" ") || null,
       ...(device.variant === undefined ? {} : { variant: device.variant }),
       ...(platform === undefined ? {} : { platform }),
     };

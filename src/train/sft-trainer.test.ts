@@ -6,7 +6,8 @@ import { sft } from "../rl/sft.ts";
 import { characterPolicy, policyShape } from "./character-policy.ts";
 import { ExampleOrder } from "./example-order.ts";
 import { SftTrainer, type SftTrainerOptions } from "./sft-trainer.ts";
-import { supervisedRows, type SupervisedExample } from "./supervised-rows.ts";
+import type { SupervisedExample } from "./examples.ts";
+import { supervisedRows } from "./supervised-rows.ts";
 
 const tokenizer = characterTokenizer("abcd");
 const ids = (text: string): number[] =>

@@ -1,20 +1,11 @@
 import { trainingRows, type TrainingRow } from "../adapter/training-rows.ts";
 import { FulguriteError } from "../gpu/error.ts";
-import type { ConversationMessage, Tokenizer } from "../lm/tokenizer.ts";
+import type { Tokenizer } from "../lm/tokenizer.ts";
 import type { SftConfig } from "../rl/sft.ts";
-
-/** One turn of an example; `weight` 0 keeps an assistant's turn from being learned. */
-export interface SupervisedMessage extends ConversationMessage {
-  readonly weight?: 0 | 1;
-}
-
-/** Text to learn from: a prompt and its completion, or a conversation whose assistant is imitated. */
-export type SupervisedExample =
-  | { readonly prompt: string; readonly completion: string }
-  | { readonly messages: readonly SupervisedMessage[] };
+import type { PreferenceExample, SupervisedExample, SupervisedMessage } from "./examples.ts";
 
 /** The example as a conversation. Throws "train/invalid-example". */
-export function messagesOf(example: SupervisedExample): readonly SupervisedMessage[] {
+export function messagesOf(example: SupervisedExample | PreferenceExample): readonly SupervisedMessage[] {
   const { prompt, completion, messages } = example as Partial<Record<string, unknown>>;
   if (typeof prompt === "string" && typeof completion === "string") {
     return [
@@ -64,6 +55,31 @@ export function supervisedRows(
     else rows.push(...learned);
   });
   return { rows, tooLong, empty };
+}
+
+/** Rows of pairs of answers, two a pair. */
+export interface PreferencePairs extends Omit<SupervisedRows, "rows"> {
+  readonly pairs: readonly (readonly [chosen: TrainingRow, rejected: TrainingRow])[];
+}
+
+/** A row for each answer of each pair; a pair of which one answer does not fit is left out whole, and counted. */
+export function preferencePairs(
+  examples: readonly PreferenceExample[],
+  tokenizer: Pick<Tokenizer, "encode" | "renderChat" | "eos">,
+  { maxLength }: { readonly maxLength: number },
+): PreferencePairs {
+  const pairs: [TrainingRow, TrainingRow][] = [];
+  let tooLong = 0;
+  for (const { prompt, chosen, rejected } of examples) {
+    const answers = [
+      { prompt, completion: chosen },
+      { prompt, completion: rejected },
+    ];
+    const { rows } = supervisedRows(answers, tokenizer, { maxLength, learn: "completion" });
+    if (rows.length === 2) pairs.push([rows[0]!, rows[1]!]);
+    else tooLong++;
+  }
+  return { pairs, tooLong, empty: 0 };
 }
 
 function rowsOf(

@@ -1,10 +1,12 @@
 import { openStore } from "../store/open.ts";
 import type { LightningStore } from "../store/records.ts";
-import { agenticJob, type AgenticJobOptions } from "./agentic-job.ts";
+import type { AgenticJobOptions } from "./agentic-job.ts";
 import { nodeTrainer } from "./node-trainer.ts";
 import type { RunEvent } from "./events.ts";
 import type { TrainResult } from "./job.ts";
-import { simulatedJob, type JobOptions } from "./simulated-job.ts";
+import { jobOf } from "./job-of.ts";
+import type { JobOptions } from "./simulated-job.ts";
+import type { SupervisedJobOptions } from "./supervised-job.ts";
 
 export interface TrainSettings {
   /** Where the run is kept; default a store in memory that goes with the call. */
@@ -15,18 +17,18 @@ export interface TrainSettings {
   readonly signal?: AbortSignal;
 }
 
-/** An environment with a step reward, or an agent with tasks, a policy and a reward over rollouts. */
-export type TrainOptions = TrainSettings & (JobOptions | AgenticJobOptions);
+/** An environment with a step reward; an agent with tasks, a policy and a reward over rollouts; or a policy and examples. */
+export type TrainOptions = TrainSettings & (JobOptions | AgenticJobOptions | SupervisedJobOptions);
 
 /**
- * Trains a policy by reinforcement learning in this process: on WebGPU where there is a GPU, else on the
+ * Trains a policy by reinforcement learning, or on examples, in this process: on WebGPU where there is a GPU, else on the
  * CPU engine. Resolves when the run has ended or was cancelled; rejects with a `FulguriteError` where the job
  * is invalid or training failed.
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const store = options.store ?? (await openStore({ backend: "memory" }));
   const trainer = nodeTrainer(store);
-  const id = await trainer.start("agent" in options ? agenticJob(options) : simulatedJob(options), {
+  const id = await trainer.start(jobOf(options), {
     notebook: null,
     cell: null,
   });

@@ -4,7 +4,7 @@ import type { CurvePicture, DrawnLine } from "./curve-plot.ts";
 import { formatCount, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
 import type { RunLabel } from "./run-differences.ts";
-import { evaluatedMetric, metricView, stepUnit, type RunKind } from "./metrics.ts";
+import { evaluatedMetric, evaluationWords, metricView, stepUnit, type RunKind } from "./metrics.ts";
 import { decimate, measured, smooth, type Series } from "./series.ts";
 import { base, buttons } from "./tokens.css.ts";
 
@@ -175,9 +175,9 @@ export class FulguriteCurve extends LitElement {
                   ? html`<p class="empty">
                       <span
                         >${
-                          this.kind === "agentic"
-                            ? "The curve begins with the first update."
-                            : "The curve begins with the first finished episode."
+                          this.kind === "simulated"
+                            ? "The curve begins with the first finished episode."
+                            : "The curve begins with the first update."
                         }</span
                       >
                     </p>`
@@ -223,8 +223,7 @@ export class FulguriteCurve extends LitElement {
     if (this.metric !== evaluatedMetric(this.kind) || mean.length === 0) return words;
     const [lowest, highest] = [formatFigure(low.at(-1)), formatFigure(high.at(-1))];
     const range = lowest === highest ? "" : ` (${lowest} to ${highest})`;
-    const evaluation = this.kind === "agentic" ? "On held-out tasks" : "Last greedy evaluation";
-    return `${words} ${evaluation} ${formatFigure(mean.at(-1))}${range}.`;
+    return `${words} ${evaluationWords(this.kind)} ${formatFigure(mean.at(-1))}${range}.`;
   }
 
   #table(current: CurrentSeries | null): TemplateResult {
@@ -316,7 +315,7 @@ export class FulguriteCurve extends LitElement {
               high: points.high[i]!,
             }))
           : [],
-      evaluationLabel: this.kind === "agentic" ? "held-out" : "evaluation",
+      evaluationLabel: this.kind === "simulated" ? "evaluation" : "held-out",
       evaluationColour: "var(--ink)",
       threshold:
         this.threshold !== null && evaluated

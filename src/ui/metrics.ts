@@ -81,20 +81,50 @@ const agentic: readonly MetricView[] = [
   { name: "learningRate", title: "learning rate", hint: "of AdamW" },
 ];
 
-export type RunKind = "simulated" | "agentic";
+const supervised: readonly MetricView[] = [
+  {
+    name: "loss",
+    title: "loss",
+    hint: "of a step's examples, before it: nats a learned token, or of a pair",
+  },
+  {
+    name: "accuracy",
+    title: "preferred",
+    hint: "share of pairs whose chosen answer the policy likes better than its start did, against the rejected one",
+  },
+  { name: "entropy", title: "entropy", hint: "how undecided the policy is, in nats a token" },
+  { name: "gradientNorm", title: "gradient norm", hint: "before clipping" },
+  { name: "tokens", title: "tokens", hint: "learned in a step" },
+  { name: "learningRate", title: "learning rate", hint: "of AdamW" },
+];
+
+export type RunKind = "simulated" | "agentic" | "supervised";
 
 /** Rollouts from outside have an agent, too. */
 export const runKindOf = (run: Pick<Run, "kind"> | null): RunKind =>
   run?.kind === "outside" ? "agentic" : (run?.kind ?? "simulated");
 
 /** The first is what a run of this kind is judged by, and what its evaluations measure. */
-export const metricViews: Readonly<Record<RunKind, readonly MetricView[]>> = { simulated, agentic };
+export const metricViews: Readonly<Record<RunKind, readonly MetricView[]>> = {
+  simulated,
+  agentic,
+  supervised,
+};
 
 /** The metric that a run's evaluations measure. */
 export const evaluatedMetric = (kind: RunKind): string => metricViews[kind][0]!.name;
 
 /** What a run's progress is counted in. */
-export const stepUnit = (kind: RunKind): string => (kind === "agentic" ? "rollouts" : "steps");
+export const stepUnit = (kind: RunKind): string =>
+  ({ simulated: "steps", agentic: "rollouts", supervised: "examples" })[kind];
+
+/** What a run's evaluations are called. */
+export const evaluationWords = (kind: RunKind): string =>
+  ({
+    simulated: "Last greedy evaluation",
+    agentic: "On held-out tasks",
+    supervised: "On held-out examples",
+  })[kind];
 
 export const metricView = (name: string, kind: RunKind = "simulated"): MetricView =>
   metricViews[kind].find((view) => view.name === name) ??

@@ -99,7 +99,11 @@ export class FulguriteRecordedRun extends LitElement {
 }
 
 const kindOf = ({ curve }: RecordedRun): RunKind =>
-  curve.columns["successRate"] === undefined ? "simulated" : "agentic";
+  curve.columns["successRate"] !== undefined
+    ? "agentic"
+    : curve.columns["epoch"] !== undefined
+      ? "supervised"
+      : "simulated";
 
 /** A recorded run as a row of the store, for the views that ask for one. */
 const recordedRow = (recorded: RecordedRun, id: string): Run => ({

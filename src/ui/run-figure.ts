@@ -26,6 +26,18 @@ export function runFigure(
       ? html`<p class="figure"><span>Nothing has been measured yet.</span></p>`
       : figure(`${percent(recent)}\u00a0%`, "of the last update's rollouts succeeded");
   }
+  if (kind === "supervised") {
+    const { mean, low, high } = curve?.evaluations ?? {};
+    const loss = mean?.at(-1);
+    if (loss === undefined) {
+      return html`<p class="figure"><span>Nothing has been measured yet.</span></p>`;
+    }
+    const unit = job?.kind === "supervised" && job.algorithm.kind === "dpo" ? "a pair" : "nats a token";
+    const examples =
+      job?.kind === "supervised" ? heldOut(job.algorithm.evaluationExamples, job.examples.heldOut) : "";
+    const interval = `95 % interval ${formatFigure(low?.at(-1))} to ${formatFigure(high?.at(-1))}`;
+    return figure(formatFigure(loss), `loss ${unit} on ${examples}held-out examples, ${interval}`);
+  }
   const evaluated = metrics["evaluation.greedy.mean"];
   if (evaluated !== undefined) return figure(formatFigure(evaluated), "mean return, greedy evaluation");
   const recent = metrics["rollout.return.last100"];

@@ -254,7 +254,7 @@ export class FulguriteRun extends LitElement {
         <div style=${`transform: scaleX(${share})`}></div>
       </div>
       ${this.#words()} ${error ? errorNote(error) : nothing}
-      <div class="views">
+      <div class=${kind === "supervised" ? "views single" : "views"}>
         ${
           agentic
             ? html`<fulgurite-answers
@@ -262,14 +262,16 @@ export class FulguriteRun extends LitElement {
                 .runId=${this.runId}
                 .evaluations=${curve?.evaluations.step.length ?? 0}
               ></fulgurite-answers>`
-            : html`<fulgurite-stage .playback=${this.#playback()}></fulgurite-stage>`
+            : kind === "supervised"
+              ? nothing
+              : html`<fulgurite-stage .playback=${this.#playback()}></fulgurite-stage>`
         }
         <fulgurite-curve
           .lines=${this.#lines()}
           .metric=${metric}
           .kind=${kind}
           .steps=${progress.steps}
-          .threshold=${agentic ? null : this.#threshold()}
+          .threshold=${kind === "simulated" ? this.#threshold() : null}
         ></fulgurite-curve>
       </div>
       <fulgurite-small-multiples

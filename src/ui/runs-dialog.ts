@@ -5,7 +5,7 @@ import { FulguriteDialog } from "./dialog.ts";
 import { download } from "./download.ts";
 import { formatCount, formatDuration, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
-import { evaluatedMetric, metricViews, stepUnit, type RunKind } from "./metrics.ts";
+import { evaluatedMetric, metricViews, stepUnit, runKindOf } from "./metrics.ts";
 import type { FulguriteNotebook } from "./notebook.ts";
 import { RunModel } from "./run-model.ts";
 import { arrange, runRows, runTable, type RunOrder, type RunRow, type RunRows } from "./run-rows.ts";
@@ -312,7 +312,7 @@ export class FulguriteRuns extends FulguriteDialog {
     );
     const [first] = drawn;
     if (!first) return nothing;
-    const kind: RunKind = first.run.kind === "agentic" ? "agentic" : "simulated";
+    const kind = runKindOf(first.run);
     const alike = drawn.filter(({ run }) => run.kind === first.run.kind);
     const metric = metricViews[kind].some(({ name }) => name === this.metric)
       ? this.metric

@@ -9,6 +9,7 @@ import { base } from "./tokens.css.ts";
 /** What one watches, beside its figure, while a policy learns. */
 const shown: Readonly<Record<RunKind, readonly string[]>> = {
   agentic: ["rewardMean", "successRate", "zeroVarianceGroups", "entropy"],
+  supervised: ["loss", "accuracy", "entropy", "gradientNorm"],
   simulated: [
     "entropy",
     "approximateKl",
@@ -19,7 +20,7 @@ const shown: Readonly<Record<RunKind, readonly string[]>> = {
   ],
 };
 /** Shares are drawn from nothing to everything. */
-const shares = new Set(["successRate", "zeroVarianceGroups"]);
+const shares = new Set(["successRate", "zeroVarianceGroups", "accuracy"]);
 const POINTS = 240;
 const HEIGHT = 40;
 const WIDTH = 200;
@@ -119,7 +120,12 @@ export class FulguriteSmallMultiples extends LitElement {
 
   override render(): TemplateResult {
     return html`<p>While training, smoothed over updates</p>
-      ${shown[this.kind].map((name) => this.#small(name))}`;
+      ${shown[this.kind].filter((name) => this.#isMeasured(name)).map((name) => this.#small(name))}`;
+  }
+
+  /** Only runs over pairs have an accuracy. */
+  #isMeasured(name: string): boolean {
+    return name !== "accuracy" || (this.curve?.columns[name]?.some(Number.isFinite) ?? false);
   }
 
   #small(name: string): TemplateResult {

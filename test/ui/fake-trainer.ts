@@ -274,6 +274,7 @@ export class FakeTrainer implements TrainerApi {
 
   add(job: Job, cell: string | null, updates: number, status: RunStatus, slowness = 34): FakeRun {
     const id = `01${String(this.#ids++).padStart(8, "0")}`;
+    if (job.kind === "supervised") throw new Error("no supervised run is faked");
     const run =
       job.kind === "agentic" ? new AgenticRun(id, job, cell) : new SimulatedRun(id, job, cell, slowness);
     this.stored.set(id, run);

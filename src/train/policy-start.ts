@@ -1,0 +1,66 @@
+import type { LanguageEngine, TokenStepMetrics } from "../lm/language-engine.ts";
+import { likelihood } from "../rl/sft.ts";
+import type { TokenLossConfig } from "../rl/token-loss-config.ts";
+import { policyShape } from "./character-policy.ts";
+import type { LanguageJob } from "./job.ts";
+import type { LanguageEngineMaker } from "./language-engine-maker.ts";
+import { policyTokenizer } from "./policy-tokenizer.ts";
+import { shippedWeights } from "./shipped-weights.ts";
+import { warmStartRows } from "./warm-start.ts";
+
+export interface PolicyStartOptions {
+  readonly job: Pick<LanguageJob, "policy" | "seed" | "warmStart"> & {
+    readonly algorithm: { readonly loss: TokenLossConfig };
+  };
+  readonly createLanguageEngine: LanguageEngineMaker;
+  /** Told after every step of a warm start; false ends it. */
+  readonly onStep: (metrics: TokenStepMetrics) => boolean;
+}
+
+/** How a run's policy begins: its weights, its warm start, and that beginning made again as the reference. */
+export class PolicyStart {
+  readonly #options: PolicyStartOptions;
+  #reference: LanguageEngine | null = null;
+
+  constructor(options: PolicyStartOptions) {
+    this.#options = options;
+  }
+
+  /** Loads what the policy begins with, where that is not the random weights of its seed. */
+  async weights(engine: LanguageEngine): Promise<void> {
+    const { policy } = this.#options.job;
+    if (policy.start === undefined) return;
+    const state = await engine.save();
+    engine.load({ ...state, parameters: await shippedWeights(policy.start, policyShape(policy)) });
+  }
+
+  /** Learns the warm start's demonstrations, where there is one. */
+  async warmUp(engine: LanguageEngine): Promise<void> {
+    const { job, onStep } = this.#options;
+    const { warmStart, seed, policy } = job;
+    if (!warmStart) return;
+    const tokenizer = policyTokenizer(policy);
+    const loss = likelihood({ ...job.algorithm.loss, learningRate: warmStart.learningRate });
+    for (let step = 0; step < warmStart.steps; step++) {
+      if (!onStep(await engine.step(warmStartRows(warmStart, tokenizer, seed, step), loss))) return;
+    }
+  }
+
+  /** A policy as `engine`'s was before the first update, made once, with the same kernels. */
+  async reference(engine: LanguageEngine, variant: string | null): Promise<LanguageEngine> {
+    if (this.#reference) return this.#reference;
+    const { job, createLanguageEngine } = this.#options;
+    const terms = { variant, onMemory: () => undefined };
+    const made = await createLanguageEngine(policyShape(job.policy), job.seed, engine.engine, terms);
+    this.#reference = made;
+    await this.weights(made);
+    await this.warmUp(made);
+    return made;
+  }
+
+  /** Gives the reference's memory back; it is made again when asked for. */
+  dispose(): void {
+    this.#reference?.dispose();
+    this.#reference = null;
+  }
+}
