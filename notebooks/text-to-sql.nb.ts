@@ -402,18 +402,23 @@ import initSqlJs from "sql.js";
 
 export type SqlDatabase = InstanceType<Awaited<ReturnType<typeof initSqlJs>>["Database"]>;
 
-/** SQLite, compiled to WebAssembly; once where this runs. */
-function sqlite(): ReturnType<typeof initSqlJs> {
-  return (sqlite.opened ??= initSqlJs());
+/** An instance of a schema with what it answered so far. */
+interface Instance {
+  readonly database: SqlDatabase;
+  readonly known: Map<string, Rows>;
 }
-sqlite.opened = undefined as ReturnType<typeof initSqlJs> | undefined;
+
+type Sqlite = Awaited<ReturnType<typeof initSqlJs>> & { pairs?: Map<string, Instance[]> };
+
+/** SQLite, compiled to WebAssembly: one and the same wherever this is evaluated. */
+const sqlite = (): Promise<Sqlite> => initSqlJs();
 
 /** Rows of a query, at most 200, reals to six digits; or what SQLite had to say against it. */
 export type Rows = { readonly rows: readonly string[] } | { readonly error: string };
 
 /** One of the two instances of a schema that the task draws, by number 0 or 1; `await sqlite()` comes first. */
 export function instanceOf(
-  { Database }: Awaited<ReturnType<typeof sqlite>>,
+  { Database }: Sqlite,
   schema: Schema,
   seed: number,
   instance: number,
@@ -423,22 +428,27 @@ export function instanceOf(
   return database;
 }
 
-/** A query on the two instances of a schema, which are made when they are first asked; 150 pairs stay open. */
+/**
+ * A query on the two instances of a schema, which are made when they are first asked. 150 pairs stay open; SQLite itself
+ * holds them, because a reward's code is evaluated anew for every batch, and what it had opened would never be closed.
+ */
 export async function ask(schema: Schema, seed: number, sql: string): Promise<readonly [Rows, Rows]> {
   const module = await sqlite();
-  const key = `${seed} ${structureOf(schema)}`;
-  let pair = ask.instances.get(key);
+  const pairs = (module.pairs ??= new Map<string, Instance[]>());
+  // By the text that makes them too: whoever edits it means other databases.
+  const key = `${seed} ${structureOf(schema)} ${String(databaseScript)}`;
+  let pair = pairs.get(key);
   if (!pair) {
-    for (const [oldest, databases] of ask.instances) {
-      if (ask.instances.size < 150) break;
-      ask.instances.delete(oldest);
-      for (const { database } of databases) database.close();
+    for (const [oldest, instances] of pairs) {
+      if (pairs.size < 150) break;
+      pairs.delete(oldest);
+      for (const { database } of instances) database.close();
     }
     pair = [0, 1].map((instance) => ({
       database: instanceOf(module, schema, seed, instance),
       known: new Map<string, Rows>(),
     }));
-    ask.instances.set(key, pair);
+    pairs.set(key, pair);
   }
   return pair.map(({ database, known }) => {
     let rows = known.get(sql);
@@ -446,7 +456,6 @@ export async function ask(schema: Schema, seed: number, sql: string): Promise<re
     return rows;
   }) as unknown as readonly [Rows, Rows];
 }
-ask.instances = new Map<string, { database: SqlDatabase; known: Map<string, Rows> }[]>();
 
 export function rowsOf(database: SqlDatabase, sql: string): Rows {
   const rows: string[] = [];
