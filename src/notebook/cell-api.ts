@@ -154,9 +154,9 @@ export function createCellApi(host: CellHost): CellApi {
     test: host.test,
     expect,
     sweep: async (settings: Readonly<Record<string, SweepSetting>>, plan: SweepPlan) =>
-      runSweep(settings, plan, async (setting, { seed, name, setting: sweep }) => {
+      runSweep(settings, plan, async (setting, { seed, name, setting: sweep, index: sweepRun }) => {
         host.signal.throwIfAborted();
-        return host.train(travellingJob({ ...simulatedJob({ ...setting, seed, name }), sweep }));
+        return host.train(travellingJob({ ...simulatedJob({ ...setting, seed, name }), sweep, sweepRun }));
       }),
     train: async (options: JobOptions | AgenticJobOptions | SupervisedJobOptions) => {
       host.signal.throwIfAborted();

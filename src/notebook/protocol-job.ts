@@ -374,6 +374,7 @@ export const job = read.union<"kind", Job>("kind", {
     loss: read.nullable(reward),
     algorithm: simulatedAlgorithm,
     sweep: read.nullable(read.text(200)),
+    sweepRun: read.nullable(counter),
     seed: read.whole(0xffffffff),
     name: read.text(200),
     engine,

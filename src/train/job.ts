@@ -34,6 +34,8 @@ export interface SimulatedJob {
   readonly algorithm: AlgorithmConfig;
   /** Setting of the sweep that the run is part of; null or absent: of none. */
   readonly sweep?: string | null;
+  /** How many runs of that sweep began before it. */
+  readonly sweepRun?: number | null;
   /** Unsigned 32-bit; default 1. */
   readonly seed: number;
   /** Shown in lists; default the environment's name. */

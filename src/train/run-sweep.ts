@@ -37,7 +37,13 @@ export interface SweepScores {
 /** One run of a sweep. */
 export type SweepTrain = (
   setting: SweepSetting,
-  run: { readonly setting: string; readonly seed: number; readonly name: string },
+  run: {
+    readonly setting: string;
+    readonly seed: number;
+    readonly name: string;
+    /** Runs of the sweep before it. */
+    readonly index: number;
+  },
 ) => Promise<TrainResult>;
 
 /** Trains every setting with every seed by `trainOne`, one after the other. Throws as `sweep` does. */
@@ -59,7 +65,7 @@ export async function runSweep(
   for (const setting of names) {
     for (const seed of seeds) {
       const name = `${setting}, seed ${seed}`;
-      const result = await trainOne(settings[setting]!, { setting, seed, name });
+      const result = await trainOne(settings[setting]!, { setting, seed, name, index: runs.length });
       if (result.status === "cancelled") {
         throw new FulguriteError("train/cancelled", "The sweep was stopped.", "Run it again.");
       }

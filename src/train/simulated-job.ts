@@ -85,6 +85,7 @@ export function simulatedJob(options: JobOptions): SimulatedJob {
     loss: loss ? travelling(loss) : null,
     algorithm,
     sweep: null,
+    sweepRun: null,
     seed,
     name: options.name ?? env.name,
     engine,

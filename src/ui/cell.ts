@@ -1,6 +1,7 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import type { ErrorData } from "../gpu/error.ts";
+import { runOutput } from "../notebook/host-cell.ts";
 import type { CellView, Output } from "../notebook/session-types.ts";
 import { cellStyles } from "./cell.css.ts";
 import { cellLabel, stateWords, storedWords } from "./cell-words.ts";
@@ -15,6 +16,7 @@ import { outputStyles, outputViews } from "./output.ts";
 import { prose } from "./prose.css.ts";
 import { loadView } from "./lazy-outputs.ts";
 import type { Run } from "../store/records.ts";
+import type { Job } from "../train/job.ts";
 import type { RecordedRun } from "./recorded.ts";
 import { base, buttons } from "./tokens.css.ts";
 import type { TrainerClient } from "./trainer-client.ts";
@@ -54,7 +56,7 @@ export class FulguriteCell extends LitElement {
     index: { type: Number },
     trainer: { attribute: false },
     notebook: {},
-    storedRun: { attribute: false },
+    storedRuns: { attribute: false },
     storedStatus: { attribute: false },
     live: {},
     refusal: { attribute: false },
@@ -82,8 +84,8 @@ export class FulguriteCell extends LitElement {
   declare index: number;
   declare trainer: TrainerClient | null;
   declare notebook: string;
-  /** The newest stored run of this cell, shown until the cell has run by itself. */
-  declare storedRun: string | null;
+  /** The newest stored run of this cell, or its newest sweep, shown until the cell has run by itself. */
+  declare storedRuns: readonly Run[];
   declare storedStatus: Run["status"] | null;
   /** What a run of this cell that has not ended does; such a run may have begun before the page was opened. */
   declare live: "running" | "paused" | null;
@@ -110,7 +112,7 @@ export class FulguriteCell extends LitElement {
     this.index = 0;
     this.trainer = null;
     this.notebook = "";
-    this.storedRun = null;
+    this.storedRuns = [];
     this.storedStatus = null;
     this.live = null;
     this.refusal = null;
@@ -176,7 +178,7 @@ export class FulguriteCell extends LitElement {
       this.cell?.kind !== "md" &&
       (this.cell?.outputs.length ?? 0) === 0 &&
       this.cell?.state.kind !== "error" &&
-      this.storedRun === null &&
+      this.storedRuns.length === 0 &&
       this.recorded === null &&
       !this.cell?.lazy;
   }
@@ -373,8 +375,8 @@ export class FulguriteCell extends LitElement {
   }
 
   #outputs(cell: CellView): readonly Output[] {
-    if (this.storedRun === null || cell.outputs.some(({ view }) => view === "run")) return cell.outputs;
-    return [...cell.outputs, { view: "run", runId: this.storedRun }];
+    if (this.storedRuns.length === 0 || cell.outputs.some(({ view }) => view === "run")) return cell.outputs;
+    return [...cell.outputs, ...this.storedRuns.map(({ id, job }) => runOutput(id, job as Job))];
   }
 }
 

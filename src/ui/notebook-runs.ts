@@ -1,6 +1,7 @@
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 import { FulguriteError, type ErrorData } from "../gpu/error.ts";
 import type { Run } from "../store/records.ts";
+import type { SimulatedJob } from "../train/job.ts";
 import type { TrainerClient } from "./trainer-client.ts";
 
 /** A cell that was not run, and why. */
@@ -11,8 +12,8 @@ export interface Refusal {
 
 /** What the store knows of a notebook's runs, by cell; the element that it belongs to is drawn again when it changes. */
 export class NotebookRuns implements ReactiveController {
-  /** Newest stored run by cell. */
-  stored: ReadonlyMap<string, Run> = new Map();
+  /** By cell the newest stored run, or, oldest first, those of the newest sweep. */
+  stored: ReadonlyMap<string, readonly Run[]> = new Map();
   /** By cell: its runs that train, or that were paused here. */
   live: ReadonlyMap<string, readonly Run[]> = new Map();
   refusal: Refusal | null = null;
@@ -47,17 +48,17 @@ export class NotebookRuns implements ReactiveController {
   async load(): Promise<void> {
     const notebook = this.#notebook;
     if (notebook === null || !this.#trainer) return;
-    const newest = new Map<string, Run>();
+    const byCell = new Map<string, Run[]>();
     const live = new Map<string, Run[]>();
     for (const run of await this.#trainer.runs({ notebook })) {
       if (run.cell === null) continue;
-      if (!newest.has(run.cell)) newest.set(run.cell, run);
+      byCell.set(run.cell, [...(byCell.get(run.cell) ?? []), run]);
       if (isTraining(run.status)) this.#trained.add(run.id);
       else if (run.status !== "paused" || !this.#trained.has(run.id)) continue;
       live.set(run.cell, [...(live.get(run.cell) ?? []), run]);
     }
     if (notebook !== this.#notebook) return;
-    this.stored = newest;
+    this.stored = new Map([...byCell].map(([cell, runs]) => [cell, newestOf(runs)]));
     this.live = live;
     if (this.refusal && !live.has(this.refusal.cell)) this.refusal = null;
     this.#host.requestUpdate();
@@ -95,6 +96,18 @@ export class NotebookRuns implements ReactiveController {
     const runs = this.live.get(id);
     return !runs ? null : runs.some(({ status }) => isTraining(status)) ? "running" : "paused";
   }
+}
+
+/** Of a cell's runs, newest first, the newest one, or all of the sweep that it is part of, oldest first. */
+export function newestOf(runs: readonly Run[]): readonly Run[] {
+  const place = ({ job }: Run): number | null => (job as Partial<SimulatedJob>).sweepRun ?? null;
+  const sweep = runs.slice(0, 1);
+  while (place(sweep[0]!)) {
+    const before = runs[sweep.length];
+    if (!before || place(before) !== place(sweep[0]!)! - 1) break;
+    sweep.unshift(before);
+  }
+  return sweep;
 }
 
 const isTraining = (status: Run["status"]): boolean => status === "queued" || status === "running";

@@ -20,12 +20,15 @@ import { NotebookRuns } from "./notebook-runs.ts";
 import { notebookStyles } from "./notebook.css.ts";
 import { replaceAll } from "./replace.ts";
 import type { RecordedRun } from "./recorded.ts";
+import type { Run } from "../store/records.ts";
 import type { RunStatusEvent } from "./run.ts";
 import { base } from "./tokens.css.ts";
 import { asError, type TrainerClient } from "./trainer-client.ts";
 import { turn } from "./turn.ts";
 import { UsedBy } from "./used-by.ts";
 
+/** The same one each time: cells without runs are not drawn again for it. */
+const nothingStored: readonly Run[] = [];
 /** Scrolled this far, the notebook's own heading is out of sight. */
 const HEADING_HEIGHT_PX = 96;
 
@@ -443,8 +446,8 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
               .index=${index}
               .trainer=${this.trainer}
               .notebook=${session.id}
-              .storedRun=${stored.get(cell.id)?.id ?? null}
-              .storedStatus=${stored.get(cell.id)?.status ?? null}
+              .storedRuns=${stored.get(cell.id) ?? nothingStored}
+              .storedStatus=${stored.get(cell.id)?.at(-1)?.status ?? null}
               .live=${this.#runs.word(cell.id)}
               .refusal=${refusal?.cell === cell.id ? refusal.error : null}
               .recorded=${this.recorded.find(({ cell: recorded }) => recorded === cell.id) ?? null}

@@ -24,7 +24,7 @@ export function settings(job: unknown): Map<string, string> {
 const LABELLED = 24;
 
 /** Paths that change with every edit and say nothing by themselves. */
-const ignored = new Set(["reward.line", "name", "kind"]);
+const ignored = new Set(["reward.line", "name", "kind", "sweepRun"]);
 
 /** `short` is the run's number, counted from the oldest; `full` what sets it apart, where anything does. */
 export interface RunLabel {

@@ -388,6 +388,11 @@ tried.settings.map(({ setting, interquartileMean }) => setting + " " + interquar
       .toEqual(expect.arrayContaining(["learning", "standing"]));
     // A band and a line each.
     expect(await picture.locator('svg g[aria-label="area"] path').count()).toBe(2);
+    // The sweep, and not its last run, is there after a reload.
+    await page.waitForTimeout(900);
+    await page.reload();
+    await run.getByText("6 of 6 runs begun have ended.").waitFor();
+    expect([await row("learning"), await row("standing")]).toEqual([learning, standing]);
     expect(errors).toEqual([]);
     if (process.env["SHOT"]) await run.screenshot({ path: process.env["SHOT"] });
   } finally {
