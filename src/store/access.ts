@@ -8,7 +8,9 @@ import type { Written } from "./write.ts";
 export interface StoreChange {
   /** Null where it belongs to no run. */
   readonly runId: string | null;
-  readonly kinds: readonly ("runs" | "rollouts" | "spans" | "checkpoints" | "resources" | "workers")[];
+  readonly kinds: readonly (
+    "runs" | "rollouts" | "spans" | "checkpoints" | "resources" | "workers" | "problems"
+  )[];
   /** True where something was deleted: there is room again. */
   readonly removed?: boolean;
 }

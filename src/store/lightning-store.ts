@@ -55,7 +55,8 @@ import { RolloutQueue } from "./rollout-queue.ts";
 import { ResourceShelf } from "./resources.ts";
 import { Watchdog } from "./watchdog.ts";
 import { Workers } from "./workers.ts";
-import { Upkeep, type Removed, type Retention } from "./upkeep.ts";
+import type { Removed, Retention } from "./retention.ts";
+import { Upkeep } from "./upkeep.ts";
 import { openWorkspace, type OpenedWorkspace } from "./workspace-open.ts";
 import { saveWorkspace } from "./workspace-save.ts";
 import { runTables, writeCommit, type Written } from "./write.ts";
@@ -391,6 +392,7 @@ export class TransactionalStore implements LightningStore {
     } catch (error) {
       this.#sealAgain.set(runId, tailRows + sealRows);
       this.#sealProblems.set(runId, { ...(error as FulguriteError).toData(), runId, segment: null });
+      this.#changes.announce({ runId, kinds: ["problems"] });
     }
   }
 
@@ -406,6 +408,7 @@ export class TransactionalStore implements LightningStore {
         transaction.put("segments", [runId, number], { ...segment, damage: reason });
     });
     this.#catalogue.forget(runId);
+    this.#changes.announce({ runId, kinds: ["problems"] });
   }
 
   #remember(written: readonly Written[]): void {

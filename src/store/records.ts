@@ -16,7 +16,7 @@ import type { RolloutQueue } from "./rollout-queue.ts";
 import type { Workers } from "./workers.ts";
 import type { ScannedBatch } from "./read.ts";
 import type { SpanColumns } from "./span-columns.ts";
-import type { Removed, Retention } from "./upkeep.ts";
+import type { Removed, Retention } from "./retention.ts";
 import type { OpenedWorkspace } from "./workspace-open.ts";
 
 export type AttributeValue = string | number | boolean | null;

@@ -1,24 +1,10 @@
 import type { StoreAccess } from "./access.ts";
 import { compactOnce, isWorthwhile } from "./compaction.ts";
 import { removalTables, removeRollouts, removeRun } from "./removal.ts";
+import { expiredRuns, type Removed, type Retention } from "./retention.ts";
 import { outsideRunId } from "./rollout-writer.ts";
-import { rolloutIsFinished, runHasEnded } from "./state-machines.ts";
+import { rolloutIsFinished } from "./state-machines.ts";
 import { runTables } from "./write.ts";
-
-/** What is kept. A rule that is left out removes nothing. */
-export interface Retention {
-  /** The newest so many of the runs that have ended. */
-  readonly runs?: number;
-  /** What ended, or last changed, at most so many milliseconds ago. */
-  readonly age?: number;
-}
-
-export interface Removed {
-  /** Ids of the runs that were deleted. */
-  readonly runs: readonly string[];
-  /** Rollouts that were deleted out of runs that stay. */
-  readonly rollouts: number;
-}
 
 /** Rollouts that one transaction removes: it rewrites the segments that hold them, each of about 1 MB. */
 const removedAtOnce = 512;
@@ -122,20 +108,18 @@ export class Upkeep {
   }
 
   /** See `LightningStore.retain`. */
-  async retain({ runs: newest = Infinity, age = Infinity }: Retention): Promise<Removed> {
-    const oldest = this.#access.now() - age;
+  async retain(retention: Retention): Promise<Removed> {
+    const { age = Infinity } = retention;
+    const now = this.#access.now();
     const runs = await this.#access.transaction(["runs"], { mode: "readonly" }, (transaction) =>
       transaction.list("runs"),
     );
-    const ended = runs
-      .map(({ value }) => value)
-      .filter(({ kind, status }) => kind !== "outside" && runHasEnded(status))
-      .reverse();
-    const gone = ended.filter(({ updatedAt }, place) => place >= newest || updatedAt < oldest);
+    const newestFirst = runs.map(({ value }) => value).reverse();
+    const gone = expiredRuns(newestFirst, retention, now);
     for (const { id } of gone) await this.deleteRun(id);
     return {
       runs: gone.map(({ id }) => id),
-      rollouts: age === Infinity ? 0 : await this.#removeOldRollouts(oldest),
+      rollouts: age === Infinity ? 0 : await this.#removeOldRollouts(now - age),
     };
   }
 
