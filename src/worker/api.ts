@@ -11,7 +11,7 @@ import type {
   StoreProblem,
   StoreUsage,
 } from "../store/records.ts";
-import type { Removed, Retention } from "../store/upkeep.ts";
+import type { Removed, Retention } from "../store/retention.ts";
 import type { OpenedWorkspace } from "../store/workspace-open.ts";
 import type { Reached } from "./reach.ts";
 import type { Completion, CompletionRequest } from "../train/complete.ts";

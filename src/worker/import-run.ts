@@ -123,36 +123,45 @@ function renumber(file: ImportedFile, runId: string, now: number): Renumbered {
   return { rollouts, traces, own };
 }
 
-/** The run's row: an archive's own, or one for rollouts from outside. */
+/** A run of rollouts from outside. */
+const outsideRow = (name: string, runId: string, now: number): Run => ({
+  id: runId,
+  kind: "outside",
+  name: name.replace(/\.[^.]*$/, "") || name,
+  notebook: null,
+  cell: null,
+  job: null,
+  seed: 0,
+  engine: null,
+  adapter: null,
+  status: "succeeded",
+  reason: null,
+  update: 0,
+  updates: 0,
+  step: 0,
+  steps: 0,
+  createdAt: now,
+  updatedAt: now,
+  activeTime: 0,
+  metrics: {},
+});
+
+/** The run's row: an archive's own where its fields are such as a page can show, or one for rollouts from outside. */
 function runRow(file: ImportedFile, name: string, runId: string, now: number): Run {
+  const row = outsideRow(name, runId, now);
   const archived = file.archive?.run;
-  if (archived) {
-    const row = { ...archived, id: runId, notebook: null, cell: null, createdAt: now, updatedAt: now };
-    // Its resources stayed where it came from.
-    delete (row as { resources?: unknown }).resources;
-    return row;
-  }
-  return {
-    id: runId,
-    kind: "outside",
-    name: name.replace(/\.[^.]*$/, "") || name,
-    notebook: null,
-    cell: null,
-    job: null,
-    seed: 0,
-    engine: null,
-    adapter: null,
-    status: "succeeded",
-    reason: null,
-    update: 0,
-    updates: 0,
-    step: 0,
-    steps: 0,
-    createdAt: now,
-    updatedAt: now,
-    activeTime: 0,
-    metrics: {},
-  };
+  if (!archived) return row;
+  const known: ReadonlyMap<string, unknown> = new Map(Object.entries(row));
+  const fits = Object.entries(archived).filter(([key, value]) => {
+    const own = known.get(key);
+    if (own === null || own === undefined) return true;
+    return value !== null && typeof value === typeof own && Array.isArray(value) === Array.isArray(own);
+  });
+  const kept = { ...row, ...Object.fromEntries(fits) };
+  const kind = ["simulated", "agentic"].includes(kept.kind) ? kept.kind : "outside";
+  // Its resources stayed where it came from.
+  delete (kept as { resources?: unknown }).resources;
+  return { ...kept, kind, id: runId, notebook: null, cell: null, createdAt: now, updatedAt: now };
 }
 
 /**

@@ -22,23 +22,27 @@ import {
   workerClock,
 } from "./frame-hosts.ts";
 
+let pages: RolloutPages | null = null;
+
 /** The trainer realm: the GPU device and the store live here; the page reaches it only through this surface. */
-const ready = openStore({}).then(
-  (store) =>
-    new Trainer({
-      store,
-      ...engines,
-      createHosts: frameHosts,
-      clock: workerClock,
-      defer,
-      now: () => Date.now(),
-      slept: () => workerClock.slept(),
-      randomBytes: (bytes) => crypto.getRandomValues(bytes),
-      locks: navigator.locks,
-      platform: navigator.userAgent,
-      onIdle: () => probeVariants(store, () => performance.now()),
-    }),
-);
+const ready = openStore({}).then((store) => {
+  store.subscribe(({ runId, removed }) => {
+    if (removed && runId !== null) pages?.forget(runId);
+  });
+  return new Trainer({
+    store,
+    ...engines,
+    createHosts: frameHosts,
+    clock: workerClock,
+    defer,
+    now: () => Date.now(),
+    slept: () => workerClock.slept(),
+    randomBytes: (bytes) => crypto.getRandomValues(bytes),
+    locks: navigator.locks,
+    platform: navigator.userAgent,
+    onIdle: () => probeVariants(store, () => performance.now()),
+  });
+});
 
 async function reply<T>(work: (trainer: Trainer) => T | Promise<T>): Promise<Reply<T>> {
   try {
@@ -50,7 +54,6 @@ async function reply<T>(work: (trainer: Trainer) => T | Promise<T>): Promise<Rep
 
 const watches = new Map<number, () => void>();
 let nextWatch = 1;
-let pages: RolloutPages | null = null;
 
 /** Starts a run; one in a host environment steps it over the port, for as long as it lives. */
 async function startRun(
@@ -84,11 +87,7 @@ const api: TrainerApi = {
   stop: (id) => reply((trainer) => trainer.stop(id)),
   goBack: (id) => reply((trainer) => trainer.goBack(id)),
   loadCheckpoint: (id, file) => reply((trainer) => trainer.load(id, file)),
-  deleteRun: (id) =>
-    reply((trainer) => {
-      pages?.forget(id);
-      return trainer.deleteRun(id);
-    }),
+  deleteRun: (id) => reply((trainer) => trainer.deleteRun(id)),
   runs: (query) => reply((trainer) => trainer.runs(query)),
   watch: (id, listener) =>
     reply(async (trainer) => {
@@ -130,11 +129,7 @@ const api: TrainerApi = {
   usage: () => reply((trainer) => trainer.store.usage()),
   problems: () => reply((trainer) => trainer.store.problems()),
   retain: (retention) => reply((trainer) => trainer.store.retain(retention)),
-  deleteRollouts: (id, numbers) =>
-    reply((trainer) => {
-      pages?.forget(id);
-      return trainer.store.deleteRollouts(id, numbers);
-    }),
+  deleteRollouts: (id, numbers) => reply((trainer) => trainer.store.deleteRollouts(id, numbers)),
   saveWorkspace: () =>
     reply(async (trainer) => {
       const pieces: Blob[] = [];
