@@ -14,6 +14,7 @@ import type {
   StoreProblem,
   StoreUsage,
 } from "../store/records.ts";
+import type { Removed, Retention } from "../store/retention.ts";
 import type { OpenedWorkspace } from "../store/workspace-open.ts";
 import type { RescoreResult } from "../train/rescore.ts";
 import type { Reached, Reply, RunEvent, StartOptions, TrainerApi } from "../worker/api.ts";
@@ -129,6 +130,15 @@ export class TrainerClient implements RolloutSource {
 
   async problems(): Promise<StoreProblem[]> {
     return value(await this.#api.problems());
+  }
+
+  async deleteRollouts(runId: string, numbers: readonly number[]): Promise<number> {
+    return value(await this.#api.deleteRollouts(runId, numbers));
+  }
+
+  /** Deletes ended runs, and finished rollouts of the queue, that are not to be kept. */
+  async retain(retention: Retention): Promise<Removed> {
+    return value(await this.#api.retain(retention));
   }
 
   /** Everything that the store holds, as one file. */

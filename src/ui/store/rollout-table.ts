@@ -11,6 +11,7 @@ import { asError } from "../trainer-client.ts";
 import { ROW_HEIGHT, virtualTableStyles } from "../virtual-table.css.ts";
 import { FollowStore } from "./follow-store.ts";
 import type { StoreSource } from "./store-source.ts";
+import "./sure-button.ts";
 
 /** Rows drawn beyond what is in sight. */
 const overscan = 8;
@@ -236,6 +237,17 @@ export class FulguriteRolloutTable extends LitElement {
     this.dispatchEvent(new Event("fulgurite-selected"));
   }
 
+  async #delete(): Promise<void> {
+    const { source, run, selected } = this;
+    if (!source || !run) return;
+    try {
+      await source.deleteRollouts(run.id, [...selected]);
+      this.#select(new Set());
+    } catch (error) {
+      this.failure = asError(error).toData();
+    }
+  }
+
   #pick(number: number): void {
     const selected = new Set(this.selected);
     if (!selected.delete(number)) selected.add(number);
@@ -304,12 +316,17 @@ export class FulguriteRolloutTable extends LitElement {
           this.selected.size === 0
             ? nothing
             : html`<button
-                @click=${() => {
-                  this.#select(new Set());
-                }}
-              >
-                Clear ${formatCount(this.selected.size)} selected
-              </button>`
+                  @click=${() => {
+                    this.#select(new Set());
+                  }}
+                >
+                  Clear ${formatCount(this.selected.size)} selected
+                </button>
+                <fulgurite-sure-button
+                  label="Delete them"
+                  .question=${`Delete ${formatCount(this.selected.size)} for good?`}
+                  @fulgurite-sure=${this.#delete}
+                ></fulgurite-sure-button>`
         }
       </div>
       ${this.failure ? errorNote(this.failure) : nothing} ${this.#table()}

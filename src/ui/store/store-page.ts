@@ -14,8 +14,10 @@ import { FollowStore } from "./follow-store.ts";
 import type { FulguriteRolloutTable } from "./rollout-table.ts";
 import "./rollout-table.ts";
 import type { StoreSource } from "./store-source.ts";
+import "./problem-list.ts";
 import "./usage-view.ts";
 import "./workers-view.ts";
+import { openedWords, workspaceEnding } from "./workspace-files.ts";
 
 const tabs = {
   rollouts: "Rollouts",
@@ -102,6 +104,13 @@ export class FulguriteStore extends LitElement {
         background: var(--surface);
       }
       @media (max-width: 559px) {
+        h2 {
+          margin-inline-end: auto;
+        }
+        [role="tablist"] {
+          order: 1;
+          inline-size: 100%;
+        }
         [role="tab"] {
           padding-inline: 8px;
         }
@@ -134,6 +143,11 @@ export class FulguriteStore extends LitElement {
       }
       p {
         color: var(--ink-quiet);
+        font-size: var(--size-small);
+        line-height: 24px;
+      }
+      [role="status"] p {
+        margin: 8px 0 0;
       }
     `,
   ];
@@ -148,7 +162,7 @@ export class FulguriteStore extends LitElement {
   /** How many rollouts were picked in the table. */
   declare selected: number;
   /** What the last import brought. */
-  declare imported: ImportReport | null;
+  declare imported: string;
   declare failure: ErrorData | null;
 
   constructor() {
@@ -160,7 +174,7 @@ export class FulguriteStore extends LitElement {
     this.tab = "rollouts";
     this.busy = false;
     this.selected = 0;
-    this.imported = null;
+    this.imported = "";
     this.failure = null;
     new FollowStore(
       this,
@@ -208,13 +222,13 @@ export class FulguriteStore extends LitElement {
     if (!file || !this.source) return;
     this.busy = true;
     this.failure = null;
-    this.imported = null;
+    this.imported = "";
     try {
-      const bytes = new Uint8Array(await file.arrayBuffer());
-      const report = await this.source.importRun({ name: file.name, bytes });
-      this.imported = report;
+      const runId = file.name.endsWith(workspaceEnding)
+        ? await this.#open(this.source, file)
+        : await this.#take(this.source, file);
       await this.#read();
-      this.runId = report.runId;
+      this.runId = runId;
       this.tab = "rollouts";
     } catch (error) {
       this.failure = asError(error).toData();
@@ -222,6 +236,21 @@ export class FulguriteStore extends LitElement {
       this.busy = false;
       input.value = "";
     }
+  }
+
+  /** Takes over a saved workspace; the run to show. */
+  async #open(source: StoreSource, file: File): Promise<string> {
+    const opened = await source.openWorkspace(file);
+    this.imported = openedWords(opened);
+    return opened.runs.at(-1) ?? this.runId;
+  }
+
+  /** Imports any other file; the run to show. */
+  async #take(source: StoreSource, file: File): Promise<string> {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const report = await source.importRun({ name: file.name, bytes });
+    this.imported = importWords(report);
+    return report.runId;
   }
 
   /** Numbers of the rollouts to export; null for all of the run. */
@@ -267,13 +296,10 @@ export class FulguriteStore extends LitElement {
         <form method="dialog"><button class="bare" aria-label="Close">${icon("close")}</button></form>
       </div>
       ${this.failure ? errorNote(this.failure) : nothing}
-      <div role="status">${this.imported ? importWords(this.imported) : nothing}</div>
+      <div role="status">${this.imported ? html`<p>${this.imported}</p>` : nothing}</div>
+      <fulgurite-store-problems .source=${this.source}></fulgurite-store-problems>
       ${run && this.tab !== "usage" && this.tab !== "workers" ? this.#which(run, runs ?? []) : nothing}
-      <div id="panel" role="tabpanel" aria-labelledby=${`tab-${this.tab}`}>
-        ${runs === null ? html`<p aria-busy="true">Reading…</p>` : nothing}
-        ${runs?.length === 0 ? html`<p>Nothing is kept yet. Run a training cell, and come back.</p>` : nothing}
-        ${run ? this.#panel(run, runs ?? []) : nothing}
-      </div>
+      <div id="panel" role="tabpanel" aria-labelledby=${`tab-${this.tab}`}>${this.#panel(run, runs)}</div>
     </dialog>`;
   }
 
@@ -302,27 +328,27 @@ export class FulguriteStore extends LitElement {
     this.renderRoot.querySelector<HTMLElement>(`#tab-${this.tab}`)?.focus();
   }
 
-  #panel(run: Run, runs: readonly Run[]): TemplateResult {
-    const { source } = this;
-    switch (this.tab) {
-      case "rollouts":
-        return html`<fulgurite-rollout-table
-          .source=${source}
-          .run=${run}
-          @fulgurite-selected=${(event: Event) => {
-            this.selected = (event.target as FulguriteRolloutTable).selected.size;
-          }}
-        ></fulgurite-rollout-table>`;
-      case "resources":
-        return html`<fulgurite-resources .source=${source} .run=${run} .runs=${runs}></fulgurite-resources>`;
-      case "workers":
-        return html`<fulgurite-workers .source=${source}></fulgurite-workers>`;
-      case "usage":
-        return html`<fulgurite-usage
-          .source=${source}
-          @fulgurite-deleted=${() => this.#read()}
-        ></fulgurite-usage>`;
+  #panel(run: Run | null, runs: readonly Run[] | null): TemplateResult {
+    const { source, tab } = this;
+    if (tab === "workers") return html`<fulgurite-workers .source=${source}></fulgurite-workers>`;
+    if (tab === "usage") {
+      return html`<fulgurite-usage
+        .source=${source}
+        .runs=${runs ?? []}
+        @fulgurite-deleted=${() => this.#read()}
+      ></fulgurite-usage>`;
     }
+    if (!runs) return html`<p aria-busy="true">Reading…</p>`;
+    if (!run) return html`<p>Nothing is kept yet. Run a training cell, and come back.</p>`;
+    if (tab === "resources")
+      return html`<fulgurite-resources .source=${source} .run=${run} .runs=${runs}></fulgurite-resources>`;
+    return html`<fulgurite-rollout-table
+      .source=${source}
+      .run=${run}
+      @fulgurite-selected=${(event: Event) => {
+        this.selected = (event.target as FulguriteRolloutTable).selected.size;
+      }}
+    ></fulgurite-rollout-table>`;
   }
 
   #which(run: Run, runs: readonly Run[]): TemplateResult {
@@ -370,17 +396,16 @@ export class FulguriteStore extends LitElement {
   }
 }
 
-function importWords({ rollouts, spans, problems, callsWithoutTokens }: ImportReport): TemplateResult {
+function importWords({ rollouts, spans, problems, callsWithoutTokens }: ImportReport): string {
   const [first] = problems;
-  return html`<p>
-    Imported ${formatCount(rollouts)} rollouts and ${formatCount(spans)} spans.
-    ${
-      callsWithoutTokens > 0
-        ? `${formatCount(callsWithoutTokens)} model calls came without token ids: they can be read, not trained on.`
-        : nothing
-    }
-    ${first ? `${formatCount(problems.length)} parts could not be read; the first: ${first.message}` : nothing}
-  </p>`;
+  const words = [`Imported ${formatCount(rollouts)} rollouts and ${formatCount(spans)} spans.`];
+  if (callsWithoutTokens > 0) {
+    const count = formatCount(callsWithoutTokens);
+    words.push(`${count} model calls came without token ids: they can be read, not trained on.`);
+  }
+  if (first)
+    words.push(`${formatCount(problems.length)} parts could not be read; the first: ${first.message}`);
+  return words.join(" ");
 }
 
 customElements.define("fulgurite-store", FulguriteStore);

@@ -1,25 +1,27 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import type { ErrorData } from "../../gpu/error.ts";
-import type { StoreUsage } from "../../store/records.ts";
+import type { Run, StoreUsage } from "../../store/records.ts";
 import { errorNote, errorNoteStyles } from "../error-note.ts";
 import { formatBytes } from "../format.ts";
-import { base, buttons } from "../tokens.css.ts";
+import { base } from "../tokens.css.ts";
 import { asError } from "../trainer-client.ts";
 import { FollowStore } from "./follow-store.ts";
+import "./retention-form.ts";
 import type { StoreSource } from "./store-source.ts";
+import "./sure-button.ts";
+import "./workspace-files.ts";
 
 /** `<fulgurite-usage>`: what the store uses of the disk, run by run. Dispatches "fulgurite-deleted". */
 export class FulguriteUsage extends LitElement {
   static override properties = {
     source: { attribute: false },
     usage: { state: true },
-    sure: { state: true },
+    runs: { attribute: false },
     failure: { state: true },
   };
 
   static override styles = [
     base,
-    buttons,
     errorNoteStyles,
     css`
       :host {
@@ -45,6 +47,10 @@ export class FulguriteUsage extends LitElement {
         gap: 16px;
         min-block-size: 44px;
         border-block-start: 1px solid var(--hairline);
+      }
+      h3 {
+        margin: 32px 0 4px;
+        font: 650 0.9375rem / 24px var(--font-text);
       }
       .name {
         overflow: hidden;
@@ -74,15 +80,15 @@ export class FulguriteUsage extends LitElement {
 
   declare source: StoreSource | null;
   declare usage: StoreUsage | null;
-  /** Run whose deletion was asked for once. */
-  declare sure: string | null;
+  /** Newest first. */
+  declare runs: readonly Run[];
   declare failure: ErrorData | null;
 
   constructor() {
     super();
     this.source = null;
     this.usage = null;
-    this.sure = null;
+    this.runs = [];
     this.failure = null;
     new FollowStore(
       this,
@@ -104,11 +110,7 @@ export class FulguriteUsage extends LitElement {
   }
 
   async #delete(runId: string): Promise<void> {
-    if (this.sure !== runId) {
-      this.sure = runId;
-      return;
-    }
-    this.sure = null;
+    this.failure = null;
     try {
       await this.source?.deleteRun(runId);
       this.dispatchEvent(new Event("fulgurite-deleted", { bubbles: true, composed: true }));
@@ -136,12 +138,18 @@ export class FulguriteUsage extends LitElement {
               <span class="name">${name}</span>
               <span class="bar" style=${`--share: ${(bytes / most).toFixed(3)}`} aria-hidden="true"></span>
               <span class="bytes">${formatBytes(bytes)}</span>
-              <button @click=${() => this.#delete(runId)} @blur=${() => (this.sure = null)}>
-                ${this.sure === runId ? "Delete for good?" : "Delete"}
-              </button>
+              <fulgurite-sure-button @fulgurite-sure=${() => this.#delete(runId)}></fulgurite-sure-button>
             </li>`,
         )}
-      </ol>`;
+      </ol>
+      ${
+        this.runs.length > 0
+          ? html`<h3>Keep less</h3>
+              <fulgurite-retention .source=${this.source} .runs=${this.runs}></fulgurite-retention>`
+          : nothing
+      }
+      <h3>All in one file</h3>
+      <fulgurite-workspace-files .source=${this.source}></fulgurite-workspace-files>`;
   }
 }
 
