@@ -685,7 +685,7 @@ export const policy = wordPolicy({ ...network, start: "text-to-sql" });
 /*
 ## Learning
 
-160 updates of 24 questions, each answered eight times: 30,720 rollouts. The progress line says how long that takes here.
+80 updates of 24 questions, each answered eight times: 15,360 rollouts. The progress line says how long that takes here.
 */
 
 // %% training lazy
@@ -697,14 +697,14 @@ export const run = await train({
   algorithm: grpo({
     groupSize: 8,
     groups: 24,
-    updates: 160,
+    updates: 80,
     maxTokens: 24,
     learningRate: 3e-4,
     finalLearningRate: 3e-5,
     entropyCoefficient: 0.01,
     // Exact or equivalent: what SQLite says is right.
     successAt: 0.6,
-    evaluateEvery: 20,
+    evaluateEvery: 10,
     evaluationTasks: 400,
   }),
   name: "text-to-SQL",
@@ -727,12 +727,12 @@ export const cloned = await train({
     sampledFrom: "start",
     groupSize: 8,
     groups: 24,
-    updates: 160,
+    updates: 80,
     maxTokens: 24,
     learningRate: 3e-4,
     finalLearningRate: 3e-5,
     successAt: 0.6,
-    evaluateEvery: 20,
+    evaluateEvery: 10,
     evaluationTasks: 400,
   }),
   name: "text-to-SQL, filtered cloning once",
@@ -748,12 +748,12 @@ export const repeated = await train({
     sampledFrom: "current",
     groupSize: 8,
     groups: 24,
-    updates: 160,
+    updates: 80,
     maxTokens: 24,
     learningRate: 3e-4,
     finalLearningRate: 3e-5,
     successAt: 0.6,
-    evaluateEvery: 20,
+    evaluateEvery: 10,
     evaluationTasks: 400,
   }),
   name: "text-to-SQL, filtered cloning repeated",

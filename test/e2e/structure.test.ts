@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import axe from "axe-core";
@@ -6,6 +6,7 @@ import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildApp, type BuiltApp } from "../support/app.ts";
 import { launchPersistent } from "../support/browser.ts";
+import { picture } from "../support/picture.ts";
 import { serveStatic, type StaticServer } from "../support/static-server.ts";
 
 // What a screen reader finds on the notebook and every dialog of the app, compared with the files in structure/
@@ -16,7 +17,6 @@ let server: StaticServer;
 let context: BrowserContext;
 let page: Page;
 const profile = mkdtempSync(join(tmpdir(), "fulgurite-structure-"));
-const pictures = process.env["FULGURITE_PICTURES"];
 
 beforeAll(async () => {
   app = await buildApp();
@@ -24,7 +24,6 @@ beforeAll(async () => {
   context = await launchPersistent(profile);
   page = await context.newPage();
   await page.emulateMedia({ reducedMotion: "reduce" });
-  if (pictures !== undefined) mkdirSync(pictures, { recursive: true });
 }, 180_000);
 
 afterAll(async () => {
@@ -33,20 +32,6 @@ afterAll(async () => {
   await app?.dispose();
   rmSync(profile, { recursive: true, force: true });
 });
-
-async function picture(name: string): Promise<void> {
-  if (pictures === undefined) return;
-  for (const colorScheme of ["light", "dark"] as const) {
-    for (const width of [1280, 360]) {
-      await page.emulateMedia({ colorScheme });
-      await page.setViewportSize({ width, height: 900 });
-      await page.waitForTimeout(200);
-      await page.screenshot({ path: join(pictures, `${name}-${colorScheme}-${width}.png`) });
-    }
-  }
-  await page.emulateMedia({ colorScheme: "light" });
-  await page.setViewportSize({ width: 1280, height: 900 });
-}
 
 /** What changes from day to day or machine to machine is left out: times, sizes, figures. */
 const steady = (snapshot: string): string =>
@@ -58,7 +43,7 @@ const steady = (snapshot: string): string =>
     .replace(/\b(?:SwiftShader|llvmpipe|WebGPU|CPU engine)[^"\n]*/g, "ENGINE");
 
 async function holds(name: string, selector = "body"): Promise<void> {
-  await picture(name);
+  await picture(page, name);
   await page.evaluate(axe.source);
   const found = (await page.evaluate("axe.run()")) as {
     violations: { id: string; nodes: { html: string }[] }[];

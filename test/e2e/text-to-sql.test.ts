@@ -1,0 +1,82 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BrowserContext } from "playwright-core";
+import initSqlJs from "sql.js";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { buildApp, type BuiltApp } from "../support/app.ts";
+import { launchPersistent } from "../support/browser.ts";
+import { cell, rewrite } from "../support/notebook-page.ts";
+import { picture } from "../support/picture.ts";
+import { serveStatic, type StaticServer } from "../support/static-server.ts";
+
+let app: BuiltApp;
+let server: StaticServer;
+let context: BrowserContext;
+const profile = mkdtempSync(join(tmpdir(), "fulgurite-profile-"));
+
+beforeAll(async () => {
+  app = await buildApp();
+  server = await serveStatic(app.directory);
+  context = await launchPersistent(profile);
+}, 180_000);
+
+afterAll(async () => {
+  await context?.close();
+  await server?.close();
+  await app?.dispose();
+  rmSync(profile, { recursive: true, force: true });
+});
+
+const training = `export const run = await train({
+  agent,
+  reward,
+  tasks,
+  policy,
+  algorithm: grpo({ groupSize: 8, groups: 24, updates: 8, maxTokens: 24, learningRate: 3e-4, successAt: 0.6, evaluateEvery: 8, evaluationTasks: 40 }),
+});`;
+
+/** A music shop as somebody has it: names that the model has never seen, in a file that SQLite wrote. */
+async function musicShop(): Promise<Buffer> {
+  const { Database } = await initSqlJs();
+  const database = new Database();
+  database.run(`
+    CREATE TABLE Artist (ArtistId INTEGER PRIMARY KEY, Country TEXT);
+    CREATE TABLE Album (AlbumId INTEGER PRIMARY KEY, Title TEXT, Price REAL,
+      ArtistId INTEGER REFERENCES Artist (ArtistId));
+    INSERT INTO Artist VALUES (1, 'Peru'), (2, 'Mali'), (3, 'Peru');
+    INSERT INTO Album VALUES (1, 'One', 3, 1), (2, 'Two', 5, 1), (3, 'Three', 7.5, 2), (4, 'Four', 40, 3);`);
+  const file = Buffer.from(database.export());
+  database.close();
+  return file;
+}
+
+test("text-to-SQL learns in the tab, walks the university and answers over a file of one's own", async () => {
+  const page = await context.newPage();
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await page.goto(`${server.url}#notebook=text-to-sql`);
+  await rewrite(page, "training", training);
+  const run = cell(page, "training");
+  await run.getByRole("button", { name: "Run training" }).click();
+  await run.getByText(/of 40 held-out tasks solved/).waitFor({ timeout: 90_000 });
+  await picture(page, "sql-training", run);
+
+  const lesson = cell(page, "lesson");
+  await lesson.getByRole("button", { name: "Run lesson" }).click();
+  await lesson.getByText("average grade per city").last().waitFor({ timeout: 30_000 });
+  await picture(page, "sql-lesson", lesson);
+
+  await cell(page, "database")
+    .getByLabel("SQLite file")
+    .setInputFiles({ name: "music.sqlite", mimeType: "application/vnd.sqlite3", buffer: await musicShop() });
+  await cell(page, "database").getByText("music.sqlite").waitFor();
+  await cell(page, "database").getByLabel("Question").fill("highest Price by Title");
+  const answer = cell(page, "answer");
+  await answer.getByRole("button", { name: "Run answer" }).click();
+  await answer.getByText("SELECT Title, MAX(Price) FROM Album GROUP BY Title").waitFor({ timeout: 30_000 });
+  await answer.getByRole("cell", { name: "Four" }).waitFor();
+  await picture(page, "sql-answer", cell(page, "database"));
+  expect(errors).toEqual([]);
+}, 240_000);
