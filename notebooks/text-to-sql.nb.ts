@@ -833,7 +833,7 @@ export async function reportOf(name: string, from: Parameters<typeof complete>[0
   return rows;
 }
 
-// %% report lazy
+// %% report lazy fold
 const oracle = (list: readonly Task[]): Promise<Judged[]> =>
   Promise.all(
     list.map(async (task) => {
@@ -847,7 +847,7 @@ table([
   reportRow("oracle", await oracle(tasks.heldOut), await oracle(unseenCompositions)),
 ]);
 
-// %% baseline_report lazy
+// %% baseline_report lazy fold
 table([
   ...(await reportOf("filtered cloning once", cloned)),
   ...(await reportOf("filtered cloning repeated", repeated)),
@@ -860,7 +860,7 @@ table([
 The same twelve held-out questions, answered greedily.
 */
 
-// %% samples lazy
+// %% samples lazy fold
 const chosen = tasks.heldOut.filter((_, i) => i % 33 === 0).slice(0, 12);
 const before = await judged(policy, chosen, 0);
 const after = await judged(run, chosen, 0);
@@ -879,7 +879,7 @@ table(
 This university is in no training schema. It has `students` (city, age) and `enrollments` (course, grade, year). Whoever asks for the *average grade per city* names columns of two tables. The old logs forget the JOIN in six of ten such questions, and then SQLite says `no such column`. Nobody corrects a single log; the reward alone says that such a query earns −0.5, and the right one 1.
 */
 
-// %% lesson lazy
+// %% lesson lazy fold
 export const lessonQuestions = [
   "average grade per city",
   "average grade per course",
@@ -983,7 +983,7 @@ export function schemaFrom(database: SqlDatabase, question: string): Schema {
   return { tables, columns };
 }
 
-// %% answer lazy
+// %% answer lazy fold
 const { Database } = await sqlite();
 const own = new Database(chosenFile?.bytes);
 if (!chosenFile) own.run(databaseScript(university, 2));
@@ -993,12 +993,12 @@ const [reply] = await complete({ from: run, prompts: [asked.prompt], maxTokens: 
 export const ownQuery = sqlOf(ownSchema, asked.value, reply!.text, reply!.finished);
 if (asked.unknown.length > 0) display(`Left out, because it knows no such word: ${asked.unknown.join(", ")}`);
 display(ownQuery);
-const result = rowsOf(own, ownQuery);
+try {
+  const statement = own.prepare(ownQuery);
+  const rows: Record<string, unknown>[] = [];
+  while (rows.length < 200 && statement.step()) rows.push(statement.getAsObject());
+  table(rows);
+} catch (error) {
+  display((error as Error).message);
+}
 own.close();
-if ("error" in result) display(result.error);
-else
-  table(
-    result.rows.map((row) =>
-      Object.fromEntries((JSON.parse(row) as unknown[]).map((cell, i) => [String(i + 1), cell])),
-    ),
-  );

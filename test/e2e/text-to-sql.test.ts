@@ -60,12 +60,12 @@ test("text-to-SQL learns in the tab, walks the university and answers over a fil
   await rewrite(page, "training", training);
   const run = cell(page, "training");
   await run.getByRole("button", { name: "Run training" }).click();
-  await run.getByText(/of 40 held-out tasks solved/).waitFor({ timeout: 90_000 });
-  await picture(page, "sql-training", run);
 
   const lesson = cell(page, "lesson");
   await lesson.getByRole("button", { name: "Run lesson" }).click();
-  await lesson.getByText("average grade per city").last().waitFor({ timeout: 30_000 });
+  await lesson.getByRole("cell", { name: "average grade per city" }).waitFor({ timeout: 90_000 });
+  await run.getByText(/of 40 held-out tasks solved/).waitFor();
+  await picture(page, "sql-training", run);
   await picture(page, "sql-lesson", lesson);
 
   await cell(page, "database")
@@ -76,6 +76,7 @@ test("text-to-SQL learns in the tab, walks the university and answers over a fil
   const answer = cell(page, "answer");
   await answer.getByRole("button", { name: "Run answer" }).click();
   await answer.getByText("SELECT Title, MAX(Price) FROM Album GROUP BY Title").waitFor({ timeout: 30_000 });
+  await answer.getByRole("columnheader", { name: "MAX(Price)" }).waitFor();
   await answer.getByRole("cell", { name: "Four" }).waitFor();
   await picture(page, "sql-answer", cell(page, "database"));
   expect(errors).toEqual([]);
