@@ -1,8 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
 import type * as engineModule from "../src/rl/cpu-engine.ts";
+import type { EngineRequest } from "../src/rl/engine.ts";
 import { algorithmVariants } from "./support/algorithm-variants.ts";
 import { disagreement } from "./support/check-engine.ts";
+import { hosted } from "./support/hosted.ts";
 import { importMutated } from "./support/mutation.ts";
 import { referenceRun } from "./support/reference-update.ts";
 
@@ -93,8 +95,8 @@ const faults: readonly (readonly [
     "the schedule is half as steep",
     "truncation bootstraps",
     "rl/schedule.ts",
-    "updates)) / updates",
-    "updates)) / (2 * updates)",
+    "((end - start) * done) / span",
+    "((end - start) * done) / (2 * span)",
   ],
   [
     "episodes start one step early",
@@ -307,14 +309,55 @@ const faults: readonly (readonly [
     "keep(body, negate(column(custom.byEntropy)))",
     "column(custom.byEntropy)",
   ],
+  [
+    "the learning rate does not warm up",
+    "a normal distribution",
+    "rl/schedule.ts",
+    "(start * (update + 1)) / warmup",
+    "start",
+  ],
+  [
+    "the cosine is half as wide",
+    "a normal distribution",
+    "rl/schedule.ts",
+    "Math.cos((Math.PI * done) / span)",
+    "Math.cos((2 * Math.PI * done) / span)",
+  ],
+  [
+    "a host's episodes begin with other numbers",
+    "stepped by a host",
+    "rl/cpu-rollout.ts",
+    "this.#resetWords(globalStep + 1, n, out)",
+    "this.#resetWords(globalStep, n, out)",
+  ],
+  [
+    "a host hears of the time limit a step late",
+    "stepped by a host",
+    "rl/cpu-rollout.ts",
+    "this.episodeLength[n]! + 1 >= this.#limit,",
+    "this.episodeLength[n]! >= this.#limit,",
+  ],
+  [
+    "a host's answers go to the first environment",
+    "stepped by a host",
+    "rl/hosted-environment.ts",
+    "row.set(index, i)",
+    "row.set(index, 0)",
+  ],
 ];
 
 const updates = 3;
 
+const [, plain] = algorithmVariants.find(([name]) => name === "truncation bootstraps")!;
+const variants = new Map<string, EngineRequest>([
+  ...algorithmVariants,
+  ["stepped by a host", { ...plain, environment: hosted(plain.environment) }],
+]);
+
 describe("a seeded fault is found", () => {
   const found: object[] = [];
   test.each(faults)("%s", async (fault, variant, file, find, replace) => {
-    const request = algorithmVariants.find(([name]) => name === variant)![1];
+    const request = variants.get(variant)!;
     const faulty = await importMutated<typeof engineModule>(import.meta.url, "../src/rl/cpu-engine.ts", {
       file: `../src/${file}`,
       find,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { disagreement } from "../../test/support/check-engine.ts";
 import { algorithmVariants } from "../../test/support/algorithm-variants.ts";
+import { hosted } from "../../test/support/hosted.ts";
 import { importMutated } from "../../test/support/mutation.ts";
 import { referenceRun, sameBits, type ReferenceRun } from "../../test/support/reference-update.ts";
 import { cartPole } from "../env/cartpole.ts";
@@ -41,6 +42,13 @@ describe("whole updates are those of the f64 reference", () => {
     expect(expected.truncations).toBeGreaterThan(0);
     expect(expected.episodes).toBeGreaterThan(expected.truncations);
     await check(bootstrapping, expected);
+  });
+
+  test.each([
+    ["one step after the other", bootstrapping],
+    ["in whole episodes", algorithmVariants.find(([name]) => name === "GRPO over whole episodes")![1]],
+  ] as const)("stepped by a host, %s", async (_, other) => {
+    await check({ ...other, environment: hosted(other.environment) }, referenceRun(other, updates));
   });
 
   test.each(algorithmVariants.slice(1))("%s", async (_, other) => {

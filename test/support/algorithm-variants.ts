@@ -166,7 +166,11 @@ export const algorithmVariants: readonly (readonly [string, EngineRequest])[] = 
   variant("a loss of one's own that mixes, on one trunk", { loss: mixed }, { separateTowers: false }),
   variant("a mask", { environment: masked }),
   variant("two factors with a mask", { environment: factored }, { separateTowers: false }),
-  variant("a normal distribution", { environment: continuous }),
+  variant(
+    "a normal distribution",
+    { environment: continuous },
+    { learningRate: { start: 2.5e-4, end: 2.5e-5, shape: "cosine", warmup: 2 } },
+  ),
   variant(
     "a normal distribution on one trunk",
     { environment: continuous },

@@ -1,0 +1,31 @@
+import type { Environment } from "../../src/env/environment.ts";
+import type { HostBatch, HostReply } from "../../src/env/host-environment.ts";
+
+/** An environment whose state is its observation, stepped in batches as if its code were in another realm. */
+export function hosted(environment: Environment): Environment {
+  const size = environment.stateFields.length;
+  const states = new Map<number, Float32Array>();
+  const outcome = new Float32Array(2);
+  const run = ({ indices, actions, truncated, words }: HostBatch): HostReply => {
+    const count = indices.length;
+    const reply: HostReply = {
+      ...{ observations: new Float32Array(count * size), rewards: new Float32Array(count) },
+      ...{ terminated: new Uint8Array(count), starts: new Float32Array(count * size) },
+    };
+    indices.forEach((index, i) => {
+      const state = states.get(index) ?? new Float32Array(size);
+      states.set(index, state);
+      if (actions) {
+        environment.step(state, 0, actions[i]!, outcome);
+        reply.observations.set(state, i * size);
+        reply.rewards[i] = outcome[0]!;
+        reply.terminated[i] = outcome[1]!;
+        if (outcome[1] === 0 && truncated[i] === 0) return;
+      }
+      environment.reset(state, 0, words.subarray(4 * i, 4 * i + 4));
+      reply.starts.set(state, i * size);
+    });
+    return reply;
+  };
+  return { ...environment, host: (batch) => Promise.resolve().then(() => run(batch)) };
+}
