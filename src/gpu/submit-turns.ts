@@ -1,3 +1,8 @@
+/** A submit shorter than this says more about the browser than about the device. */
+const MEASURED_SECONDS = 0.02;
+/** Weight of the newest measurement. */
+const NEWEST = 0.3;
+
 /** Longest that a submit is planned for, in seconds: others wait no longer for their turn, and the page's own drawing. */
 export const SUBMIT_SECONDS = 0.1;
 
@@ -7,6 +12,8 @@ export const SUBMIT_SECONDS = 0.1;
  */
 export class SubmitTurns {
   readonly #done: () => Promise<unknown>;
+  #now: (() => number) | null = null;
+  #pace = 1;
   #jobs = 0;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -25,20 +32,48 @@ export class SubmitTurns {
     };
   }
 
+  /** Gives it a clock, in milliseconds, to measure what submits take; until then estimates are believed. */
+  measureBy(now: () => number): void {
+    this.#now ??= now;
+  }
+
+  /** Seconds that work took lately for each second that it was expected to take; 1 while nothing was measured. */
+  get pace(): number {
+    return this.#pace;
+  }
+
+  /** Units cut into submits of a tenth of a second, by what the device has been seen to do. */
+  pieces<Unit extends { readonly seconds: number }>(units: readonly Unit[]): readonly (readonly Unit[])[] {
+    return submitPieces(units, SUBMIT_SECONDS / this.#pace);
+  }
+
   /** Whether there is somebody to wait for. */
   get contended(): boolean {
     return this.#jobs > 1;
   }
 
-  /** Submits in this job's turn; resolves when the device is done. Rejects with what `submit` throws. */
-  take(submit: () => void): Promise<void> {
+  /**
+   * Submits in this job's turn; resolves when the device is done. `seconds` is what it is expected to take. Rejects with
+   * what `submit` throws.
+   */
+  take(submit: () => void, seconds = 0): Promise<void> {
     const mine = this.#last.then(async () => {
+      const began = this.#now?.() ?? NaN;
       submit();
       // A lost device is told by whoever reads from it.
       await this.#done().catch(() => undefined);
+      this.#measure(((this.#now?.() ?? NaN) - began) / 1000, seconds);
     });
     this.#last = mine.catch(() => undefined);
     return mine;
+  }
+
+  /** A geometric mean that forgets: a factor of ten either way weighs the same. */
+  #measure(taken: number, expected: number): void {
+    if (!(taken > 0 && expected > 0)) return;
+    if (taken < MEASURED_SECONDS && expected * this.#pace < MEASURED_SECONDS) return;
+    const pace = this.#pace * (taken / expected / this.#pace) ** NEWEST;
+    this.#pace = Math.min(Math.max(pace, 1e-3), 1e3);
   }
 }
 

@@ -59,12 +59,12 @@ interface Unit {
   readonly dispatches: readonly (readonly [Dispatch, number])[];
 }
 
-/** An update in submits that are short enough for others to wait for. */
-function updatePieces(
+/** An update, in what can be submitted apart. */
+function updateUnits(
   { sizes }: PpoPlan,
   { rollout, credit, minibatch }: PpoDispatches,
   collects: boolean,
-): readonly (readonly Unit[])[] {
+): readonly Unit[] {
   const units: Unit[] = [];
   for (let chunk = 0; collects && chunk < sizes.chunks; chunk++) {
     units.push({ seconds: sizes.chunkSeconds, dispatches: [[rollout, 1 + chunk]] });
@@ -74,7 +74,7 @@ function updatePieces(
     const slot = 1 + sizes.chunks + n;
     units.push({ seconds: sizes.minibatchSeconds, dispatches: minibatch.map((it) => [it, slot]) });
   }
-  return submitPieces(units);
+  return units;
 }
 
 class WebGpuEngine implements TrainingEngine {
@@ -86,6 +86,8 @@ class WebGpuEngine implements TrainingEngine {
   readonly #request: EngineRequest;
   readonly #gpu: GpuDevice;
   readonly #ppo: PpoPlan;
+  readonly #units: readonly Unit[];
+  /** By expectation, for a run that has the device to itself. */
   readonly #pieces: readonly (readonly Unit[])[];
   /** Takes part in the turns while there is work in flight: a paused run keeps nobody waiting. */
   #leaveTurns: (() => void) | null = null;
@@ -110,7 +112,8 @@ class WebGpuEngine implements TrainingEngine {
     this.#request = request;
     this.#gpu = gpu;
     this.#ppo = ppo;
-    this.#pieces = updatePieces(ppo, dispatches, algorithm.demonstrations === null);
+    this.#units = updateUnits(ppo, dispatches, algorithm.demonstrations === null);
+    this.#pieces = submitPieces(this.#units);
     this.adapter = gpu.adapter;
     this.lost = gpu.lost;
     this.#scalars = new ScalarSlots(sizes.slots);
@@ -208,11 +211,14 @@ class WebGpuEngine implements TrainingEngine {
   }
 
   async #takeTurns(onRead: (read: (() => Promise<Float32Array<ArrayBuffer>>) | null) => void): Promise<void> {
-    for (const piece of this.#pieces) {
-      await this.#gpu.turns.take(() => {
-        this.#assertAlive();
-        onRead(this.#submitPiece(piece));
-      });
+    for (const piece of this.#gpu.turns.pieces(this.#units)) {
+      await this.#gpu.turns.take(
+        () => {
+          this.#assertAlive();
+          onRead(this.#submitPiece(piece));
+        },
+        piece.reduce((sum, { seconds }) => sum + seconds, 0),
+      );
     }
   }
 
@@ -226,7 +232,7 @@ class WebGpuEngine implements TrainingEngine {
     }
     pass.end();
     const read =
-      piece === this.#pieces.at(-1)
+      piece.at(-1) === this.#units.at(-1)
         ? this.#metrics.copy(encoder, [{ buffer: buffers.metrics, length: METRICS_LENGTH }])
         : null;
     this.#gpu.submit(encoder);

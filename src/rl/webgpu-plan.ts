@@ -91,11 +91,12 @@ export const EPISODE_WORDS = 10;
 
 /**
  * What the job would allocate, activations included; nothing is made. Throws "gpu/memory" where the adapter has no
- * buffers of that size, with what to reduce.
+ * buffers of that size, "gpu/dispatch" where one dispatch would take too long, each with what to reduce.
  */
 export function planPpoMemory(gpu: GpuDevice, request: PpoPlanRequest): MemoryPlan {
   const memory = new MemoryPlan();
-  minibatchStages(createPpoPlan(gpu, request, memory));
+  const ppo = createPpoPlan(gpu, request, memory);
+  minibatchStages(ppo);
   const { envs, steps, minibatchSize, hidden } = request;
   memory.check(gpu, (label) =>
     /^(hidden|delta|partials)/.test(label)
@@ -104,7 +105,27 @@ export function planPpoMemory(gpu: GpuDevice, request: PpoPlanRequest): MemoryPl
         ? `Use narrower hidden layers than ${hidden.join(", ")}.`
         : `Use fewer environments (now ${envs}) or fewer steps an update (now ${steps}).`,
   );
+  checkDispatches(gpu, ppo);
   return memory;
+}
+
+/** Drivers reset a device whose dispatch takes a second or two; they see to the screen first. */
+const DISPATCH_LIMIT_SECONDS = 0.5;
+
+/** Throws "gpu/dispatch" where one dispatch would take longer than others, and the driver, should wait for. */
+function checkDispatches(gpu: GpuDevice, { request, sizes }: PpoPlan): void {
+  const { envs, minibatchSize } = request;
+  const { dispatchSeconds, chunkSeconds } = sizes;
+  if (dispatchSeconds <= DISPATCH_LIMIT_SECONDS) return;
+  const fitting = (size: number): number =>
+    2 ** Math.floor(Math.log2(Math.max(1, (size * DISPATCH_LIMIT_SECONDS) / dispatchSeconds)));
+  throw new FulguriteError(
+    "gpu/dispatch",
+    `One dispatch of this run would keep ${gpu.adapter} busy for about ${dispatchSeconds.toFixed(1)} s, and ${DISPATCH_LIMIT_SECONDS} s is the limit.`,
+    dispatchSeconds === chunkSeconds
+      ? `Use fewer environments (now ${envs}), ${fitting(envs)} for example, or narrower hidden layers.`
+      : `Lower minibatchSize (now ${minibatchSize}), to ${fitting(minibatchSize)} for example, or use narrower hidden layers.`,
+  );
 }
 
 /** Makes the buffers of a job, on `maker`; throws `gpu/no-hidden-layer` and `gpu/buffer-size`. */

@@ -19,6 +19,8 @@ export interface PlanSizes {
   /** Seconds that a rollout dispatch and a minibatch are expected to take. */
   readonly chunkSeconds: number;
   readonly minibatchSeconds: number;
+  /** The longest dispatch: the steps of a rollout's, or a third of a minibatch. */
+  readonly dispatchSeconds: number;
   readonly rolloutWorkgroup: number;
   /** Rows of tiles: partial sums of the first layer's and the heads' gradients. */
   readonly smallPartials: number;
@@ -91,6 +93,7 @@ export function planSizes(
     chunks,
     chunkSeconds: stepSeconds * chunkSteps,
     minibatchSeconds,
+    dispatchSeconds: Math.max(stepSeconds * chunkSteps, minibatchSeconds / 3),
     rolloutWorkgroup: software ? (envs < 256 ? 4 : 16) : envs < 2048 ? 32 : 64,
     smallPartials: rows,
     splits,

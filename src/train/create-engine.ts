@@ -103,12 +103,14 @@ export async function createEngine(
   }
   if (gpu.software && choice === "auto") return inPlaceOf(await createCpuEngine(request), gpu);
   try {
+    if (terms.now) gpu.turns.measureBy(terms.now);
     return await createWebGpuEngine(request, gpu, terms.onMemory);
   } catch (error) {
     // An adapter that refuses our kernels is no usable adapter.
     const { code } = asFulguriteError(error);
     // Too large is for the person to decide: the processor would take it on, and never come to an end.
-    if (choice === "webgpu" || code === "gpu/memory" || !code.startsWith("gpu/")) throw error;
+    const tooLarge = code === "gpu/memory" || code === "gpu/dispatch";
+    if (choice === "webgpu" || tooLarge || !code.startsWith("gpu/")) throw error;
     return createCpuEngine(request);
   }
 }

@@ -28,6 +28,8 @@ export interface EngineTerms {
   readonly variant: string | null;
   /** Called before anything is allocated on the GPU, with the bytes that it will be. */
   readonly onMemory: (bytes: number) => void;
+  /** Milliseconds, by which runs that share a device measure it; without it estimates are believed. */
+  readonly now?: () => number;
 }
 
 /** Said by an engine that was taken in place of WebGPU. */
@@ -234,6 +236,7 @@ export abstract class RunController {
     const { platform } = this.options;
     await this.open(pinned, {
       variant: pinned === null ? null : (this.current.variant ?? null),
+      now: this.options.now,
       onMemory: (bytes) => {
         this.#memory = bytes;
         this.emit(true);

@@ -47,4 +47,22 @@ describe.skipIf(gpu === null)("memory of a run", () => {
     );
     expect(gpu!.counters).toEqual(before);
   });
+
+  test("a dispatch that would hold up the driver is refused, with what to reduce, and nothing is made", () => {
+    const before = { ...gpu!.counters };
+    const large = { envs: 1024, steps: 256, minibatchSize: 262_144, epochs: 1 };
+    expect(() => planPpoMemory(gpu!, request(large))).toThrow(
+      expect.objectContaining({
+        code: "gpu/dispatch",
+        message: expect.stringMatching(/busy for about [\d.]+ s, and 0\.5 s is the limit/) as string,
+        fix: expect.stringMatching(/Lower minibatchSize \(now 262144\), to 65536 for example/) as string,
+      }),
+    );
+    planPpoMemory(gpu!, request({ ...large, minibatchSize: 65_536 }));
+    const wide = { envs: 32_768, steps: 4, minibatchSize: 4096 };
+    expect(() => planPpoMemory(gpu!, request(wide))).toThrow(
+      expect.objectContaining({ fix: expect.stringMatching(/fewer environments \(now 32768\)/) as string }),
+    );
+    expect(gpu!.counters).toEqual(before);
+  });
 });

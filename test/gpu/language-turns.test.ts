@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { createWebGpuLanguageEngine } from "../../src/lm/webgpu-language-engine.ts";
+import { manyRows, policyConfig } from "../support/language-rows.ts";
+import { tinyLlamaShape } from "../support/tiny-llama.ts";
+import { gpu } from "./support.ts";
+
+const STEPS = 4;
+
+test.skipIf(gpu === null)(
+  "two language runs at once both get on, to the bits that they reach alone",
+  async () => {
+    const rows = manyRows(tinyLlamaShape);
+    const order: number[] = [];
+    const learn = async (seed: number): Promise<string> => {
+      const engine = await createWebGpuLanguageEngine(tinyLlamaShape, { seed, device: gpu! });
+      for (let step = 0; step < STEPS; step++) {
+        await engine.step(rows, policyConfig);
+        order.push(seed);
+      }
+      const { parameters } = await engine.save();
+      engine.dispose();
+      return parameters.join();
+    };
+    const alone = [await learn(1), await learn(2)];
+    expect(alone[0]).not.toBe(alone[1]);
+    order.length = 0;
+    expect(await Promise.all([learn(1), learn(2)])).toEqual(alone);
+    expect(new Set(order.slice(0, STEPS)).size).toBe(2);
+    expect(gpu!.turns.contended).toBe(false);
+  },
+);
