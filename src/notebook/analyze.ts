@@ -37,9 +37,10 @@ export const PACKAGE = "fulgurite";
 
 /** Analyses one cell's TypeScript. Throws `FulguriteError` (code "notebook/...") with the cell's line. */
 export function analyzeCell(source: string): CellAnalysis {
-  const stripped = stripTypes(source);
-  const program = parseModule(stripped);
-  rejectImportMeta(program);
+  const { stripped, program } = read(source);
+  // What a text does not mention need not be looked for in its tree.
+  const mentionsImport = /\bimport\b/.test(stripped);
+  if (mentionsImport) rejectImportMeta(program);
   const edits: Edit[] = [];
   const imports: CellImport[] = [];
   for (const statement of program.body) {
@@ -76,7 +77,7 @@ export function analyzeCell(source: string): CellAnalysis {
       default:
     }
   }
-  edits.push(...dynamicImports(program));
+  if (mentionsImport) edits.push(...dynamicImports(program));
   const last = program.body.at(-1);
   if (last?.type === "ExpressionStatement" && last.directive === undefined) {
     const end = stripped[last.end - 1] === ";" ? last.end - 1 : last.end;
@@ -95,7 +96,7 @@ export function analyzeCell(source: string): CellAnalysis {
     free: [...new Set([...names.free, ...plain])],
     assigned: [...names.assigned],
     imports,
-    trains: callsTrain(program, names.declared, imports),
+    trains: MAY_TRAIN.test(stripped) && callsTrain(program, names.declared, imports),
   };
 }
 
@@ -131,9 +132,26 @@ export function stripTypes(source: string): string {
   }
 }
 
+/** The text without its types, and its tree. */
+function read(source: string): { readonly stripped: string; readonly program: Program } {
+  // Text that JavaScript can read has no types, but for `f<T>(x)`, which it reads as comparisons.
+  if (!source.includes("<")) {
+    try {
+      return { stripped: source, program: parseText(source) };
+    } catch {
+      // It has types, or an error of which it is better to speak with them away.
+    }
+  }
+  const stripped = stripTypes(source);
+  return { stripped, program: parseModule(stripped) };
+}
+
+const parseText = (code: string): Program =>
+  parse(code, { ecmaVersion: 2024, sourceType: "module", locations: true });
+
 function parseModule(code: string): Program {
   try {
-    return parse(code, { ecmaVersion: 2024, sourceType: "module", locations: true });
+    return parseText(code);
   } catch (error) {
     throw syntaxError(error);
   }
@@ -195,6 +213,8 @@ function reexport(line: number): FulguriteError {
 
 /** What makes a cell one that trains. */
 const trainers = ["train", "sweep"];
+/** One of them, or an escape by which it could be written otherwise. */
+const MAY_TRAIN = new RegExp(`${trainers.join("|")}|\\\\u`);
 
 function callsTrain(
   program: Program,

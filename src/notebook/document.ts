@@ -79,9 +79,15 @@ export function parseDocument(text: string): NotebookDocument {
   return { version: 1, preamble, cells, eol: /\r?\n/.exec(text)?.[0] === "\r\n" ? "\r\n" : "\n" };
 }
 
-/** The document as text. */
+const joined = new WeakMap<NotebookDocument, string>();
+
+/** The document as text; a document is never changed, so this is made once. */
 export function joinDocument(document: NotebookDocument): string {
-  return document.preamble + document.cells.map(cellText).join("");
+  const known = joined.get(document);
+  if (known !== undefined) return known;
+  const text = document.preamble + document.cells.map(cellText).join("");
+  joined.set(document, text);
+  return text;
 }
 
 const cellText = (cell: DocumentCell): string => cell.marker + cell.prefix + cell.source + cell.suffix;

@@ -19,14 +19,17 @@ const PING_INTERVAL_MS = 1_000;
 /** A frame's own page never runs a person's code; silent for this long, its process is gone. */
 const FRAME_SILENCE_LIMIT_MS = 10_000;
 
-const readReady = read.object<{ kind: "ready"; isolation: Isolation }>({
-  kind: read.oneOf("ready"),
-  isolation: read.object<Isolation>({
-    origin: read.text(200),
-    storage: read.boolean,
-    network: read.boolean,
+const readReady = read.list(
+  read.object<{ kind: "ready"; isolation: Isolation }>({
+    kind: read.oneOf("ready"),
+    isolation: read.object<Isolation>({
+      origin: read.text(200),
+      storage: read.boolean,
+      network: read.boolean,
+    }),
   }),
-});
+  1,
+);
 const readFrameMessage = read.union<"kind", { kind: "pong" } | { kind: "failed"; message: string }>("kind", {
   pong: read.object({ kind: read.oneOf("pong") }),
   failed: read.object({ kind: read.oneOf("failed"), message: read.text(1_000) }),
@@ -146,7 +149,7 @@ class Sandbox implements KernelLink {
       const ready = new Promise<Isolation>((resolve, reject) => {
         port.onmessage = ({ data }: MessageEvent<unknown>) => {
           try {
-            resolve(readReady(data).isolation);
+            resolve(readReady(data)[0]!.isolation);
           } catch {
             reject(notStarted("its first message made no sense"));
           }
@@ -161,23 +164,28 @@ class Sandbox implements KernelLink {
     return port;
   }
 
+  /** Messages come in lists, many that were sent in one task as one. */
   #receive(data: unknown, port: MessagePort): void {
     if (port !== this.#port) return;
+    const messages: readonly unknown[] = Array.isArray(data) ? data : [];
     const now = performance.now();
     const refill = ((now - this.#allowanceTime) / 1_000) * MESSAGES_PER_SECOND;
-    this.#allowance = Math.min(MESSAGE_BURST, this.#allowance + refill) - 1;
+    this.#allowance = Math.min(MESSAGE_BURST, this.#allowance + refill) - Math.max(1, messages.length);
     this.#allowanceTime = now;
     if (this.#allowance < 0) {
       this.#lose(floodError());
       return;
     }
-    const message: KernelMessage | null = readKernelMessage(data);
-    if (message?.kind === "flood") {
-      this.#lose(floodError());
-    } else if (message?.kind === "pong") {
-      if (message.sequence === this.#sequence) this.#unanswered = 0;
-    } else if (message) {
-      this.onMessage?.(message);
+    for (const one of messages) {
+      if (port !== this.#port) return;
+      const message: KernelMessage | null = readKernelMessage(one);
+      if (message?.kind === "flood") {
+        this.#lose(floodError());
+      } else if (message?.kind === "pong") {
+        if (message.sequence === this.#sequence) this.#unanswered = 0;
+      } else if (message) {
+        this.onMessage?.(message);
+      }
     }
   }
 

@@ -1,6 +1,8 @@
+import type { DocumentCell } from "./document.ts";
 import { MAX_OUTPUT_CHARACTERS, MAX_OUTPUTS, sizeOf } from "./output-buffer.ts";
 import type { Job } from "../train/job.ts";
 import type { InputValue } from "./input-spec.ts";
+import type { CellSummary } from "./protocol.ts";
 import type { TrainedWith } from "./trained-with.ts";
 import type { CellState, CellView, Output } from "./session-types.ts";
 
@@ -20,7 +22,38 @@ export interface HostCell {
   /** What its newest training ran with. */
   trainedWith: TrainedWith | null;
   view: CellView | null;
+  /** What the view was made of. */
+  viewed: DocumentCell | null;
 }
+
+/** A cell as the page sees it; the same object until something of it changes, so that only what changed is drawn. */
+export function viewOf(cell: HostCell, from: DocumentCell): CellView {
+  if (cell.view !== null && cell.viewed === from) return cell.view;
+  const { id, kind, flags, source, line } = from;
+  cell.viewed = from;
+  cell.view = {
+    id,
+    kind,
+    lazy: cell.lazy || flags.includes("lazy"),
+    fold: flags.includes("fold"),
+    hidden: flags.includes("hidden"),
+    readonly: flags.includes("readonly"),
+    source: source.replaceAll("\r\n", "\n"),
+    line,
+    state: cell.state,
+    outputs: [...cell.outputs],
+    defines: cell.defines,
+    uses: cell.uses,
+  };
+  return cell.view;
+}
+
+/** Whether the kernel said of the cell what it said before. */
+export const isKnown = (cell: HostCell, { defines, uses, lazy }: CellSummary): boolean =>
+  cell.lazy === lazy && sameNames(cell.defines, defines) && sameNames(cell.uses, uses);
+
+const sameNames = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((name, i) => name === b[i]);
 
 /**
  * Adds outputs, or puts them in place of those there are. What goes beyond the limits is left out: the kernel
@@ -68,4 +101,5 @@ export const emptyHostCell = (): HostCell => ({
   inputs: {},
   trainedWith: null,
   view: null,
+  viewed: null,
 });

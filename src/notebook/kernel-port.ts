@@ -2,9 +2,12 @@ import { MESSAGE_BURST, MESSAGES_PER_SECOND } from "./message-allowance.ts";
 import type { EnvironmentPort } from "./environment-port.ts";
 import type { HostMessage, KernelMessage } from "./protocol.ts";
 
+type Sent = KernelMessage | { readonly kind: "ready"; readonly isolation: object };
+
 /** The kernel's end of the port to its host. */
 export interface KernelPort {
-  send(message: KernelMessage | { readonly kind: "ready"; readonly isolation: object }): void;
+  /** Sends in a microtask, in one message with what else is sent until then; at once where a cell is about to run. */
+  send(message: Sent): void;
   /** Begins to hand over what the host sends; with "environments" comes a port that is wrapped likewise. */
   listen(receive: (message: HostMessage, environments?: EnvironmentPort) => void): void;
 }
@@ -33,12 +36,23 @@ export function guardPort(port: MessagePort): KernelPort {
       apply(setReceiver, lent, [take]);
     },
   });
+  const soon = queueMicrotask;
   let allowance = MESSAGE_BURST;
+  let pending: unknown[] = [];
+  const flush = (): void => {
+    if (pending.length === 0) return;
+    const messages = pending;
+    pending = [];
+    apply(post, port, [messages]);
+  };
   return {
     send(message) {
       if (allowance < 0) return;
       allowance -= 1;
-      apply(post, port, [allowance < 0 ? { kind: "flood" } : message]);
+      pending[pending.length] = allowance < 0 ? { kind: "flood" } : message;
+      // Should the cell never give control back, the host knows which one it was.
+      if (message.kind === "state" && message.state.kind === "running") flush();
+      else if (pending.length === 1) soon(flush);
     },
     listen(receive) {
       port.onmessage = (event) => {

@@ -2,7 +2,7 @@ import type { ErrorData } from "../gpu/error.ts";
 import type { Job } from "../train/job.ts";
 import type { ConsentStore, NotebookPermissions } from "./consent.ts";
 import { joinDocument, parseDocument, replaceSource, titleOf, type NotebookDocument } from "./document.ts";
-import { addOutputs, emptyHostCell, runOutput, type HostCell } from "./host-cell.ts";
+import { addOutputs, emptyHostCell, isKnown, runOutput, viewOf, type HostCell } from "./host-cell.ts";
 import { History } from "./history.ts";
 import type { InputValue } from "./input-spec.ts";
 import { KernelHost } from "./kernel-host.ts";
@@ -150,23 +150,7 @@ class Session extends EventTarget implements OpenNotebook {
     return this.#history.canRedo;
   }
   get cells(): readonly CellView[] {
-    this.#views ??= this.#document.cells.map(({ id, kind, flags, source, line }) => {
-      const cell = this.#cells.get(id)!;
-      return (cell.view ??= {
-        id,
-        kind,
-        lazy: cell.lazy || flags.includes("lazy"),
-        fold: flags.includes("fold"),
-        hidden: flags.includes("hidden"),
-        readonly: flags.includes("readonly"),
-        source: source.replaceAll("\r\n", "\n"),
-        line,
-        state: cell.state,
-        outputs: [...cell.outputs],
-        defines: cell.defines,
-        uses: cell.uses,
-      });
-    });
+    this.#views ??= this.#document.cells.map((from) => viewOf(this.#cells.get(from.id)!, from));
     return this.#views;
   }
 
@@ -359,11 +343,7 @@ class Session extends EventTarget implements OpenNotebook {
   #reconcile(): void {
     const ids = new Set(this.#document.cells.map(({ id }) => id));
     for (const id of this.#cells.keys()) if (!ids.has(id)) this.#cells.delete(id);
-    for (const id of ids) {
-      const cell = this.#cells.get(id);
-      if (cell) cell.view = null;
-      else this.#cells.set(id, emptyHostCell());
-    }
+    for (const id of ids) if (!this.#cells.has(id)) this.#cells.set(id, emptyHostCell());
     this.#changed();
   }
 
@@ -386,9 +366,11 @@ class Session extends EventTarget implements OpenNotebook {
       case "graph":
         if (this.#supersedeTimer !== null) clearTimeout(this.#supersedeTimer);
         this.#supersedeTimer = null;
-        for (const { id, defines, uses, lazy } of message.cells) {
-          const cell = this.#cells.get(id);
-          if (cell) this.#update(cell, { defines, uses, lazy });
+        for (const summary of message.cells) {
+          const cell = this.#cells.get(summary.id);
+          if (!cell || isKnown(cell, summary)) continue;
+          const { defines, uses, lazy } = summary;
+          this.#update(cell, { defines, uses, lazy });
         }
         break;
       case "state": {

@@ -7,12 +7,14 @@ export const notebookStyles = css`
     min-block-size: 100vh;
   }
   main {
-    display: grid;
-    grid-template-columns: minmax(0, 1fr);
     padding-block: 12px 0;
   }
   .place {
-    min-inline-size: 0;
+    display: flow-root;
+    contain-intrinsic-block-size: auto 160px;
+  }
+  .place.far {
+    content-visibility: auto;
   }
   .notice {
     inline-size: min(var(--column), 100% - 32px);

@@ -5,6 +5,7 @@ import type { CellView, NotebookSession } from "../notebook/session-types.ts";
 import type { StructureEdit } from "../notebook/structure.ts";
 import "./cell.ts";
 import type { CellActionEvent, CellEditEvent, FulguriteCell } from "./cell.ts";
+import { DrawnCells } from "./drawn-cells.ts";
 import { stateWords } from "./cell-words.ts";
 import { CommandKeys } from "./command-keys.ts";
 import { isRunning, type CommandTarget, type Panel } from "./commands.ts";
@@ -29,6 +30,11 @@ import { UsedBy } from "./used-by.ts";
 
 /** The same one each time: cells without runs are not drawn again for it. */
 const nothingStored: readonly Run[] = [];
+
+/** Cells are first drawn in tasks of about this length, and so many at a time at most. */
+const TASK_MS = 16;
+const MOST_CELLS = 32;
+
 /** Scrolled this far, the notebook's own heading is out of sight. */
 const HEADING_HEIGHT_PX = 96;
 
@@ -74,11 +80,15 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
   declare announcement: string;
   declare revision: number;
   declare scrolled: boolean;
-  /** Cells rendered so far; they come one task after the other. */
+  /** Cells rendered so far; they come a few at a time. */
   declare shown: number;
+  /** How many come next, and when the last ones came. */
+  #step = 1;
+  #stepped = 0;
 
   readonly #runs = new NotebookRuns(this);
   readonly #usedBy = new UsedBy();
+  readonly #drawn = new DrawnCells();
   readonly #keys = new CommandKeys(this);
   #heard: NotebookSession | null = null;
   #frame = 0;
@@ -131,20 +141,32 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     if (changed.has("session")) {
       this.shown = 0;
       this.index = 0;
+      this.#drawn.clear();
     }
     if (changed.has("session") || changed.has("trainer")) {
       this.#runs.follow(this.session?.id ?? null, this.trainer).catch(this.#fail);
     }
   }
 
+  protected override firstUpdated(): void {
+    this.#drawn.watch(this.renderRoot.querySelector("main")!);
+  }
+
   protected override updated(): void {
     if (this.session && this.shown < this.session.cells.length) void this.#showMore();
   }
 
+  /** More at a time while that takes little; fewer where it holds the page up. */
   async #showMore(): Promise<void> {
     const { shown } = this;
     await turn();
-    if (this.shown === shown) this.shown = shown + 1;
+    if (this.shown !== shown) return;
+    const now = performance.now();
+    const took = shown === 0 ? TASK_MS : now - this.#stepped;
+    if (took < TASK_MS / 2) this.#step = Math.min(MOST_CELLS, this.#step * 2);
+    else if (took > TASK_MS) this.#step = Math.max(1, this.#step >> 1);
+    this.#stepped = now;
+    this.shown = shown + this.#step;
   }
 
   readonly #fail = (error: unknown): void => {
@@ -442,7 +464,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
           html`<div class="place">
             <fulgurite-inserter .at=${index}></fulgurite-inserter>
             <fulgurite-cell
-              .cell=${cell}
+              .cell=${this.#drawn.show(cell, index === this.index)}
               .index=${index}
               .trainer=${this.trainer}
               .notebook=${session.id}

@@ -200,7 +200,9 @@ for (const message of [
   { kind: "train", request: 5e6, id: "cell", job: { kind: "simulated", environment: "CartPole-v1" } },
   { kind: "settled", command: 1e6 },
   { kind: "pong", sequence: -1 },
-]) try { port.postMessage(message); } catch { /* too deep to be cloned */ }
+]) {
+  try { port.postMessage([message]); port.postMessage(message); } catch { /* too deep to be cloned */ }
+}
 `;
 
 /** Hostile text of markdown cells, for whatever shows it. */
@@ -222,10 +224,12 @@ onmessage = ({ ports: [port] }) => {
   port.onmessage = ({ data }) => {
     if (data.kind !== "run") return;
     ${whenRun}
-    port.postMessage({ kind: "outputs", id: "cell", replace: false, outputs: [{ view: "text", stream: "out", text: "sent" }] });
-    port.postMessage({ kind: "state", id: "cell", state: { kind: "done" } });
-    port.postMessage({ kind: "settled", command: data.command });
+    port.postMessage([
+      { kind: "outputs", id: "cell", replace: false, outputs: [{ view: "text", stream: "out", text: "sent" }] },
+      { kind: "state", id: "cell", state: { kind: "done" } },
+      { kind: "settled", command: data.command },
+    ]);
   };
-  port.postMessage({ kind: "ready", isolation: { origin: "null", storage: false, network: false } });
+  port.postMessage([{ kind: "ready", isolation: { origin: "null", storage: false, network: false } }]);
 };
 `;

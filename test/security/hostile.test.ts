@@ -219,7 +219,7 @@ for (const url of ["HOSTkernel.html", "ELSEWHERE/x".replace("127.0.0.1", "localh
       // without a bound and end its process (docs/threat-model.md).
       if (name === "Chromium") {
         const kernel = await tryKernel(
-          'for (;;) port.postMessage({ kind: "state", id: "cell", state: { kind: "running" } });',
+          'for (;;) port.postMessage([{ kind: "state", id: "cell", state: { kind: "running" } }]);',
         );
         expect(kernel.code).toBe("notebook/flood");
       }

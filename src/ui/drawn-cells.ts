@@ -1,0 +1,141 @@
+import type { CellView } from "../notebook/session-types.ts";
+import type { FulguriteCell } from "./cell.ts";
+import { turn } from "./turn.ts";
+
+/** Work of one task, which leaves the page time to answer before the next. */
+const TASK_MS = 8;
+/** A cell out of sight follows after this: what runs again is often what it was before. */
+const FOLLOW_DELAY_MS = 250;
+/** A page that is never idle waits no longer than this between two tasks. */
+const PATIENCE_MS = 200;
+
+/**
+ * What each cell of a notebook shows just now. A cell in sight shows what it is; one out of sight follows a moment
+ * later, while the page is idle, so that an edit on which hundreds of cells depend does not hold up the key after it. Places
+ * out of sight have the class "far", which spares the browser their layout.
+ */
+export class DrawnCells {
+  readonly #places = new Map<string, HTMLElement>();
+  #ids = new WeakMap<Node, string>();
+  readonly #near = new Set<string>();
+  readonly #shown = new Map<string, CellView>();
+  /** Out of sight and not shown as they are now. */
+  readonly #behind = new Map<string, CellView>();
+  #following = false;
+  readonly #observer = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) this.#moved(target as HTMLElement, isIntersecting);
+    },
+    // Some of a screen more on either side: what is scrolled to is there already.
+    { rootMargin: "25% 0px" },
+  );
+
+  /** What the cell's element is to show. `now` for one that must not wait. */
+  show(cell: CellView, now: boolean): CellView {
+    const { id } = cell;
+    const shown = this.#shown.get(id);
+    if (shown === cell) {
+      this.#behind.delete(id);
+      return cell;
+    }
+    if (shown === undefined || now || this.#near.has(id)) {
+      this.#behind.delete(id);
+      this.#shown.set(id, cell);
+      return cell;
+    }
+    this.#behind.set(id, cell);
+    if (!this.#following) {
+      this.#following = true;
+      setTimeout(() => void this.#follow(), FOLLOW_DELAY_MS);
+    }
+    return shown;
+  }
+
+  /** Watches the places among an element's children, as they come and go. */
+  watch(list: HTMLElement): void {
+    new MutationObserver((records) => {
+      for (const { addedNodes, removedNodes } of records) {
+        for (const node of removedNodes) if (!node.isConnected) this.#forget(node);
+        for (const node of addedNodes) if (node.isConnected) this.#add(node);
+      }
+    }).observe(list, { childList: true });
+  }
+
+  #add(place: Node): void {
+    if (!(place instanceof HTMLElement) || this.#ids.has(place)) return;
+    const id = elementIn(place)?.cell?.id;
+    if (id === undefined) return;
+    this.#ids.set(place, id);
+    this.#places.set(id, place);
+    this.#observer.observe(place);
+  }
+
+  #forget(place: Node): void {
+    const id = this.#ids.get(place);
+    if (id === undefined || this.#places.get(id) !== place) return;
+    this.#observer.unobserve(this.#places.get(id)!);
+    this.#places.delete(id);
+    this.#near.delete(id);
+    this.#shown.delete(id);
+    this.#behind.delete(id);
+  }
+
+  /** Forgets all: another notebook is shown, or none. */
+  clear(): void {
+    this.#observer.disconnect();
+    this.#places.clear();
+    this.#ids = new WeakMap();
+    this.#near.clear();
+    this.#shown.clear();
+    this.#behind.clear();
+  }
+
+  #moved(place: HTMLElement, isNear: boolean): void {
+    const id = this.#ids.get(place);
+    if (id === undefined || this.#places.get(id) !== place) return;
+    place.classList.toggle("far", !isNear);
+    if (isNear) this.#near.add(id);
+    else this.#near.delete(id);
+    if (isNear) this.#catchUp(id);
+  }
+
+  #catchUp(id: string): void {
+    const cell = this.#behind.get(id);
+    this.#behind.delete(id);
+    const place = this.#places.get(id);
+    const element = place ? elementIn(place) : null;
+    if (!cell || !element) return;
+    this.#shown.set(id, cell);
+    element.cell = cell;
+  }
+
+  async #follow(): Promise<void> {
+    while (this.#behind.size > 0) {
+      await idle();
+      const start = performance.now();
+      for (const id of this.#behind.keys()) {
+        this.#catchUp(id);
+        // The element draws itself in a microtask, whose time counts too.
+        await Promise.resolve();
+        if (performance.now() - start > TASK_MS) break;
+      }
+    }
+    this.#following = false;
+  }
+}
+
+/** Resolves in a task of its own, when nothing more urgent waits. */
+function idle(): Promise<void> {
+  if (!("requestIdleCallback" in window)) return turn();
+  return new Promise((resolve) => {
+    requestIdleCallback(
+      () => {
+        resolve();
+      },
+      { timeout: PATIENCE_MS },
+    );
+  });
+}
+
+const elementIn = (place: HTMLElement): FulguriteCell | null =>
+  place.lastElementChild as FulguriteCell | null;
