@@ -42,8 +42,16 @@ fn main(
     while (to + 1u < end && runs[to + 1u].x <= from_token) {
       to++;
     }
-    var last = to;
+    // From the root's chain on: the sum's order is that of the positions, whatever the tokens share with others.
+    var depth = 0u;
+    for (var n = runs[runs[to].x].y; n != NONE; n = runs[runs[n].x].y) {
+      depth++;
+    }
     loop {
+      var last = to;
+      for (var n = 0u; n < depth; n++) {
+        last = runs[runs[last].x].y;
+      }
       for (var s = runs[last].x; s <= last; s++) {
         let k_at = s * KEY_STRIDE + key_at;
 #for i in 0..BLOCK
@@ -75,10 +83,10 @@ fn main(
 #end
 #end
       }
-      last = runs[runs[last].x].y;
-      if (last == NONE) {
+      if (depth == 0u) {
         break;
       }
+      depth--;
     }
     from_token = to + 1u;
   }

@@ -166,6 +166,22 @@ describe.skipIf(gpu === null)("the WebGPU language engine", () => {
     expect(device.counters).toMatchObject({ alive, bytes });
   });
 
+  test("a row's scores have the same bits alone and beside rows with which it shares a beginning", async () => {
+    const rows = manyRows(smallShape);
+    const { logProbabilities } = await engine.score(rows);
+    for (let row = 0; row < rows.rows; row++) {
+      const own = <T extends Float32Array | Int32Array>(values: T): T =>
+        values.slice(row * rows.length, (row + 1) * rows.length) as T;
+      const { weights, advantages, oldLogProbabilities, importance } = rows;
+      const alone = await engine.score({
+        ...{ ...rows, rows: 1, tokens: own(rows.tokens), lengths: rows.lengths.slice(row, row + 1) },
+        ...{ weights: own(weights), advantages: own(advantages), importance: own(importance) },
+        oldLogProbabilities: own(oldLogProbabilities),
+      });
+      expect(own(logProbabilities)).toEqual(alone.logProbabilities);
+    }
+  });
+
   test("token_policy_losses: values and gradients", async () => {
     const g = golden("token_policy_losses");
     const mask = g.input("mask");
