@@ -4,7 +4,7 @@ export type { Completion } from "./train/complete.ts";
 export type { RunProgress, TrainResult } from "./train/job.ts";
 export type { Curve, EpisodeReplay, RunEvent } from "./train/events.ts";
 export { defineAgent, type Agent, type AgentContext } from "./train/define-agent.ts";
-export { characterPolicy, wordPolicy, type CharacterPolicy } from "./train/character-policy.ts";
+export { characterPolicy, modelPolicy, wordPolicy, type CharacterPolicy } from "./train/character-policy.ts";
 export { defineReward } from "./reward/define-reward.ts";
 export type { RolloutReward, Transcript } from "./reward/rollout-reward.ts";
 export { filteredCloning, grpo, type LanguageAlgorithm } from "./rl/grpo.ts";

@@ -16,7 +16,7 @@ const updates = 1300;
 
 test("the weights that open the text-to-SQL notebook are made anew from its old logs, to the byte", async () => {
   const { network, policy, trainSchemas, drawTasks, demonstration } = await textToSql();
-  const tokenizer = policyTokenizer(policy);
+  const tokenizer = await policyTokenizer(policy);
   const logs = drawTasks(trainSchemas, 4_000_000, 20_000).map(({ schema, number }) => {
     const { prompt, answer } = demonstration(schema, number);
     return { prompt, completion: answer };

@@ -14,8 +14,8 @@ export interface HuggingFaceTokenizerFiles {
  * The tokenizer that a Hugging Face model brings with it, by `@huggingface/tokenizers`, with its chat template by
  * `@huggingface/jinja`; both are loaded with the first call. What closes a turn is the template's affair: `separator` is
  * `eos`, and whether a longer conversation extends a shorter one exactly depends on the template. Without a template a
- * conversation is bos, then every turn's text and eos. Throws "lm/bad-tokenizer" where the files do not say how a text
- * ends, and "lm/bad-template" where the template fails.
+ * conversation is bos, then every turn's text and eos. Throws "lm/bad-tokenizer" where the files cannot be read or do not say
+ * how a text ends, and "lm/bad-template" where the template fails.
  */
 export async function huggingFaceTokenizer(files: HuggingFaceTokenizerFiles): Promise<Tokenizer> {
   const [{ Tokenizer: Implementation }, { Template }] = await Promise.all([
@@ -23,7 +23,19 @@ export async function huggingFaceTokenizer(files: HuggingFaceTokenizerFiles): Pr
     import("@huggingface/jinja"),
   ]);
   const { tokenizer: json, config } = files;
-  const tokenizer = new Implementation(json, config);
+  const tokenizer = make();
+  function make(): InstanceType<typeof Implementation> {
+    try {
+      return new Implementation(json, config);
+    } catch (cause) {
+      throw new FulguriteError(
+        "lm/bad-tokenizer",
+        `The tokenizer cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+        "Pass the model's tokenizer.json and tokenizer_config.json as they are.",
+        { cause },
+      );
+    }
+  }
   const model = (json["model"] ?? {}) as { vocab?: unknown };
   const added = (json["added_tokens"] ?? []) as readonly { id: number; special?: boolean }[];
   const vocabulary = Array.isArray(model.vocab)

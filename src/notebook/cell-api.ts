@@ -16,7 +16,7 @@ import { reinforce } from "../rl/reinforce.ts";
 import { dpo } from "../rl/dpo.ts";
 import { sft } from "../rl/sft.ts";
 import type { AgenticJobOptions } from "../train/agentic-job.ts";
-import { characterPolicy, wordPolicy } from "../train/character-policy.ts";
+import { characterPolicy, modelPolicy, wordPolicy } from "../train/character-policy.ts";
 import { completionRequestOf, type CompletionOptions } from "../train/completion-request.ts";
 import type { Completion, CompletionRequest } from "../train/complete.ts";
 import type { Job, TrainResult } from "../train/job.ts";
@@ -88,6 +88,7 @@ export const cellApiNames = [
   "dpo",
   "characterPolicy",
   "wordPolicy",
+  "modelPolicy",
   "defineAgent",
   "defineReward",
   "train",
@@ -146,6 +147,7 @@ export function createCellApi(host: CellHost): CellApi {
     dpo,
     characterPolicy,
     wordPolicy,
+    modelPolicy,
     defineAgent: definitions.defineAgent,
     defineReward,
     FulguriteError,

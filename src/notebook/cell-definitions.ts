@@ -9,6 +9,7 @@ import {
 } from "../reward/index.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
 import { measure } from "../runner/measure.ts";
+import type { PolicyConfig } from "../train/job.ts";
 import { isPolicy, policyConfig, policyParameters, type CharacterPolicy } from "../train/character-policy.ts";
 import { agentDefinition, agentFrom, type Agent, type AgentFunction } from "../train/define-agent.ts";
 import { PACKAGE } from "./analyze.ts";
@@ -65,17 +66,27 @@ export function definitionOutput(value: unknown, name: string | null): Output | 
 
 function policyOutput(policy: CharacterPolicy, name: string | null): Output | undefined {
   const { warmStart } = policy;
-  const shape = policyConfig(policy);
+  const config = policyConfig(policy);
   try {
     return {
       view: "policy",
-      ...{ name, shape },
-      parameters: policyParameters(shape),
+      ...{ name, shape: withoutFiles(config) },
+      parameters: policyParameters(config),
       warmStart: warmStart && { demonstrations: warmStart.demonstrations.length, steps: warmStart.steps },
     };
   } catch {
     return undefined;
   }
+}
+
+/** What a person reads of it: weights and vocabularies are megabytes. */
+function withoutFiles(config: PolicyConfig): PolicyConfig {
+  const { model, start, ...shape } = config;
+  return {
+    ...shape,
+    ...(model ? { model: { config: model.config, tokenizer: null } } : {}),
+    ...(start === undefined ? {} : { start: start instanceof Uint8Array ? "a file" : start }),
+  };
 }
 
 function rescore(reward: { readonly source: () => CodeSource }): { readonly source: CodeSource } | null {

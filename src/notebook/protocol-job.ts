@@ -12,6 +12,7 @@ import type { CompletionRequest } from "../train/complete.ts";
 import type {
   AgenticJob,
   Job,
+  ModelFiles,
   PolicyConfig,
   RewardSource,
   SimulatedJob,
@@ -31,6 +32,8 @@ const MAX_TASK_BYTES = 64_000_000;
 const MAX_TASKS = 200_000;
 const MAX_DEMONSTRATIONS = 100_000;
 const MAX_EXAMPLE = 1_000_000;
+const MAX_MODEL_BYTES = 32_000_000;
+const MAX_WEIGHT_BYTES = 256_000_000;
 
 const counter = read.whole(MAX_NUMBER);
 const engine = read.oneOf("auto", "webgpu", "cpu");
@@ -137,7 +140,7 @@ export const codeSource: read.Reader<CodeSource> = (value) => {
   };
 };
 
-const network = read.object<Omit<PolicyConfig, "words" | "start">>({
+const network = read.object<Omit<PolicyConfig, "words" | "start" | "model">>({
   alphabet: read.text(2_000),
   width: counter,
   layers: counter,
@@ -150,13 +153,32 @@ const vocabulary = read.object<NonNullable<PolicyConfig["words"]>>({
   answers: counter,
 });
 
+const modelFiles: read.Reader<ModelFiles> = (value) =>
+  copyPlainData(
+    read.object<ModelFiles>({
+      config: read.dictionary((item) => item, 1_000),
+      tokenizer: read.nullable((files) => files as ModelFiles["tokenizer"]),
+    })(value),
+    MAX_MODEL_BYTES,
+  ) as ModelFiles;
+
+const startWeights: read.Reader<NonNullable<PolicyConfig["start"]>> = (value) => {
+  if (typeof value === "string") return read.text(200)(value);
+  if (value instanceof Uint8Array) {
+    if (value.byteLength > MAX_WEIGHT_BYTES) throw new read.Invalid("start");
+    return value.slice();
+  }
+  return read.object<{ readonly runId: string }>({ runId: read.text(200) })(value);
+};
+
 export const policy: read.Reader<PolicyConfig> = (value) => {
   const config = network(value);
-  const { words, start } = value as { readonly words?: unknown; readonly start?: unknown };
+  const { words, start, model } = value as Partial<Record<"words" | "start" | "model", unknown>>;
   return {
     ...config,
     ...(words === undefined ? {} : { words: vocabulary(words) }),
-    ...(start === undefined ? {} : { start: read.text(200)(start) }),
+    ...(model === undefined ? {} : { model: modelFiles(model) }),
+    ...(start === undefined ? {} : { start: startWeights(start) }),
   };
 };
 

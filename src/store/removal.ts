@@ -2,7 +2,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import type { CatalogueCache } from "./catalogue-cache.ts";
 import { removeFinished } from "./finished-feed.ts";
 import type { Rollout, Run, Span } from "./records.ts";
-import { removeVersions, weightsId } from "./resources.ts";
+import { removeVersions, startId, weightsId } from "./resources.ts";
 import { holdsRollout } from "./rollout-zone.ts";
 import { estimateRolloutBytes } from "./rollouts.ts";
 import { dropSegment, rewriteSegments } from "./segment-rewrite.ts";
@@ -28,8 +28,10 @@ export async function removeRun(transaction: StorageTransaction, runId: string):
   }
   const run = await transaction.get("runs", runId);
   transaction.delete("runs", runId);
-  transaction.deleteAll("resources", weightsId(runId));
-  transaction.delete("resourceHeads", weightsId(runId));
+  for (const id of [weightsId(runId), startId(runId)]) {
+    transaction.deleteAll("resources", id);
+    transaction.delete("resourceHeads", id);
+  }
   if (run) await removeUnused(transaction, run);
   transaction.delete("checkpoints", runId);
   for (const table of ["tail", "segments", "blobs", "rollouts", "tokens"] as const)

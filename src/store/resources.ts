@@ -105,6 +105,9 @@ export async function writeWeights(
 /** The set that describes a run's checkpoint. */
 export const weightsId = (runId: string): string => `${runId}/weights`;
 
+/** The set that keeps what a run's policy began with, where that came as a file or from another run. */
+export const startId = (runId: string): string => `${runId}/start`;
+
 /** Prompts, models, weights, hyper-parameters and code by name, in sets with versions. Every version stays. */
 export class ResourceShelf {
   readonly #access: StoreAccess;

@@ -1,6 +1,7 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { random4, stream } from "../kernels/philox.ts";
 import type { LanguageEngine, LanguageState } from "../lm/language-engine.ts";
+import type { Tokenizer } from "../lm/tokenizer.ts";
 import type { RunnerClock } from "../runner/index.ts";
 import type { AgenticState, Rollout, Run, Span } from "../store/records.ts";
 import {
@@ -16,6 +17,7 @@ import type { Credit } from "./credit.ts";
 import type { AgenticJob } from "./job.ts";
 import type { LanguageEngineMaker } from "./language-engine-maker.ts";
 import { PolicyStart } from "./policy-start.ts";
+import { policyTokenizer } from "./policy-tokenizer.ts";
 import { rolloutRecord, rolloutSpans } from "./rollout-records.ts";
 import { RolloutMaker, type MadeRollout, type RolloutRequest, type RunHosts } from "./rollout-batch.ts";
 import { RunController, type EngineTerms, type RunControllerOptions } from "./run-controller.ts";
@@ -43,6 +45,7 @@ export class AgenticRun extends RunController {
   readonly #aborted = new AbortController();
   #engine: LanguageEngine | null = null;
   #hosts: RunHosts | null = null;
+  #tokenizer: Tokenizer | null = null;
   #maker: RolloutMaker | null = null;
   /** Makes rollouts with the run's start. */
   #startMaker: RolloutMaker | null = null;
@@ -64,6 +67,7 @@ export class AgenticRun extends RunController {
     this.#job = job;
     this.#start = new PolicyStart({
       job,
+      store: options.store,
       createLanguageEngine: options.createLanguageEngine,
       onStep: (metrics) => {
         checkFinite(metrics, 0);
@@ -109,6 +113,7 @@ export class AgenticRun extends RunController {
     this.#hosts ??= await this.#options.createHosts(this.#job);
     const shape = policyShape(policy);
     this.#engine = await this.#options.createLanguageEngine(shape, seed, pinned ?? this.#job.engine, terms);
+    this.#tokenizer ??= await policyTokenizer(policy);
     this.#maker = this.#makerOf(this.#engine);
     if (this.#saved) this.#engine.load(this.#saved.language);
     else await this.#start.weights(this.#engine);
@@ -193,7 +198,8 @@ export class AgenticRun extends RunController {
 
   #makerOf(engine: LanguageEngine): RolloutMaker {
     const { clock, defer } = this.#options;
-    return new RolloutMaker({ job: this.#job, engine, hosts: this.#hosts!, clock, defer });
+    const [job, hosts, tokenizer] = [this.#job, this.#hosts!, this.#tokenizer!];
+    return new RolloutMaker({ job, engine, hosts, tokenizer, clock, defer });
   }
 
   /** What makes the rollouts to learn from. */

@@ -1,12 +1,15 @@
 import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
+import type { HuggingFaceTokenizerFiles } from "../lm/hugging-face-tokenizer.ts";
 import type { WordVocabulary } from "../lm/word-tokenizer.ts";
+import { checkShape } from "../lm/requests.ts";
+import { shapeFromConfig } from "../nn/hugging-face.ts";
 import { transformerLayout, type TransformerShape } from "../nn/transformer-layout.ts";
 import type { PolicyConfig, WarmStart } from "./job.ts";
-import { policyTokenizer } from "./policy-tokenizer.ts";
+import { plainTokenizer } from "./policy-tokenizer.ts";
 
-/** A transformer over characters or words, and how it starts. Plain data. */
+/** A transformer over characters, words or a model's own tokens, and how it starts. Plain data. */
 export interface CharacterPolicy extends PolicyConfig {
-  readonly kind: "character-policy" | "word-policy";
+  readonly kind: "character-policy" | "word-policy" | "model-policy";
   readonly warmStart: WarmStart | null;
 }
 
@@ -14,7 +17,12 @@ export interface WarmStartOptions extends Partial<Omit<WarmStart, "demonstration
   readonly demonstrations: WarmStart["demonstrations"];
 }
 
-export interface CharacterPolicyOptions extends Partial<Omit<PolicyConfig, "alphabet">> {
+export interface CharacterPolicyOptions extends Partial<Omit<PolicyConfig, "alphabet" | "model" | "start">> {
+  /**
+   * Weights to begin with: bytes of a safetensors file, what `await train(...)` gave of a run of the same policy, or the
+   * name of weights that ship with Fulgurite. Default random ones.
+   */
+  readonly start?: string | Uint8Array | { readonly runId: string };
   /** Every character that prompts and answers may have, once. */
   readonly alphabet: string;
   /** A short supervised start: 150 steps of 64 demonstrations at 1e-3 unless said otherwise. */
@@ -54,15 +62,57 @@ export function wordPolicy(options: WordPolicyOptions): CharacterPolicy {
   return policyOf({ kind: "word-policy", alphabet: "", words: vocabulary }, options);
 }
 
+export interface ModelPolicyOptions {
+  /** `config.json` of a Llama, Qwen2 or Qwen3, parsed or as text. */
+  readonly config: Readonly<Record<string, unknown>> | string;
+  /** Bytes of `model.safetensors` (f32, f16 or bf16), under Hugging Face's names or ours. */
+  readonly weights: Uint8Array;
+  /** `tokenizer.json` and `tokenizer_config.json`, parsed; default one token a byte. */
+  readonly tokenizer?: HuggingFaceTokenizerFiles;
+  /** Most tokens of a conversation; default 256, or the model's own where that is less. */
+  readonly maxLength?: number;
+  /** As of `characterPolicy`. */
+  readonly warmStart?: WarmStartOptions | null;
+}
+
+/**
+ * A model from a checkpoint, to be trained further: all of its weights learn, so 16 million are the most. Throws
+ * "train/invalid", "nn/unsupported-model"; what the file lacks is said when a run begins with it.
+ */
+export function modelPolicy(options: ModelPolicyOptions): CharacterPolicy {
+  const { weights, tokenizer = null, warmStart } = options;
+  const config = parsed(options.config);
+  const shape = shapeFromConfig(config, options.maxLength ?? 256);
+  const { width, layers, heads, feedForward, maxLength } = shape;
+  return policyOf(
+    { kind: "model-policy", alphabet: "", model: { config, tokenizer } },
+    {
+      ...{ width, layers, heads, feedForward, maxLength, start: weights },
+      ...(warmStart === undefined ? {} : { warmStart }),
+    },
+  );
+}
+
+function parsed(config: ModelPolicyOptions["config"]): Readonly<Record<string, unknown>> {
+  if (typeof config !== "string") return config;
+  try {
+    return JSON.parse(config) as Readonly<Record<string, unknown>>;
+  } catch (cause) {
+    throw new FulguriteError("train/invalid", "The model's config is no JSON.", "Pass its config.json.", {
+      cause,
+    });
+  }
+}
+
 function policyOf(
-  tokens: Pick<CharacterPolicy, "kind" | "alphabet" | "words">,
+  tokens: Pick<CharacterPolicy, "kind" | "alphabet" | "words" | "model">,
   options: Omit<CharacterPolicyOptions, "alphabet" | "words">,
 ): CharacterPolicy {
   const { width = 64, layers = 2, heads = 4, maxLength = 64, warmStart = null, start } = options;
   const policy: CharacterPolicy = {
     ...tokens,
     ...{ width, layers, heads, maxLength },
-    ...(start === undefined ? {} : { start }),
+    ...(start === undefined ? {} : { start: startOf(start) }),
     feedForward: options.feedForward ?? 2 * width,
     warmStart: warmStart && {
       demonstrations: warmStart.demonstrations,
@@ -76,28 +126,34 @@ function policyOf(
   return Object.freeze(policy);
 }
 
+/** Of a run only its id: its figures are no part of the policy. */
+const startOf = (start: NonNullable<CharacterPolicyOptions["start"]>): NonNullable<PolicyConfig["start"]> =>
+  typeof start === "string" || start instanceof Uint8Array ? start : { runId: start.runId };
+
 /** Frozen and of a kind that we make. */
 export const isPolicy = (value: unknown): value is CharacterPolicy =>
   typeof value === "object" &&
   value !== null &&
   Object.isFrozen(value) &&
-  ["character-policy", "word-policy"].includes(String((value as { kind?: unknown }).kind));
+  ["character-policy", "word-policy", "model-policy"].includes(String((value as { kind?: unknown }).kind));
 
 /** What of a policy is its network and its tokens: all but how it starts to learn. */
 export function policyConfig(policy: CharacterPolicy): PolicyConfig {
-  const { alphabet, words, start, width, layers, heads, feedForward, maxLength } = policy;
+  const { alphabet, words, model, start, width, layers, heads, feedForward, maxLength } = policy;
   return {
     ...{ alphabet, width, layers, heads, feedForward, maxLength },
     ...(words ? { words } : {}),
+    ...(model ? { model } : {}),
     ...(start === undefined ? {} : { start }),
   };
 }
 
-/** The network of a policy: Llama-style, untied head, over its tokens and the four special ids. */
+/** The network of a policy: a model's own, or Llama-style, untied head, over its tokens and the four special ids. */
 export function policyShape(policy: PolicyConfig): TransformerShape {
-  const { width, layers, heads, feedForward, maxLength } = policy;
+  const { width, layers, heads, feedForward, maxLength, model } = policy;
+  if (model) return shapeFromConfig(model.config, maxLength);
   return {
-    vocabularySize: policyTokenizer(policy).vocabularySize,
+    vocabularySize: plainTokenizer(policy)!.vocabularySize,
     ...{ width, layers, heads, feedForward, maxLength },
     keyValueHeads: heads,
     headSize: width / heads,
@@ -113,6 +169,11 @@ export const policyParameters = (policy: PolicyConfig): number =>
 
 /** Throws where a policy cannot be made. */
 export function checkPolicy(policy: PolicyConfig): void {
+  checkStart(policy.start);
+  if (policy.model) {
+    checkModel(policy);
+    return;
+  }
   if (policy.words) checkWords(policy.words);
   else if (typeof policy.alphabet !== "string" || policy.alphabet === "" || policy.alphabet.length > 2_000) {
     throw invalid(
@@ -139,13 +200,39 @@ export function checkPolicy(policy: PolicyConfig): void {
   if (feedForward % 4 !== 0) {
     throw invalid(`feedForward is ${feedForward}, which is no multiple of 4.`, "Choose one that is.");
   }
+  checkSize(policy, "Choose a smaller width or fewer layers.");
+}
+
+function checkSize(policy: PolicyConfig, fix: string): void {
   const parameters = policyParameters(policy);
-  if (parameters > MAX_PARAMETERS) {
+  if (parameters <= MAX_PARAMETERS) return;
+  throw invalid(
+    `The policy would have ${parameters.toLocaleString("en")} parameters; ${MAX_PARAMETERS.toLocaleString("en")} is the most.`,
+    fix,
+  );
+}
+
+function checkStart(start: unknown): void {
+  const { runId, resources } = (start ?? {}) as { readonly runId?: unknown; readonly resources?: unknown };
+  const known = start === undefined || typeof start === "string" || start instanceof Uint8Array;
+  if (known || typeof runId === "string" || typeof resources === "string") return;
+  throw invalid(
+    "The policy's `start` is no weights.",
+    "Pass the bytes of a safetensors file, what `await train(...)` gave, or the name of weights that ship.",
+  );
+}
+
+function checkModel(policy: PolicyConfig): void {
+  const shape = policyShape(policy);
+  checkShape(shape);
+  const tokens = plainTokenizer(policy)?.vocabularySize ?? 0;
+  if (tokens > shape.vocabularySize) {
     throw invalid(
-      `The policy would have ${parameters.toLocaleString("en")} parameters; ${MAX_PARAMETERS.toLocaleString("en")} is the most.`,
-      "Choose a smaller width or fewer layers.",
+      `The model has ${shape.vocabularySize} tokens, and bytes need ${tokens}.`,
+      "Pass the model's own tokenizer.",
     );
   }
+  checkSize(policy, "Choose a smaller model.");
 }
 
 function checkWords({ words, answers }: WordVocabulary): void {
@@ -174,11 +261,13 @@ export function checkWarmStart(warmStart: WarmStart, policy: PolicyConfig): void
   if (!Array.isArray(demonstrations) || demonstrations.length === 0) {
     throw invalid("The warm start has no demonstrations.", "Pass { demonstrations: [{ prompt, answer }] }.");
   }
-  const tokenizer = policyTokenizer(policy);
+  // A tokenizer that takes loading knows every text.
+  const tokenizer = plainTokenizer(policy);
   demonstrations.forEach(({ prompt, answer }: { prompt?: unknown; answer?: unknown }, i) => {
     if (typeof prompt !== "string" || typeof answer !== "string") {
       throw invalid(`Demonstration ${i} is not { prompt, answer } of texts.`, "Write both as texts.");
     }
+    if (!tokenizer) return;
     let tokens: number;
     try {
       tokens = tokenizer.encode(prompt).length + tokenizer.encode(answer).length;

@@ -4,7 +4,7 @@ import { checkPolicy, policyShape } from "./character-policy.ts";
 import type { Job, PolicyConfig } from "./job.ts";
 import type { LanguageEngineMaker } from "./language-engine-maker.ts";
 import { policyTokenizer } from "./policy-tokenizer.ts";
-import { shippedWeights } from "./shipped-weights.ts";
+import { startWeights } from "./start-weights.ts";
 
 /** What to ask a language policy outside of training. Cloneable. */
 export interface CompletionRequest {
@@ -53,7 +53,7 @@ export async function complete(
   }
   const { policy, parameters, start } = await weightsOf(request.from, store);
   checkPolicy(policy);
-  const tokenizer = policyTokenizer(policy);
+  const tokenizer = await policyTokenizer(policy);
   const requests = prompts.map((content, i) => ({
     prompt: tokenizer.renderChat([{ role: "user", content }]),
     ...{ maxTokens, temperature },
@@ -67,8 +67,7 @@ export async function complete(
     onMemory: () => undefined,
   });
   try {
-    const weights =
-      parameters ?? (policy.start === undefined ? null : await shippedWeights(policy.start, shape));
+    const weights = parameters ?? (await startWeights(policy, store));
     if (weights) engine.load({ ...(await engine.save()), parameters: weights });
     const made = await engine.generate(requests);
     return made.map(({ tokens, finishReason }) => ({

@@ -3,6 +3,7 @@ import type { AlgorithmConfig } from "../rl/config.ts";
 import type { DpoConfig } from "../rl/dpo.ts";
 import type { LanguageAlgorithm } from "../rl/grpo.ts";
 import type { SftConfig } from "../rl/sft.ts";
+import type { HuggingFaceTokenizerFiles } from "../lm/hugging-face-tokenizer.ts";
 import type { WordVocabulary } from "../lm/word-tokenizer.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
 import type { RunStatus } from "../store/records.ts";
@@ -44,14 +45,31 @@ export interface SimulatedJob {
   readonly engine: "auto" | "webgpu" | "cpu";
 }
 
+/** What says, beside its weights, what a Hugging Face model is. Plain data. */
+export interface ModelFiles {
+  /** `config.json`, parsed: a Llama, Qwen2 or Qwen3. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Null: one token a byte. */
+  readonly tokenizer: HuggingFaceTokenizerFiles | null;
+}
+
+/**
+ * Where a policy's first weights come from: a file that ships with Fulgurite, by name; a safetensors file; the last
+ * checkpoint of a run; or, in a run's own job, the resources that keep what the other two held.
+ */
+export type PolicyStartWeights =
+  string | Uint8Array | { readonly runId: string } | { readonly resources: string };
+
 /** The decoder transformer that a run trains, and what it reads and writes. */
 export interface PolicyConfig {
   /** Every character that prompts and answers may have, once; empty where there are `words`. */
   readonly alphabet: string;
   /** Tokens are words instead of characters. */
   readonly words?: WordVocabulary;
-  /** Weights that ship with Fulgurite and that it begins with, by name; absent: random ones. */
-  readonly start?: string;
+  /** The model that it is, where it comes from a checkpoint; its tokens then are this one's, or bytes. */
+  readonly model?: ModelFiles;
+  /** Weights that it begins with; absent: random ones. */
+  readonly start?: PolicyStartWeights;
   /** Width of the residual stream; default 64. */
   readonly width: number;
   /** Default 2. */

@@ -1,17 +1,19 @@
 import type { LanguageEngine, TokenStepMetrics } from "../lm/language-engine.ts";
 import { likelihood } from "../rl/sft.ts";
 import type { TokenLossConfig } from "../rl/token-loss-config.ts";
+import type { LightningStore } from "../store/records.ts";
 import { policyShape } from "./character-policy.ts";
 import type { LanguageJob } from "./job.ts";
 import type { LanguageEngineMaker } from "./language-engine-maker.ts";
 import { policyTokenizer } from "./policy-tokenizer.ts";
-import { shippedWeights } from "./shipped-weights.ts";
+import { startWeights } from "./start-weights.ts";
 import { warmStartRows } from "./warm-start.ts";
 
 export interface PolicyStartOptions {
   readonly job: Pick<LanguageJob, "policy" | "seed" | "warmStart"> & {
     readonly algorithm: { readonly loss: TokenLossConfig };
   };
+  readonly store: LightningStore;
   readonly createLanguageEngine: LanguageEngineMaker;
   /** Told after every step of a warm start; false ends it. */
   readonly onStep: (metrics: TokenStepMetrics) => boolean;
@@ -28,10 +30,9 @@ export class PolicyStart {
 
   /** Loads what the policy begins with, where that is not the random weights of its seed. */
   async weights(engine: LanguageEngine): Promise<void> {
-    const { policy } = this.#options.job;
-    if (policy.start === undefined) return;
-    const state = await engine.save();
-    engine.load({ ...state, parameters: await shippedWeights(policy.start, policyShape(policy)) });
+    const { job, store } = this.#options;
+    const parameters = await startWeights(job.policy, store);
+    if (parameters) engine.load({ ...(await engine.save()), parameters });
   }
 
   /** Learns the warm start's demonstrations, where there is one. */
@@ -39,7 +40,7 @@ export class PolicyStart {
     const { job, onStep } = this.#options;
     const { warmStart, seed, policy } = job;
     if (!warmStart) return;
-    const tokenizer = policyTokenizer(policy);
+    const tokenizer = await policyTokenizer(policy);
     const loss = likelihood({ ...job.algorithm.loss, learningRate: warmStart.learningRate });
     for (let step = 0; step < warmStart.steps; step++) {
       if (!onStep(await engine.step(warmStartRows(warmStart, tokenizer, seed, step), loss))) return;

@@ -11,7 +11,6 @@ import {
 } from "../runner/index.ts";
 import type { ScoreOutcome } from "../runner/reward-host.ts";
 import type { AgenticJob } from "./job.ts";
-import { policyTokenizer } from "./policy-tokenizer.ts";
 
 /** Where a run's agents and its reward run. */
 export interface RunHosts {
@@ -49,6 +48,8 @@ export interface RolloutMakerOptions {
   readonly job: AgenticJob;
   readonly engine: LanguageEngine;
   readonly hosts: RunHosts;
+  /** The policy's. */
+  readonly tokenizer: Tokenizer;
   readonly clock: RunnerClock;
   /** Runs a function in a later macrotask. */
   readonly defer: (flush: () => void) => void;
@@ -65,7 +66,7 @@ export class RolloutMaker {
     const { job, engine, clock, defer } = options;
     this.#options = options;
     this.#seedFor = seedsOfRun(job.seed);
-    this.tokenizer = policyTokenizer(job.policy);
+    this.tokenizer = options.tokenizer;
     this.#gateway = createGateway({
       engine,
       tokenizer: this.tokenizer,

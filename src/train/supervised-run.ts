@@ -1,5 +1,6 @@
 import { FulguriteError } from "../gpu/error.ts";
 import type { LanguageEngine } from "../lm/language-engine.ts";
+import type { Tokenizer } from "../lm/tokenizer.ts";
 import type { Run, Span, SupervisedState } from "../store/records.ts";
 import {
   supervisedEvaluationFromSpan,
@@ -47,6 +48,7 @@ export class SupervisedRun extends RunController {
     this.#createEngine = options.createLanguageEngine;
     this.#start = new PolicyStart({
       job,
+      store: options.store,
       createLanguageEngine: options.createLanguageEngine,
       onStep: (metrics) => {
         checkFinite(metrics, 0);
@@ -86,16 +88,15 @@ export class SupervisedRun extends RunController {
     if (this.#saved) engine.load(this.#saved.language);
     else await this.#start.weights(engine);
     this.#start.dispose();
-    this.#trainer = this.#createTrainer(engine);
+    this.#trainer = this.#createTrainer(engine, await policyTokenizer(policy));
     this.#update = this.#saved?.update ?? 0;
     this.#begun = this.#update > 0;
   }
 
-  #createTrainer(engine: LanguageEngine): ExampleTrainer {
-    const { algorithm, examples, policy, seed } = this.#job;
-    const tokenizer = policyTokenizer(policy);
+  #createTrainer(engine: LanguageEngine, tokenizer: Tokenizer): ExampleTrainer {
+    const { algorithm, examples, seed } = this.#job;
     const common = { engine, seed, allowed: tokenizer.answerIds };
-    const { maxLength } = policy;
+    const { maxLength } = engine.shape;
     if (algorithm.kind === "dpo") {
       const pairs = (list: SupervisedJob["examples"]["train"]) =>
         preferencePairs(list as readonly PreferenceExample[], tokenizer, { maxLength });

@@ -7,6 +7,7 @@ import type { RunEvent } from "./events.ts";
 import type { Job, RunProgress, TrainResult } from "./job.ts";
 import { jobResources, jobResourcesId } from "./job-resources.ts";
 import { jobFromFile } from "./load-checkpoint.ts";
+import { keepStart } from "./start-weights.ts";
 import type { RunController } from "./run-controller.ts";
 import { checkJob, createController, jobSize, storedEvents, type RunKindOptions } from "./run-kinds.ts";
 
@@ -72,15 +73,16 @@ export class Trainer {
   }
 
   async #create(
-    job: Job,
+    given: Job,
     owner: { readonly notebook: string | null; readonly cell: string | null },
   ): Promise<Run> {
     const { now, randomBytes, store } = this.#options;
     const bytes = new Uint8Array(10);
     randomBytes(bytes);
-    const { updates, steps } = jobSize(job);
+    const { updates, steps } = jobSize(given);
     const createdAt = now();
     const id = runId(createdAt, bytes);
+    const job = await keepStart(given, id, store);
     const resources = await store.resources.keep(jobResourcesId(owner, job), jobResources(job), id);
     return {
       id,

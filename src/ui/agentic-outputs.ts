@@ -79,23 +79,31 @@ export function compositeRewardOutput({ components }: View<"composite-reward">):
 
 /** A transformer that a run will train: how large it is, and what it can read and write. */
 export function policyOutput({ parameters, shape, warmStart }: View<"policy">): TemplateResult {
-  const { layers, width, heads, alphabet, words, start, maxLength } = shape;
+  const { layers, width, heads, alphabet, words, model, maxLength } = shape;
   return html`<p class="about">
     A transformer of <b>${formatCount(parameters)} parameters</b>: ${layers}
     ${layers === 1 ? "layer" : "layers"} of width ${width} with ${heads} heads. It knows
     ${
       words
         ? html`${formatCount(words.words.length)} words, ${formatCount(words.answers)} of them to answer with,`
-        : html`the ${Array.from(alphabet).length} characters <code>${alphabet}</code>`
+        : model
+          ? html`a checkpoint's tokens`
+          : html`the ${Array.from(alphabet).length} characters <code>${alphabet}</code>`
     }
     and conversations of up to ${formatCount(maxLength)} tokens.
     ${
       warmStart === null
-        ? start === undefined
-          ? html`It begins knowing nothing.`
-          : html`It begins with the weights <code>${start}</code>, which ship with this page.`
+        ? startWords(shape.start)
         : html`It begins with ${formatCount(warmStart.steps)} steps on
           ${formatCount(warmStart.demonstrations)} demonstrations.`
     }
   </p>`;
+}
+
+function startWords(start: View<"policy">["shape"]["start"]): TemplateResult {
+  if (start === undefined) return html`It begins knowing nothing.`;
+  if (typeof start !== "string") return html`It begins with what a run learned.`;
+  return start === "a file"
+    ? html`It begins with the weights of a file.`
+    : html`It begins with the weights <code>${start}</code>, which ship with this page.`;
 }

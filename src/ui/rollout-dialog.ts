@@ -3,7 +3,7 @@ import type { ErrorData } from "../gpu/error.ts";
 import type { Tokenizer } from "../lm/tokenizer.ts";
 import type { Rollout, Run, Span } from "../store/records.ts";
 import type { Job, PolicyConfig } from "../train/job.ts";
-import { policyTokenizer } from "../train/policy-tokenizer.ts";
+import { plainTokenizer, policyTokenizer } from "../train/policy-tokenizer.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { formatCount, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
@@ -157,10 +157,18 @@ export class FulguriteRolloutDialog extends LitElement {
     const job = this.run?.job as Job | undefined;
     if (job?.kind !== "agentic") return null;
     const { policy } = job;
-    if (this.#known?.policy !== policy) this.#known = { policy, tokenizer: policyTokenizer(policy) };
-    return this.#known.tokenizer;
+    if (this.#known?.policy === policy) return this.#known.tokenizer;
+    const known: KnownTokenizer = { policy, tokenizer: plainTokenizer(policy) };
+    this.#known = known;
+    if (!known.tokenizer) {
+      void policyTokenizer(policy).then((tokenizer) => {
+        known.tokenizer = tokenizer;
+        this.requestUpdate();
+      });
+    }
+    return known.tokenizer;
   }
-  #known: { readonly policy: PolicyConfig; readonly tokenizer: Tokenizer } | null = null;
+  #known: KnownTokenizer | null = null;
 
   override render(): TemplateResult {
     const { rollout } = this;
@@ -220,6 +228,12 @@ function components({ components: parts }: Rollout): TemplateResult | typeof not
         </div>`,
     )}
   </dl>`;
+}
+
+/** Null until it has been loaded. */
+interface KnownTokenizer {
+  readonly policy: PolicyConfig;
+  tokenizer: Tokenizer | null;
 }
 
 customElements.define("fulgurite-rollout-dialog", FulguriteRolloutDialog);
