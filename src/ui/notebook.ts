@@ -31,7 +31,8 @@ import { UsedBy } from "./used-by.ts";
 /** The same one each time: cells without runs are not drawn again for it. */
 const nothingStored: readonly Run[] = [];
 
-/** Cells are first drawn in tasks of about this length, and so many at a time at most. */
+/** The first cells are drawn one at a time, the others in tasks of about this length, so many at a time at most. */
+const FIRST_CELLS = 16;
 const TASK_MS = 16;
 const MOST_CELLS = 32;
 
@@ -82,9 +83,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
   declare scrolled: boolean;
   /** Cells rendered so far; they come a few at a time. */
   declare shown: number;
-  /** How many come next, and when the last ones came. */
-  #step = 1;
-  #stepped = 0;
+  #last = { cells: 1, at: 0 };
 
   readonly #runs = new NotebookRuns(this);
   readonly #usedBy = new UsedBy();
@@ -161,12 +160,14 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     const { shown } = this;
     await turn();
     if (this.shown !== shown) return;
-    const now = performance.now();
-    const took = shown === 0 ? TASK_MS : now - this.#stepped;
-    if (took < TASK_MS / 2) this.#step = Math.min(MOST_CELLS, this.#step * 2);
-    else if (took > TASK_MS) this.#step = Math.max(1, this.#step >> 1);
-    this.#stepped = now;
-    this.shown = shown + this.#step;
+    const at = performance.now();
+    const took = at - this.#last.at;
+    let { cells } = this.#last;
+    if (shown < FIRST_CELLS) cells = 1;
+    else if (took < TASK_MS / 2) cells = Math.min(MOST_CELLS, cells * 2);
+    else if (took > TASK_MS) cells = Math.max(1, cells >> 1);
+    this.#last = { cells, at };
+    this.shown = shown + cells;
   }
 
   readonly #fail = (error: unknown): void => {
