@@ -7,7 +7,8 @@ import { rolloutsTo, runNotebook, type NotebookRun } from "./support/run-noteboo
 import { textToSql } from "./support/text-to-sql.ts";
 
 const seeds = [1, 2, 3];
-const goal = 0.85;
+const must = 0.85;
+const goal = 0.95;
 
 /** Share of right answers with its 95 % Wilson interval. */
 type Share = readonly [number, number, number];
@@ -26,6 +27,7 @@ interface Row {
   readonly rollouts: number;
   /** Of training alone, on a machine with other work. */
   readonly minutes: number;
+  /** To 0.95 on the held-out questions. */
   readonly rolloutsToGoal: number | null;
   readonly greedy: Report;
   readonly sampled: Report;
@@ -95,7 +97,7 @@ async function row(cell: keyof typeof methods, seed: number): Promise<Row> {
 
 test.each(seeds)("GRPO writes right queries over schemas that it has never seen, seed %i", async (seed) => {
   const { greedy } = await row("training", seed);
-  expect(greedy.execution[0]).toBeGreaterThanOrEqual(goal);
+  expect(greedy.execution[0]).toBeGreaterThanOrEqual(must);
 });
 
 test.each(seeds)("filtered cloning once with as many rollouts, seed %i, for comparison", async (seed) => {

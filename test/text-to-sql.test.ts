@@ -96,23 +96,25 @@ test("the shipped weights open the notebook, and a few updates of it write bette
   const { result, curve, trainer, store } = await runNotebook("text-to-sql", "training", {
     job: (job) => ({
       ...job,
-      algorithm: { ...job.algorithm, updates: 12, evaluateEvery: 12, evaluationTasks: 150 },
+      // What the warm start knows least: maxima over joined and filtered tables.
+      tasks: { ...job.tasks, heldOut: task.unseenCompositions },
+      algorithm: { ...job.algorithm, updates: 12, evaluateEvery: 12, evaluationTasks: 100 },
     }),
   });
   const { mean } = curve.evaluations;
   console.log(`text-to-SQL: ${mean[0]!.toFixed(3)} -> ${mean[1]!.toFixed(3)} after 12 updates`);
   // From nothing it would be 0.
-  expect(mean[0]).toBeGreaterThan(0.5);
-  expect(mean[1]).toBeGreaterThan(mean[0]! + 0.03);
-  const { link, tasks, randomSchema, verdictOf, sqlOf } = task;
-  const [first] = tasks.heldOut;
+  expect(mean[0]).toBeGreaterThan(0.3);
+  expect(mean[1]).toBeGreaterThan(mean[0]! + 0.1);
+  const { link, unseenCompositions, randomSchema, verdictOf, sqlOf } = task;
+  const [first] = unseenCompositions;
   const schema = randomSchema(first!.schema);
   const { prompt, value } = link(schema, first!.question);
   const request = { prompts: [prompt], temperature: 0, maxTokens: 24, seed: 1 };
   const from = { kind: "run", runId: result.runId } as const;
   const [answer] = await trainer.complete({ from, ...request });
   const [kept] = await store
-    .rollouts({ runId: result.runId, mode: "evaluation", order: "newest", limit: 150 })
+    .rollouts({ runId: result.runId, mode: "evaluation", order: "newest", limit: 100 })
     .then((rollouts) => rollouts.filter(({ group }) => group === 0));
   // Asked outside of training, the run's policy says what its last evaluation was told.
   expect(sqlOf(schema, value, answer!.text, answer!.finished)).toBe(kept!.result);
