@@ -141,3 +141,25 @@ test("rollout_level_advantage: statistics over rollouts, broadcast to rows", () 
     c.output("grad_logp"),
   );
 });
+
+test("multi_reward_aggregation and turn_level_credit: sums over components or turns first, then the group", () => {
+  const several = golden("multi_reward_aggregation");
+  const [first, second] = (several.raw.params["weights"] as { data: number[] }).data;
+  const components = several.input("reward_components");
+  const totals = Array.from(
+    { length: 15 },
+    (_, i) => first! * components[2 * i]! + second! * components[2 * i + 1]!,
+  );
+  expectClose(totals, several.output("total"));
+  const groups = totals.map((_, i) => Math.floor(i / 5));
+  const standardized = { name: "standardized", epsilon: 1e-4 } as const;
+  expectClose(groupAdvantages(standardized, totals, groups).advantages, several.output("sum_then_normalize"));
+  const turns = golden("turn_level_credit");
+  const rewards = [0, 1, 2, 3].map((row) =>
+    turns
+      .input("turn_rewards")
+      .slice(4 * row, 4 * row + 4)
+      .reduce((sum, reward) => sum + reward, 0),
+  );
+  expectClose(groupAdvantages(standardized, rewards, [0, 0, 0, 0]).advantages, turns.output("outcome_adv"));
+});

@@ -10,6 +10,7 @@ import {
 import { preferenceRows } from "../../src/train/preference-rows.ts";
 import { sequenceRatioRows } from "../../src/train/sequence-ratio.ts";
 import { expectClose, golden, type GoldenCase } from "./goldens.ts";
+import { checkLoraGolden } from "./lora-golden.ts";
 
 type CreateEngine = (shape: TransformerShape) => Promise<LanguageEngine>;
 
@@ -325,4 +326,5 @@ export const engineGoldens: readonly (readonly [string, (create: CreateEngine) =
       engine.dispose();
     },
   ],
+  ["tiny_llama_lora", checkLoraGolden],
 ];
