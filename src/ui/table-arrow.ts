@@ -8,9 +8,9 @@ import {
   Table,
   tableToIPC,
   Utf8,
-  vectorFromArray,
   type Vector,
 } from "apache-arrow";
+import { texts, validity } from "../adapter/exchange/arrow-buffers.ts";
 import type { TableColumn, TableData } from "../notebook/table-data.ts";
 
 /** As an Arrow IPC file: numbers as Float64, dates as Date<millisecond>, texts as a dictionary of Utf8. */
@@ -19,18 +19,17 @@ export const tableToArrow = ({ columns }: TableData): Uint8Array =>
 
 function vectorOf(column: TableColumn): Vector {
   switch (column.kind) {
-    case "number":
-      return vectorFromArray(
-        Array.from(column.values, (value) => (Number.isNaN(value) ? null : value)),
-        new Float64(),
-      );
-    case "date":
-      return vectorFromArray(
-        Array.from(column.values, (value) => (Number.isNaN(value) ? null : new Date(value))),
-        new DateMillisecond(),
-      );
+    case "number": {
+      const data = Float64Array.from(column.values);
+      return makeVector(makeData({ type: new Float64(), data, ...validity(data, Number.isNaN) }));
+    }
+    case "date": {
+      const { values } = column;
+      const data = BigInt64Array.from(values, (value) => BigInt(Number.isNaN(value) ? 0 : Math.trunc(value)));
+      return makeVector(makeData({ type: new DateMillisecond(), data, ...validity(values, Number.isNaN) }));
+    }
     case "text": {
-      const dictionary = vectorFromArray([...column.dictionary], new Utf8());
+      const dictionary = makeVector(texts(column.dictionary));
       const type = new Dictionary(new Utf8(), new Int32());
       return makeVector(makeData({ type, dictionary, data: Int32Array.from(column.codes) }));
     }

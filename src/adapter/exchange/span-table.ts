@@ -21,10 +21,9 @@ import {
 import type { Span, TokenColumns } from "../../store/records.ts";
 import { importProblem, messageOf, type Imported, type ImportProblem } from "../../trace/import-problem.ts";
 import { checkArrowBounds } from "./arrow-bounds.ts";
+import { texts, validity } from "./arrow-buffers.ts";
 import { isFields, wrongSpan } from "./checks.ts";
 import { decodeCloneable, encodeCloneable } from "./cloneable-json.ts";
-
-// apache-arrow's builders make code from strings, which the page's policy forbids; so columns are made from buffers.
 
 const formatKey = "fulgurite.spans";
 const format = "1";
@@ -35,34 +34,6 @@ const tokenColumns = [
   ["samplerLogProbabilities", Float32Array],
   ["logProbabilities", Float32Array],
 ] as const;
-
-const encoder = new TextEncoder();
-
-interface Validity {
-  readonly nullCount: number;
-  readonly nullBitmap?: Uint8Array;
-}
-
-function validity(rows: readonly unknown[]): Validity {
-  const nullCount = rows.filter((row) => row === null).length;
-  if (nullCount === 0) return { nullCount };
-  const nullBitmap = new Uint8Array(Math.ceil(rows.length / 8));
-  rows.forEach((row, i) => {
-    if (row !== null) nullBitmap[i >> 3]! |= 1 << (i & 7);
-  });
-  return { nullCount, nullBitmap };
-}
-
-function texts(rows: readonly (string | null)[]): Data<Utf8> {
-  const encoded = rows.map((row) => encoder.encode(row ?? ""));
-  const valueOffsets = new Int32Array(rows.length + 1);
-  encoded.forEach((bytes, i) => (valueOffsets[i + 1] = valueOffsets[i]! + bytes.length));
-  const data = new Uint8Array(valueOffsets[rows.length]!);
-  encoded.forEach((bytes, i) => {
-    data.set(bytes, valueOffsets[i]);
-  });
-  return makeData({ type: new Utf8(), length: rows.length, ...validity(rows), valueOffsets, data });
-}
 
 function dictionary(id: number, rows: readonly (string | null)[]): Data<Dictionary<Utf8, Int32>> {
   const distinct = [...new Set(rows.filter((row) => row !== null))];
