@@ -1,3 +1,4 @@
+import { baselineOf } from "../train/baseline.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { outputText } from "../notebook/formats/index.ts";
 import type { CellView } from "../notebook/session-types.ts";
@@ -86,6 +87,18 @@ async function steps(runner: NotebookRunner, { cell, all }: RunCommand): Promise
   );
 }
 
+/** Solved held-out tasks of a language run, with what filtered cloning solved of the same. */
+function successLines(metrics: EndedTraining["result"]["metrics"]): string[] {
+  const baseline = baselineOf(metrics);
+  const [mean, low, high] = ["mean", "low", "high"].map((name) => metrics[`evaluation.greedy.${name}`]);
+  if (!baseline || mean === undefined) return [];
+  const share = (value: number | undefined): string => ((value ?? NaN) * 100).toFixed(1);
+  return [
+    `solved ${share(mean)} % (${share(low)} to ${share(high)}), filtered cloning ` +
+      `${share(baseline.mean)} % (${share(baseline.low)} to ${share(baseline.high)})`,
+  ];
+}
+
 const SHORTENED = "shortened by --quick: it shows that the notebook runs to its end, not what it learns";
 
 function summary(
@@ -127,6 +140,7 @@ function print(
     for (const { result } of results.filter((ended) => ended.cell === id)) {
       const { status, step, activeTime, engine, adapter } = result;
       lines.push(`${status}: ${step} steps in ${(activeTime / 1000).toFixed(1)} s on ${engine} (${adapter})`);
+      lines.push(...successLines(result.metrics));
     }
     if (state.kind === "error") {
       const { message, fix, code, line } = state.error;

@@ -160,6 +160,26 @@ describe("an agentic run", () => {
     expect(await store.rollouts({ runId: id })).toHaveLength(6 * 32 + 3 * 16);
   });
 
+  test("says beside its result what filtered cloning came to on the same tasks", async () => {
+    const it = trainer();
+    const figures = async (change: Partial<AgenticJob>): Promise<Readonly<Record<string, number>>> => {
+      const id = await it.start(job(change), owner);
+      return (await it.result(id)).metrics;
+    };
+    const plan = { groups: 4, groupSize: 2, updates: 2, evaluationTasks: 16, maxTokens: 4 };
+    const algorithm = grpo(plan);
+    expect(await figures({ algorithm })).not.toHaveProperty("baseline.filteredCloning.mean");
+    const cloned = await figures({ algorithm: filteredCloning(plan), seed: 9 });
+    expect(cloned).not.toHaveProperty("baseline.filteredCloning.mean");
+    expect(await figures({ algorithm })).toMatchObject({
+      "baseline.filteredCloning.mean": cloned["evaluation.greedy.mean"],
+      "baseline.filteredCloning.high": cloned["evaluation.greedy.high"],
+    });
+    // Of other tasks, it would say nothing.
+    const tasks = { train: words.slice(0, 12), heldOut: words.slice(13, 29) };
+    expect(await figures({ algorithm, tasks })).not.toHaveProperty("baseline.filteredCloning.mean");
+  });
+
   test("repeats agents that toss coins, and refuses what the clock ended", async () => {
     // Every second answer or so is cut by chance.
     const tossing = agent.replace(

@@ -11,6 +11,7 @@ import {
   agenticUpdateSpan,
   type AgenticUpdate,
 } from "../trace/agentic-spans.ts";
+import { baselineFigures, cloningBaseline, wantsBaseline, type Baseline } from "./baseline.ts";
 import { policyShape } from "./character-policy.ts";
 import { agenticCurve, type CurveBuffer } from "./curve-buffer.ts";
 import type { Credit } from "./credit.ts";
@@ -51,6 +52,7 @@ export class AgenticRun extends RunController {
   #startMaker: RolloutMaker | null = null;
   #policyUpdate: PolicyUpdate | null = null;
   readonly #start: PolicyStart;
+  #baseline: Baseline | null = null;
   #update = 0;
   /** Rollouts made so far, evaluations included: the next one's number. */
   #rollouts = 0;
@@ -75,7 +77,7 @@ export class AgenticRun extends RunController {
         return !this.stopping;
       },
     });
-    this.curve = agenticCurve(run.id);
+    this.curve = agenticCurve(run.id, () => (this.#baseline ? baselineFigures(this.#baseline) : {}));
   }
 
   protected get device(): LanguageEngine | null {
@@ -97,6 +99,11 @@ export class AgenticRun extends RunController {
 
   protected async restore(): Promise<void> {
     const { store } = this.options;
+    if (wantsBaseline(this.#job)) {
+      const { notebook } = this.current;
+      const runs = await store.runs(notebook === null ? {} : { notebook });
+      this.#baseline = cloningBaseline(this.current, runs);
+    }
     const stored = await store.checkpoint(this.current.id);
     if (!stored) return;
     this.#saved = stored.state as AgenticState;

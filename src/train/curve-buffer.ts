@@ -154,9 +154,12 @@ function recentReturn(points: readonly UpdateMetrics[], count: number): number {
 /** Metrics of an agentic update drawn as curves. */
 const agenticMetrics = agenticUpdateAttributes.filter((name) => name !== "update" && name !== "rollouts");
 
-/** The curve of an agentic run; evaluations are shares of held-out tasks solved greedily. */
-export const agenticCurve = (runId: string): CurveBuffer<AgenticUpdate & { readonly step: number }> =>
-  new CurveBuffer(runId, { columns: agenticMetrics });
+/** The curve of an agentic run; evaluations are shares of held-out tasks solved greedily. `figures` go to its summary. */
+export const agenticCurve = (
+  runId: string,
+  figures: () => Readonly<Record<string, number>> = () => ({}),
+): CurveBuffer<AgenticUpdate & { readonly step: number }> =>
+  new CurveBuffer(runId, { columns: agenticMetrics, summary: figures });
 
 /** The curve of a run over examples; evaluations are losses of held-out ones. */
 export const supervisedCurve = (runId: string): CurveBuffer<SupervisedUpdate & { readonly step: number }> =>

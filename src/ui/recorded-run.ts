@@ -1,5 +1,6 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import type { Run } from "../store/records.ts";
+import { baselineOf } from "../train/baseline.ts";
 import "./answers.ts";
 import "./curve.ts";
 import type { CurveLine } from "./curve.ts";
@@ -9,7 +10,7 @@ import type { MetricEvent } from "./metric-event.ts";
 import { evaluatedMetric, stepUnit, type RunKind } from "./metrics.ts";
 import type { RecordedRun } from "./recorded.ts";
 import { rolloutsInMemory, type RolloutSource } from "./rollout-source.ts";
-import { runFigure } from "./run-figure.ts";
+import { baselineWords, runFigure } from "./run-figure.ts";
 import "./rollouts.ts";
 import { runStyles } from "./run.css.ts";
 import "./small-multiples.ts";
@@ -50,6 +51,7 @@ export class FulguriteRecordedRun extends LitElement {
     const { curve, metrics, engine, adapter, commit, recordedAt, seed } = recorded;
     const kind = kindOf(recorded);
     const agentic = kind === "agentic";
+    const baseline = baselineOf(metrics);
     const steps = curve.step.at(-1) ?? 0;
     const onMetric = (event: MetricEvent): void => {
       this.metric = event.metric;
@@ -63,6 +65,7 @@ export class FulguriteRecordedRun extends LitElement {
         </p>
         <p>Nothing has run here yet.</p>
       </div>
+      ${baseline ? baselineWords(baseline) : nothing}
       <div class=${this.#source ? "views" : "views single"}>
         ${
           this.#source && agentic && recorded.rollouts.some(({ mode }) => mode === "evaluation")

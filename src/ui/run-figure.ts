@@ -1,5 +1,6 @@
 import { html, type TemplateResult } from "lit";
 import type { Curve } from "../train/events.ts";
+import type { Baseline } from "../train/baseline.ts";
 import type { Job } from "../train/job.ts";
 import { formatCount, formatFigure } from "./format.ts";
 import type { RunKind } from "./metrics.ts";
@@ -45,6 +46,17 @@ export function runFigure(
     ? html`<p class="figure"><span>No episode has ended yet.</span></p>`
     : figure(formatFigure(recent), "mean return, last 100 episodes");
 }
+
+/** What filtered cloning came to, for a run that learned by reinforcement. */
+export const baselineWords = (baseline: Omit<Baseline, "runId"> | null): TemplateResult =>
+  baseline
+    ? html`<p class="words">
+        Filtered cloning on the same tasks: <b>${percent(baseline.mean)} %</b>, 95 % interval
+        ${percent(baseline.low)} to ${percent(baseline.high)}.
+      </p>`
+    : html`<p class="words">
+        Not compared yet: train the same with <code>filteredCloning()</code>, and its result stands here.
+      </p>`;
 
 const heldOut = (most: number, tasks: readonly unknown[]): string =>
   `${formatCount(Math.min(most, tasks.length))} `;

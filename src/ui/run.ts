@@ -2,6 +2,7 @@ import { html, LitElement, nothing, type PropertyValues, type TemplateResult } f
 import { environmentByName } from "../env/registry.ts";
 import type { ErrorData } from "../gpu/error.ts";
 import type { Run } from "../store/records.ts";
+import { baselineOf, cloningBaseline, wantsBaseline, type Baseline } from "../train/baseline.ts";
 import type { Job } from "../train/job.ts";
 import "./answers.ts";
 import "./curve.ts";
@@ -20,7 +21,7 @@ import type { LoadedRunEvent } from "./run-files.ts";
 import { runStyles } from "./run.css.ts";
 import { RunModel } from "./run-model.ts";
 import "./small-multiples.ts";
-import { runFigure } from "./run-figure.ts";
+import { baselineWords, runFigure } from "./run-figure.ts";
 import "./stage.ts";
 import type { Playback } from "./stage.ts";
 import { base, buttons } from "./tokens.css.ts";
@@ -77,6 +78,7 @@ export class FulguriteRun extends LitElement {
   #loaded = false;
   #told: Run["status"] | null = null;
   #others: Run[] = [];
+  #baseline: Baseline | null = null;
   #otherModels = new Map<string, RunModel>();
   readonly #refresh = (): void => {
     this.revision++;
@@ -152,6 +154,7 @@ export class FulguriteRun extends LitElement {
     this.#leave();
     this.failure = null;
     this.#loaded = false;
+    this.#baseline = null;
     if (this.runId === "" || this.trainer === null) return;
     this.#model = new RunModel(this.runId);
     this.#model.addEventListener("change", this.#refresh);
@@ -168,6 +171,7 @@ export class FulguriteRun extends LitElement {
       const runs = await trainer.runs(query);
       if (runId !== this.runId || !this.isConnected) return;
       this.#loaded = true;
+      void this.#loadBaseline(runs.find((run) => run.id === runId));
       this.#record = runs.find((run) => run.id === runId) ?? null;
       this.#others =
         this.cell === "" ? [] : runs.filter((run) => run.id !== runId && (run.update > 0 || isLive(run)));
@@ -188,6 +192,15 @@ export class FulguriteRun extends LitElement {
       this.#loaded = true;
       this.failure = asError(error).toData();
     }
+  }
+
+  /** Also one that was trained after this run. */
+  async #loadBaseline(run: Run | undefined): Promise<void> {
+    if (!run || !wantsBaseline(run.job as Job)) return;
+    const runs = await this.trainer?.runs(run.notebook === null ? {} : { notebook: run.notebook });
+    if (run.id !== this.runId) return;
+    this.#baseline = cloningBaseline(run, runs ?? []);
+    this.revision++;
   }
 
   async #command(action: Command): Promise<void> {
@@ -253,7 +266,7 @@ export class FulguriteRun extends LitElement {
       >
         <div style=${`transform: scaleX(${share})`}></div>
       </div>
-      ${this.#words()} ${error ? errorNote(error) : nothing}
+      ${this.#words()} ${this.#baselineWords(progress.metrics)} ${error ? errorNote(error) : nothing}
       <div class=${kind === "supervised" ? "views single" : "views"}>
         ${
           agentic
@@ -375,6 +388,12 @@ export class FulguriteRun extends LitElement {
       </p>
       <p>${where.join(" · ")}</p>
     </div>`;
+  }
+
+  /** Filtered cloning beside what reinforcement came to: without it a result says little. */
+  #baselineWords(metrics: Readonly<Record<string, number>>): TemplateResult | typeof nothing {
+    if (!wantsBaseline(this.#record?.job as Job | undefined)) return nothing;
+    return baselineWords(this.#baseline ?? baselineOf(metrics));
   }
 
   #playback(): Playback | null {
