@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { FulguriteError } from "../gpu/error.ts";
 import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
 import { filteredCloning, grpo } from "../rl/grpo.ts";
+import { dapo } from "../rl/grpo-family.ts";
 import { createCpuEngine } from "../rl/cpu-engine.ts";
 import { openStore } from "../store/open.ts";
 import type { AgenticState, LightningStore } from "../store/records.ts";
@@ -158,6 +159,37 @@ describe("an agentic run", () => {
     await reopened.result(id);
     expect(await weights(id)).toEqual(await weights(first));
     expect(await store.rollouts({ runId: id })).toHaveLength(6 * 32 + 3 * 16);
+  });
+
+  test("DAPO makes more rollouts while too few groups tell their siblings apart, up to its limit", async () => {
+    const it = trainer();
+    // Half of the tasks reward everybody alike.
+    const partly = reward.replace("let same", "if (task.word[0] < '2') return 0; let same");
+    const batches = async (generationBatches: number, code: string): Promise<number[]> => {
+      const plan = {
+        groups: 8,
+        groupSize: 4,
+        updates: 4,
+        evaluateEvery: 4,
+        evaluationTasks: 4,
+        maxTokens: 4,
+      };
+      const id = await it.start(
+        job({
+          algorithm: dapo({ ...plan, generationBatches, overlong: null }),
+          reward: { code, entry: "right", values: {} },
+        }),
+        owner,
+      );
+      await it.result(id);
+      const made = await store.rollouts({ runId: id, mode: "train" });
+      return [1, 2, 3, 4].map((update) => made.filter((rollout) => rollout.update === update).length / 32);
+    };
+    expect(await batches(1, partly)).toEqual([1, 1, 1, 1]);
+    const some = await batches(5, partly);
+    expect(some.every((count) => Number.isInteger(count) && count >= 2 && count <= 5)).toBe(true);
+    // Where nothing tells them apart the limit ends it.
+    expect(await batches(3, "const right = () => 0;")).toEqual([3, 3, 3, 3]);
   });
 
   test("says beside its result what filtered cloning came to on the same tasks", async () => {
