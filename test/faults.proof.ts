@@ -318,7 +318,7 @@ const faults: readonly (readonly [
   ],
   [
     "the cosine is half as wide",
-    "a normal distribution",
+    "a mask",
     "rl/schedule.ts",
     "Math.cos((Math.PI * done) / span)",
     "Math.cos((2 * Math.PI * done) / span)",

@@ -100,6 +100,8 @@ const base = ppo({
   minibatchSize: 20,
   epochs: 3,
   entropyCoefficient: 0.01,
+  // Not 1: a coefficient that is forgotten must show.
+  valueCoefficient: 0.7,
   valueClip: 0.2,
   weightDecay: 0.01,
 });
@@ -164,12 +166,12 @@ export const algorithmVariants: readonly (readonly [string, EngineRequest])[] = 
   ),
   variant("a loss of one's own", { loss: own }, { entropyCoefficient: 0 }),
   variant("a loss of one's own that mixes, on one trunk", { loss: mixed }, { separateTowers: false }),
-  variant("a mask", { environment: masked }),
+  variant("a mask", { environment: masked }, { learningRate: { start: 1e-3, end: 1e-4, shape: "cosine" } }),
   variant("two factors with a mask", { environment: factored }, { separateTowers: false }),
   variant(
     "a normal distribution",
     { environment: continuous },
-    { learningRate: { start: 2.5e-4, end: 2.5e-5, shape: "cosine", warmup: 2 } },
+    { learningRate: { start: 1e-3, end: 0, warmup: 2 } },
   ),
   variant(
     "a normal distribution on one trunk",
