@@ -9,18 +9,11 @@
 @group(0) @binding(3) var<storage, read_write> normalization: array<f32>;
 
 #include "common/transitions.wgsl"
+#include "common/counted.wgsl"
 #include "common/normalization.wgsl"
 
 alias Sum = vec2f;
 #include "common/workgroup_sum.wgsl"
-
-fn counts(row: u32) -> bool {
-#if WHOLE
-  return bitcast<f32>(transitions[SHARE + row]) > 0.0;
-#else
-  return true;
-#end
-}
 
 // Over this lane's share: (sum of (x - center)^power, number), power 1 or 2.
 fn share(quantity: u32, lane: u32, center: f32, squared: bool) -> vec2f {

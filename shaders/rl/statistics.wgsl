@@ -11,19 +11,16 @@
 @group(0) @binding(4) var<storage, read_write> metrics: array<f32>;
 
 #include "common/transitions.wgsl"
+#include "common/counted.wgsl"
 #include "common/episodes.wgsl"
 #include "common/metrics.wgsl"
 
 alias Sum = vec4f;
 #include "common/workgroup_sum.wgsl"
 
-// 1 for a row that counts, 0 behind the end of a whole episode.
+// 1 for a row that counts.
 fn live(row: u32) -> f32 {
-#if WHOLE
-  return select(0.0, 1.0, bitcast<f32>(transitions[SHARE + row]) > 0.0);
-#else
-  return 1.0;
-#end
+  return select(0.0, 1.0, counts(row));
 }
 
 // x: return, y: what the critic left of it.
