@@ -130,23 +130,7 @@ export class WebGpuModel {
       this.layout.trainable -
       (this.promptAt === null ? 0 : this.layout.length - prompt!);
     this.adapterLength = shape.adapter ? adapted / shape.layers : 0;
-    const { software } = gpu;
-    this.sizes = {
-      kernels,
-      trainingTile: trainingTile(software, width),
-      weightTile: software && width >= 48 ? { rows: 8, columns: 16 } : { rows: 4, columns: 8 },
-      decodingTile: { rows: software ? 4 : 2, columns: 8 },
-      attentionBlock: software ? (headSize < 32 ? 4 : 2) : 1,
-      workgroup: software ? 16 : 64,
-      splits: software ? (width < 128 ? 2 : 1) : 8,
-      squares: software ? 512 : 2048,
-      activationBytes: Math.min(
-        activationBytes ?? (software ? 128 : 512) * 2 ** 20,
-        gpu.device.limits.maxStorageBufferBindingSize,
-      ),
-      cacheBytes: (software ? 128 : 512) * 2 ** 20,
-      decodingSteps: software ? 8 : 16,
-    };
+    this.sizes = kernelSizes(gpu, shape, kernels, activationBytes);
 
     this.plan = new StaticPlan(gpu);
     const { length, trainable } = this.layout;
@@ -185,6 +169,32 @@ export class WebGpuModel {
   dispose(): void {
     this.plan.dispose();
   }
+}
+
+/** Sizes for an adapter; `activationBytes` as in `WebGpuLanguageEngineOptions`. */
+export function kernelSizes(
+  gpu: GpuDevice,
+  { width, headSize }: TransformerShape,
+  kernels: LinearVariant,
+  activationBytes?: number,
+): KernelSizes {
+  const { software } = gpu;
+  return {
+    kernels,
+    trainingTile: trainingTile(software, width),
+    weightTile: software && width >= 48 ? { rows: 8, columns: 16 } : { rows: 4, columns: 8 },
+    decodingTile: { rows: software ? 4 : 2, columns: 8 },
+    attentionBlock: software ? (headSize < 32 ? 4 : 2) : 1,
+    workgroup: software ? 16 : 64,
+    splits: software ? (width < 128 ? 2 : 1) : 8,
+    squares: software ? 512 : 2048,
+    activationBytes: Math.min(
+      activationBytes ?? (software ? 128 : 512) * 2 ** 20,
+      gpu.device.limits.maxStorageBufferBindingSize,
+    ),
+    cacheBytes: (software ? 128 : 512) * 2 ** 20,
+    decodingSteps: software ? 8 : 16,
+  };
 }
 
 /** Large tiles save loads, which a software adapter spends its time on; they take long to compile. */

@@ -88,7 +88,13 @@ export interface TrainingKernels {
 }
 
 /** Floats of one set of partial gradients: the arena, and the head's where it is the embedding. */
-export function partialLength({ layout, shape }: WebGpuModel): number {
+export function partialLength({
+  layout,
+  shape,
+}: {
+  readonly layout: Pick<WebGpuModel["layout"], "length">;
+  readonly shape: WebGpuModel["shape"];
+}): number {
   return layout.length + (shape.tiedHead ? shape.vocabularySize * shape.width : 0);
 }
 

@@ -5,6 +5,7 @@ import type { EngineRequest, TrainingEngine } from "../rl/engine.ts";
 import { createWebGpuEngine } from "../rl/webgpu-engine.ts";
 import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
 import type { LanguageEngine } from "../lm/language-engine.ts";
+import { planLanguageMemory } from "../lm/webgpu-memory.ts";
 import { createWebGpuLanguageEngine } from "../lm/webgpu-language-engine.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
 import type { AgenticJob, SimulatedJob } from "./job.ts";
@@ -60,12 +61,21 @@ const inPlaceOf = <Engine extends object>(engine: Engine, { adapter }: GpuDevice
 const HOSTED =
   "Every step waits for the code of its environment, so there is nothing for a GPU to run ahead with: the CPU engine trains.";
 
+/**
+ * Whether an adapter refused our kernels, and so is no usable adapter. Too large is for the person to decide: the
+ * processor would take it on, and never come to an end.
+ */
+function isRefusal(error: unknown): boolean {
+  const { code } = asFulguriteError(error);
+  return code.startsWith("gpu/") && code !== "gpu/memory" && code !== "gpu/dispatch";
+}
+
 /** The same for a language policy. */
 export async function createLanguageEngine(
   shape: TransformerShape,
   seed: number,
   choice: AgenticJob["engine"],
-  { variant }: EngineTerms,
+  { variant, onMemory }: EngineTerms,
 ): Promise<LanguageEngine> {
   if (choice !== "cpu") {
     const gpu = await sharedDevice();
@@ -74,9 +84,10 @@ export async function createLanguageEngine(
     if (gpu) {
       try {
         const kernels = isLinearVariant(variant) ? variant : (variants.get(gpu.adapter) ?? "registers");
+        onMemory(planLanguageMemory(gpu, shape).bytes);
         return await createWebGpuLanguageEngine(shape, { seed, device: gpu, kernels });
       } catch (error) {
-        if (choice === "webgpu" || !asFulguriteError(error).code.startsWith("gpu/")) throw error;
+        if (choice === "webgpu" || !isRefusal(error)) throw error;
       }
     } else if (choice === "webgpu") throw unavailable();
   }
@@ -106,11 +117,7 @@ export async function createEngine(
     if (terms.now) gpu.turns.measureBy(terms.now);
     return await createWebGpuEngine(request, gpu, terms.onMemory);
   } catch (error) {
-    // An adapter that refuses our kernels is no usable adapter.
-    const { code } = asFulguriteError(error);
-    // Too large is for the person to decide: the processor would take it on, and never come to an end.
-    const tooLarge = code === "gpu/memory" || code === "gpu/dispatch";
-    if (choice === "webgpu" || tooLarge || !code.startsWith("gpu/")) throw error;
+    if (choice === "webgpu" || !isRefusal(error)) throw error;
     return createCpuEngine(request);
   }
 }

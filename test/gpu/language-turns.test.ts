@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { createWebGpuLanguageEngine } from "../../src/lm/webgpu-language-engine.ts";
+import { planLanguageMemory } from "../../src/lm/webgpu-memory.ts";
 import { manyRows, policyConfig } from "../support/language-rows.ts";
 import { tinyLlamaShape } from "../support/tiny-llama.ts";
 import { gpu } from "./support.ts";
@@ -7,10 +8,17 @@ import { gpu } from "./support.ts";
 const STEPS = 4;
 
 test.skipIf(gpu === null)(
-  "two language runs at once both get on, to the bits that they reach alone",
+  "two language runs at once both get on, to the bits that they reach alone, in the memory planned",
   async () => {
     const rows = manyRows(tinyLlamaShape);
     const order: number[] = [];
+    const before = gpu!.counters.bytes;
+    const first = await createWebGpuLanguageEngine(tinyLlamaShape, { seed: 1, device: gpu! });
+    // Beside what was planned are tables and readbacks.
+    const unplanned = gpu!.counters.bytes - before - planLanguageMemory(gpu!, tinyLlamaShape).bytes;
+    expect(unplanned).toBeGreaterThanOrEqual(0);
+    expect(unplanned).toBeLessThan(64 * 1024);
+    first.dispose();
     const learn = async (seed: number): Promise<string> => {
       const engine = await createWebGpuLanguageEngine(tinyLlamaShape, { seed, device: gpu! });
       for (let step = 0; step < STEPS; step++) {

@@ -3,6 +3,8 @@ import { cartPole } from "../../src/env/cartpole.ts";
 import { createPpoPlan, planPpoMemory, type PpoPlanRequest } from "../../src/rl/webgpu-plan.ts";
 import { minibatchStages } from "../../src/rl/webgpu-minibatch.ts";
 import { ppo } from "../../src/rl/ppo.ts";
+import { planLanguageMemory } from "../../src/lm/webgpu-memory.ts";
+import { tinyLlamaShape } from "../support/tiny-llama.ts";
 import { gpu } from "./support.ts";
 
 const request = (options: Parameters<typeof ppo>[0]): PpoPlanRequest => ({
@@ -46,6 +48,21 @@ describe.skipIf(gpu === null)("memory of a run", () => {
       }),
     );
     expect(gpu!.counters).toEqual(before);
+  });
+
+  test("too large a language policy says what to reduce", () => {
+    const before = gpu!.counters.bytes;
+    const huge = { ...tinyLlamaShape, width: 8192, layers: 40, feedForward: 32_768 };
+    expect(() => planLanguageMemory(gpu!, huge)).toThrow(
+      expect.objectContaining({
+        code: "gpu/memory",
+        message: expect.stringMatching(
+          /MB of them in one piece for its (partial gradients|moments)/,
+        ) as string,
+        fix: expect.stringMatching(/a width below 8192, fewer layers than 40/) as string,
+      }),
+    );
+    expect(gpu!.counters.bytes).toBe(before);
   });
 
   test("a dispatch that would hold up the driver is refused, with what to reduce, and nothing is made", () => {
