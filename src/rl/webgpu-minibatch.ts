@@ -12,7 +12,7 @@ import type { PpoPlan } from "./webgpu-plan.ts";
 /**
  * One minibatch, in order: the hidden layers but the last; the last with heads, loss and its dz; for every layer
  * from there down to the second the dz below and the weight gradient; the gradient's reduction; AdamW.
- * Activations and partial sums are buffers of this function's own, kept by the plan.
+ * Activations are buffers of this function's own, kept by the plan.
  */
 export function minibatchStages({ request, plan, layout, sizes, buffers }: PpoPlan): Stage[] {
   const { environment, envs, steps, minibatchSize } = request;
@@ -21,12 +21,18 @@ export function minibatchStages({ request, plan, layout, sizes, buffers }: PpoPl
   const { scalars, parameters, moments, gradients, observations, indices } = buffers;
   const first = layers[0]!;
   const last = layers.length - 1;
-  const activation = (label: string, layer: BlockedLayer): GPUBuffer =>
+  const activation = (label: string, layer: Pick<BlockedLayer, "outputs">): GPUBuffer =>
     plan.storage(label, towers * sampleBlocks * layer.outputs * 16);
   const hidden = layers.slice(0, -1).map((layer, l) => activation(`hidden ${l}`, layer));
-  // The first layer's dz is never stored, except as scratch where it is the only layer.
-  const delta = layers.map((layer, l) => (l > 0 || last === 0 ? activation(`delta ${l}`, layer) : null));
-  const partials = plan.storage("partials", statisticsBase + sampleBlocks * 8);
+  // Of each pair of layers one dz is read while the other is written: two buffers hold all of them, by turns.
+  const deltas = [0, 1].map((turn) => {
+    // The first layer's dz is never stored, except as scratch where it is the only layer.
+    const sharing = layers.filter((_, l) => l % 2 === turn && (l > 0 || last === 0));
+    const outputs = Math.max(0, ...sharing.map((layer) => layer.outputs));
+    return sharing.length === 0 ? null : activation(`delta ${turn}`, { outputs });
+  });
+  const delta = layers.map((_, l) => (l > 0 || last === 0 ? deltas[l % 2]! : null));
+  const partials = buffers.partials;
   const squaresBuffer = plan.storage("squares", squares + LOSS_TERMS);
 
   const batch = {

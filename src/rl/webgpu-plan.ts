@@ -69,6 +69,8 @@ export interface PpoBuffers {
   /** Running statistics (`RunningNormalization.state`) and [steps x envs x observation]; null where nothing is normalised. */
   readonly normalization: GPUBuffer | null;
   readonly rawObservations: GPUBuffer | null;
+  /** Partial sums of gradients and losses, while minibatches run; the raw observations' buffer while steps are taken. */
+  readonly partials: GPUBuffer;
   /** [epochs x steps x envs] */
   readonly indices: GPUBuffer;
   /** [minibatches of all epochs x 2] */
@@ -147,6 +149,13 @@ export function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest, maker: Bu
   const more = costed ? 5 * transitions + envs : request.episodes === "whole" ? transitions : 0;
   const normalized = (request.normalizeObservations ?? false) || (request.normalizeRewards ?? false);
   const size = environment.observationSize;
+  const raw = request.normalizeObservations ? transitions * size : 1;
+  const partialSums = sizes.statisticsBase + sizes.sampleBlocks * 8;
+  // Raw observations are done with when the first minibatch begins.
+  const partials =
+    normalized && raw > partialSums
+      ? plan.storage("raw observations", raw)
+      : plan.storage("partials", partialSums);
   const buffers: PpoBuffers = {
     scalars: plan.slots(sizes.slots),
     parameters: plan.storage("parameters", layout.length),
@@ -157,9 +166,8 @@ export function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest, maker: Bu
     observations: plan.storage("observations", transitions * layout.observationBlocks * 4),
     transitions: plan.storage("transitions", transitions * 9 + envs + more),
     normalization: normalized ? plan.storage("normalization", normalizationLength(size, envs)) : null,
-    rawObservations: normalized
-      ? plan.storage("raw observations", request.normalizeObservations ? transitions * size : 1)
-      : null,
+    rawObservations: normalized ? partials : null,
+    partials,
     indices: plan.storage("indices", epochs * transitions),
     statistics: plan.storage("statistics", sizes.minibatches * 2),
     metrics: plan.storage("metrics", METRICS_LENGTH),

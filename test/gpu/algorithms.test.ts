@@ -29,6 +29,12 @@ describe.skipIf(!gpu)("every algorithm on both engines", () => {
     await compareEngines(request, 2);
   });
 
+  test("four hidden layers, whose gradients share two buffers", async () => {
+    const request = algorithmVariants.find(([name]) => name === "normalised observations and rewards")![1];
+    const algorithm = { ...request.algorithm, hidden: [9, 6, 12, 5] };
+    await compareEngines({ ...request, algorithm }, 1);
+  });
+
   test("behaviour cloning", async () => {
     const algorithm = behaviourCloning({
       demonstrations: cartPoleDemonstrations(60),
