@@ -18,12 +18,15 @@ export type Operation =
 const arrayTypes = {
   Int8Array,
   Uint8Array,
+  Uint8ClampedArray,
   Int16Array,
   Uint16Array,
   Int32Array,
   Uint32Array,
   Float32Array,
   Float64Array,
+  BigInt64Array,
+  BigUint64Array,
 } as const;
 type ArrayName = keyof typeof arrayTypes;
 
@@ -33,7 +36,10 @@ const decoder = new TextDecoder();
 /** What JSON lacks stands as an object with this one key; a real object with that key is wrapped too. */
 const mark = "$";
 
-function toJson(value: unknown, bodies: Uint8Array[], path: string): unknown {
+/** Deeper values are refused, and with them those that hold themselves. */
+const mostDepth = 500;
+
+function toJson(value: unknown, bodies: Uint8Array[], path: string, depth = 0): unknown {
   switch (typeof value) {
     case "number":
       if (Number.isFinite(value) && !Object.is(value, -0)) return value;
@@ -51,18 +57,30 @@ function toJson(value: unknown, bodies: Uint8Array[], path: string): unknown {
       throw unsupported(path, typeof value);
   }
   if (value === null) return null;
-  if (Array.isArray(value)) return value.map((item, i) => toJson(item, bodies, `${path}[${i}]`));
+  if (depth > mostDepth) throw unsupported(path.slice(0, 80), "value that deep, or one that holds itself,");
+  const inner = (item: unknown, place: string | number): unknown =>
+    toJson(item, bodies, typeof place === "number" ? `${path}[${place}]` : `${path}.${place}`, depth + 1);
+  if (Array.isArray(value)) return value.map(inner);
   if (ArrayBuffer.isView(value)) {
-    const name = value.constructor.name;
-    if (!(name in arrayTypes)) throw unsupported(path, name);
+    const name = value instanceof DataView ? "view" : value.constructor.name;
+    if (name !== "view" && !(name in arrayTypes)) throw unsupported(path, name);
     bodies.push(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
     return { [mark]: [name, value.byteLength] };
   }
-  if (value instanceof Date) return { [mark]: ["date", value.getTime()] };
+  if (value instanceof ArrayBuffer) {
+    bodies.push(new Uint8Array(value));
+    return { [mark]: ["buffer", value.byteLength] };
+  }
+  if (value instanceof Date) return { [mark]: ["date", inner(value.getTime(), "time")] };
+  if (value instanceof Map) return { [mark]: ["map", [...value].map(inner)] };
+  if (value instanceof Set) return { [mark]: ["set", [...value].map(inner)] };
+  if (value instanceof RegExp) return { [mark]: ["regexp", [value.source, value.flags]] };
+  if (value instanceof Error) return { [mark]: ["error", [value.name, value.message]] };
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) throw unsupported(path, value.constructor.name);
-  const entries = Object.entries(value).map(([key, item]) => [key, toJson(item, bodies, `${path}.${key}`)]);
-  const plain: unknown = Object.fromEntries(entries);
+  const plain: unknown = Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, inner(item, key)]),
+  );
   return mark in value ? { [mark]: ["object", plain] } : plain;
 }
 
@@ -70,7 +88,7 @@ const unsupported = (path: string, type: string): FulguriteError =>
   new FulguriteError(
     "store/unsupported-value",
     `A ${type} cannot be kept in a file (at ${path}).`,
-    "Keep plain objects, arrays, texts, numbers and typed arrays.",
+    "Keep plain objects, arrays, maps, sets, texts, numbers, dates and typed arrays.",
   );
 
 /** Reads what `toJson` wrote; `take` gives the next bytes of the body. */
@@ -83,7 +101,19 @@ function fromJson(json: unknown, take: (bytes: number) => ArrayBuffer): unknown 
     if (type === "number") return Number(content);
     if (type === "undefined") return undefined;
     if (type === "bigint") return BigInt(content as string);
-    if (type === "date") return new Date(content as number);
+    if (type === "date") return new Date(fromJson(content, take) as number);
+    if (type === "map") return new Map(fromJson(content, take) as [unknown, unknown][]);
+    if (type === "set") return new Set(fromJson(content, take) as unknown[]);
+    if (type === "buffer") return take(content as number);
+    if (type === "view") return new DataView(take(content as number));
+    if (type === "regexp") {
+      const [source, flags] = content as [string, string];
+      return new RegExp(source, flags);
+    }
+    if (type === "error") {
+      const [name, message] = content as [string, string];
+      return Object.assign(new Error(message), { name });
+    }
     if (type === "object") return objectFromJson(content as object, take);
     if (type in arrayTypes) return new arrayTypes[type as ArrayName](take(content as number));
     throw new Error(`a value of type ${type}`);

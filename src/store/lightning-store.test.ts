@@ -1,3 +1,4 @@
+import { auditStorage } from "../../test/store/audit.ts";
 import { describe, expect, test } from "vitest";
 import { agenticContract } from "../../test/store/agentic-contract.ts";
 import { contract, expectCode, makeRun, updates } from "../../test/store/contract.ts";
@@ -81,6 +82,39 @@ describe("when the disk refuses", () => {
     expect(error.message).toContain("12 MB");
     expect(error.fix).toMatch(/"Pole" \(\d+ kB, a\), "run b"/);
     expect(await store.spans({ runId: "b" })).toHaveLength(10);
+  });
+
+  test("a full disk takes what only deletes: a run can go, its bulk first", async () => {
+    const inner = new MemoryStorage();
+    let full = false;
+    const writes: string[] = [];
+    const store = new TransactionalStore({
+      ...faulty(inner).storage,
+      transaction: (tables, options, body) =>
+        inner.transaction(tables, options, async (transaction) => {
+          const result = await body({
+            ...transaction,
+            put: (name, key, value) => {
+              if (full) writes.push(name);
+              transaction.put(name, key, value);
+            },
+            deleteAll: (name, runId) => {
+              if (name === "blobs" && writes.length === 0) full = false;
+              transaction.deleteAll(name, runId);
+            },
+          });
+          if (full && writes.splice(0).length > 0) throw new StorageFailure("full", "told to");
+          return result;
+        }),
+    });
+    await store.commit({ run: makeRun("a"), spans: updates("a", 1, 1500) });
+    await store.commit({ run: makeRun("b"), spans: updates("b", 1, 10) });
+    full = true;
+    await expectCode(store.commit({ spans: updates("b", 11, 20) }), "store/full");
+    await store.deleteRun("a");
+    await store.commit({ spans: updates("b", 11, 20) });
+    expect(await store.runs()).toHaveLength(1);
+    expect(await auditStorage(inner)).toEqual([]);
   });
 
   test("a lost connection is tried once more, and nothing is written twice", async () => {

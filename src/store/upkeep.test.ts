@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { faults, FaultyStorage } from "../../test/store/faulty-storage.ts";
-import { checkWhole, smallSegments } from "../../test/store/upkeep-contract.ts";
+import { checkWhole } from "../../test/store/audit.ts";
+import { smallSegments } from "../../test/store/upkeep-contract.ts";
 import { planCompaction } from "./compaction.ts";
 import { TransactionalStore } from "./lightning-store.ts";
 import { MemoryStorage } from "./memory-storage.ts";

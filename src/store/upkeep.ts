@@ -1,3 +1,4 @@
+import { FulguriteError } from "../gpu/error.ts";
 import type { StoreAccess } from "./access.ts";
 import { compactOnce, isWorthwhile } from "./compaction.ts";
 import { removalTables, removeRollouts, removeRun } from "./removal.ts";
@@ -69,17 +70,40 @@ export class Upkeep {
   }
 
   async deleteRun(runId: string): Promise<void> {
-    await this.#access.transaction(
-      removalTables,
-      { mode: "readwrite", durability: "strict" },
-      (transaction) => removeRun(transaction, runId),
-    );
+    const remove = (): Promise<void> =>
+      this.#access.transaction(removalTables, { mode: "readwrite", durability: "strict" }, (transaction) =>
+        removeRun(transaction, runId),
+      );
+    try {
+      await remove();
+    } catch (error) {
+      if (!(error instanceof FulguriteError && error.code === "store/full")) throw error;
+      await this.#makeRoom(runId);
+      await remove();
+    }
     this.#forget(runId);
     this.#access.announce({
       runId,
       kinds: ["runs", "rollouts", "spans", "checkpoints", "resources"],
       removed: true,
     });
+  }
+
+  /**
+   * On a full disk browsers refuse the few bytes that say that a run is gone, and take what only deletes: so the bulk goes
+   * first. Cut short in between, the run is still there, with its parts named as missing.
+   */
+  async #makeRoom(runId: string): Promise<void> {
+    await this.#access.transaction(
+      ["blobs", "tokens", "checkpoints"],
+      { mode: "readwrite", durability: "strict" },
+      (transaction) => {
+        transaction.deleteAll("blobs", runId);
+        transaction.deleteAll("tokens", runId);
+        transaction.delete("checkpoints", runId);
+        return Promise.resolve();
+      },
+    );
   }
 
   /** See `LightningStore.deleteRollouts`. */

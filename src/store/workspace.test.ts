@@ -4,7 +4,7 @@ import { agenticUpdate } from "../../test/store/agentic-batch.ts";
 import { makeRun, updates } from "../../test/store/contract.ts";
 import { FaultyStorage, type Fault } from "../../test/store/faulty-storage.ts";
 import { writeGoldenContent } from "../../test/store/golden-content.ts";
-import { checkWhole } from "../../test/store/upkeep-contract.ts";
+import { checkWhole } from "../../test/store/audit.ts";
 import { savedWorkspace, workspaceContent } from "../../test/store/workspace-contract.ts";
 import { TransactionalStore } from "./lightning-store.ts";
 import { MemoryStorage } from "./memory-storage.ts";

@@ -1,49 +1,9 @@
 import { TransactionalStore } from "../../src/store/lightning-store.ts";
 import type { Span } from "../../src/store/records.ts";
 import { addStatistics, noStatistics, statisticsOf } from "../../src/store/statistics.ts";
-import { chunkKey, type Storage } from "../../src/store/storage.ts";
-import { segmentSize } from "../../src/store/segment-size.ts";
-import { unpackGroup } from "../../src/store/tail-group.ts";
 import { agenticUpdate, makeRollout, rolloutSpans } from "./agentic-batch.ts";
+import { checkWhole } from "./audit.ts";
 import { expectCode, expectSame, makeRun, updates, type OpenStorage } from "./contract.ts";
-
-/** Nothing lies on the disk that no segment has, nothing is missing, and the bookkeeping row counts what there is. */
-export async function checkWhole(storage: Storage, runId: string): Promise<number> {
-  const tables = ["bookkeeping", "tail", "segments", "blobs", "tokens"] as const;
-  const [book, tail, segments, blobs, chunks] = await storage.transaction(tables, { mode: "readonly" }, (t) =>
-    Promise.all([
-      t.get("bookkeeping", runId),
-      t.list("tail", runId),
-      t.list("segments", runId),
-      t.list("blobs", runId),
-      t.list("tokens", runId),
-    ]),
-  );
-  const keys = (rows: readonly { readonly key: unknown }[]): string[] =>
-    rows.map(({ key }) => String(key)).sort();
-  expectSame(keys(blobs), keys(segments), "blobs of segments");
-  const known = segments.flatMap(({ value: { number, tokens, texts } }) =>
-    [tokens, texts].flatMap((part) =>
-      part && "chunks" in part
-        ? part.chunks.map((chunk) => `${runId},${chunkKey(number, chunk.number)}`)
-        : [],
-    ),
-  );
-  expectSame(keys(chunks), known.sort(), "chunks of segments");
-  const rows = tail.reduce((sum, { value }) => sum + unpackGroup(value).length, 0);
-  expectSame(book!.tailRows, rows, "rows of the tail");
-  expectSame(
-    book!.segmentBytes,
-    segments.reduce((sum, { value }) => sum + segmentSize(value), 0),
-    "bytes of segments",
-  );
-  expectSame(
-    book!.statistics.spans,
-    segments.reduce((sum, { value }) => sum + value.rows, rows),
-    "counted spans",
-  );
-  return segments.length;
-}
 
 const longText = (spans: readonly Span[]): Span[] =>
   spans.map((span, i) =>

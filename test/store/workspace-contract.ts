@@ -1,11 +1,12 @@
+import { encodeCloneable } from "../../src/adapter/exchange/cloneable-json.ts";
 import { TransactionalStore } from "../../src/store/lightning-store.ts";
 import { MemoryStorage } from "../../src/store/memory-storage.ts";
 import type { LightningStore } from "../../src/store/records.ts";
 import type { Storage } from "../../src/store/storage.ts";
-import { agenticUpdate } from "./agentic-batch.ts";
+import { agenticUpdate, makeRollout } from "./agentic-batch.ts";
+import { checkWhole } from "./audit.ts";
 import { expectCode, expectSame, makeRun, updates, type OpenStorage } from "./contract.ts";
 import { readGoldenContent, writeGoldenContent } from "./golden-content.ts";
-import { checkWhole } from "./upkeep-contract.ts";
 
 /** All pieces of the saved workspace as one file. */
 export async function savedWorkspace(store: LightningStore): Promise<Blob> {
@@ -50,6 +51,31 @@ export const workspaceContract: Readonly<Record<string, (open: OpenStorage) => P
     await store.openWorkspace(file);
     expectSame((await store.spans({ runId: "01B" })).length > 70, true, "after it was deleted");
     expectSame((await store.queue.dequeue({ limit: 9 })).length, 1, "what waits, once");
+  },
+
+  async "whatever a task is made of is kept, and saved"(open) {
+    const task = {
+      map: new Map<unknown, unknown>([["a", new Set([1n, Number.NaN, -0])]]),
+      when: [new Date(5), new Date(Number.NaN)],
+      pattern: /a+/gi,
+      wrong: new RangeError("too far"),
+      bytes: [Uint8ClampedArray.of(1, 300), BigInt64Array.of(-1n), new DataView(new ArrayBuffer(3))],
+      buffer: Uint8Array.of(1, 2, 3).buffer,
+      $: ["map", []],
+      none: undefined,
+    };
+    const text = (value: unknown): string => JSON.stringify(encodeCloneable(value));
+    const kept = async (store: LightningStore): Promise<string> =>
+      text((await store.rollouts({ runId: "r" }))[0]?.task);
+    const store = new TransactionalStore(open());
+    await store.commit({
+      run: makeRun("r", { kind: "agentic" }),
+      rollouts: [makeRollout("r", 0, 1, { task })],
+    });
+    expectSame(await kept(new TransactionalStore(open())), text(task), "kept");
+    const copy = new TransactionalStore(new MemoryStorage());
+    await copy.openWorkspace(await savedWorkspace(store));
+    expectSame(await kept(copy), text(task), "saved");
   },
 
   async "what is here stays as it is"(open) {
