@@ -54,7 +54,7 @@ async function page(request) {
   try {
     const fresh = await fetch(request);
     const isHome = request.url.split(/[?#]/)[0] === self.registration.scope;
-    if (fresh.ok && isHome) await cache.put("./", fresh.clone());
+    if (fresh.ok && isHome) await keep(cache, "./", fresh);
     return fresh;
   } catch {
     return (
@@ -69,6 +69,9 @@ async function file(request) {
   const kept = await cache.match(request, { ignoreSearch: true });
   if (kept) return kept;
   const fresh = await fetch(request);
-  if (fresh.ok && fresh.type === "basic") await cache.put(request, fresh.clone());
+  if (fresh.ok && fresh.type === "basic") await keep(cache, request, fresh);
   return fresh;
 }
+
+/** On a full disk the file is not kept, and the page gets it all the same. */
+const keep = (cache, request, answer) => cache.put(request, answer.clone()).catch(() => undefined);
