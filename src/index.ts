@@ -79,6 +79,8 @@ export {
   test,
   text,
   toggle,
+  trace,
 } from "./notebook/outside.ts";
 export type { ChosenFile, FormInputs, SliderOptions, TextOptions } from "./notebook/cell-inputs.ts";
 export type { PixelImage, Progress } from "./notebook/cell-views.ts";
+export type { TraceSpan } from "./notebook/trace-output.ts";

@@ -110,6 +110,7 @@ export const cellApiNames = [
   "image",
   "progress",
   "diff",
+  "trace",
   "Plot",
   "console",
   "FulguriteError",

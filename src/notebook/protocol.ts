@@ -8,6 +8,7 @@ import type { TrainedWith } from "./trained-with.ts";
 import { inputSpec, inputValue, type InputValue } from "./input-spec.ts";
 import { plotCall } from "./plot-recorder.ts";
 import { tableData } from "./table-data.ts";
+import { MAX_SPANS, shownSpan } from "./trace-output.ts";
 import * as read from "./validate.ts";
 
 /** A cell as the kernel gets it; markdown cells stay with the host. */
@@ -225,6 +226,7 @@ const output = read.union<"view", Output>("view", {
     before: read.text(MAX_OUTPUT_CHARACTERS),
     after: read.text(MAX_OUTPUT_CHARACTERS),
   }),
+  trace: read.object({ view: read.oneOf("trace"), spans: read.list(shownSpan, MAX_SPANS) }),
   agent: read.object({ view: read.oneOf("agent"), name, lines: counter }),
   "composite-reward": read.object({
     view: read.oneOf("composite-reward"),

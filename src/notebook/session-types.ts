@@ -8,6 +8,7 @@ import type { NotebookRequests } from "./requests.ts";
 import type { InputSpec, InputValue } from "./input-spec.ts";
 import type { PlotCall } from "./plot-recorder.ts";
 import type { TableData } from "./table-data.ts";
+import type { ShownSpan } from "./trace-output.ts";
 import type { StructureEdit } from "./structure.ts";
 
 export type CellKind = "code" | "md" | "test";
@@ -68,6 +69,7 @@ export type Output =
   /** A bar; a later one of the same label takes its place. `share` from 0 to 1. */
   | { readonly view: "progress"; readonly label: string; readonly share: number; readonly words: string }
   | { readonly view: "diff"; readonly before: string; readonly after: string }
+  | { readonly view: "trace"; readonly spans: readonly ShownSpan[] }
   /** An agent, and the length of its own function. */
   | { readonly view: "agent"; readonly name: string; readonly lines: number }
   /** A reward over whole rollouts. */

@@ -13,6 +13,7 @@ const views: Readonly<Record<string, () => Promise<unknown>>> = {
   "fulgurite-image": () => import("./image.ts"),
   "fulgurite-sweep": () => import("./sweep.ts"),
   "fulgurite-diff": () => import("./diff.ts"),
+  "fulgurite-trace": () => import("./trace.ts"),
 };
 
 /** Loads the element of an output's view, where it is one of these. */

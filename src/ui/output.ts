@@ -1,5 +1,7 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import type { Output } from "../notebook/session-types.ts";
+import type { ShownSpan } from "../notebook/trace-output.ts";
+import type { Span } from "../store/records.ts";
 import { agentOutput, compositeRewardOutput, policyOutput } from "./agentic-outputs.ts";
 import { loadView } from "./lazy-outputs.ts";
 import "./reward-output.ts";
@@ -66,7 +68,7 @@ export const outputStyles = css`
 `;
 
 /** True for outputs that want more width than text. */
-const isWide = (output: Output): boolean => output.view === "run" || output.view === "table";
+const isWide = ({ view }: Output): boolean => view === "run" || view === "table" || view === "trace";
 
 type SweepOutput = Extract<Output, { view: "run" }>;
 
@@ -143,6 +145,8 @@ function outputView(output: Output, context: OutputContext): TemplateResult {
       >`;
     case "diff":
       return html`<fulgurite-diff .older=${output.before} .newer=${output.after}></fulgurite-diff>`;
+    case "trace":
+      return html`<fulgurite-trace .spans=${storedSpans(output.spans)}></fulgurite-trace>`;
     case "agent":
       return agentOutput(output);
     case "composite-reward":
@@ -160,4 +164,23 @@ function outputView(output: Output, context: OutputContext): TemplateResult {
     case "policy":
       return policyOutput(output);
   }
+}
+
+const spansOf = new WeakMap<readonly ShownSpan[], readonly Span[]>();
+
+/** Spans of a cell as the store would have them; the same list each time, so that an open row stays open. */
+function storedSpans(shown: readonly ShownSpan[]): readonly Span[] {
+  const known = spansOf.get(shown);
+  if (known) return known;
+  const spans = shown.map((span, sequence): Span => ({
+    ...span,
+    traceId: "",
+    runId: "",
+    rolloutId: null,
+    attemptId: null,
+    sequence,
+    attributes: Object.fromEntries(span.attributes),
+  }));
+  spansOf.set(shown, spans);
+  return spans;
 }

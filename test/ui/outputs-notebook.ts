@@ -56,4 +56,10 @@ bar.set(0.5, "half way");
 
 // %% change
 diff("one\\ntwo\\nthree", "one\\n2\\nthree");
+
+// %% spans
+trace([
+  { name: "agent", spanId: "a", startTime: 0, endTime: 90 },
+  { name: "look up", spanId: "b", parentId: "a", startTime: 10, endTime: 40, attributes: { "tool.name": "sqlite" } },
+]);
 `;

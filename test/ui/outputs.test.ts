@@ -79,6 +79,10 @@ test("plots, pictures, bars and differences are drawn, and axe finds nothing wro
     await page.getByText("half way", { exact: true }).waitFor();
     expect(await page.getByRole("progressbar", { name: /Counting/ }).getAttribute("value")).toBe("0.5");
     await page.getByRole("region", { name: "Difference" }).getByText("− two").waitFor();
+    await region(page, "spans")
+      .getByRole("button", { name: /look up/ })
+      .click();
+    await region(page, "spans").getByText("sqlite", { exact: true }).waitFor();
     expect(await axeViolations(page)).toEqual([]);
     await page.setViewportSize({ width: 360, height: 800 });
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
