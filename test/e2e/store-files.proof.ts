@@ -19,7 +19,7 @@ import {
 serveApp();
 
 test("every kind of file is taken, exported, deleted, kept to a retention, and moved with the whole workspace", async () => {
-  let workspace = Buffer.alloc(0);
+  let workspace: Buffer = Buffer.alloc(0);
   await inBrowser(async (context) => {
     const page = await openAt(context, "store");
     await page.getByText("Nothing is kept yet").waitFor();
