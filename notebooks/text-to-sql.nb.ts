@@ -765,7 +765,7 @@ export const repeated = await train({
 
 On questions over schemas that it has never seen: the share of queries with the right rows. *Greedy* takes the likeliest word each time, *sampled* draws. The oracle writes the right query; it is there to show that the task can be done. Means of three seeds each, measured on the CPU engine when this was written:
 
-| | greedy | sampled | exact text | joins | one table | unseen compositions |
+| policy | greedy | sampled | exact text | joins | one table | unseen compositions |
 | --- | --- | --- | --- | --- | --- | --- |
 | warm start | 0.88 | 0.69 | 0.88 | 0.71 | 1.00 | 0.43 |
 | filtered cloning, once | 0.91 | 0.88 | 0.91 | 0.78 | 0.99 | 0.78 |
