@@ -8,6 +8,7 @@ import { agenticJob, type AgenticJobOptions } from "./agentic-job.ts";
 import { checkAgenticJob } from "./check-agentic-job.ts";
 import { characterPolicy } from "./character-policy.ts";
 import { defineAgent } from "./define-agent.ts";
+import { jobResources } from "./job-resources.ts";
 
 const mark = "!";
 const shout = (text: string): string => text.toUpperCase() + mark;
@@ -37,6 +38,19 @@ const error = (change: object): string => {
 };
 
 describe("a job for an agent", () => {
+  test("is kept with all of its agent's and its reward's text, so that a changed one is a version of its own", () => {
+    const { agent, reward } = jobResources(job());
+    expect(agent).toMatchObject({
+      role: "agent",
+      source: expect.stringContaining("=> shout(task)") as string,
+    });
+    expect(agent).toMatchObject({ source: expect.stringContaining("toUpperCase") as string });
+    expect(reward).toMatchObject({
+      role: "reward",
+      source: expect.stringContaining("task === result") as string,
+    });
+  });
+
   test("holds code as text, survives a clone, and is complete", async () => {
     const made = structuredClone(job());
     expect(made).toMatchObject({ kind: "agentic", name: "shout", seed: 1, engine: "auto", timeout: 10_000 });

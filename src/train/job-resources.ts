@@ -1,4 +1,5 @@
 import type { Resource } from "../store/lightning-records.ts";
+import type { CodeSource } from "../runner/agent-source.ts";
 import type { Job } from "./job.ts";
 
 /** Runs of one cell share the set, so that its versions are the changes to that cell's code and settings. */
@@ -12,8 +13,8 @@ export function jobResources(job: Job): Record<string, Resource> {
   if (job.kind === "agentic") {
     const { agent, reward, algorithm, policy, warmStart, timeout, engine } = job;
     return {
-      agent: { type: "code", role: "agent", source: agent.code, constants: agent.values },
-      reward: { type: "code", role: "reward", source: reward.code, constants: reward.values },
+      agent: { type: "code", role: "agent", source: sourceText(agent), constants: agent.values },
+      reward: { type: "code", role: "reward", source: sourceText(reward), constants: reward.values },
       hyperparameters: {
         type: "hyperparameters",
         values: { algorithm, policy, warmStart, timeout, engine },
@@ -32,3 +33,7 @@ export function jobResources(job: Job): Record<string, Resource> {
     hyperparameters: { type: "hyperparameters", values: { environment, algorithm, engine } },
   };
 }
+
+/** The code as a person reads it: what the entry needs, and then the entry. */
+const sourceText = ({ code, entry }: CodeSource): string =>
+  [code.replace(/^"use strict";\n?/, ""), entry].filter((text) => text !== "").join("\n");
