@@ -5,6 +5,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openStore } from "../src/store/open.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "fulgurite-cli-"));
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const run = promisify(execFile);
@@ -17,8 +23,10 @@ beforeAll(async () => {
 });
 
 test("fulgurite train prints progress with time left, then one JSON object", async () => {
+  const kept = join(folder, "store");
   const { stdout, stderr } = await fulgurite(
-    ..."train cartpole --json --engine cpu --steps 12000 --seed 3".split(" "),
+    ..."train cartpole --json --engine cpu --steps 12000 --seed 3 --store".split(" "),
+    kept,
   );
   expect(JSON.parse(String(stdout))).toMatchObject({
     notebook: "cartpole",
@@ -30,6 +38,21 @@ test("fulgurite train prints progress with time left, then one JSON object", asy
     metrics: { evaluation: { greedy: { mean: expect.any(Number) } } },
   });
   expect(String(stderr)).toMatch(/ 0% · .*of 11,776 steps/);
+
+  // A second command over the same folder, which keeps its run beside the first.
+  const again = "run cartpole --cell training --quick --trusted --json --engine cpu --store".split(" ");
+  await fulgurite(...again, kept);
+  const store = await openStore({ folder: kept });
+  const runs = await store.runs();
+  expect(runs.map(({ status, update }) => [status, update])).toEqual([
+    ["succeeded", 2],
+    ["succeeded", 46],
+  ]);
+  for (const { id, update } of runs) {
+    expect((await store.spans({ runId: id })).length).toBeGreaterThanOrEqual(update);
+  }
+  expect(await store.problems()).toEqual([]);
+  store.close();
 });
 
 test("an interrupted run ends with what it learned and exit code 130", async () => {
@@ -57,14 +80,10 @@ export const never = add(1, 1);
 `;
 
 describe("notebooks", () => {
-  const folder = mkdtempSync(join(tmpdir(), "fulgurite-cli-"));
   const file = (name: string, text: string): string => {
     writeFileSync(join(folder, name), text);
     return join(folder, name);
   };
-  afterAll(() => {
-    rmSync(folder, { recursive: true, force: true });
-  });
 
   test.each(
     readdirSync(join(root, "notebooks"))
