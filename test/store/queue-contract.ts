@@ -90,6 +90,55 @@ export const queueContract: Readonly<Record<string, Case>> = {
     expectSame([...ids].sort(), many.map(({ id }) => id).sort(), "150 among 15, no one twice");
   },
 
+  async "serves callers at the same time as if one came after the other"(open) {
+    const it = clocked(open);
+    const { queue, store } = it;
+    const asked = await Promise.all(
+      Array.from({ length: 20 }, (_, caller) =>
+        queue.enqueue([{ task: [caller, 0] }, { task: [caller, 1] }, { id: "same", task: "same" }]),
+      ),
+    );
+    expectSame(new Set(asked.flat().map(({ id }) => id)).size, 41, "two of each, and one of all");
+    expectSame((await store.statistics()).rollouts, 41, "counted");
+    expectSame(
+      asked.every(([first, second]) => first!.number + 1 === second!.number),
+      true,
+      "each call's own in a row",
+    );
+
+    const { rollout, attempt } = await queue.start({ task: "spans" });
+    const added = await Promise.all(
+      Array.from({ length: 20 }, (_, caller) =>
+        queue.addSpans([span(rollout.id, attempt.id, `s${caller}`), span(rollout.id, attempt.id, "same")]),
+      ),
+    );
+    const kept = added.flat().filter((one) => one !== null);
+    expectSame(
+      [kept.length, new Set(kept.map(({ sequence }) => sequence)).size],
+      [21, 21],
+      "every span once, no sequence id twice",
+    );
+
+    const { resources } = store;
+    const prompt = { p: { type: "prompt_template", template: "x", engine: "f-string" } } as const;
+    const versions = await Promise.all(Array.from({ length: 10 }, () => resources.update("r", prompt)));
+    expectSame(
+      versions.map(({ version }) => version).sort((a, b) => a - b),
+      Array.from({ length: 10 }, (_, i) => i + 1),
+      "versions",
+    );
+
+    const late = await queue.start({ task: "late", config: { timeout: 1, ...retrying } });
+    it.clock.time += 10_000;
+    const looks = await Promise.all(Array.from({ length: 5 }, () => queue.dequeue({ limit: 100 })));
+    const again = looks.flat().filter((work) => work.rollout.id === late.rollout.id);
+    expectSame(
+      again.map((work) => work.attempt.sequence),
+      [2],
+      "ended and tried again once, however many look",
+    );
+  },
+
   async "creates a rollout once for a caller's id"(open) {
     const { queue, store } = clocked(open);
     const [first] = await queue.enqueue([{ id: "mine", task: 1 }]);
