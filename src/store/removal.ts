@@ -40,14 +40,16 @@ export async function removeRun(transaction: StorageTransaction, runId: string):
   transaction.put("bookkeeping", runId, { ...newBook(runId, book), deleted: true });
 }
 
-/** The versions of the run's resources that no other run was started with. */
+/** The versions of the run's resources that no other run was started with, or is about to be: one without books yet. */
 async function removeUnused(transaction: StorageTransaction, { id: runId, resources }: Run): Promise<void> {
   if (!resources) return;
   const used = new Set<number>();
   for (const { value } of await transaction.list("runs")) {
     if (value.id !== runId && value.resources?.id === resources.id) used.add(value.resources.version);
   }
-  await removeVersions(transaction, resources.id, (version) => !used.has(version));
+  await removeVersions(transaction, resources.id, async ({ version, runId: owner }) =>
+    used.has(version) ? false : owner === null || (await transaction.get("bookkeeping", owner)) !== undefined,
+  );
 }
 
 function forgetId(transaction: StorageTransaction, id: string): void {

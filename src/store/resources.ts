@@ -57,13 +57,13 @@ export async function writeResources(
 export async function removeVersions(
   transaction: StorageTransaction,
   id: string,
-  unused: (version: number) => boolean,
+  unused: (resources: Resources) => Promise<boolean>,
 ): Promise<void> {
   const head = await transaction.get("resourceHeads", id);
   if (!head) return;
   let latest = 0;
   for (const { key, value } of await transaction.list("resources", id)) {
-    if (unused(value.version)) transaction.delete("resources", key);
+    if (await unused(value)) transaction.delete("resources", key);
     else latest = value.version;
   }
   if (latest === 0) transaction.delete("resourceHeads", id);
@@ -131,7 +131,10 @@ export class ResourceShelf {
     return written;
   }
 
-  /** The same, but where the latest version says the same nothing is written. Compares as JSON. */
+  /**
+   * The same, but a latest version that says the same stays, and is `runId`'s from now on: so that it outlives the run
+   * before, whoever deletes that until this one has its row. Compares as JSON.
+   */
   async keep(id: string, resources: Named, runId: string): Promise<Resources> {
     const now = this.#access.now();
     const text = JSON.stringify(resources);
@@ -140,9 +143,11 @@ export class ResourceShelf {
       { mode: "readwrite" },
       async (transaction) => {
         const latest = await readResources(transaction, id);
-        return latest && JSON.stringify(latest.resources) === text
-          ? latest
-          : writeResources(transaction, { id, runId, resources }, now);
+        if (!latest || JSON.stringify(latest.resources) !== text)
+          return writeResources(transaction, { id, runId, resources }, now);
+        const own = { ...latest, runId };
+        transaction.put("resources", [id, latest.version], own);
+        return own;
       },
     );
     this.#access.announce({ runId, kinds: ["resources"] });

@@ -133,6 +133,21 @@ export const upkeepContract: Readonly<Record<string, (open: OpenStorage) => Prom
     expectSame(await store.queue.get(id), undefined, "gone");
   },
 
+  async "a run about to start keeps its resources while the run before is deleted"(open) {
+    const store = new TransactionalStore(open());
+    const code = { agent: { type: "code", role: "agent", source: "same", constants: {} } } as const;
+    const start = async (id: string, between = async (): Promise<void> => undefined): Promise<void> => {
+      const { id: set, version } = await store.resources.keep("cell", code, id);
+      await between();
+      await store.commit({ run: makeRun(id, { kind: "agentic", resources: { id: set, version } }) });
+    };
+    await start("a");
+    await start("b", () => store.deleteRun("a"));
+    expectSame((await store.resources.get("cell", 1))?.resources, code, "still there");
+    await store.deleteRun("b");
+    expectSame(await store.resources.get("cell"), undefined, "goes with the last");
+  },
+
   async "a deleted run leaves nothing behind that only it had"(open) {
     const [storage, store] = [open(), new TransactionalStore(open())];
     const prompt = (template: string) =>
