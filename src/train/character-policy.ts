@@ -5,7 +5,7 @@ import { checkShape } from "../lm/requests.ts";
 import { shapeFromConfig } from "../nn/hugging-face.ts";
 import { transformerLayout, type TransformerShape } from "../nn/transformer-layout.ts";
 import type { PolicyConfig, WarmStart } from "./job.ts";
-import { plainTokenizer } from "./policy-tokenizer.ts";
+import { plainTokenizer } from "./plain-tokenizer.ts";
 
 /** A transformer over characters, words or a model's own tokens, and how it starts. Plain data. */
 export interface CharacterPolicy extends PolicyConfig {

@@ -7,7 +7,7 @@ import { checkRun } from "./check-run.ts";
 import { checkSplit } from "./check-split.ts";
 import type { PreferenceExample } from "./examples.ts";
 import type { SupervisedJob } from "./job.ts";
-import { plainTokenizer } from "./policy-tokenizer.ts";
+import { plainTokenizer } from "./plain-tokenizer.ts";
 import { messagesOf } from "./supervised-rows.ts";
 
 const invalid = (message: string, fix: string): FulguriteError =>

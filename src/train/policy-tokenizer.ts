@@ -1,18 +1,11 @@
-import { byteTokenizer } from "../lm/byte-tokenizer.ts";
 import { huggingFaceTokenizer } from "../lm/hugging-face-tokenizer.ts";
-import { characterTokenizer, type Tokenizer } from "../lm/tokenizer.ts";
-import { wordTokenizer } from "../lm/word-tokenizer.ts";
+import type { Tokenizer } from "../lm/tokenizer.ts";
 import type { PolicyConfig } from "./job.ts";
+import { plainTokenizer } from "./plain-tokenizer.ts";
 
 /**
- * Text to tokens as a policy reads it; null for the tokenizer of a model, which takes loading. Throws what the tokenizers
- * throw where there can be none such.
+ * Text to tokens as any policy reads it. Rejects with "lm/bad-tokenizer" too. Whoever needs no model's tokenizer takes
+ * `plainTokenizer`: in a bundle of one script, this comes with 190 kB of libraries.
  */
-export function plainTokenizer({ alphabet, words, model }: PolicyConfig): Tokenizer | null {
-  if (model) return model.tokenizer ? null : byteTokenizer();
-  return words ? wordTokenizer(words) : characterTokenizer(alphabet);
-}
-
-/** Text to tokens as any policy reads it. Rejects with "lm/bad-tokenizer" too. */
 export const policyTokenizer = async (policy: PolicyConfig): Promise<Tokenizer> =>
   plainTokenizer(policy) ?? huggingFaceTokenizer(policy.model!.tokenizer!);

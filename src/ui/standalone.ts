@@ -50,7 +50,7 @@ async function unpacked(part: string): Promise<string> {
 
 async function start(): Promise<void> {
   // From disk a worker starts from a blob only, and only a classic one.
-  const address = URL.createObjectURL(new Blob([await unpacked(parts.trainer)], { type: "text/javascript" }));
+  const address = URL.createObjectURL(new Blob([parts.trainer], { type: "text/javascript" }));
   const trainer = new TrainerClient(Comlink.wrap<TrainerApi>(new Worker(address)) as unknown as TrainerApi);
   const runners = new MessageChannel();
   supplyFrames(runners.port1, { page: { html: parts.runnerPage } });
@@ -91,8 +91,7 @@ async function start(): Promise<void> {
     text,
     foreign: { from: "this file" },
     services,
-    createKernel: async () =>
-      startSandbox(await unpacked(parts.kernel), { page: { html: parts.kernelPage } }),
+    createKernel: () => startSandbox(parts.kernel, { page: { html: parts.kernelPage } }),
   });
   reader.trainer = trainer;
   reader.recorded = recordedRuns(results);
