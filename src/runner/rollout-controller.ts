@@ -86,7 +86,12 @@ interface Progress {
   counted: number;
   /** It ran in a frame that was lost, perhaps by its own doing. */
   suspect: boolean;
+  /** Attempts that were lost with their frame before they began. */
+  neverBegan: number;
 }
+
+/** Attempts of one rollout that may be lost before they begin and not count. */
+const maxNeverBegan = 3;
 
 /**
  * Makes rollouts: hands tasks to hosts, ends what takes too long or says too much, tries again what failed and
@@ -125,6 +130,7 @@ export class RolloutController {
       attempts: 0,
       counted: 0,
       suspect: false,
+      neverBegan: 0,
     }));
     waiting.reverse();
     const suspects: Progress[] = [];
@@ -209,6 +215,7 @@ export class RolloutController {
       },
     };
     let startTime = clock.now();
+    let started = false;
     let timer: unknown = null;
     let asked = 0;
     // Why we ended it, where it was us.
@@ -232,6 +239,7 @@ export class RolloutController {
         allowance: { messages: 2 * maxCalls + 200, bytes: maxOutputBytes },
         signal: kill.signal,
         onStart: () => {
+          started = true;
           startTime = clock.now();
           timer = clock.setTimeout(() => {
             endIt("timed-out");
@@ -262,7 +270,11 @@ export class RolloutController {
     }
     const reason = ended ?? (end.ok ? "cancelled" : this.#blame(end.reason, calls));
     this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
-    const forgiven = reason === "frame-lost" && !alone && !progress.suspect;
+    // A browser that keeps frames in one process loses them together, and one after the other is found to be lost: who was
+    // put into such a frame never began. Not without end, as starting may be what takes the frame down.
+    const forgiven =
+      reason === "frame-lost" &&
+      ((!alone && !progress.suspect) || (!started && progress.neverBegan++ < maxNeverBegan));
     if (reason === "frame-lost") progress.suspect = true;
     if (!forgiven) progress.counted++;
     return {

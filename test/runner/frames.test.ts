@@ -202,8 +202,8 @@ test("a heap bomb takes its frames down; who was beside it is run again, and onl
   const kinds = byKind(attempts.filter(({ final }) => final));
   expect([...kinds.plain!, ...kinds.chat!].filter(({ status }) => status !== "succeeded")).toEqual([]);
   expect([kinds.plain!.length, kinds.chat!.length]).toEqual([20, 20]);
-  expect(kinds.bomb!.map(({ reason, attemptId }) => [reason, attemptId])).toEqual([
-    ["frame-lost", "bomb-20.2"],
+  expect(kinds.bomb!.map(({ reason, rolloutId }) => [reason, rolloutId])).toEqual([
+    ["frame-lost", "bomb-20"],
   ]);
   expect(framesLost).toBeGreaterThan(1);
   console.log(`bombs: ${milliseconds.toFixed(0)} ms, ${framesLost} frames lost, ${JSON.stringify(failures)}`);
