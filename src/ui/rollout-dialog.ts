@@ -162,10 +162,12 @@ export class FulguriteRolloutDialog extends LitElement {
     const known: KnownTokenizer = { policy, tokenizer: plainTokenizer(policy) };
     this.#known = known;
     if (!known.tokenizer) {
-      void policyTokenizer(policy).then((tokenizer) => {
+      // Without it tokens are shown by their ids.
+      const show = (tokenizer: Tokenizer): void => {
         known.tokenizer = tokenizer;
         this.requestUpdate();
-      });
+      };
+      policyTokenizer(policy).then(show, () => undefined);
     }
     return known.tokenizer;
   }

@@ -171,7 +171,9 @@ export class FulguriteRun extends LitElement {
       const runs = await trainer.runs(query);
       if (runId !== this.runId || !this.isConnected) return;
       this.#loaded = true;
-      void this.#loadBaseline(runs.find((run) => run.id === runId));
+      this.#loadBaseline(runs.find((run) => run.id === runId)).catch((error: unknown) => {
+        this.failure = asError(error).toData();
+      });
       this.#record = runs.find((run) => run.id === runId) ?? null;
       this.#others =
         this.cell === "" ? [] : runs.filter((run) => run.id !== runId && (run.update > 0 || isLive(run)));
