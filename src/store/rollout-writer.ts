@@ -9,17 +9,18 @@ import { newBook, writeRollouts } from "./write.ts";
 /** The run of rollouts that somebody outside asked for. */
 export const outsideRunId = "outside";
 
-const outsideRun = (now: number): Run => ({
-  id: outsideRunId,
+/** A run whose rollouts others made. */
+export const outsideRun = (id: string, name: string, status: Run["status"], now: number): Run => ({
+  id,
   kind: "outside",
-  name: "Rollouts from outside",
+  name,
   notebook: null,
   cell: null,
   job: null,
   seed: 0,
   engine: null,
   adapter: null,
-  status: "running",
+  status,
   reason: null,
   update: 0,
   updates: 0,
@@ -114,7 +115,11 @@ export class RolloutWriter {
     // Deleting the rollouts from outside empties their run; the next one begins it anew.
     if (book && !book.deleted) return book;
     if (runId === outsideRunId) {
-      this.transaction.put("runs", runId, outsideRun(this.now));
+      this.transaction.put(
+        "runs",
+        runId,
+        outsideRun(outsideRunId, "Rollouts from outside", "running", this.now),
+      );
       return newBook(runId, book);
     }
     throw new FulguriteError(

@@ -2,6 +2,7 @@ import type { ChatExample } from "../adapter/chat-messages.ts";
 import { importFile, type FileKind, type ImportedFile } from "../adapter/exchange/index.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { LightningStore, Rollout, Run, Span } from "../store/records.ts";
+import { outsideRun } from "../store/rollout-writer.ts";
 import { rolloutIdOf } from "../store/span.ts";
 import { runHasEnded } from "../store/state-machines.ts";
 import type { ImportProblem } from "../trace/import-problem.ts";
@@ -123,32 +124,9 @@ function renumber(file: ImportedFile, runId: string, now: number): Renumbered {
   return { rollouts, traces, own };
 }
 
-/** A run of rollouts from outside. */
-const outsideRow = (name: string, runId: string, now: number): Run => ({
-  id: runId,
-  kind: "outside",
-  name: name.replace(/\.[^.]*$/, "") || name,
-  notebook: null,
-  cell: null,
-  job: null,
-  seed: 0,
-  engine: null,
-  adapter: null,
-  status: "succeeded",
-  reason: null,
-  update: 0,
-  updates: 0,
-  step: 0,
-  steps: 0,
-  createdAt: now,
-  updatedAt: now,
-  activeTime: 0,
-  metrics: {},
-});
-
 /** The run's row: an archive's own where its fields are such as a page can show, or one for rollouts from outside. */
 function runRow(file: ImportedFile, name: string, runId: string, now: number): Run {
-  const row = outsideRow(name, runId, now);
+  const row = outsideRun(runId, name.replace(/\.[^.]*$/, "") || name, "succeeded", now);
   const archived = file.archive?.run;
   if (!archived) return row;
   const known: ReadonlyMap<string, unknown> = new Map(Object.entries(row));
@@ -158,7 +136,7 @@ function runRow(file: ImportedFile, name: string, runId: string, now: number): R
     return value !== null && typeof value === typeof own && Array.isArray(value) === Array.isArray(own);
   });
   const kept = { ...row, ...Object.fromEntries(fits) };
-  const kind = ["simulated", "agentic"].includes(kept.kind) ? kept.kind : "outside";
+  const kind = ["simulated", "agentic", "supervised"].includes(kept.kind) ? kept.kind : "outside";
   // Its resources stayed where it came from.
   delete (kept as { resources?: unknown }).resources;
   return { ...kept, kind, id: runId, notebook: null, cell: null, createdAt: now, updatedAt: now };
