@@ -69,10 +69,8 @@ export class AgenticRun extends RunController {
     this.#job = job;
     this.#start = new PolicyStart({
       job,
-      store: options.store,
-      createLanguageEngine: options.createLanguageEngine,
-      onStep: (metrics) => {
-        checkFinite(metrics, 0);
+      ...options,
+      onStep: () => {
         this.emit();
         return !this.stopping;
       },

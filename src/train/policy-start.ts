@@ -1,8 +1,9 @@
-import type { LanguageEngine, TokenStepMetrics } from "../lm/language-engine.ts";
+import type { LanguageEngine } from "../lm/language-engine.ts";
 import { likelihood } from "../rl/sft.ts";
 import type { TokenLossConfig } from "../rl/token-loss-config.ts";
 import type { LightningStore } from "../store/records.ts";
 import { policyShape } from "./character-policy.ts";
+import { checkFinite } from "./check-finite.ts";
 import type { LanguageJob } from "./job.ts";
 import type { LanguageEngineMaker } from "./language-engine-maker.ts";
 import { policyTokenizer } from "./policy-tokenizer.ts";
@@ -16,7 +17,7 @@ export interface PolicyStartOptions {
   readonly store: LightningStore;
   readonly createLanguageEngine: LanguageEngineMaker;
   /** Told after every step of a warm start; false ends it. */
-  readonly onStep: (metrics: TokenStepMetrics) => boolean;
+  readonly onStep: () => boolean;
 }
 
 /** How a run's policy begins: its weights, its warm start, and that beginning made again as the reference. */
@@ -43,7 +44,8 @@ export class PolicyStart {
     const tokenizer = await policyTokenizer(policy);
     const loss = likelihood({ ...job.algorithm.loss, learningRate: warmStart.learningRate });
     for (let step = 0; step < warmStart.steps; step++) {
-      if (!onStep(await engine.step(warmStartRows(warmStart, tokenizer, seed, step), loss))) return;
+      checkFinite(await engine.step(warmStartRows(warmStart, tokenizer, seed, step), loss), 0);
+      if (!onStep()) return;
     }
   }
 

@@ -48,10 +48,8 @@ export class SupervisedRun extends RunController {
     this.#createEngine = options.createLanguageEngine;
     this.#start = new PolicyStart({
       job,
-      store: options.store,
-      createLanguageEngine: options.createLanguageEngine,
-      onStep: (metrics) => {
-        checkFinite(metrics, 0);
+      ...options,
+      onStep: () => {
         this.emit();
         return !this.stopping;
       },
