@@ -1,15 +1,14 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { cpuTrainer } from "../../test/support/cpu-trainer.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
 import { filteredCloning, grpo } from "../rl/grpo.ts";
 import { dapo } from "../rl/grpo-family.ts";
-import { createCpuEngine } from "../rl/cpu-engine.ts";
 import { openStore } from "../store/open.ts";
 import type { AgenticState, LightningStore } from "../store/records.ts";
 import { agenticUpdateFromSpan } from "../trace/agentic-spans.ts";
 import type { AgenticJob } from "./job.ts";
-import { nodeHosts } from "./node-hosts.ts";
-import { Trainer, type TrainerOptions } from "./trainer.ts";
+import type { Trainer, TrainerOptions } from "./trainer.ts";
 
 /** Ten lines of plain fetch. */
 const agent = `async function agent(task) {
@@ -55,18 +54,7 @@ const job = (change: Partial<AgenticJob> = {}): AgenticJob => ({
 });
 
 let store: LightningStore;
-let bytes = 0;
-const trainer = (options: Partial<TrainerOptions> = {}): Trainer =>
-  new Trainer({
-    store,
-    createEngine: createCpuEngine,
-    createLanguageEngine: (shape, seed) => createCpuLanguageEngine(shape, { seed }),
-    ...nodeHosts,
-    now: () => Date.now(),
-    randomBytes: (it) => it.fill(bytes++),
-    locks: null,
-    ...options,
-  });
+const trainer = (options: Partial<TrainerOptions> = {}): Trainer => cpuTrainer(store, options);
 const owner = { notebook: null, cell: null };
 const weights = async (id: string): Promise<Float32Array> =>
   ((await store.checkpoint(id))!.state as AgenticState).language.parameters;

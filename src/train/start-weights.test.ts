@@ -1,29 +1,17 @@
 import { expect, test } from "vitest";
+import { cpuTrainer } from "../../test/support/cpu-trainer.ts";
 import { tinyModel } from "../../test/support/hf-tiny.ts";
-import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
 import { encodeTensors } from "../nn/safetensors.ts";
 import { transformerLayout } from "../nn/transformer-layout.ts";
-import { createCpuEngine } from "../rl/cpu-engine.ts";
 import { sft } from "../rl/sft.ts";
 import { openStore } from "../store/open.ts";
 import type { SupervisedState } from "../store/records.ts";
 import { characterPolicy, modelPolicy, policyShape, type CharacterPolicy } from "./character-policy.ts";
 import type { Job } from "./job.ts";
-import { nodeHosts } from "./node-hosts.ts";
 import { supervisedJob } from "./supervised-job.ts";
-import { Trainer } from "./trainer.ts";
 
 const store = await openStore({ backend: "memory" });
-let bytes = 0;
-const trainer = new Trainer({
-  store,
-  createEngine: createCpuEngine,
-  createLanguageEngine: (shape, seed) => createCpuLanguageEngine(shape, { seed }),
-  ...nodeHosts,
-  now: () => Date.now(),
-  randomBytes: (it) => it.fill(bytes++),
-  locks: null,
-});
+const trainer = cpuTrainer(store);
 /** Loss of held-out examples before the first step and at the end, and the run. */
 async function run(policy: CharacterPolicy) {
   const examples = {

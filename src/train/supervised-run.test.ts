@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { cpuTrainer } from "../../test/support/cpu-trainer.ts";
 import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
-import { createCpuEngine } from "../rl/cpu-engine.ts";
 import { dpo } from "../rl/dpo.ts";
 import { grpo } from "../rl/grpo.ts";
 import { sft } from "../rl/sft.ts";
@@ -8,9 +8,8 @@ import { openStore } from "../store/open.ts";
 import type { LightningStore, SupervisedState } from "../store/records.ts";
 import { characterPolicy } from "./character-policy.ts";
 import type { SupervisedJob, TrainResult } from "./job.ts";
-import { nodeHosts } from "./node-hosts.ts";
 import { supervisedJob, type SupervisedJobOptions } from "./supervised-job.ts";
-import { Trainer, type TrainerOptions } from "./trainer.ts";
+import type { Trainer, TrainerOptions } from "./trainer.ts";
 
 /** Two digits, to be said in the other order; 100 in all, 20 of them held out. */
 const pairs = Array.from({ length: 100 }, (_, i) => [Math.floor(i / 10), i % 10] as const);
@@ -39,18 +38,7 @@ const prefer = (): SupervisedJob =>
   });
 
 let store: LightningStore;
-let bytes = 0;
-const trainer = (options: Partial<TrainerOptions> = {}): Trainer =>
-  new Trainer({
-    store,
-    createEngine: createCpuEngine,
-    createLanguageEngine: (shape, seed) => createCpuLanguageEngine(shape, { seed }),
-    ...nodeHosts,
-    now: () => Date.now(),
-    randomBytes: (it) => it.fill(bytes++),
-    locks: null,
-    ...options,
-  });
+const trainer = (options: Partial<TrainerOptions> = {}): Trainer => cpuTrainer(store, options);
 const owner = { notebook: null, cell: null };
 const run = async (job: SupervisedJob): Promise<TrainResult> => {
   const it = trainer();

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { cpuTrainer } from "../../test/support/cpu-trainer.ts";
 import { cartPole } from "../env/cartpole.ts";
 import { FulguriteError } from "../gpu/error.ts";
-import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
 import { createCpuEngine } from "../rl/cpu-engine.ts";
 import type { TrainingState } from "../rl/engine.ts";
 import { ppoLagrangian } from "../rl/ppo-lagrangian.ts";
@@ -14,9 +14,8 @@ import { StorageFailure, type Storage } from "../store/storage.ts";
 import type { LightningStore } from "../store/records.ts";
 import type { RunEvent } from "./events.ts";
 import type { RewardSource, SimulatedJob } from "./job.ts";
-import { nodeHosts } from "./node-hosts.ts";
 import { simulatedJob } from "./simulated-job.ts";
-import { Trainer, type TrainerOptions } from "./trainer.ts";
+import type { Trainer, TrainerOptions } from "./trainer.ts";
 
 const owner = { notebook: "test", cell: "run" };
 const algorithm = ppo({ envs: 4, steps: 16, minibatchSize: 32, epochs: 2, totalSteps: 4 * 16 * 40 });
@@ -27,20 +26,7 @@ const job = (change: Partial<SimulatedJob> = {}): SimulatedJob => ({
 });
 
 let store: LightningStore;
-let bytes = 0;
-
-function trainer(options: Partial<TrainerOptions> = {}): Trainer {
-  return new Trainer({
-    store,
-    createEngine: createCpuEngine,
-    createLanguageEngine: (shape, seed) => createCpuLanguageEngine(shape, { seed }),
-    ...nodeHosts,
-    now: () => Date.now(),
-    randomBytes: (it) => it.fill(bytes++),
-    locks: null,
-    ...options,
-  });
-}
+const trainer = (options: Partial<TrainerOptions> = {}): Trainer => cpuTrainer(store, options);
 
 const finalParameters = async (id: string): Promise<Float32Array> =>
   ((await store.checkpoint(id))!.state as TrainingState).parameters;

@@ -1,29 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { buildApp, type BuiltApp } from "../support/app.ts";
-import { launchPersistent } from "../support/browser.ts";
+import { expect, test } from "vitest";
 import { cell, rewrite, until } from "../support/notebook-page.ts";
 import { picture } from "../support/picture.ts";
-import { serveStatic, type StaticServer } from "../support/static-server.ts";
 import { stored } from "../support/stored-runs.ts";
+import { ServedApp } from "../support/served-app.ts";
 
-let app: BuiltApp;
-let server: StaticServer;
-let profile: string;
-
-beforeAll(async () => {
-  app = await buildApp();
-  server = await serveStatic(app.directory);
-  profile = mkdtempSync(join(tmpdir(), "fulgurite-profile-"));
-});
-
-afterAll(async () => {
-  await server?.close();
-  await app?.dispose();
-  rmSync(profile, { recursive: true, force: true });
-});
+const app = new ServedApp();
 
 const training = `const numbers = Array.from({ length: 100 }, (_, i) => String(i).padStart(2, "0"));
 const swapped = (two) => ({ prompt: two, completion: two[1] + two[0] });
@@ -35,36 +16,29 @@ export const run = await train({
 });`;
 
 test("a policy imitates in the tab, goes on after a reload, and shows what it has not seen", async () => {
-  const context = await launchPersistent(profile);
-  try {
-    const page = await context.newPage();
-    const errors: string[] = [];
-    page.on("pageerror", (error) => errors.push(error.message));
-    await page.goto(`${server.url}#notebook=strings`);
-    const run = cell(page, "training");
-    await rewrite(page, "training", training);
-    await run.getByRole("button", { name: "Run training" }).click();
-    const begun = await until(
-      async () => (await stored(page)).runs[0],
-      (it) => (it?.update ?? 0) > 20,
-      "the run to begin",
-    );
-    await page.reload();
-    await run.getByRole("button", { name: "Resume" }).click();
-    const ended = await until(
-      async () => (await stored(page)).runs[0]!,
-      (it) => it.status === "succeeded" || it.status === "failed",
-      "the run to end",
-    );
-    expect(ended).toMatchObject({ id: begun!.id, status: "succeeded", engine: "cpu", update: 600 });
-    expect(ended.metrics["update.loss"]).toBeLessThan(0.2);
-    await run.getByText(/loss nats a token on 15 held-out examples, 95 % interval/).waitFor();
-    await run
-      .getByText(/Loss [\d.]+ at first, [\d.]+ after 19,200 examples\. On held-out examples/)
-      .waitFor();
-    await picture(page, "examples", run.getByText(/loss nats a token/));
-    expect(errors).toEqual([]);
-  } finally {
-    await context.close();
-  }
+  const page = await (await app.launch()).newPage();
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  await page.goto(`${app.url}#notebook=strings`);
+  const run = cell(page, "training");
+  await rewrite(page, "training", training);
+  await run.getByRole("button", { name: "Run training" }).click();
+  const begun = await until(
+    async () => (await stored(page)).runs[0],
+    (it) => (it?.update ?? 0) > 20,
+    "the run to begin",
+  );
+  await page.reload();
+  await run.getByRole("button", { name: "Resume" }).click();
+  const ended = await until(
+    async () => (await stored(page)).runs[0]!,
+    (it) => it.status === "succeeded" || it.status === "failed",
+    "the run to end",
+  );
+  expect(ended).toMatchObject({ id: begun!.id, status: "succeeded", engine: "cpu", update: 600 });
+  expect(ended.metrics["update.loss"]).toBeLessThan(0.2);
+  await run.getByText(/loss nats a token on 15 held-out examples, 95 % interval/).waitFor();
+  await run.getByText(/Loss [\d.]+ at first, [\d.]+ after 19,200 examples\. On held-out examples/).waitFor();
+  await picture(page, "examples", run.getByText(/loss nats a token/));
+  expect(errors).toEqual([]);
 }, 180_000);

@@ -1,28 +1,10 @@
-import type { Browser } from "playwright-core";
-import { chromium } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { packText } from "../../src/ui/share-link.ts";
-import { buildApp, type BuiltApp } from "../support/app.ts";
-import { chromiumLaunch } from "../support/browser.ts";
 import { cell, rewrite, until } from "../support/notebook-page.ts";
-import { serveStatic, type StaticServer } from "../support/static-server.ts";
 import { stored, type StoredRun } from "../support/stored-runs.ts";
+import { ServedApp } from "../support/served-app.ts";
 
-let app: BuiltApp;
-let server: StaticServer;
-let browser: Browser;
-
-beforeAll(async () => {
-  app = await buildApp();
-  server = await serveStatic(app.directory, { subPath: "/some/where/" });
-  browser = await chromium.launch(chromiumLaunch());
-}, 180_000);
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-  await app?.dispose();
-});
+const app = new ServedApp({ subPath: "/some/where/" });
 
 /** A pole on a cart whose numbers live in a Map; `wrong` runs in every step. */
 const pole = (wrong = ""): string => `class MappedPole {
@@ -63,8 +45,8 @@ export const run = await train({ env: pole, algorithm: ppo({ totalSteps: 15_360 
 `;
 
 test("PPO learns in a cell's class over a Map; one that throws is named, one without an end is stopped", async () => {
-  const page = await browser.newPage();
-  await page.goto(`${server.url}#code=${await packText(notebook)}`);
+  const page = await (await app.launch()).newPage();
+  await page.goto(`${app.url}#code=${await packText(notebook)}`);
   await page.getByRole("button", { name: "Run this notebook" }).click();
   const training = cell(page, "training");
   await cell(page, "pole").getByText("Mapped pole: observes 4 numbers").waitFor();

@@ -1,37 +1,22 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import type { BrowserContext, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { buildApp, type BuiltApp } from "../support/app.ts";
-import { launchPersistent } from "../support/browser.ts";
+import { beforeAll, expect, test } from "vitest";
 import { cell, rewrite } from "../support/notebook-page.ts";
-import { serveStatic, type StaticServer } from "../support/static-server.ts";
 import { stored } from "../support/stored-runs.ts";
+import { ServedApp } from "../support/served-app.ts";
 
 // One notebook and its runs, by mouse: trained twice, compared, saved; a longer run that is gone to, frozen and stopped;
 // and the notebook as it came again.
-let app: BuiltApp;
-let server: StaticServer;
+const app = new ServedApp();
 let context: BrowserContext;
 let page: Page;
 const errors: string[] = [];
-const profile = mkdtempSync(join(tmpdir(), "fulgurite-runs-"));
 
 beforeAll(async () => {
-  app = await buildApp();
-  server = await serveStatic(app.directory);
-  context = await launchPersistent(profile);
+  context = await app.launch();
   page = await context.newPage();
   page.on("pageerror", (error) => errors.push(error.message));
-  await page.goto(server.url);
-}, 180_000);
-
-afterAll(async () => {
-  await context?.close();
-  await server?.close();
-  await app?.dispose();
-  rmSync(profile, { recursive: true, force: true });
+  await page.goto(app.url);
 });
 
 const training = (updates: number, seed: number): string => `export const run = await train({

@@ -1,37 +1,23 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import axe from "axe-core";
 import type { BrowserContext, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { buildApp, type BuiltApp } from "../support/app.ts";
-import { launchPersistent } from "../support/browser.ts";
+import { beforeAll, expect, test } from "vitest";
 import { cell } from "../support/notebook-page.ts";
-import { serveStatic, type StaticServer } from "../support/static-server.ts";
+import { ServedApp } from "../support/served-app.ts";
 
-let app: BuiltApp;
-let server: StaticServer;
+const app = new ServedApp({ subPath: "/some/where/" });
 let context: BrowserContext;
 let page: Page;
 const errors: string[] = [];
-const profile = mkdtempSync(join(tmpdir(), "fulgurite-profile-"));
 
 beforeAll(async () => {
-  app = await buildApp();
-  server = await serveStatic(app.directory, { subPath: "/some/where/" });
-  context = await launchPersistent(profile);
+  context = await app.launch();
   page = await context.newPage();
   page.on("pageerror", (error) => errors.push(error.message));
   page.on("console", (message) => {
     if (message.type() === "error") errors.push(message.text());
   });
-}, 180_000);
-
-afterAll(async () => {
-  await context?.close();
-  await server?.close();
-  await app?.dispose();
-  rmSync(profile, { recursive: true, force: true });
 });
 
 const violations = async (): Promise<string[]> => {
@@ -43,7 +29,7 @@ const violations = async (): Promise<string[]> => {
 };
 
 test("types, completion and renaming across cells come with the first text that is edited", async () => {
-  await page.goto(server.url);
+  await page.goto(app.url);
   await cell(page, "reward").focus();
   await page.keyboard.press("b");
   await page.keyboard.type("const wrong: string = pole;\nconst right = po");
@@ -60,7 +46,7 @@ test("types, completion and renaming across cells come with the first text that 
 }, 90_000);
 
 test("a link holds the notebook: read first, run on consent, kept as one's own with where it came from", async () => {
-  await page.goto(`${server.url}#notebook=cartpole`);
+  await page.goto(`${app.url}#notebook=cartpole`);
   await page.getByRole("button", { name: "Share or save" }).click();
   const link = await page.getByRole("textbox", { name: "Link" }).inputValue();
   expect(link).toMatch(/#code=[\w-]+$/);
@@ -95,7 +81,7 @@ test("what was allowed is listed, and taken back", async () => {
 }, 60_000);
 
 test("from a template, from a file; edits are kept, and earlier versions can be gone back to", async () => {
-  await page.goto(server.url);
+  await page.goto(app.url);
   await page.getByRole("button", { name: /^Notebook: / }).click();
   await page.getByRole("button", { name: "Empty" }).click();
   await cell(page, "first").focus();
@@ -117,7 +103,7 @@ test("from a template, from a file; edits are kept, and earlier versions can be 
   await page.getByRole("button", { name: "Go back to this" }).click();
   await expect.poll(() => cell(page, "first").innerText()).not.toContain("kept");
 
-  const path = join(profile, "mine.md");
+  const path = join(app.folder(), "mine.md");
   writeFileSync(path, "# From a file\n\n```ts\nexport const seven = 7;\n```\n");
   await page.getByRole("button", { name: /^Notebook: / }).click();
   expect(await violations()).toEqual([]);
@@ -130,14 +116,14 @@ test("from a template, from a file; edits are kept, and earlier versions can be 
 test("any page can hold a notebook", async () => {
   expect(errors).toEqual([]);
   const host = await context.newPage();
-  await host.goto(`${server.url}icon.svg`);
+  await host.goto(`${app.url}icon.svg`);
   const text = `// fulgurite: 1\n// %% [md] a\n/*\n# Embedded\n*/\n`;
   writeFileSync(join(app.directory, "small.nb.ts"), text);
   writeFileSync(
     join(app.directory, "host.html"),
     `<!doctype html><title>Host</title><script type="module" src="embed.js"></script><fulgurite-run src="small.nb.ts" mode="app" height="400"></fulgurite-run>`,
   );
-  await host.goto(`${server.url}host.html`);
+  await host.goto(`${app.url}host.html`);
   const frame = host.frameLocator("iframe");
   await frame.getByRole("heading", { name: "Embedded" }).waitFor();
   await frame.getByText(/This notebook came from http/).waitFor();
@@ -145,12 +131,12 @@ test("any page can hold a notebook", async () => {
 }, 60_000);
 
 test("after the first visit the page opens without a network, with what was recorded and stored", async () => {
-  await page.goto(server.url);
+  await page.goto(app.url);
   await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
   await expect
     .poll(() => page.evaluate(() => navigator.serviceWorker.controller !== null), { timeout: 20_000 })
     .toBe(true);
-  await server.close();
+  await app.goOffline();
   await page.reload();
   await page.getByRole("heading", { name: "Balance a pole" }).waitFor();
   await cell(page, "training").getByRole("figure").first().waitFor();

@@ -2,26 +2,16 @@ import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { importFile } from "../../src/adapter/exchange/index.ts";
 import { fileKinds, goodFiles } from "../support/import-fuzz.ts";
-import {
-  bytesOf,
-  inBrowser,
-  lines,
-  openAt,
-  pick,
-  picture,
-  serveApp,
-  show,
-  soon,
-  status,
-} from "./store-page.ts";
+import { picture } from "../support/picture.ts";
+import { bytesOf, lines, pick, show, soon, status, StorePages } from "./store-page.ts";
 
 // Files on the store page of the built app, by mouse.
-serveApp();
+const pages = new StorePages();
 
 test("every kind of file is taken, exported, deleted, kept to a retention, and moved with the whole workspace", async () => {
   let workspace: Buffer = Buffer.alloc(0);
-  await inBrowser(async (context) => {
-    const page = await openAt(context, "store");
+  await pages.inBrowser(async (context) => {
+    const page = await pages.openAt(context, "store");
     await page.getByText("Nothing is kept yet").waitFor();
     await show(page, "Usage");
     await page.getByText("that the browser allows").waitFor();
@@ -80,8 +70,8 @@ test("every kind of file is taken, exported, deleted, kept to a retention, and m
     workspace = await bytesOf(download);
   });
 
-  await inBrowser(async (context) => {
-    const page = await openAt(context, "store");
+  await pages.inBrowser(async (context) => {
+    const page = await pages.openAt(context, "store");
     await show(page, "Usage");
     await pick(page, "Open a saved workspace…", { name: "w.fulgurite", buffer: workspace.subarray(0, -9) });
     await page.getByText("store/damaged-workspace").waitFor();

@@ -1,10 +1,11 @@
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { cell, rewrite, until } from "../support/notebook-page.ts";
-import { inBrowser, openAt, picture, serveApp, show, soon } from "./store-page.ts";
+import { picture } from "../support/picture.ts";
+import { show, soon, StorePages } from "./store-page.ts";
 
 // The store page of the built app, by mouse.
-serveApp();
+const pages = new StorePages();
 
 const training = (updates: number): string => `export const run = await train({
   agent,
@@ -16,7 +17,7 @@ const training = (updates: number): string => `export const run = await train({
 });`;
 
 test("one tab trains and another follows: rollouts, siblings, traces, tokens, versions; then the page asks to persist", async () => {
-  await inBrowser(async (context) => {
+  await pages.inBrowser(async (context) => {
     await context.addInitScript(() => {
       // The sandbox's frames have none.
       if (!("StorageManager" in globalThis)) return;
@@ -30,14 +31,14 @@ test("one tab trains and another follows: rollouts, siblings, traces, tokens, ve
     });
     const asked = (of: Page): Promise<number> =>
       of.evaluate(() => (globalThis as unknown as { asked: { times: number } }).asked.times);
-    const notebook = await openAt(context, "notebook=strings");
+    const notebook = await pages.openAt(context, "notebook=strings");
     await rewrite(notebook, "training", training(48));
     const run = cell(notebook, "training");
     await run.getByRole("button", { name: "Run training" }).click();
     await run.getByRole("button", { name: "Pause" }).waitFor();
     expect(await asked(notebook)).toBe(0);
 
-    const store = await openAt(context, "store");
+    const store = await pages.openAt(context, "store");
     const count = async (): Promise<number> => {
       const text = await store.locator("fulgurite-rollout-table .above p").innerText({ timeout: 20_000 });
       return Number(/[\d,]+/.exec(text)?.[0].replaceAll(",", "") ?? 0);

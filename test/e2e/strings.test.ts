@@ -1,29 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import axe from "axe-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { buildApp, type BuiltApp } from "../support/app.ts";
-import { launchPersistent } from "../support/browser.ts";
+import { expect, test } from "vitest";
 import { cell, rewrite, until } from "../support/notebook-page.ts";
-import { serveStatic, type StaticServer } from "../support/static-server.ts";
 import { stored } from "../support/stored-runs.ts";
+import { ServedApp } from "../support/served-app.ts";
 
-let app: BuiltApp;
-let server: StaticServer;
-let profile: string;
-
-beforeAll(async () => {
-  app = await buildApp();
-  server = await serveStatic(app.directory, { subPath: "/some/where/" });
-  profile = mkdtempSync(join(tmpdir(), "fulgurite-profile-"));
-});
-
-afterAll(async () => {
-  await server?.close();
-  await app?.dispose();
-  rmSync(profile, { recursive: true, force: true });
-});
+const app = new ServedApp({ subPath: "/some/where/" });
 
 const training = `export const run = await train({
   agent,
@@ -35,59 +16,54 @@ const training = `export const run = await train({
 });`;
 
 test("the model behind an agent trains in the tab: rollouts, rewards and gradients, and an edited reward re-scores", async () => {
-  const context = await launchPersistent(profile);
-  try {
-    const page = await context.newPage();
-    const errors: string[] = [];
-    page.on("pageerror", (error) => errors.push(error.message));
-    page.on("console", (message) => {
-      if (message.type() === "error") errors.push(message.text());
-    });
-    await page.goto(`${server.url}#notebook=strings`);
-    const run = cell(page, "training");
-    await rewrite(page, "training", training);
-    await run.getByRole("button", { name: "Run training" }).click();
-    const { runs, rollouts } = await until(
-      () => stored(page),
-      (it) => it.runs[0]?.status === "succeeded" || it.runs[0]?.status === "failed",
-      "the run to end",
-    );
-    expect(runs[0]).toMatchObject({ status: "succeeded", engine: "webgpu", update: 6 });
-    expect(runs[0]!.adapter).toMatch(/swiftshader/i);
-    const trained = rollouts.filter(({ mode }) => mode === "train");
-    expect(trained).toHaveLength(6 * 32);
-    expect(rollouts.filter(({ mode }) => mode === "evaluation")).toHaveLength(3 * 12);
-    for (const rollout of trained) expect(rollout).toMatchObject({ status: "succeeded", calls: 1 });
-    expect(trained.some(({ advantage }) => advantage! > 0)).toBe(true);
-    await run.getByText(/of 12 held-out tasks solved/).waitFor();
+  const page = await (await app.launch()).newPage();
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error") errors.push(message.text());
+  });
+  await page.goto(`${app.url}#notebook=strings`);
+  const run = cell(page, "training");
+  await rewrite(page, "training", training);
+  await run.getByRole("button", { name: "Run training" }).click();
+  const { runs, rollouts } = await until(
+    () => stored(page),
+    (it) => it.runs[0]?.status === "succeeded" || it.runs[0]?.status === "failed",
+    "the run to end",
+  );
+  expect(runs[0]).toMatchObject({ status: "succeeded", engine: "webgpu", update: 6 });
+  expect(runs[0]!.adapter).toMatch(/swiftshader/i);
+  const trained = rollouts.filter(({ mode }) => mode === "train");
+  expect(trained).toHaveLength(6 * 32);
+  expect(rollouts.filter(({ mode }) => mode === "evaluation")).toHaveLength(3 * 12);
+  for (const rollout of trained) expect(rollout).toMatchObject({ status: "succeeded", calls: 1 });
+  expect(trained.some(({ advantage }) => advantage! > 0)).toBe(true);
+  await run.getByText(/of 12 held-out tasks solved/).waitFor();
 
-    // Its rollouts, and the trace of one.
-    await run.getByText("Rollouts, siblings and traces").click();
-    await run
-      .getByRole("button", { name: /^Rollout \d+/ })
-      .first()
-      .click();
-    const dialog = page.getByRole("dialog").first();
-    await dialog.waitFor();
-    await dialog.getByText("usage.output_tokens").waitFor();
-    await page.keyboard.press("Escape");
+  // Its rollouts, and the trace of one.
+  await run.getByText("Rollouts, siblings and traces").click();
+  await run
+    .getByRole("button", { name: /^Rollout \d+/ })
+    .first()
+    .click();
+  const dialog = page.getByRole("dialog").first();
+  await dialog.waitFor();
+  await dialog.getByText("usage.output_tokens").waitFor();
+  await page.keyboard.press("Escape");
 
-    // Another reward says at once what it would have made of them.
-    await rewrite(
-      page,
-      "reward",
-      `export const reward = defineReward((word: string, answer: string) => Number(answer.length > 2));`,
-    );
-    await page
-      .getByText(/sibling pairs|None of the .*sibling|the same/)
-      .first()
-      .waitFor({ timeout: 30_000 });
+  // Another reward says at once what it would have made of them.
+  await rewrite(
+    page,
+    "reward",
+    `export const reward = defineReward((word: string, answer: string) => Number(answer.length > 2));`,
+  );
+  await page
+    .getByText(/sibling pairs|None of the .*sibling|the same/)
+    .first()
+    .waitFor({ timeout: 30_000 });
 
-    await page.evaluate(axe.source);
-    const { violations } = (await page.evaluate("axe.run()")) as { violations: { id: string }[] };
-    expect(violations.map(({ id }) => id)).toEqual([]);
-    expect(errors).toEqual([]);
-  } finally {
-    await context.close();
-  }
+  await page.evaluate(axe.source);
+  const { violations } = (await page.evaluate("axe.run()")) as { violations: { id: string }[] };
+  expect(violations.map(({ id }) => id)).toEqual([]);
+  expect(errors).toEqual([]);
 }, 240_000);

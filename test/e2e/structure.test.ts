@@ -1,36 +1,18 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import axe from "axe-core";
-import type { BrowserContext, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { buildApp, type BuiltApp } from "../support/app.ts";
-import { launchPersistent } from "../support/browser.ts";
+import type { Page } from "playwright-core";
+import { beforeAll, expect, test } from "vitest";
 import { picture } from "../support/picture.ts";
-import { serveStatic, type StaticServer } from "../support/static-server.ts";
+import { ServedApp } from "../support/served-app.ts";
 
 // What a screen reader finds on the notebook and every dialog of the app, compared with the files in structure/
 // (`vitest -u` writes them), and axe over each. With $FULGURITE_PICTURES set to a folder, pictures of each are left
 // there.
-let app: BuiltApp;
-let server: StaticServer;
-let context: BrowserContext;
+const app = new ServedApp();
 let page: Page;
-const profile = mkdtempSync(join(tmpdir(), "fulgurite-structure-"));
 
 beforeAll(async () => {
-  app = await buildApp();
-  server = await serveStatic(app.directory);
-  context = await launchPersistent(profile);
-  page = await context.newPage();
+  page = await (await app.launch()).newPage();
   await page.emulateMedia({ reducedMotion: "reduce" });
-}, 180_000);
-
-afterAll(async () => {
-  await context?.close();
-  await server?.close();
-  await app?.dispose();
-  rmSync(profile, { recursive: true, force: true });
 });
 
 /** What changes from day to day or machine to machine is left out: times, sizes, figures. */
@@ -55,11 +37,11 @@ async function holds(name: string, selector = "body"): Promise<void> {
 }
 
 test("pages", async () => {
-  await page.goto(server.url);
+  await page.goto(app.url);
   await page.locator("fulgurite-environment canvas").first().waitFor();
   await page.getByRole("figure").first().waitFor();
   await holds("cartpole");
-  await page.goto(`${server.url}#store`);
+  await page.goto(`${app.url}#store`);
   await page.getByRole("tabpanel").getByText("Nothing is kept yet").waitFor();
   await holds("store", "dialog");
 }, 60_000);
@@ -68,7 +50,7 @@ const dialogs = ["library", "share", "history", "runs", "permissions", "keys"] a
 
 test("dialogs", async () => {
   await page.goto("about:blank");
-  await page.goto(server.url);
+  await page.goto(app.url);
   await page.locator("fulgurite-environment canvas").first().waitFor();
   for (const name of dialogs) {
     await page.evaluate((what) => {

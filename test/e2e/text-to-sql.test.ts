@@ -1,32 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { BrowserContext } from "playwright-core";
 import initSqlJs from "sql.js";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { buildApp, type BuiltApp } from "../support/app.ts";
-import { launchPersistent } from "../support/browser.ts";
+import { expect, test } from "vitest";
 import { cell, rewrite } from "../support/notebook-page.ts";
 import { picture } from "../support/picture.ts";
-import { serveStatic, type StaticServer } from "../support/static-server.ts";
+import { ServedApp } from "../support/served-app.ts";
 
-let app: BuiltApp;
-let server: StaticServer;
-let context: BrowserContext;
-const profile = mkdtempSync(join(tmpdir(), "fulgurite-profile-"));
-
-beforeAll(async () => {
-  app = await buildApp();
-  server = await serveStatic(app.directory);
-  context = await launchPersistent(profile);
-}, 180_000);
-
-afterAll(async () => {
-  await context?.close();
-  await server?.close();
-  await app?.dispose();
-  rmSync(profile, { recursive: true, force: true });
-});
+const app = new ServedApp();
 
 const training = `export const run = await train({
   agent,
@@ -52,11 +30,11 @@ async function musicShop(): Promise<Buffer> {
 }
 
 test("text-to-SQL learns in the tab, walks the university and answers over a file of one's own", async () => {
-  const page = await context.newPage();
+  const page = await (await app.launch()).newPage();
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(error.message));
   await page.emulateMedia({ reducedMotion: "reduce" });
-  await page.goto(`${server.url}#notebook=text-to-sql`);
+  await page.goto(`${app.url}#notebook=text-to-sql`);
   await rewrite(page, "training", training);
   const run = cell(page, "training");
   await run.getByRole("button", { name: "Run training" }).click();
