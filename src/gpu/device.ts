@@ -1,5 +1,5 @@
 import { FulguriteError } from "./error.ts";
-import { SubmitTurns } from "./submit-turns.ts";
+import { ALONE_SECONDS, submitPieces, SubmitTurns, type WorkUnit } from "./submit-turns.ts";
 
 /** GPU objects made and work submitted so far; in a run's steady state only the last two grow. */
 export interface GpuCounters {
@@ -87,13 +87,21 @@ export class GpuDevice {
     this.device.queue.submit([encoder.finish()]);
   }
 
-  /** Submits at once where this device has one job at work, else in this job's turn. */
-  async submitInTurn(encoder: GPUCommandEncoder): Promise<void> {
-    if (this.turns.contended) {
-      await this.turns.take(() => {
-        this.submit(encoder);
-      });
-    } else this.submit(encoder);
+  /**
+   * Submits units of work in order, in as many submits as it takes for each to be short: in turns with the other jobs
+   * of this device, or at once where there are none. `encode` fills each submit just before it goes; what it throws rejects.
+   */
+  async submitUnits<Unit extends WorkUnit>(
+    units: readonly Unit[],
+    encode: (encoder: GPUCommandEncoder, piece: readonly Unit[]) => void,
+  ): Promise<void> {
+    const submit = (piece: readonly Unit[]): void => {
+      const encoder = this.device.createCommandEncoder();
+      encode(encoder, piece);
+      this.submit(encoder);
+    };
+    if (!this.turns.contended) submitPieces(units, ALONE_SECONDS).forEach(submit);
+    else for (const piece of this.turns.pieces(units)) await this.turns.take(submit, piece);
   }
 
   /** Throws `gpu/lost` after the device went away, `gpu/validation` if WebGPU reported an error nobody caught. */

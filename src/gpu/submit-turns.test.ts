@@ -12,12 +12,12 @@ test("two jobs alternate, whatever each has to submit; a failure does not stop t
   const leaveOther = turns.join();
   expect(turns.contended).toBe(true);
   const job = async (name: string, submits: number): Promise<void> => {
-    for (let n = 0; n < submits; n++) await turns.take(() => void order.push(name));
+    for (let n = 0; n < submits; n++) await turns.take(() => void order.push(name), []);
   };
   const broken = expect(
     turns.take(() => {
       throw new Error("no");
-    }),
+    }, []),
   ).rejects.toThrow("no");
   await Promise.all([job("a", 3), job("b", 3), broken]);
   expect(order).toEqual(["a", "done", "b", "done", "a", "done", "b", "done", "a", "done", "b", "done"]);
@@ -40,7 +40,7 @@ test("a device that is slower than expected gets shorter submits, a faster one l
     for (let i = 0; i < times; i++) {
       const units = longest();
       taken = 1000 * secondsAUnit * units;
-      await turns.take(() => undefined, 0.025 * units);
+      await turns.take(() => undefined, [{ seconds: 0.025 * units }]);
     }
   };
   await spend(1, 3);
@@ -53,7 +53,7 @@ test("a device that is slower than expected gets shorter submits, a faster one l
   // A failure, or what takes next to no time, says nothing.
   const { pace } = turns;
   taken = 1;
-  await turns.take(() => undefined, 0.001);
+  await turns.take(() => undefined, [{ seconds: 0.001 }]);
   expect(turns.pace).toBe(pace);
 });
 

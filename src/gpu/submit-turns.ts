@@ -5,6 +5,14 @@ const NEWEST = 0.3;
 
 /** Longest that a submit is planned for, in seconds: others wait no longer for their turn, and the page's own drawing. */
 export const SUBMIT_SECONDS = 0.1;
+/** The same for a job that has the device to itself: what drivers reset is longer. */
+export const ALONE_SECONDS = 2;
+
+/** What can be submitted apart. */
+export interface WorkUnit {
+  /** That it is expected to take. */
+  readonly seconds: number;
+}
 
 /**
  * Jobs of one device submit by turns. A job alone never waits; of several, each turn begins when the device is done with
@@ -43,7 +51,7 @@ export class SubmitTurns {
   }
 
   /** Units cut into submits of a tenth of a second, by what the device has been seen to do. */
-  pieces<Unit extends { readonly seconds: number }>(units: readonly Unit[]): readonly (readonly Unit[])[] {
+  pieces<Unit extends WorkUnit>(units: readonly Unit[]): readonly (readonly Unit[])[] {
     return submitPieces(units, SUBMIT_SECONDS / this.#pace);
   }
 
@@ -52,14 +60,15 @@ export class SubmitTurns {
     return this.#jobs > 1;
   }
 
-  /**
-   * Submits in this job's turn; resolves when the device is done. `seconds` is what it is expected to take. Rejects with
-   * what `submit` throws.
-   */
-  take(submit: () => void, seconds = 0): Promise<void> {
+  /** Has `submit` submit a piece in this job's turn; resolves when the device is done. Rejects with what it throws. */
+  take<Unit extends WorkUnit>(
+    submit: (piece: readonly Unit[]) => void,
+    piece: readonly Unit[],
+  ): Promise<void> {
+    const seconds = piece.reduce((sum, unit) => sum + unit.seconds, 0);
     const mine = this.#last.then(async () => {
       const began = this.#now?.() ?? NaN;
-      submit();
+      submit(piece);
       // A lost device is told by whoever reads from it.
       await this.#done().catch(() => undefined);
       this.#measure(((this.#now?.() ?? NaN) - began) / 1000, seconds);
@@ -81,7 +90,7 @@ export class SubmitTurns {
  * Units of work, with the seconds each is expected to take, cut into consecutive submits of at most `limit` seconds;
  * a longer unit has a submit of its own.
  */
-export function submitPieces<Unit extends { readonly seconds: number }>(
+export function submitPieces<Unit extends WorkUnit>(
   units: readonly Unit[],
   limit: number = SUBMIT_SECONDS,
 ): readonly (readonly Unit[])[] {

@@ -1,5 +1,7 @@
+import { expectedRate } from "../gpu/dispatch-limit.ts";
 import { StaticPlan, type Dispatch } from "../gpu/plan.ts";
 import { ReadbackRing } from "../gpu/readback.ts";
+import type { WorkUnit } from "../gpu/submit-turns.ts";
 import { attentionDecodeKernel } from "../kernels/attention.ts";
 import { hasHeads, headsKernel, headUnits, rawWidth } from "../kernels/heads.ts";
 import { lowRankKernel, lowWidth, type LowRankGroup } from "../kernels/low-rank.ts";
@@ -42,6 +44,8 @@ interface Work {
   readonly compiled: CompiledNamedKernel;
   readonly tiles: number;
   readonly rows: number;
+  /** Arithmetic operations a row. */
+  readonly operations: number;
 }
 
 /** A x of the adapters behind one input. */
@@ -65,6 +69,13 @@ interface Step {
   readonly dispatch: Dispatch;
   readonly work: Work;
   readonly layer: number;
+}
+
+/** A step on `count` rows, with its uniform slot. */
+interface Unit extends WorkUnit {
+  readonly step: Step;
+  readonly count: number;
+  readonly slot: number;
 }
 
 interface Workspace {
@@ -140,12 +151,14 @@ export class WebGpuDecoder {
     const workspace = this.#reserve(sequences);
     const { regions, slotsData: data } = workspace;
     const { queue } = gpu.device;
+    // Other weights may be loaded while this round waits for its turns.
+    const epoch = this.#epoch;
     for (const sequence of sequences) regions.admit(sequence, sequence.tokens, sequence.request.prompt);
     if (regions.dirty) {
       queue.writeBuffer(workspace.runs, 0, regions.runs);
       regions.dirty = false;
     }
-    this.#prefill(workspace, sequences);
+    await this.#prefill(workspace, sequences);
     const count = sequences.length;
     const steps = sequences.reduce((most, sequence) => Math.max(most, inOneSubmit(sequence)), 1);
     const taken = Math.min(sizes.decodingSteps, steps);
@@ -155,19 +168,18 @@ export class WebGpuDecoder {
     for (let step = 0; step < taken; step++) data.set(2 * layers + step, "tokens", count);
     queue.writeBuffer(workspace.batch, 0, data.bytes);
 
-    const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    this.#encode(pass, workspace, [workspace.embed], count, 0);
+    const units = this.#units([workspace.embed], count, 0);
     for (let step = 0; step < taken; step++) {
-      this.#encode(pass, workspace, workspace.layers, count, 0);
-      this.#encode(pass, workspace, workspace.head, count, 2 * layers + step);
+      units.push(...this.#units(workspace.layers, count, 0));
+      units.push(...this.#units(workspace.head, count, 2 * layers + step));
     }
-    pass.end();
-    // Before anybody can load other weights.
-    const epoch = this.#epoch;
-    const read = workspace.read.copy(encoder, [{ buffer: workspace.samples, length: 4 * taken * count }]);
-    await gpu.submitInTurn(encoder);
-    const floats = await read();
+    let read: (() => Promise<Float32Array<ArrayBuffer>>) | null = null;
+    await gpu.submitUnits(units, (encoder, piece) => {
+      this.#encode(encoder, workspace, piece);
+      if (piece.at(-1) !== units.at(-1)) return;
+      read = workspace.read.copy(encoder, [{ buffer: workspace.samples, length: 4 * taken * count }]);
+    });
+    const floats = await read!();
     const words = new Uint32Array(floats.buffer);
     return sequences.map((sequence, row) => {
       const emitted = Math.min(taken, inOneSubmit(sequence));
@@ -189,23 +201,22 @@ export class WebGpuDecoder {
   }
 
   /** Keys and values of all tokens but each sequence's last, which the first step computes. */
-  #prefill(workspace: Workspace, sequences: readonly DecodingSequence[]): void {
+  async #prefill(workspace: Workspace, sequences: readonly DecodingSequence[]): Promise<void> {
     const { gpu, shape } = this.#model;
     const { regions, slotsData: data, rows, slots } = workspace;
     const table = new Uint32Array(4 * rows);
     let count = 0;
-    const submit = (): void => {
+    const submit = async (): Promise<void> => {
       if (count === 0) return;
+      this.#model.checkAlive();
       const { queue } = gpu.device;
       for (let l = 0; l < shape.layers; l++) data.set(shape.layers + l, "tokens", count);
       queue.writeBuffer(workspace.batch, 0, data.bytes);
       queue.writeBuffer(workspace.tokens, 16 * slots, table, 0, 4 * count);
-      const encoder = gpu.device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      this.#encode(pass, workspace, [workspace.embed], count, shape.layers);
-      this.#encode(pass, workspace, workspace.layers, count, shape.layers);
-      pass.end();
-      gpu.submit(encoder);
+      const units = this.#units([workspace.embed, ...workspace.layers], count, shape.layers);
+      await gpu.submitUnits(units, (encoder, piece) => {
+        this.#encode(encoder, workspace, piece);
+      });
       count = 0;
     };
     for (const sequence of sequences) {
@@ -214,10 +225,11 @@ export class WebGpuDecoder {
         table[4 * count] = sequence.tokens[position]!;
         table[4 * count + 1] = position;
         table[4 * count + 2] = regions.node(sequence, position);
-        if (++count === rows) submit();
+        if (++count === rows) await submit();
       }
     }
-    submit();
+    await submit();
+    this.#model.checkAlive();
   }
 
   #writeSequences(workspace: Workspace, sequences: readonly DecodingSequence[]): void {
@@ -261,16 +273,22 @@ export class WebGpuDecoder {
     queue.writeBuffer(workspace.allowed, 0, allowed);
   }
 
-  #encode(
-    pass: GPUComputePassEncoder,
-    workspace: Workspace,
-    steps: readonly Step[],
-    count: number,
-    slot: number,
-  ): void {
-    for (const { dispatch, work, layer } of steps) {
-      workspace.plan.encodeSized(pass, dispatch, slot + layer, Math.ceil(count / work.rows) * work.tiles);
+  #units(steps: readonly Step[], count: number, slot: number): Unit[] {
+    const rate = expectedRate(this.#model.gpu);
+    return steps.map((step) => {
+      const seconds = (step.work.operations * count) / rate;
+      return { step, count, slot: slot + step.layer, seconds };
+    });
+  }
+
+  #encode(encoder: GPUCommandEncoder, workspace: Workspace, units: readonly Unit[]): void {
+    this.#model.checkAlive();
+    const pass = encoder.beginComputePass();
+    for (const { step, count, slot } of units) {
+      const { dispatch, work } = step;
+      workspace.plan.encodeSized(pass, dispatch, slot, Math.ceil(count / work.rows) * work.tiles);
     }
+    pass.end();
   }
 
   /** A workspace with a region of the cache for every sequence. */
@@ -367,14 +385,19 @@ async function compileKernels(model: WebGpuModel): Promise<Kernels> {
   const { gpu, shape, places, sizes, linears } = model;
   const { heads, keyValueHeads, headSize, width, vocabularySize, normEpsilon: epsilon } = shape;
   const tile = sizes.decodingTile;
-  const compile = async (kernel: NamedKernel, tiles: number, rows: number): Promise<Work> => ({
-    ...{ tiles, rows },
+  const compile = async (
+    kernel: NamedKernel,
+    tiles: number,
+    rows: number,
+    operations: number,
+  ): Promise<Work> => ({
+    ...{ tiles, rows, operations },
     compiled: await compileNamedKernel(gpu, kernel, sizes.workgroup),
   });
   const linear = (place: LinearPlace, end: LinearEnd, adapter: LowRankGroup | null = null): Promise<Work> => {
     const options = { tile, epsilon, save: false, gather: false, adapter };
     const { kernel, tiles, rows } = linearKernel(place, end, options);
-    return compile(kernel, tiles, rows);
+    return compile(kernel, tiles, rows, 2 * place.inputs * place.outputs);
   };
   const inPlace: LinearEnd = { kind: "residual", inPlace: true };
   const rope: LinearEnd = {
@@ -386,20 +409,27 @@ async function compileKernels(model: WebGpuModel): Promise<Kernels> {
   };
   const { adapters } = model;
   const low = async (group: LowRankGroup | null): Promise<Work | null> =>
-    group ? compile(lowRankKernel(group, epsilon), lowWidth(group) / 4, 1) : null;
+    group
+      ? compile(lowRankKernel(group, epsilon), lowWidth(group) / 4, 1, 2 * lowWidth(group) * width)
+      : null;
   const headsWork = hasHeads(shape)
-    ? compile(headsKernel(shape, places, { save: false, cache: true }), headUnits(shape), 1)
+    ? compile(
+        headsKernel(shape, places, { save: false, cache: true }),
+        headUnits(shape),
+        1,
+        8 * rawWidth(shape),
+      )
     : null;
   const lows = Promise.all([adapters.qkv, adapters.wo, adapters.gateUp, adapters.down].map(low));
   const [embed, qkv, attention, wo, gateUp, down, head, sample] = await Promise.all([
-    compile(embedKernel(shape, places.emb, model.promptAt), width / 4, 1),
+    compile(embedKernel(shape, places.emb, model.promptAt), width / 4, 1, width),
     linear(linears.qkv, headsWork ? { kind: "store" } : rope, adapters.qkv),
-    compile(attentionDecodeKernel(shape), heads, 1),
+    compile(attentionDecodeKernel(shape), heads, 1, 2 * heads * headSize * shape.maxLength),
     linear(linears.wo, inPlace, adapters.wo),
     linear(linears.gateUp, { kind: "swiglu" }, adapters.gateUp),
     linear(linears.down, inPlace, adapters.down),
     linear(model.head, { kind: "store" }),
-    compile(sampleTokenKernel({ vocabularySize, width, embedding: places.emb }), 1, 1),
+    compile(sampleTokenKernel({ vocabularySize, width, embedding: places.emb }), 1, 1, 10 * vocabularySize),
   ]);
   const [lowQkv = null, lowWo = null, lowGateUp = null, lowDown = null] = await lows;
   return {

@@ -73,6 +73,7 @@ export class WebGpuModel {
   readonly moments: GPUBuffer;
   /** [position x (cosines, sines)] */
   readonly rotations: GPUBuffer;
+  #disposed = false;
 
   constructor(
     gpu: GpuDevice,
@@ -166,7 +167,13 @@ export class WebGpuModel {
     queue.writeBuffer(this.learning.buffer, 0, all, trainable);
   }
 
+  /** Throws after `dispose`: what waits for its turn must not submit buffers that are gone. */
+  checkAlive(): void {
+    if (this.#disposed) throw new Error("the model has been disposed of");
+  }
+
   dispose(): void {
+    this.#disposed = true;
     this.plan.dispose();
   }
 }

@@ -39,6 +39,8 @@ export interface Work {
   readonly tiles: number;
   readonly rows: number;
   readonly count: "tokens" | "predictions";
+  /** Arithmetic operations for each token or prediction. */
+  readonly operations: number;
 }
 
 /** Leaves `partialSums` a row where it goes on through SwiGLU. */
@@ -108,8 +110,14 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
   const length = partialLength(model);
   const compiling: Promise<unknown>[] = [];
   // All start at once; each slot is filled when its kernel is ready.
-  const work = (kernel: NamedKernel, tiles: number, rows: number, count: Work["count"]): Work => {
-    const slot = { compiled: null as CompiledNamedKernel | null, tiles, rows, count };
+  const work = (
+    kernel: NamedKernel,
+    tiles: number,
+    rows: number,
+    count: Work["count"],
+    operations: number,
+  ): Work => {
+    const slot = { compiled: null as CompiledNamedKernel | null, tiles, rows, count, operations };
     compiling.push(
       compileNamedKernel(gpu, kernel, sizes.workgroup).then((compiled) => {
         slot.compiled = compiled;
@@ -117,6 +125,9 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
     );
     return slot as Work;
   };
+  const product = ({ inputs, outputs }: LinearPlace): number => 2 * inputs * outputs;
+  // A token attends to half of the longest sequence.
+  const attended = heads * headSize * shape.maxLength;
   const { adapters } = model;
   const linear = (
     place: LinearPlace,
@@ -126,7 +137,7 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
   ): Work => {
     const options = { tile, epsilon, save: true, gather, adapter, ...sharing };
     const { kernel, tiles, rows } = linearKernel(place, end, options);
-    return work(kernel, tiles, rows, gather ? "predictions" : "tokens");
+    return work(kernel, tiles, rows, gather ? "predictions" : "tokens", product(place));
   };
   const inputGradient = (
     place: LinearPlace,
@@ -136,32 +147,36 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
   ): GradientWork => {
     const options = { tile, gather, adapter, ...sharing };
     const { kernel, tiles, rows, partialSums } = linearInputGradientKernel(place, end, options);
-    return Object.assign(work(kernel, tiles, rows, gather ? "predictions" : "tokens"), { partialSums });
+    const count = gather ? "predictions" : "tokens";
+    return Object.assign(work(kernel, tiles, rows, count, product(place)), { partialSums });
   };
   const weightGradient = (place: LinearPlace, partial: number, gather = false): Work => {
     const { kernel, tiles } = linearWeightGradientKernel(place, {
       ...{ tile: sizes.weightTile, splits: sizes.splits, partial, partialLength: length, gather, ...sharing },
     });
-    return work(kernel, tiles, 0, "tokens");
+    return work(kernel, tiles, 0, gather ? "predictions" : "tokens", product(place));
   };
   const adapterWork = (group: LowRankGroup | null): AdapterWork | null => {
     if (!group) return null;
     const weights = lowRankWeightsKernel(group);
     const vectors = lowWidth(group) / 4;
+    const operations = 2 * lowWidth(group) * width;
     return {
-      low: work(lowRankKernel(group, epsilon), vectors, 1, "tokens"),
-      gradient: work(lowRankGradientKernel(group), vectors, 1, "tokens"),
-      weights: work(weights.kernel, weights.tiles, 0, "tokens"),
+      low: work(lowRankKernel(group, epsilon), vectors, 1, "tokens", operations),
+      gradient: work(lowRankGradientKernel(group), vectors, 1, "tokens", operations),
+      weights: work(weights.kernel, weights.tiles, 0, "tokens", 2 * operations),
     };
   };
+  const { qkv, wo, gateUp, down } = model.linears;
   const headsWork = (): LayerWork["heads"] => {
     if (!hasHeads(shape)) return null;
     const units = headUnits(shape);
     const weights = headsWeightsKernel(shape, places, { splits: sizes.splits, partialLength: length });
+    const elements = 8 * qkv.outputs;
     return {
-      forward: work(headsKernel(shape, places, { save: true, cache: false }), units, 1, "tokens"),
-      gradient: work(headsGradientKernel(shape, places), units, 1, "tokens"),
-      weights: work(weights.kernel, weights.tiles, 0, "tokens"),
+      forward: work(headsKernel(shape, places, { save: true, cache: false }), units, 1, "tokens", elements),
+      gradient: work(headsGradientKernel(shape, places), units, 1, "tokens", elements),
+      weights: work(weights.kernel, weights.tiles, 0, "tokens", elements),
     };
   };
   const headsOf = headsWork();
@@ -174,10 +189,9 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
     queryWidth: heads * headSize,
     cache: false,
   };
-  const { qkv, wo, gateUp, down } = model.linears;
   const downGradient = inputGradient(down, { kind: "swiglu" }, adapters.down);
   const kernels = {
-    embed: work(embedKernel(shape, places.emb, model.promptAt), width / 4, 1, "tokens"),
+    embed: work(embedKernel(shape, places.emb, model.promptAt), width / 4, 1, "tokens", width),
     layer: {
       qkv: linear(qkv, headsOf ? { kind: "store" } : rope, adapters.qkv),
       heads: headsOf,
@@ -187,7 +201,7 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
         gateUp: adapterWork(adapters.gateUp),
         down: adapterWork(adapters.down),
       },
-      attention: work(attentionKernel(shape, block), heads, block, "tokens"),
+      attention: work(attentionKernel(shape, block), heads, block, "tokens", 2 * attended),
       wo: linear(wo, { kind: "residual", inPlace: false }, adapters.wo),
       gateUp: linear(gateUp, { kind: "swiglu" }, adapters.gateUp),
       down: linear(down, { kind: "residual", inPlace: false }, adapters.down),
@@ -202,8 +216,14 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
         adapters.gateUp,
       ),
       woGradient: inputGradient(wo, { kind: "store" }, adapters.wo),
-      queryGradient: work(attentionQueryGradientKernel(shape, block), heads, block, "tokens"),
-      keyGradient: work(attentionKeyGradientKernel(shape, block), keyValueHeads, block, "tokens"),
+      queryGradient: work(attentionQueryGradientKernel(shape, block), heads, block, "tokens", 3 * attended),
+      keyGradient: work(
+        attentionKeyGradientKernel(shape, block),
+        keyValueHeads,
+        block,
+        "tokens",
+        4 * attended,
+      ),
       qkvGradient: inputGradient(
         qkv,
         {
@@ -221,8 +241,8 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
       qkvWeights: weightGradient(qkv, qkv.weight),
     },
     head: linear(model.head, { kind: "store" }, null, true),
-    loss: work(tokenLossKernel(shape.vocabularySize, true), 1, 1, "predictions"),
-    score: work(tokenLossKernel(shape.vocabularySize, false), 1, 1, "predictions"),
+    loss: work(tokenLossKernel(shape.vocabularySize, true), 1, 1, "predictions", 10 * shape.vocabularySize),
+    score: work(tokenLossKernel(shape.vocabularySize, false), 1, 1, "predictions", 10 * shape.vocabularySize),
     headGradient: inputGradient(
       model.head,
       { kind: "norm", projections: { count: 1, stride: 1, offset: 0 }, accumulate: false },
@@ -230,7 +250,7 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
       true,
     ),
     headWeights: weightGradient(model.head, headPartial, true),
-    predictionGradient: work(predictionGradientKernel(width), width / 4, 1, "tokens"),
+    predictionGradient: work(predictionGradientKernel(width), width / 4, 1, "tokens", width),
     reduce: work(
       reduceTransformerGradientKernel(shape, places, {
         ...{ length: model.learning.length, splits: sizes.splits, partialLength: length, headPartial },
@@ -240,6 +260,7 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
       sizes.squares + TERM_RANGES,
       0,
       "tokens",
+      width,
     ),
   };
   const adamw = await compileKernel(gpu, adamwKernel, {

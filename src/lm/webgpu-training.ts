@@ -1,6 +1,7 @@
 import { StaticPlan, type Dispatch } from "../gpu/plan.ts";
 import { ReadbackRing } from "../gpu/readback.ts";
-import { submitPieces } from "../gpu/submit-turns.ts";
+import { expectedRate } from "../gpu/dispatch-limit.ts";
+import type { WorkUnit } from "../gpu/submit-turns.ts";
 import { statisticsWidth } from "../kernels/attention.ts";
 import { hasHeads, headUnits, rawWidth } from "../kernels/heads.ts";
 import { paddedOutputs } from "../kernels/linear.ts";
@@ -30,6 +31,8 @@ interface Step {
   /** Uniform slot: the layer. */
   readonly slot: number;
 }
+
+interface Unit extends Step, WorkUnit {}
 
 /** Buffers and dispatches for up to `tokens` tokens and `predictions` predictions. */
 interface Workspace {
@@ -153,22 +156,16 @@ export class WebGpuTraining {
     for (let first = true; first || forest.more; first = false) {
       const workspace = this.#fill(first);
       const last = !forest.more;
-      const pieces = this.#pieces([...workspace.forward, workspace.loss, ...workspace.backward]);
-      for (const piece of pieces.slice(0, -1)) {
-        const encoder = gpu.device.createCommandEncoder();
+      const units = this.#units([...workspace.forward, workspace.loss, ...workspace.backward]);
+      await gpu.submitUnits(units, (encoder, piece) => {
+        const ends = last && piece.at(-1) === units.at(-1);
+        if (ends) encoder.clearBuffer(this.#metrics);
         const pass = encoder.beginComputePass();
         this.#encode(pass, workspace, piece);
+        if (ends) this.#plan.encode(pass, this.#adamw, 0);
         pass.end();
-        await gpu.submitInTurn(encoder);
-      }
-      const encoder = gpu.device.createCommandEncoder();
-      if (last) encoder.clearBuffer(this.#metrics);
-      const pass = encoder.beginComputePass();
-      this.#encode(pass, workspace, pieces.at(-1)!);
-      if (last) this.#plan.encode(pass, this.#adamw, 0);
-      pass.end();
-      if (last) read = this.#readMetrics.copy(encoder, [{ buffer: this.#metrics, length: METRICS_LENGTH }]);
-      await gpu.submitInTurn(encoder);
+        if (ends) read = this.#readMetrics.copy(encoder, [{ buffer: this.#metrics, length: METRICS_LENGTH }]);
+      });
     }
     const data = await read!();
     const mean = (sum: number): number => (weight > 0 ? sum / weight : NaN);
@@ -196,16 +193,18 @@ export class WebGpuTraining {
     forest.start(rows, true);
     for (let first = true; forest.more; first = false) {
       const workspace = this.#fill(first);
-      const encoder = gpu.device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      this.#encode(pass, workspace, workspace.forward);
-      this.#encode(pass, workspace, [workspace.score]);
-      pass.end();
       const length = 2 * forest.predictionCount;
-      const read = workspace.readScores.copy(encoder, [{ buffer: workspace.scores, length }]);
       const entries = forest.entries.slice(0, forest.predictionCount);
-      await gpu.submitInTurn(encoder);
-      const data = await read();
+      const units = this.#units([...workspace.forward, workspace.score]);
+      let read: (() => Promise<Float32Array>) | null = null;
+      await gpu.submitUnits(units, (encoder, piece) => {
+        const pass = encoder.beginComputePass();
+        this.#encode(pass, workspace, piece);
+        pass.end();
+        if (piece.at(-1) !== units.at(-1)) return;
+        read = workspace.readScores.copy(encoder, [{ buffer: workspace.scores, length }]);
+      });
+      const data = await read!();
       entries.forEach((entry, i) => {
         // The shader has no infinity for ids that are not allowed.
         logProbabilities[entry] = data[2 * i]! < -3e38 ? -Infinity : data[2 * i]!;
@@ -227,20 +226,23 @@ export class WebGpuTraining {
     this.#workspace = null;
   }
 
-  /** A micro-batch's steps: one submit, or where others wait for their turn as many as it takes to be short. */
-  #pieces(steps: readonly Step[]): readonly (readonly Step[])[] {
-    const { gpu, layout } = this.#model;
-    if (!gpu.turns.contended) return [steps];
-    const seconds = (6 * layout.length * this.#forest.tokenCount) / (gpu.software ? 3e9 : 300e9);
-    const units = steps.map((step) => ({ step, seconds: seconds / steps.length }));
-    return submitPieces(units).map((piece) => piece.map(({ step }) => step));
+  /** Steps with the seconds that each is expected to take on the micro-batch. */
+  #units(steps: readonly Step[]): readonly Unit[] {
+    const rate = expectedRate(this.#model.gpu);
+    return steps.map((step) => ({
+      ...step,
+      seconds: (step.work.operations * this.#count(step.work)) / rate,
+    }));
+  }
+
+  #count({ count }: Work): number {
+    return count === "tokens" ? this.#forest.tokenCount : this.#forest.predictionCount;
   }
 
   #encode(pass: GPUComputePassEncoder, workspace: Workspace, steps: readonly Step[]): void {
-    const forest = this.#forest;
+    this.#model.checkAlive();
     for (const { dispatch, work, slot } of steps) {
-      const count = work.count === "tokens" ? forest.tokenCount : forest.predictionCount;
-      const tiles = work.rows === 0 ? work.tiles : Math.ceil(count / work.rows) * work.tiles;
+      const tiles = work.rows === 0 ? work.tiles : Math.ceil(this.#count(work) / work.rows) * work.tiles;
       workspace.plan.encodeSized(pass, dispatch, slot, tiles);
     }
   }

@@ -2,7 +2,7 @@ import { deviceLost, type GpuDevice } from "../gpu/device.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { Dispatch } from "../gpu/plan.ts";
 import { ReadbackRing } from "../gpu/readback.ts";
-import { submitPieces } from "../gpu/submit-turns.ts";
+import { submitPieces, type WorkUnit } from "../gpu/submit-turns.ts";
 import { METRICS_LENGTH, metricWord } from "../kernels/metrics.ts";
 import { random4, stream } from "../kernels/philox.ts";
 import { ScalarSlots } from "../kernels/scalars.ts";
@@ -54,8 +54,7 @@ export async function createWebGpuEngine(
 }
 
 /** Dispatches that belong together, with their uniform slots. */
-interface Unit {
-  readonly seconds: number;
+interface Unit extends WorkUnit {
   readonly dispatches: readonly (readonly [Dispatch, number])[];
 }
 
@@ -212,13 +211,10 @@ class WebGpuEngine implements TrainingEngine {
 
   async #takeTurns(onRead: (read: (() => Promise<Float32Array<ArrayBuffer>>) | null) => void): Promise<void> {
     for (const piece of this.#gpu.turns.pieces(this.#units)) {
-      await this.#gpu.turns.take(
-        () => {
-          this.#assertAlive();
-          onRead(this.#submitPiece(piece));
-        },
-        piece.reduce((sum, { seconds }) => sum + seconds, 0),
-      );
+      await this.#gpu.turns.take((mine) => {
+        this.#assertAlive();
+        onRead(this.#submitPiece(mine));
+      }, piece);
     }
   }
 

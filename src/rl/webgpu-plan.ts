@@ -2,6 +2,7 @@ import type { CompiledLoss } from "../compile/compile-loss.ts";
 import type { CompiledReward } from "../compile/compiled-reward.ts";
 import type { Environment } from "../env/environment.ts";
 import type { GpuDevice } from "../gpu/device.ts";
+import { checkDispatch, DISPATCH_LIMIT_SECONDS } from "../gpu/dispatch-limit.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { MemoryPlan, type BufferMaker } from "../gpu/memory-plan.ts";
 import { StaticPlan, type Dispatch } from "../gpu/plan.ts";
@@ -111,19 +112,15 @@ export function planPpoMemory(gpu: GpuDevice, request: PpoPlanRequest): MemoryPl
   return memory;
 }
 
-/** Drivers reset a device whose dispatch takes a second or two; they see to the screen first. */
-const DISPATCH_LIMIT_SECONDS = 0.5;
-
-/** Throws "gpu/dispatch" where one dispatch would take longer than others, and the driver, should wait for. */
+/** Throws "gpu/dispatch" as `checkDispatch` does. */
 function checkDispatches(gpu: GpuDevice, { request, sizes }: PpoPlan): void {
   const { envs, minibatchSize } = request;
   const { dispatchSeconds, chunkSeconds } = sizes;
-  if (dispatchSeconds <= DISPATCH_LIMIT_SECONDS) return;
   const fitting = (size: number): number =>
     2 ** Math.floor(Math.log2(Math.max(1, (size * DISPATCH_LIMIT_SECONDS) / dispatchSeconds)));
-  throw new FulguriteError(
-    "gpu/dispatch",
-    `One dispatch of this run would keep ${gpu.adapter} busy for about ${dispatchSeconds.toFixed(1)} s, and ${DISPATCH_LIMIT_SECONDS} s is the limit.`,
+  checkDispatch(
+    gpu,
+    dispatchSeconds,
     dispatchSeconds === chunkSeconds
       ? `Use fewer environments (now ${envs}), ${fitting(envs)} for example, or narrower hidden layers.`
       : `Lower minibatchSize (now ${minibatchSize}), to ${fitting(minibatchSize)} for example, or use narrower hidden layers.`,

@@ -1,4 +1,5 @@
 import type { GpuDevice } from "../gpu/device.ts";
+import { expectedRate } from "../gpu/dispatch-limit.ts";
 import type { BlockedLayout } from "./webgpu-layout.ts";
 
 /** Sizes and splits of one plan; equal requests on adapters of one kind give equal sizes, so equal bits. */
@@ -70,8 +71,8 @@ export function planSizes(
   const stepSeconds = layout.length * (software ? 20e-9 : 3e-9) * Math.ceil(envs / parallel);
   const chunkSteps = Math.min(steps, Math.max(1, Math.floor(DISPATCH_SECONDS / stepSeconds)));
   const chunks = Math.ceil(steps / chunkSteps);
-  // Six operations a weight and sample, at 3 GFLOP/s (SwiftShader on two cores: 3.4) or a small GPU's 300.
-  const minibatchSeconds = (6 * layout.length * minibatchSize) / (software ? 3e9 : 300e9);
+  // Six operations a weight and sample.
+  const minibatchSeconds = (6 * layout.length * minibatchSize) / expectedRate(gpu);
 
   const weightTiles = Math.min(
     ...layers.slice(1).map((layer) => (towers * layer.inputs * layer.outputs) / (tile * wide)),

@@ -75,7 +75,7 @@ export async function createLanguageEngine(
   shape: TransformerShape,
   seed: number,
   choice: AgenticJob["engine"],
-  { variant, onMemory }: EngineTerms,
+  { variant, onMemory, now }: EngineTerms,
 ): Promise<LanguageEngine> {
   if (choice !== "cpu") {
     const gpu = await sharedDevice();
@@ -83,6 +83,7 @@ export async function createLanguageEngine(
       return inPlaceOf(await createCpuLanguageEngine(shape, { seed }), gpu);
     if (gpu) {
       try {
+        if (now) gpu.turns.measureBy(now);
         const kernels = isLinearVariant(variant) ? variant : (variants.get(gpu.adapter) ?? "registers");
         onMemory(planLanguageMemory(gpu, shape).bytes);
         return await createWebGpuLanguageEngine(shape, { seed, device: gpu, kernels });

@@ -32,8 +32,18 @@ test.skipIf(gpu === null)(
     const alone = [await learn(1), await learn(2)];
     expect(alone[0]).not.toBe(alone[1]);
     order.length = 0;
-    expect(await Promise.all([learn(1), learn(2)])).toEqual(alone);
+    const submitsOfBoth = async (): Promise<number> => {
+      const { submits } = gpu!.counters;
+      expect(await Promise.all([learn(1), learn(2)])).toEqual(alone);
+      return gpu!.counters.submits - submits;
+    };
+    const expected = await submitsOfBoth();
     expect(new Set(order.slice(0, STEPS)).size).toBe(2);
     expect(gpu!.turns.contended).toBe(false);
+    // Every submit seems to take for ever.
+    let time = 0;
+    gpu!.turns.measureBy(() => (time += 1e9));
+    await submitsOfBoth();
+    expect(await submitsOfBoth()).toBeGreaterThan(expected);
   },
 );
