@@ -11,13 +11,13 @@ const PATIENCE_MS = 200;
 
 /**
  * What each cell of a notebook shows just now. A cell in sight shows what it is; one out of sight follows a moment
- * later, while the page is idle, so that an edit on which hundreds of cells depend does not hold up the key after it. Places
- * out of sight have the class "far", which spares the browser their layout.
+ * later, while the page is idle, so that an edit on which hundreds of cells depend does not hold up the key after it. Groups
+ * of cells out of sight have the class "far", which spares the browser their layout.
  */
 export class DrawnCells {
-  readonly #places = new Map<string, HTMLElement>();
-  #ids = new WeakMap<Node, string>();
-  readonly #near = new Set<string>();
+  readonly #elements = new Map<string, FulguriteCell>();
+  #ids = new WeakMap<FulguriteCell, string>();
+  readonly #nearGroups = new WeakSet<Element>();
   readonly #shown = new Map<string, CellView>();
   /** Out of sight and not shown as they are now. */
   readonly #behind = new Map<string, CellView>();
@@ -38,7 +38,7 @@ export class DrawnCells {
       this.#behind.delete(id);
       return cell;
     }
-    if (shown === undefined || now || this.#near.has(id)) {
+    if (shown === undefined || now || this.#isNear(id)) {
       this.#behind.delete(id);
       this.#shown.set(id, cell);
       return cell;
@@ -51,59 +51,68 @@ export class DrawnCells {
     return shown;
   }
 
-  /** Watches the places among an element's children, as they come and go. */
+  /** Watches the groups among an element's children and the cells in them, as they come and go. */
   watch(list: HTMLElement): void {
     new MutationObserver((records) => {
       for (const { addedNodes, removedNodes } of records) {
-        for (const node of removedNodes) if (!node.isConnected) this.#forget(node);
-        for (const node of addedNodes) if (node.isConnected) this.#add(node);
+        for (const node of removedNodes) {
+          if (node instanceof HTMLElement && !node.isConnected) this.#forget(node);
+        }
+        for (const node of addedNodes) if (node instanceof HTMLElement && node.isConnected) this.#add(node);
       }
-    }).observe(list, { childList: true });
+    }).observe(list, { childList: true, subtree: true });
   }
 
-  #add(place: Node): void {
-    if (!(place instanceof HTMLElement) || this.#ids.has(place)) return;
-    const id = elementIn(place)?.cell?.id;
-    if (id === undefined) return;
-    this.#ids.set(place, id);
-    this.#places.set(id, place);
-    this.#observer.observe(place);
+  #add(added: HTMLElement): void {
+    if (added.matches(".group")) this.#observer.observe(added);
+    for (const element of cellsIn(added)) {
+      const id = element.cell?.id;
+      if (id === undefined || this.#ids.has(element)) continue;
+      this.#ids.set(element, id);
+      this.#elements.set(id, element);
+    }
   }
 
-  #forget(place: Node): void {
-    const id = this.#ids.get(place);
-    if (id === undefined || this.#places.get(id) !== place) return;
-    this.#observer.unobserve(this.#places.get(id)!);
-    this.#places.delete(id);
-    this.#near.delete(id);
-    this.#shown.delete(id);
-    this.#behind.delete(id);
+  #forget(removed: HTMLElement): void {
+    this.#observer.unobserve(removed);
+    for (const element of cellsIn(removed)) {
+      const id = this.#ids.get(element);
+      if (id === undefined || this.#elements.get(id) !== element) continue;
+      this.#elements.delete(id);
+      this.#shown.delete(id);
+      this.#behind.delete(id);
+    }
   }
 
   /** Forgets all: another notebook is shown, or none. */
   clear(): void {
     this.#observer.disconnect();
-    this.#places.clear();
+    this.#elements.clear();
     this.#ids = new WeakMap();
-    this.#near.clear();
     this.#shown.clear();
     this.#behind.clear();
   }
 
-  #moved(place: HTMLElement, isNear: boolean): void {
-    const id = this.#ids.get(place);
-    if (id === undefined || this.#places.get(id) !== place) return;
-    place.classList.toggle("far", !isNear);
-    if (isNear) this.#near.add(id);
-    else this.#near.delete(id);
-    if (isNear) this.#catchUp(id);
+  #isNear(id: string): boolean {
+    const group = this.#elements.get(id)?.closest(".group");
+    return group != null && this.#nearGroups.has(group);
+  }
+
+  #moved(group: HTMLElement, isNear: boolean): void {
+    group.classList.toggle("far", !isNear);
+    if (isNear) this.#nearGroups.add(group);
+    else this.#nearGroups.delete(group);
+    if (!isNear) return;
+    for (const element of cellsIn(group)) {
+      const id = this.#ids.get(element);
+      if (id !== undefined) this.#catchUp(id);
+    }
   }
 
   #catchUp(id: string): void {
     const cell = this.#behind.get(id);
     this.#behind.delete(id);
-    const place = this.#places.get(id);
-    const element = place ? elementIn(place) : null;
+    const element = this.#elements.get(id);
     if (!cell || !element) return;
     this.#shown.set(id, cell);
     element.cell = cell;
@@ -137,5 +146,4 @@ function idle(): Promise<void> {
   });
 }
 
-const elementIn = (place: HTMLElement): FulguriteCell | null =>
-  place.lastElementChild as FulguriteCell | null;
+const cellsIn = (part: HTMLElement): NodeListOf<FulguriteCell> => part.querySelectorAll("fulgurite-cell");

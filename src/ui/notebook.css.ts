@@ -9,12 +9,14 @@ export const notebookStyles = css`
   main {
     padding-block: 12px 0;
   }
+  .group {
+    contain-intrinsic-block-size: auto 1280px;
+  }
+  .group.far {
+    content-visibility: auto;
+  }
   .place {
     display: flow-root;
-    contain-intrinsic-block-size: auto 160px;
-  }
-  .place.far {
-    content-visibility: auto;
   }
   .notice {
     inline-size: min(var(--column), 100% - 32px);

@@ -5,6 +5,8 @@ import type { CellView, NotebookSession } from "../notebook/session-types.ts";
 import type { StructureEdit } from "../notebook/structure.ts";
 import "./cell.ts";
 import type { CellActionEvent, CellEditEvent, FulguriteCell } from "./cell.ts";
+import { CellGroups } from "./cell-groups.ts";
+import { CellPace } from "./cell-pace.ts";
 import { DrawnCells } from "./drawn-cells.ts";
 import { stateWords } from "./cell-words.ts";
 import { CommandKeys } from "./command-keys.ts";
@@ -30,11 +32,6 @@ import { UsedBy } from "./used-by.ts";
 
 /** The same one each time: cells without runs are not drawn again for it. */
 const nothingStored: readonly Run[] = [];
-
-/** The first cells are drawn one at a time, the others in tasks of about this length, so many at a time at most. */
-const FIRST_CELLS = 16;
-const TASK_MS = 16;
-const MOST_CELLS = 32;
 
 /** Scrolled this far, the notebook's own heading is out of sight. */
 const HEADING_HEIGHT_PX = 96;
@@ -83,10 +80,11 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
   declare scrolled: boolean;
   /** Cells rendered so far; they come a few at a time. */
   declare shown: number;
-  #last = { cells: 1, at: 0 };
 
   readonly #runs = new NotebookRuns(this);
   readonly #usedBy = new UsedBy();
+  readonly #pace = new CellPace();
+  readonly #groups = new CellGroups();
   readonly #drawn = new DrawnCells();
   readonly #keys = new CommandKeys(this);
   #heard: NotebookSession | null = null;
@@ -140,6 +138,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     if (changed.has("session")) {
       this.shown = 0;
       this.index = 0;
+      this.#groups.clear();
       this.#drawn.clear();
     }
     if (changed.has("session") || changed.has("trainer")) {
@@ -155,19 +154,10 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     if (this.session && this.shown < this.session.cells.length) void this.#showMore();
   }
 
-  /** More at a time while that takes little; fewer where it holds the page up. */
   async #showMore(): Promise<void> {
     const { shown } = this;
     await turn();
-    if (this.shown !== shown) return;
-    const at = performance.now();
-    const took = at - this.#last.at;
-    let { cells } = this.#last;
-    if (shown < FIRST_CELLS) cells = 1;
-    else if (took < TASK_MS / 2) cells = Math.min(MOST_CELLS, cells * 2);
-    else if (took > TASK_MS) cells = Math.max(1, cells >> 1);
-    this.#last = { cells, at };
-    this.shown = shown + cells;
+    if (this.shown === shown) this.shown = shown + this.#pace.next(shown);
   }
 
   readonly #fail = (error: unknown): void => {
@@ -457,28 +447,36 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     const { cells } = session;
     const usedBy = this.#usedBy.of(cells);
     const { stored, refusal } = this.#runs;
+    const place = (cell: CellView, index: number): TemplateResult =>
+      html`<div class="place">
+        <fulgurite-inserter .at=${index}></fulgurite-inserter>
+        <fulgurite-cell
+          .cell=${this.#drawn.show(cell, index === this.index)}
+          .index=${index}
+          .trainer=${this.trainer}
+          .notebook=${session.id}
+          .storedRuns=${stored.get(cell.id) ?? nothingStored}
+          .storedStatus=${stored.get(cell.id)?.at(-1)?.status ?? null}
+          .live=${this.#runs.word(cell.id)}
+          .refusal=${refusal?.cell === cell.id ? refusal.error : null}
+          .recorded=${this.recorded.find(({ cell: recorded }) => recorded === cell.id) ?? null}
+          .usedBy=${usedBy.get(cell.id) ?? []}
+          .active=${index === this.index}
+          .target=${this}
+          .appView=${this.appView}
+        ></fulgurite-cell>
+      </div>`;
     return html`
       ${repeat(
-        cells.slice(0, this.shown),
-        (cell) => `${session.id}/${cell.id}`,
-        (cell, index) =>
-          html`<div class="place">
-            <fulgurite-inserter .at=${index}></fulgurite-inserter>
-            <fulgurite-cell
-              .cell=${this.#drawn.show(cell, index === this.index)}
-              .index=${index}
-              .trainer=${this.trainer}
-              .notebook=${session.id}
-              .storedRuns=${stored.get(cell.id) ?? nothingStored}
-              .storedStatus=${stored.get(cell.id)?.at(-1)?.status ?? null}
-              .live=${this.#runs.word(cell.id)}
-              .refusal=${refusal?.cell === cell.id ? refusal.error : null}
-              .recorded=${this.recorded.find(({ cell: recorded }) => recorded === cell.id) ?? null}
-              .usedBy=${usedBy.get(cell.id) ?? []}
-              .active=${index === this.index}
-              .target=${this}
-              .appView=${this.appView}
-            ></fulgurite-cell>
+        this.#groups.of(cells.slice(0, this.shown)),
+        ({ key }) => key,
+        ({ from, cells }) =>
+          html`<div class="group">
+            ${repeat(
+              cells,
+              ({ id }) => id,
+              (cell, i) => place(cell, from + i),
+            )}
           </div>`,
       )}
       <fulgurite-inserter
