@@ -1,3 +1,4 @@
+import { readBook } from "./books.ts";
 import type { SpanColumns } from "./span-columns.ts";
 import { orderOf, type Segment, type StorageTransaction } from "./storage.ts";
 
@@ -24,10 +25,10 @@ export class CatalogueCache {
   readonly #opened = new Map<string, Opened>();
   #bytes = 0;
 
-  /** Segments of a run, in the order of writing. */
+  /** Segments of a run, in the order of writing. Needs the tables "bookkeeping", "runs" and "segments". */
   async segments(transaction: StorageTransaction, runId: string): Promise<readonly Segment[]> {
-    const book = await transaction.get("bookkeeping", runId);
-    if (!book) return [];
+    const book = await readBook(transaction, runId);
+    if (!book || book.deleted) return [];
     const { nextSegment } = book;
     const known = this.#known.get(runId);
     if (known?.nextSegment === nextSegment) return known.segments;

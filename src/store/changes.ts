@@ -15,7 +15,7 @@ export class ChangeFeed {
         : new BroadcastChannel(`fulgurite-store-${name}`);
     if (!this.#channel) return;
     this.#channel.onmessage = ({ data }: MessageEvent<StoreChange>) => {
-      this.#tell(data);
+      this.tellHere(data);
     };
     // In Node an open channel would keep the process alive.
     (this.#channel as { unref?: () => void }).unref?.();
@@ -23,7 +23,12 @@ export class ChangeFeed {
 
   announce(change: StoreChange): void {
     this.#channel?.postMessage(change);
-    this.#tell(change);
+    this.tellHere(change);
+  }
+
+  /** Tells nobody in other tabs. */
+  tellHere(change: StoreChange): void {
+    for (const listener of [...this.#listeners]) listener(change);
   }
 
   subscribe(listener: Listener): () => void {
@@ -34,10 +39,6 @@ export class ChangeFeed {
   close(): void {
     this.#channel?.close();
     this.#listeners.clear();
-  }
-
-  #tell(change: StoreChange): void {
-    for (const listener of [...this.#listeners]) listener(change);
   }
 }
 

@@ -1,3 +1,4 @@
+import { readBook } from "./books.ts";
 import type { CatalogueCache } from "./catalogue-cache.ts";
 import { directRows, maxSegmentRows } from "./segment.ts";
 import { rewriteSegments } from "./segment-rewrite.ts";
@@ -65,7 +66,7 @@ export async function compactOnce(
   catalogue: CatalogueCache,
   { all, skip }: { readonly all: boolean; readonly skip: number },
 ): Promise<{ readonly written: Written | null } | null> {
-  const before = await transaction.get("bookkeeping", runId);
+  const before = await readBook(transaction, runId);
   if (!before || before.deleted) return null;
   const group = planCompaction(await catalogue.segments(transaction, runId), all)[skip];
   if (!group) return null;

@@ -1,3 +1,4 @@
+import { listBooks, readBook } from "./books.ts";
 import type { Rollout, Span } from "./records.ts";
 import { checkPage, rowFilter, rowOrder, selectPage, type Page, type PageQuery } from "./query.ts";
 import type { StorageTransaction } from "./storage.ts";
@@ -29,8 +30,8 @@ export async function findRollouts(
   const { runId, sortBy, sortOrder = "asc", limit = null, offset = 0 } = query;
   const books =
     runId === undefined
-      ? (await transaction.list("bookkeeping")).map(({ value }) => value)
-      : [await transaction.get("bookkeeping", runId)].filter((book) => book !== undefined);
+      ? await listBooks(transaction)
+      : [await readBook(transaction, runId)].filter((book) => book !== undefined);
   const newest = sortBy === undefined && sortOrder === "desc";
   if (newest) books.reverse();
   const wanted = rowFilter<Rollout>(query);

@@ -1,10 +1,12 @@
 import { auditStorage } from "../../test/store/audit.ts";
 import { describe, expect, test } from "vitest";
 import { agenticContract } from "../../test/store/agentic-contract.ts";
+import { agenticUpdate } from "../../test/store/agentic-batch.ts";
 import { contract, expectCode, makeRun, updates } from "../../test/store/contract.ts";
 import golden3 from "../../test/fixtures/store-version-3.json";
 import golden4 from "../../test/fixtures/store-version-4.json";
 import { checkGolden, makeGolden } from "../../test/store/golden-content.ts";
+import { FaultyStorage } from "../../test/store/faulty-storage.ts";
 import { decodeGolden, encodeGolden } from "../../test/store/golden-json.ts";
 import { queueContract } from "../../test/store/queue-contract.ts";
 import { upkeepContract } from "../../test/store/upkeep-contract.ts";
@@ -13,6 +15,8 @@ import { checkMigrated, version1Tables } from "../../test/store/version-1.ts";
 import { checkMigratedFrom2, version2Tables } from "../../test/store/version-2.ts";
 import { crc32 } from "./crc32.ts";
 import { xxh32 } from "./xxh32.ts";
+import type { StoreChange } from "./access.ts";
+import type { Commit } from "./records.ts";
 import { TransactionalStore } from "./lightning-store.ts";
 import { MemoryStorage, type StoredTables } from "./memory-storage.ts";
 import { schemaVersion, StorageFailure, type Storage, type StorageFailureKind } from "./storage.ts";
@@ -77,44 +81,67 @@ describe("when the disk refuses", () => {
     const store = new TransactionalStore(storage);
     await store.commit({ run: makeRun("a", { name: "Pole" }), spans: updates("a", 1, 300) });
     await store.commit({ run: makeRun("b"), spans: updates("b", 1, 10) });
-    faults.push("full");
+    // Tried again with its size counted anew.
+    faults.push("full", "full", "full");
     const error = await expectCode(store.commit({ spans: updates("b", 11, 20) }), "store/full");
     expect(error.message).toContain("12 MB");
     expect(error.fix).toMatch(/"Pole" \(\d+ kB, a\), "run b"/);
     expect(await store.spans({ runId: "b" })).toHaveLength(10);
   });
 
-  test("a full disk takes what only deletes: a run can go, its bulk first", async () => {
-    const inner = new MemoryStorage();
-    let full = false;
-    const writes: string[] = [];
-    const store = new TransactionalStore({
-      ...faulty(inner).storage,
-      transaction: (tables, options, body) =>
-        inner.transaction(tables, options, async (transaction) => {
-          const result = await body({
-            ...transaction,
-            put: (name, key, value) => {
-              if (full) writes.push(name);
-              transaction.put(name, key, value);
-            },
-            deleteAll: (name, runId) => {
-              if (name === "blobs" && writes.length === 0) full = false;
-              transaction.deleteAll(name, runId);
-            },
-          });
-          if (full && writes.splice(0).length > 0) throw new StorageFailure("full", "told to");
-          return result;
-        }),
+  test("a full disk takes what only deletes: a run goes at once, for all tabs", async () => {
+    const disk = new FaultyStorage(new MemoryStorage());
+    const [store, other] = [new TransactionalStore(disk), new TransactionalStore(disk)];
+    const shown = (policy: string): Parameters<typeof store.resources.keep>[1] => ({
+      policy: { type: "prompt_template", template: policy, engine: "f-string" },
     });
-    await store.commit({ run: makeRun("a"), spans: updates("a", 1, 1500) });
-    await store.commit({ run: makeRun("b"), spans: updates("b", 1, 10) });
-    full = true;
+    await store.resources.keep("cell", shown("first"), "b");
+    await store.commit({ run: makeRun("b", { resources: { id: "cell", version: 1 } }) });
+    await store.commit({ spans: updates("b", 1, 10) });
+    await store.resources.keep("cell", shown("second"), "a");
+    await store.commit({ run: makeRun("a", { resources: { id: "cell", version: 2 } }) });
+    await store.commit({ spans: updates("a", 1, 1500) });
+    await store.commit(agenticUpdate("a", 1, 20));
+    await store.seal("a");
+    // The other tab knows the segments and writes the tail.
+    await other.commit({ spans: updates("a", 1501, 1510) });
+    expect((await other.spans({ runId: "a" })).length).toBeGreaterThan(1510);
+    const told: StoreChange[] = [];
+    store.subscribe((change) => told.push(change));
+
+    disk.full = true;
     await expectCode(store.commit({ spans: updates("b", 11, 20) }), "store/full");
     await store.deleteRun("a");
-    await store.commit({ spans: updates("b", 11, 20) });
-    expect(await store.runs()).toHaveLength(1);
-    expect(await auditStorage(inner)).toEqual([]);
+    const expectGone = async (tab: TransactionalStore): Promise<void> => {
+      expect((await tab.runs()).map(({ id }) => id)).toEqual(["b"]);
+      expect((await tab.usage()).runs.map(({ runId }) => runId)).toEqual(["b"]);
+      expect(await tab.spans({ runId: "a" })).toEqual([]);
+      expect(await tab.statistics()).toEqual(await tab.statistics("b"));
+      expect(await tab.findRollouts()).toMatchObject({ items: [], total: 0 });
+      expect(await tab.problems()).toEqual([]);
+      expect(await tab.resources.get("cell")).toMatchObject({ version: 1, resources: shown("first") });
+      expect((await tab.resources.find()).items.map(({ version }) => version)).toEqual([1]);
+      expect(await auditStorage(disk)).toEqual([]);
+    };
+    for (const tab of [store, other, new TransactionalStore(disk)]) await expectGone(tab);
+    expect(told.map(({ runId, removed }) => [runId, removed])).toEqual([["a", true]]);
+
+    disk.full = false;
+    // Before anybody could note it: whoever wrote to the run, or starts it, is told, and brings no half of it back.
+    const late: Commit[] = [
+      { spans: updates("a", 1511, 1520) },
+      { run: makeRun("a"), spans: updates("a", 1, 1510) },
+      agenticUpdate("a", 2, 2),
+    ];
+    for (const commit of late) await expectCode(other.commit(commit), "store/run-deleted");
+    await other.seal("a");
+    await other.compact("a");
+    for (const tab of [store, other, new TransactionalStore(disk)]) await expectGone(tab);
+    // Room comes later than the deletion: whoever waits in this tab is told for a while.
+    await expect.poll(() => told.length, { timeout: 5000 }).toBeGreaterThan(2);
+    expect(told[1]).toEqual({ runId: null, kinds: ["runs"], removed: true });
+    store.close();
+    expect(await other.resources.keep("cell", shown("third"), "c")).toMatchObject({ version: 3 });
   });
 
   test("a lost connection is tried once more, and nothing is written twice", async () => {
@@ -145,7 +172,7 @@ describe("when the disk refuses", () => {
       let writes = 0;
       Object.assign(storage, {
         transaction: (...parameters: Parameters<Storage["transaction"]>) => {
-          if (parameters[1].mode === "readwrite" && ++writes === 2) faults.push("full");
+          if (parameters[1].mode === "readwrite" && ++writes === 2) faults.push("full", "full", "full");
           return inner(...parameters);
         },
       });

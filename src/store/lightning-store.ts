@@ -1,6 +1,7 @@
 import type { FulguriteError } from "../gpu/error.ts";
 import type { StoreAccess, StoreChange } from "./access.ts";
 import { latestAttempt } from "./attempts.ts";
+import { listBooks, readBook } from "./books.ts";
 import { CatalogueCache } from "./catalogue-cache.ts";
 import { ChangeFeed } from "./changes.ts";
 import { corruptProblems, type Damage } from "./damage.ts";
@@ -51,6 +52,7 @@ import { addStatistics, noStatistics } from "./statistics.ts";
 import { explain } from "./store-errors.ts";
 import { unpackGroup } from "./tail-group.ts";
 import { TailCache } from "./tail-cache.ts";
+import { Room } from "./room.ts";
 import { RolloutQueue } from "./rollout-queue.ts";
 import { ResourceShelf } from "./resources.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -91,6 +93,7 @@ export class TransactionalStore implements LightningStore {
   readonly #untidy = new Map<string, number>();
   #askedToPersist = false;
   readonly #changes: ChangeFeed;
+  readonly #room: Room;
   readonly #watchdog: Watchdog;
   readonly #upkeep: Upkeep;
   readonly #shared: StoreAccess;
@@ -101,6 +104,12 @@ export class TransactionalStore implements LightningStore {
   constructor(storage: Storage, options: StoreOptions = {}) {
     this.#storage = storage;
     this.#changes = new ChangeFeed(options.name ?? null);
+    this.#room = new Room(() => {
+      this.#changes.tellHere({ runId: null, kinds: ["runs"], removed: true });
+    });
+    this.#changes.subscribe(({ removed }) => {
+      if (removed) this.#room.removed();
+    });
     const access = this.#access(options);
     this.#shared = access;
     this.#watchdog = new Watchdog(access, options.watchInterval ?? 10_000);
@@ -142,7 +151,7 @@ export class TransactionalStore implements LightningStore {
 
   async findRollouts(query: FindRollouts = {}): Promise<Page<Rollout>> {
     await this.#watchdog.look();
-    return this.#read(["bookkeeping", "rollouts"], (transaction) => findRollouts(transaction, query));
+    return this.#read(["bookkeeping", "runs", "rollouts"], (transaction) => findRollouts(transaction, query));
   }
 
   async findSpans(query: FindSpans): Promise<Page<Span>> {
@@ -309,8 +318,8 @@ export class TransactionalStore implements LightningStore {
   }
 
   async *saveWorkspace(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-    const books = await this.#read(["bookkeeping"], (transaction) => transaction.list("bookkeeping"));
-    const ended = books.map(({ value }) => this.#upkeep.scanning(value.runId));
+    const books = await this.#read(["bookkeeping", "runs"], listBooks);
+    const ended = books.map(({ runId }) => this.#upkeep.scanning(runId));
     try {
       yield* saveWorkspace(this.#shared);
     } finally {
@@ -345,25 +354,23 @@ export class TransactionalStore implements LightningStore {
   }
 
   async statistics(runId?: string): Promise<RolloutStatistics> {
-    const books = await this.#read(["bookkeeping"], async (transaction) =>
-      runId === undefined
-        ? (await transaction.list("bookkeeping")).map(({ value }) => value)
-        : [await transaction.get("bookkeeping", runId)],
+    const books = await this.#read(["bookkeeping", "runs"], async (transaction) =>
+      runId === undefined ? listBooks(transaction) : [await readBook(transaction, runId)],
     );
     return books.reduce((sum, book) => (book ? addStatistics(sum, book.statistics) : sum), noStatistics);
   }
 
   async usage(): Promise<StoreUsage> {
     const [books, runs] = await this.#read(["bookkeeping", "runs"], (transaction) =>
-      Promise.all([transaction.list("bookkeeping"), transaction.list("runs")]),
+      Promise.all([listBooks(transaction), transaction.list("runs")]),
     );
     const names = new Map(runs.map(({ value }) => [value.id, value.name]));
     const sizes = books
-      .filter(({ value }) => !value.deleted)
-      .map(({ value }) => ({
-        runId: value.runId,
-        name: names.get(value.runId) ?? value.runId,
-        bytes: value.tailBytes + value.segmentBytes + value.checkpointBytes + value.rolloutBytes,
+      .filter(({ deleted }) => !deleted)
+      .map(({ runId, tailBytes, segmentBytes, checkpointBytes, rolloutBytes }) => ({
+        runId,
+        name: names.get(runId) ?? runId,
+        bytes: tailBytes + segmentBytes + checkpointBytes + rolloutBytes,
       }))
       .sort((a, b) => b.bytes - a.bytes);
     const estimate = await this.#storage.estimate();
@@ -381,6 +388,7 @@ export class TransactionalStore implements LightningStore {
   }
 
   close(): void {
+    this.#room.close();
     this.#changes.close();
     this.#storage.close();
   }
@@ -436,8 +444,8 @@ export class TransactionalStore implements LightningStore {
   }
 
   /**
-   * One transaction; where the connection was lost, once more on a new one. Every body here may run twice:
-   * spans have ids, all else replaces.
+   * One transaction; where the connection was lost, once more on a new one, and where the disk was full, once more with its
+   * size counted anew. Every body here may run twice: spans have ids, all else replaces.
    */
   async #transaction<Result>(
     tables: readonly TableName[],
@@ -446,13 +454,30 @@ export class TransactionalStore implements LightningStore {
   ): Promise<Result> {
     const attempt = (): Promise<Result> => this.#storage.transaction(tables, options, body);
     try {
-      return await attempt().catch((error: unknown) => {
-        if (error instanceof StorageFailure && error.kind === "lost") return attempt();
-        throw error;
+      return await attempt().catch(async (error: unknown) => {
+        if (!(error instanceof StorageFailure) || (error.kind !== "lost" && error.kind !== "full"))
+          throw error;
+        if (error.kind === "full") await this.#countAnew();
+        return attempt();
       });
     } catch (error) {
+      if (error instanceof StorageFailure && error.kind === "full") this.#room.refused();
       // Asking for the largest runs reads, so a failed read must not ask.
       throw await explain(error, options.mode === "readwrite" ? () => this.usage() : null);
     }
+  }
+
+  /**
+   * Chromium keeps the figure that it had when the last transaction was committed, and files of what that one deleted are gone
+   * only later. One that deletes is committed on a full disk, too.
+   */
+  async #countAnew(): Promise<void> {
+    const settings: readonly TableName[] = ["settings"];
+    await this.#storage
+      .transaction(settings, { mode: "readwrite" }, (transaction) => {
+        transaction.delete("settings", "");
+        return Promise.resolve();
+      })
+      .catch(() => null);
   }
 }

@@ -19,7 +19,14 @@ import { unpackGroup } from "./tail-group.ts";
 import { decodeTexts, type TextRows } from "./text-chunks.ts";
 import { decodeTokens, type TokenLists } from "./token-chunks.ts";
 
-export const spanTables: readonly TableName[] = ["bookkeeping", "segments", "blobs", "tail", "tokens"];
+export const spanTables: readonly TableName[] = [
+  "bookkeeping",
+  "runs",
+  "segments",
+  "blobs",
+  "tail",
+  "tokens",
+];
 
 /** A readable batch; a tail's rows have their tokens and texts, a segment's lie in chunks. */
 export interface Batch {

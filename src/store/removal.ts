@@ -1,4 +1,5 @@
 import { FulguriteError } from "../gpu/error.ts";
+import { deletedBook } from "./books.ts";
 import type { CatalogueCache } from "./catalogue-cache.ts";
 import { removeFinished } from "./finished-feed.ts";
 import type { Rollout, Run, Span } from "./records.ts";
@@ -11,16 +12,21 @@ import { rolloutIsFinished } from "./state-machines.ts";
 import { addStatistics, noStatistics, statisticsOf } from "./statistics.ts";
 import type { Bookkeeping, Segment, StorageTransaction, TableName } from "./storage.ts";
 import { packGroup, unpackGroup } from "./tail-group.ts";
-import { newBook, runTables } from "./write.ts";
+import { runTables } from "./write.ts";
 
 /** Tables of a run, and those that may point to its rollouts. */
 export const removalTables: readonly TableName[] = [...runTables, "rolloutIds", "watched", "sequences"];
 
 /**
  * Removes a run and all that belongs to it or that nobody else refers to: rows, segments, checkpoint, weights, the versions of
- * resources that only it was started with, its part of the feed. Leaves a row that says that it was removed.
+ * resources that only it was started with, its part of the feed. Leaves a row that says that it was removed; without `note`
+ * that row stays as it was, as all that is done is to delete. Both are read the same way, see `readBook`.
  */
-export async function removeRun(transaction: StorageTransaction, runId: string): Promise<void> {
+export async function removeRun(
+  transaction: StorageTransaction,
+  runId: string,
+  { note }: { readonly note: boolean },
+): Promise<void> {
   const book = await transaction.get("bookkeeping", runId);
   if (!book) return;
   if (book.named) {
@@ -32,22 +38,26 @@ export async function removeRun(transaction: StorageTransaction, runId: string):
     transaction.deleteAll("resources", id);
     transaction.delete("resourceHeads", id);
   }
-  if (run) await removeUnused(transaction, run);
+  if (run) await removeUnused(transaction, run, note);
   transaction.delete("checkpoints", runId);
   for (const table of ["tail", "segments", "blobs", "rollouts", "tokens"] as const)
     transaction.deleteAll(table, runId);
   if (book.nextRollout > 0) await removeFinished(transaction, runId);
-  transaction.put("bookkeeping", runId, { ...newBook(runId, book), deleted: true });
+  if (note) transaction.put("bookkeeping", runId, deletedBook(book));
 }
 
 /** The versions of the run's resources that no other run was started with, or is about to be: one without books yet. */
-async function removeUnused(transaction: StorageTransaction, { id: runId, resources }: Run): Promise<void> {
+async function removeUnused(
+  transaction: StorageTransaction,
+  { id: runId, resources }: Run,
+  note: boolean,
+): Promise<void> {
   if (!resources) return;
   const used = new Set<number>();
   for (const { value } of await transaction.list("runs")) {
     if (value.id !== runId && value.resources?.id === resources.id) used.add(value.resources.version);
   }
-  await removeVersions(transaction, resources.id, async ({ version, runId: owner }) =>
+  await removeVersions(transaction, resources.id, { note }, async ({ version, runId: owner }) =>
     used.has(version) ? false : owner === null || (await transaction.get("bookkeeping", owner)) !== undefined,
   );
 }

@@ -25,7 +25,9 @@ export async function readResources(
   id: string,
 ): Promise<Resources | undefined> {
   const head = await transaction.get("resourceHeads", id);
-  return head && (await transaction.get("resources", [id, head.version]));
+  if (!head) return undefined;
+  const newest = await transaction.get("resources", [id, head.version]);
+  return newest ?? (await transaction.page("resources", id, { limit: 1, order: "newest" }))[0];
 }
 
 /** Adds a version; the first makes the set. */
@@ -35,7 +37,7 @@ export async function writeResources(
   now: number,
 ): Promise<Resources> {
   const head = await transaction.get("resourceHeads", id);
-  const before = head && (await transaction.get("resources", [id, head.version]));
+  const before = await readResources(transaction, id);
   const version = (head?.lastVersion ?? head?.version ?? 0) + 1;
   const created: Resources = {
     id,
@@ -53,10 +55,14 @@ export async function writeResources(
   return created;
 }
 
-/** Removes those versions of a set that `unused` takes, and the set where none is left. No version is given out twice. */
+/**
+ * Removes those versions of a set that `unused` takes, and the set where none is left. No version is given out twice. Without
+ * `note` all that is done is to delete: the head then names a version that is gone, which `readResources` knows.
+ */
 export async function removeVersions(
   transaction: StorageTransaction,
   id: string,
+  { note }: { readonly note: boolean },
   unused: (resources: Resources) => Promise<boolean>,
 ): Promise<void> {
   const head = await transaction.get("resourceHeads", id);
@@ -67,7 +73,7 @@ export async function removeVersions(
     else latest = value.version;
   }
   if (latest === 0) transaction.delete("resourceHeads", id);
-  else if (latest < head.version)
+  else if (latest < head.version && note)
     transaction.put("resourceHeads", id, {
       ...head,
       version: latest,
@@ -188,9 +194,7 @@ export class ResourceShelf {
       const wanted = heads.filter(
         ({ key, value }) => key !== orderKey && (query.kind !== "shared" || value.runId === null),
       );
-      return Promise.all(
-        wanted.map(({ key, value }) => transaction.get("resources", [key as string, value.version])),
-      );
+      return Promise.all(wanted.map(({ key }) => readResources(transaction, key as string)));
     });
     const sets = rows.filter((row) => row !== undefined).sort((a, b) => a.createTime - b.createTime);
     return selectPage(sets, query);

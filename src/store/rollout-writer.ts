@@ -1,10 +1,11 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { configOf, latestAttempt } from "./attempts.ts";
+import { newBook, readBook } from "./books.ts";
 import { readCounters } from "./finished-feed.ts";
 import type { Rollout, Run } from "./records.ts";
 import { rolloutWaits } from "./state-machines.ts";
 import { listKey, type Bookkeeping, type RolloutPlace, type StorageTransaction } from "./storage.ts";
-import { newBook, writeRollouts } from "./write.ts";
+import { writeRollouts } from "./write.ts";
 
 /** The run of rollouts that somebody outside asked for. */
 export const outsideRunId = "outside";
@@ -111,7 +112,7 @@ export class RolloutWriter {
   }
 
   async #book(runId: string): Promise<Bookkeeping> {
-    const book = await this.transaction.get("bookkeeping", runId);
+    const book = await readBook(this.transaction, runId);
     // Deleting the rollouts from outside empties their run; the next one begins it anew.
     if (book && !book.deleted) return book;
     if (runId === outsideRunId) {

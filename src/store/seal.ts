@@ -1,3 +1,4 @@
+import { readBook } from "./books.ts";
 import type { EncodedChunk } from "./cold-chunk.ts";
 import type { Span } from "./records.ts";
 import { rolloutZone } from "./rollout-zone.ts";
@@ -27,7 +28,7 @@ export async function sealTail(
   runId: string,
   tails: TailCache,
 ): Promise<Written | null> {
-  const before = await transaction.get("bookkeeping", runId);
+  const before = await readBook(transaction, runId);
   if (!before || before.tailRows === 0) return null;
   const rows =
     tails.rows(before) ?? (await transaction.list("tail", runId)).flatMap(({ value }) => unpackGroup(value));

@@ -97,7 +97,7 @@ export interface TokenPart {
 /** What a commit must know about a run without reading its spans. Key: run id. */
 export interface Bookkeeping {
   readonly runId: string;
-  /** A deleted run leaves only this row, so that a trainer in another tab cannot bring half of it back. */
+  /** A deleted run, or one without a row in `runs`, leaves only this row, so that a trainer in another tab cannot bring half of it back. */
   readonly deleted: boolean;
   /** True while a saved workspace is opened that holds the run: its large parts may be on the disk already. */
   readonly staged?: boolean;
@@ -149,6 +149,7 @@ export interface QueueEntry extends RolloutPlace {
 export const listKey = "";
 
 export interface ResourceHead {
+  /** Of the latest; where a full disk removed that one, the newest that is left is the latest. */
   readonly version: number;
   /** The highest version that was ever given out, where it was removed. */
   readonly lastVersion?: number;

@@ -10,6 +10,10 @@ export function formatBytes(bytes: number): string {
   return `${value < 10 && power > 0 ? value.toFixed(1) : Math.round(value)} ${units[power]!}`;
 }
 
+/** True for what a full disk refused. */
+export const isFull = (error: unknown): error is FulguriteError =>
+  error instanceof FulguriteError && error.code === "store/full";
+
 /** What a person is told when the disk refuses. `usage` is asked only where it helps. */
 export async function explain(
   error: unknown,

@@ -1,10 +1,10 @@
-import { FulguriteError } from "../gpu/error.ts";
 import type { StoreAccess } from "./access.ts";
 import { compactOnce, isWorthwhile } from "./compaction.ts";
 import { removalTables, removeRollouts, removeRun } from "./removal.ts";
 import { expiredRuns, type Removed, type Retention } from "./retention.ts";
 import { outsideRunId } from "./rollout-writer.ts";
 import { rolloutIsFinished } from "./state-machines.ts";
+import { isFull } from "./store-errors.ts";
 import { runTables } from "./write.ts";
 
 /** Rollouts that one transaction removes: it rewrites the segments that hold them, each of about 1 MB. */
@@ -38,7 +38,7 @@ export class Upkeep {
     if (this.#scans.has(runId)) return;
     if (!ended) {
       const segments = await this.#access.transaction(
-        ["bookkeeping", "segments"],
+        ["bookkeeping", "runs", "segments"],
         { mode: "readonly" },
         (transaction) => this.#access.catalogue.segments(transaction, runId),
       );
@@ -69,17 +69,16 @@ export class Upkeep {
     }
   }
 
+  /**
+   * On a full disk browsers refuse even the few bytes that say that a run is gone, and take what only deletes: then it goes
+   * without them.
+   */
   async deleteRun(runId: string): Promise<void> {
-    const remove = (): Promise<void> =>
-      this.#access.transaction(removalTables, { mode: "readwrite", durability: "strict" }, (transaction) =>
-        removeRun(transaction, runId),
-      );
     try {
-      await remove();
+      await this.#remove(runId, true);
     } catch (error) {
-      if (!(error instanceof FulguriteError && error.code === "store/full")) throw error;
-      await this.#makeRoom(runId);
-      await remove();
+      if (!isFull(error)) throw error;
+      await this.#remove(runId, false);
     }
     this.#forget(runId);
     this.#access.announce({
@@ -89,20 +88,11 @@ export class Upkeep {
     });
   }
 
-  /**
-   * On a full disk browsers refuse the few bytes that say that a run is gone, and take what only deletes: so the bulk goes
-   * first. Cut short in between, the run is still there, with its parts named as missing.
-   */
-  async #makeRoom(runId: string): Promise<void> {
-    await this.#access.transaction(
-      ["blobs", "tokens", "checkpoints"],
+  #remove(runId: string, note: boolean): Promise<void> {
+    return this.#access.transaction(
+      removalTables,
       { mode: "readwrite", durability: "strict" },
-      (transaction) => {
-        transaction.deleteAll("blobs", runId);
-        transaction.deleteAll("tokens", runId);
-        transaction.delete("checkpoints", runId);
-        return Promise.resolve();
-      },
+      (transaction) => removeRun(transaction, runId, { note }),
     );
   }
 

@@ -1,4 +1,5 @@
 import type { StoreAccess } from "./access.ts";
+import { newBook, readBook } from "./books.ts";
 import { appendFinished, readCounters } from "./finished-feed.ts";
 import type { Operation } from "./frame.ts";
 import { MemoryStorage, type StoredTables } from "./memory-storage.ts";
@@ -15,7 +16,6 @@ import {
   type TableName,
   type Tables,
 } from "./storage.ts";
-import { newBook } from "./write.ts";
 import { readWorkspaceFile } from "./workspace-file.ts";
 import { rowTables, sharedTables } from "./workspace-save.ts";
 
@@ -61,16 +61,20 @@ export async function openWorkspace(access: StoreAccess, file: Blob): Promise<Op
   const rows = await readRows(file);
   await removeStaged(access);
   const wanted = new Set(rows.bookkeeping.map(({ value }) => value.runId));
-  const kept = await access.transaction(["bookkeeping"], { mode: "readwrite" }, async (transaction) => {
-    const here: string[] = [];
-    for (const runId of wanted) {
-      const book = await transaction.get("bookkeeping", runId);
-      const empty = runId === outsideRunId && book?.statistics.rollouts === 0;
-      if (book && !book.deleted && !empty) here.push(runId);
-      else transaction.put("bookkeeping", runId, { ...newBook(runId, book), deleted: true, staged: true });
-    }
-    return here;
-  });
+  const kept = await access.transaction(
+    ["bookkeeping", "runs"],
+    { mode: "readwrite" },
+    async (transaction) => {
+      const here: string[] = [];
+      for (const runId of wanted) {
+        const book = await readBook(transaction, runId);
+        const empty = runId === outsideRunId && book?.statistics.rollouts === 0;
+        if (book && !book.deleted && !empty) here.push(runId);
+        else transaction.put("bookkeeping", runId, { ...newBook(runId, book), deleted: true, staged: true });
+      }
+      return here;
+    },
+  );
   for (const runId of kept) wanted.delete(runId);
   for await (const { operations } of readWorkspaceFile(file)) await stage(access, operations, wanted);
   const runs: string[] = [];

@@ -1,5 +1,6 @@
 import { FulguriteError } from "../gpu/error.ts";
 import type { StoreAccess } from "./access.ts";
+import { listBooks, readBook } from "./books.ts";
 import { encodeFrame, type Operation } from "./frame.ts";
 import {
   chunkKey,
@@ -55,9 +56,7 @@ export async function* saveWorkspace(access: StoreAccess): AsyncGenerator<Uint8A
     [...new Set([...sharedTables, ...rowTables, "checkpoints" as const])],
     { mode: "readonly" },
     async (transaction) => {
-      const books = (await transaction.list("bookkeeping"))
-        .map(({ value }) => value)
-        .filter(({ deleted }) => !deleted);
+      const books = (await listBooks(transaction)).filter(({ deleted }) => !deleted);
       const shared: Uint8Array<ArrayBuffer>[] = [];
       for (const table of sharedTables) shared.push(...(await tableFrames(transaction, table)));
       // The queue and the rollouts it holds have to be of one moment.
@@ -76,7 +75,7 @@ export async function* saveWorkspace(access: StoreAccess): AsyncGenerator<Uint8A
     const rows =
       first.named.get(runId) ??
       (await access.transaction([...rowTables, "checkpoints"], { mode: "readonly" }, async (transaction) => {
-        const book = await transaction.get("bookkeeping", runId);
+        const book = await readBook(transaction, runId);
         return book && !book.deleted ? rowsOfRun(transaction, book) : null;
       }));
     if (!rows) continue;

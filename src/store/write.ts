@@ -1,4 +1,5 @@
 import { FulguriteError } from "../gpu/error.ts";
+import { newBook, readBook } from "./books.ts";
 import { ownArrays } from "./owned-arrays.ts";
 import type { Commit, Rollout, Span } from "./records.ts";
 import { writeWeights } from "./resources.ts";
@@ -39,25 +40,6 @@ export interface Written {
   readonly direct: boolean;
 }
 
-/** Of a run that was never heard of, or of one begun anew after it was deleted (`before`): no number is given out twice. */
-export const newBook = (runId: string, before?: Bookkeeping): Bookkeeping => ({
-  runId,
-  deleted: false,
-  version: before ? before.version + 1 : 0,
-  nextGroup: before?.nextGroup ?? 0,
-  nextSegment: before?.nextSegment ?? 0,
-  tailRows: 0,
-  tailBytes: 0,
-  segmentBytes: 0,
-  checkpointBytes: 0,
-  rolloutBytes: 0,
-  nextRollout: before?.nextRollout ?? 0,
-  nextTracedRollout: before?.nextTracedRollout ?? 0,
-  series: null,
-  statistics: noStatistics,
-  named: false,
-});
-
 /** What a commit holds of one run. */
 interface RunPart {
   readonly spans: Span[];
@@ -88,7 +70,7 @@ export async function writeCommit(
   const { run, checkpoint } = commit;
   const written: Written[] = [];
   for (const [runId, part] of partsOf(commit)) {
-    const before = (await transaction.get("bookkeeping", runId)) ?? null;
+    const before = (await readBook(transaction, runId)) ?? null;
     if (before?.deleted) throw deletedError(runId);
     if (!before && run?.id !== runId) throw unknownError(runId);
     let after = before ?? newBook(runId);

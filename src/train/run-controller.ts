@@ -1,5 +1,6 @@
 import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
 import type { Commit, LightningStore, Run } from "../store/records.ts";
+import { isFull } from "../store/store-errors.ts";
 import type { Curve, EpisodeReplay, RunEvent } from "./events.ts";
 import type { RunProgress, TrainResult } from "./job.ts";
 
@@ -465,5 +466,5 @@ function duration(milliseconds: number): string {
 
 /** Throws everything but that the disk is full. */
 function unlessFull(error: unknown): void {
-  if (!(error instanceof FulguriteError && error.code === "store/full")) throw error;
+  if (!isFull(error)) throw error;
 }

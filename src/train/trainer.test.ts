@@ -7,10 +7,10 @@ import type { TrainingState } from "../rl/engine.ts";
 import { ppoLagrangian } from "../rl/ppo-lagrangian.ts";
 import { ppo } from "../rl/ppo.ts";
 import { makeRun, updates } from "../../test/store/contract.ts";
+import { FaultyStorage } from "../../test/store/faulty-storage.ts";
 import { TransactionalStore } from "../store/lightning-store.ts";
 import { MemoryStorage } from "../store/memory-storage.ts";
 import { openStore } from "../store/open.ts";
-import { StorageFailure, type Storage } from "../store/storage.ts";
 import type { LightningStore } from "../store/records.ts";
 import type { RunEvent } from "./events.ts";
 import type { RewardSource, SimulatedJob } from "./job.ts";
@@ -35,35 +35,11 @@ beforeEach(async () => {
   store = await openStore({ backend: "memory" });
 });
 
-interface Disk {
-  full: boolean;
-  readonly storage: Storage;
-}
-
-/** Memory whose disk is full while told so: nothing is taken but deletions. */
-function fullDisk(): Disk {
-  const memory = new MemoryStorage();
-  const disk: Disk = {
-    full: false,
-    storage: {
-      transaction: (tables, options, body) =>
-        disk.full && options.mode === "readwrite" && !tables.includes("watched")
-          ? Promise.reject(new StorageFailure("full", "told to"))
-          : memory.transaction(tables, options, body),
-      estimate: () => Promise.resolve({ bytes: 5e9, quota: 5e9, persisted: false }),
-      persist: () => memory.persist(),
-      close: () => {
-        memory.close();
-      },
-    },
-  };
-  return disk;
-}
-
 describe("on a full disk", () => {
   const begun = async (reading: (event: RunEvent) => void, other: string | null) => {
-    const disk = fullDisk();
-    store = new TransactionalStore(disk.storage);
+    const disk = new FaultyStorage(new MemoryStorage());
+    disk.estimate = () => Promise.resolve({ bytes: 5e9, quota: 5e9, persisted: false });
+    store = new TransactionalStore(disk);
     if (other !== null)
       await store.commit({ run: makeRun(other, { name: "Large" }), spans: updates(other, 1, 300) });
     let submitted = 0;
@@ -108,8 +84,11 @@ describe("on a full disk", () => {
     await it.resume(id);
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect((await store.run(id))!.update).toBeLessThan(13);
-    disk.full = false;
+    // What was deleted counts for a while; the run waits until it does not.
     await store.deleteRun("large");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect((await store.run(id))!.update).toBeLessThan(13);
+    disk.full = false;
     expect(await it.result(id)).toMatchObject({ status: "succeeded", update: 40 });
     expect(failures).toEqual([]);
     expect(await store.run(id)).toMatchObject({ status: "succeeded", reason: null });
@@ -124,6 +103,20 @@ describe("on a full disk", () => {
     const { it, id } = await begun(() => undefined, null);
     await it.deleteRun(id);
     expect(await store.runs()).toEqual([]);
+  });
+
+  test("what another page left running is shown as paused, and can be deleted, too", async () => {
+    const disk = new FaultyStorage(new MemoryStorage());
+    store = new TransactionalStore(disk);
+    await store.commit({ run: makeRun("left", { status: "running", job: job() }) });
+    disk.full = true;
+    const it = trainer();
+    expect(await it.runs({})).toMatchObject([{ id: "left", status: "paused" }]);
+    const seen: RunEvent[] = [];
+    await it.watch("left", (event) => seen.push(event));
+    expect(seen[0]).toMatchObject({ progress: { status: "paused", reason: /page was closed.*used up/ } });
+    await it.deleteRun("left");
+    expect(await it.runs({})).toEqual([]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { FulguriteError } from "../gpu/error.ts";
 import type { LightningStore, Run, RunQuery } from "../store/records.ts";
 import { runHasEnded } from "../store/state-machines.ts";
+import { isFull } from "../store/store-errors.ts";
 import { runId } from "../trace/ids.ts";
 import { complete, type Completion, type CompletionRequest } from "./complete.ts";
 import type { RunEvent } from "./events.ts";
@@ -182,9 +183,17 @@ export class Trainer {
     await this.#replay(id, (event) => this.#tell(id, event));
   }
 
+  /** Stops it where it is live. Rejects with "train/elsewhere" where it is in another tab. */
   async deleteRun(id: string): Promise<void> {
-    await this.stop(id);
-    await this.#options.store.deleteRun(id);
+    const live = this.#live.has(id);
+    if (live) await this.stop(id);
+    // A full disk may refuse to say of any other that it was stopped.
+    const release = live ? null : await this.#lock(id);
+    try {
+      await this.#options.store.deleteRun(id);
+    } finally {
+      release?.();
+    }
   }
 
   /** Newest first; a running run that nobody holds is shown, and kept, as paused. */
@@ -299,8 +308,13 @@ export class Trainer {
       status: "paused",
       reason: "The page was closed while it ran; nothing before the last second is lost.",
     };
-    await this.#options.store.commit({ run: paused });
-    return paused;
+    try {
+      await this.#options.store.commit({ run: paused });
+      return paused;
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      return { ...paused, reason: `${paused.reason!} ${error.message} ${error.fix}` };
+    }
   }
 
   async #isLocked(id: string): Promise<boolean> {

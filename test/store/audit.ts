@@ -56,7 +56,11 @@ export function auditStorage(storage: Storage): Promise<string[]> {
         ),
       ),
     );
-    const living = new Set(books.filter(({ value }) => !value.deleted).map(({ value }) => value.runId));
+    const there = new Set(runs.map(({ key }) => key));
+    // A book without a run is what a full disk leaves of one that was deleted.
+    const living = new Set(
+      books.filter(({ key, value }) => !value.deleted && there.has(key)).map(({ value }) => value.runId),
+    );
     for (const table of tables) {
       if (table === "bookkeeping" || table === "resources") continue;
       for (const { key } of await transaction.list(table))
@@ -73,6 +77,7 @@ export function auditStorage(storage: Storage): Promise<string[]> {
     );
     for (const { value: book } of books) {
       const { runId } = book;
+      if (!living.has(runId)) continue;
       const own = segments.filter(({ value }) => value.runId === runId).map(({ value }) => value);
       const tail = tails
         .filter(({ key }) => runOf(key) === runId)

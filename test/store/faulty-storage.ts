@@ -27,8 +27,10 @@ export class FaultyStorage implements Storage {
   readonly happened = new Map<Fault, number>();
   /** How often the process ended: a store that was opened before such a moment must not be used after it. */
   crashes = 0;
+  /** While true, a transaction that puts anything fails at its end, as on a full disk; one that only deletes passes. */
+  full = false;
 
-  constructor(inner: Storage, faults: readonly Fault[]) {
+  constructor(inner: Storage, faults: readonly Fault[] = []) {
     this.#inner = inner;
     this.#faults = [...faults];
   }
@@ -38,6 +40,7 @@ export class FaultyStorage implements Storage {
     options: TransactionOptions,
     body: (transaction: StorageTransaction) => Promise<Result>,
   ): Promise<Result> {
+    if (this.full) return this.#whileFull(tables, options, body);
     const fault = this.#faults.shift() ?? "none";
     this.happened.set(fault, (this.happened.get(fault) ?? 0) + 1);
     if (fault === "reorder") await new Promise((resolve) => setTimeout(resolve, 1));
@@ -66,6 +69,25 @@ export class FaultyStorage implements Storage {
     });
     if (fault === "unsure") throw new StorageFailure("lost", "told to");
     return result;
+  }
+
+  #whileFull<Result>(
+    tables: readonly TableName[],
+    options: TransactionOptions,
+    body: (transaction: StorageTransaction) => Promise<Result>,
+  ): Promise<Result> {
+    return this.#inner.transaction(tables, options, async (transaction) => {
+      let puts = 0;
+      const result = await body({
+        ...transaction,
+        put: (table, key, value) => {
+          puts++;
+          transaction.put(table, key, value);
+        },
+      });
+      if (puts > 0) throw new StorageFailure("full", "told to");
+      return result;
+    });
   }
 
   estimate(): ReturnType<Storage["estimate"]> {
