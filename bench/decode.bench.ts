@@ -19,7 +19,8 @@ const bench: Bench = {
     const engines: Record<string, LanguageEngine> = {
       cpu: await createCpuLanguageEngine(gptShape, { seed: 1 }),
     };
-    if (gpu) engines["webgpu"] = await createWebGpuLanguageEngine(gptShape, { seed: 1, device: gpu });
+    if (gpu)
+      engines["webgpu"] = await createWebGpuLanguageEngine(gptShape, { seed: 1, device: gpu, maxBatch: 64 });
     const words = new Uint32Array(4);
     const requests = (count: number): GenerateRequest[] =>
       Array.from({ length: count }, (_, row) => ({

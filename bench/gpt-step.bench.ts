@@ -49,7 +49,7 @@ const bench: Bench = {
     if (gpu && calls) {
       const counts: Record<string, GpuCalls> = {};
       const makeOurs = (): Promise<LanguageEngine> =>
-        createWebGpuLanguageEngine(gptShape, { seed: 1, device: gpu });
+        createWebGpuLanguageEngine(gptShape, { seed: 1, device: gpu, maxBatch: work.rows });
       const ours = await createOurGpt(makeOurs, work);
       checkSameWork("our CPU engine", cpu.firstLoss, ours.firstLoss);
       measurements.push({ metric: "first-step", unit: "ms", value: ours.firstStep });

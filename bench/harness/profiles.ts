@@ -29,9 +29,10 @@ export const profiles: Readonly<Record<string, (gpu: GpuDevice) => Promise<() =>
     };
   },
   "gpt-step": async (gpu) => {
+    const work = gptWork(8);
     const make = (): ReturnType<typeof createWebGpuLanguageEngine> =>
-      createWebGpuLanguageEngine(gptShape, { seed: 1, device: gpu });
-    const gpt = await createOurGpt(make, gptWork(8));
+      createWebGpuLanguageEngine(gptShape, { seed: 1, device: gpu, maxBatch: work.rows });
+    const gpt = await createOurGpt(make, work);
     return () => gpt.step();
   },
 };

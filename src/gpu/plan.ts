@@ -36,25 +36,26 @@ export interface Stage {
  */
 export class StaticPlan {
   readonly gpu: GpuDevice;
-  readonly #maker: BufferMaker;
+  /** Makes the buffers. */
+  readonly maker: BufferMaker;
   readonly #buffers: GPUBuffer[] = [];
   #offsets = new Uint32Array(0);
 
   /** Buffers are made by `maker`, the device itself where nobody else is given. */
   constructor(gpu: GpuDevice, maker: BufferMaker = gpu) {
     this.gpu = gpu;
-    this.#maker = maker;
+    this.maker = maker;
   }
 
   /** A storage buffer of `length` 32-bit elements that can be copied to and from. */
   storage(label: string, length: number): GPUBuffer {
-    return this.#keep(this.#maker.createBuffer(label, length * 4, usage.storage));
+    return this.#keep(this.maker.createBuffer(label, length * 4, usage.storage));
   }
 
   /** Uniform slots for `scalars`, written whole with one `writeBuffer`. */
   slots(count: number): GPUBuffer {
     this.#offsets = Uint32Array.from({ length: count }, (_, slot) => slot * SLOT_BYTES);
-    return this.#keep(this.#maker.createBuffer("scalars", count * SLOT_BYTES, usage.uniform));
+    return this.#keep(this.maker.createBuffer("scalars", count * SLOT_BYTES, usage.uniform));
   }
 
   /**
@@ -112,7 +113,7 @@ export class StaticPlan {
   }
 
   dispose(): void {
-    for (const buffer of this.#buffers.splice(0)) this.#maker.destroyBuffer(buffer);
+    for (const buffer of this.#buffers.splice(0)) this.maker.destroyBuffer(buffer);
   }
 
   #encode(pass: GPUComputePassEncoder, dispatch: Dispatch, slot: number, x: number, y: number): void {

@@ -1,4 +1,4 @@
-import type { GpuDevice } from "./device.ts";
+import type { BufferMaker } from "./memory-plan.ts";
 import { usage } from "./plan.ts";
 
 interface Slot {
@@ -11,17 +11,17 @@ interface Slot {
  * device is done, one or more submits later. Nothing here is awaited by the training loop itself.
  */
 export class ReadbackRing {
-  readonly #gpu: GpuDevice;
+  readonly #maker: BufferMaker;
   readonly #slots: readonly Slot[];
   readonly #bytes: number;
   #next = 0;
 
   /** `length` 32-bit elements a slot. */
-  constructor(gpu: GpuDevice, label: string, length: number, slots: number) {
-    this.#gpu = gpu;
+  constructor(maker: BufferMaker, label: string, length: number, slots: number) {
+    this.#maker = maker;
     this.#bytes = length * 4;
     this.#slots = Array.from({ length: slots }, (_, i) => ({
-      buffer: gpu.createBuffer(`${label} ${i}`, this.#bytes, usage.readback),
+      buffer: maker.createBuffer(`${label} ${i}`, this.#bytes, usage.readback),
       busy: false,
     }));
   }
@@ -58,6 +58,6 @@ export class ReadbackRing {
   }
 
   dispose(): void {
-    for (const { buffer } of this.#slots) this.#gpu.destroyBuffer(buffer);
+    for (const { buffer } of this.#slots) this.#maker.destroyBuffer(buffer);
   }
 }

@@ -1,11 +1,11 @@
 import { expectedRate } from "../gpu/dispatch-limit.ts";
 import { StaticPlan, type Dispatch } from "../gpu/plan.ts";
-import { ReadbackRing } from "../gpu/readback.ts";
+import type { ReadbackRing } from "../gpu/readback.ts";
 import type { WorkUnit } from "../gpu/submit-turns.ts";
 import { attentionDecodeKernel } from "../kernels/attention.ts";
 import { hasHeads, headsKernel, headUnits, rawWidth } from "../kernels/heads.ts";
 import { lowRankKernel, lowWidth, type LowRankGroup } from "../kernels/low-rank.ts";
-import { linearKernel, paddedOutputs, type LinearEnd, type LinearPlace } from "../kernels/linear.ts";
+import { linearKernel, type LinearEnd, type LinearPlace } from "../kernels/linear.ts";
 import {
   bindNamedKernel,
   compileNamedKernel,
@@ -17,6 +17,7 @@ import { TokenBatchSlots } from "../kernels/token-batch.ts";
 import { embedKernel } from "../kernels/token-rows.ts";
 import { allowedMask } from "./allowed-mask.ts";
 import { adapterScale } from "./webgpu-training.ts";
+import { createDecodingBuffers, decodingSlots } from "./webgpu-decoding-buffers.ts";
 import { CacheRegions } from "./cache-regions.ts";
 import { ConstraintProgress } from "./constraint-progress.ts";
 import type { GenerateRequest } from "./language-engine.ts";
@@ -98,11 +99,6 @@ interface Workspace {
   readonly head: readonly Step[];
 }
 
-/** Rows of a prefill, at least. */
-const PREFILL_ROWS = 512;
-/** Sequences a new workspace has room for, at least. */
-const LEAST_SLOTS = 16;
-
 /**
  * Decodes many sequences at once with keys and values cached on the device: several tokens a submit, sampled there.
  * Prompts that several sequences have in common are computed once. What a sequence gets does not depend on the others.
@@ -117,16 +113,14 @@ export class WebGpuDecoder {
   /** Counts what made the cache worthless. */
   #epoch = 0;
 
-  static async create(model: WebGpuModel, maxBatch: number): Promise<WebGpuDecoder> {
-    return new WebGpuDecoder(model, await compileKernels(model), maxBatch);
+  static async create(model: WebGpuModel): Promise<WebGpuDecoder> {
+    return new WebGpuDecoder(model, await compileKernels(model));
   }
 
-  constructor(model: WebGpuModel, kernels: Kernels, maxBatch: number) {
+  constructor(model: WebGpuModel, kernels: Kernels) {
     this.#model = model;
     this.#kernels = kernels;
-    const { shape, sizes } = model;
-    const bytes = shape.maxLength * shape.layers * cacheWidth(model) * 4;
-    this.capacity = Math.max(1, Math.min(maxBatch, Math.floor(sizes.cacheBytes / bytes)));
+    this.capacity = decodingSlots(model);
   }
 
   /** Gives up what is cached: after the weights have changed. Sequences go on, their paths are computed again. */
@@ -148,7 +142,7 @@ export class WebGpuDecoder {
   /** Samples up to `decodingSteps` tokens of every sequence. */
   async round(sequences: readonly DecodingSequence[]): Promise<SampledTokens[]> {
     const { gpu, sizes } = this.#model;
-    const workspace = this.#reserve(sequences);
+    const workspace = (this.#workspace ??= this.#createWorkspace());
     const { regions, slotsData: data } = workspace;
     const { queue } = gpu.device;
     // Other weights may be loaded while this round waits for its turns.
@@ -291,51 +285,25 @@ export class WebGpuDecoder {
     pass.end();
   }
 
-  /** A workspace with a region of the cache for every sequence. */
-  #reserve(sequences: readonly DecodingSequence[]): Workspace {
-    const workspace = this.#workspace;
-    const needed = workspace?.regions.needed(sequences) ?? sequences.length;
-    if (workspace && needed <= workspace.slots) return workspace;
-    let slots = Math.min(LEAST_SLOTS, this.capacity);
-    while (slots < needed) slots = Math.min(this.capacity, 2 * slots);
-    this.dispose();
-    this.#workspace = this.#createWorkspace(slots);
-    return this.#workspace;
-  }
-
-  #createWorkspace(slots: number): Workspace {
-    const { gpu, shape, sizes, parameters, rotations, learning, adapters } = this.#model;
-    const { width, feedForward, heads, headSize, vocabularySize, layers, maxLength } = shape;
+  #createWorkspace(): Workspace {
+    const { gpu, shape, sizes, parameters, rotations, learning } = this.#model;
+    const { layers, maxLength } = shape;
     const k = this.#kernels;
     const plan = new StaticPlan(gpu);
-    const rows = Math.max(slots, PREFILL_ROWS);
-    const padded = Math.ceil(rows / 16) * 16;
-    const batch = plan.slots(2 * layers + sizes.decodingSteps);
-    const tokens = plan.storage("sequences", 4 * (slots + padded));
-    const runs = plan.storage("cache runs", 2 * slots * maxLength);
-    const requests = plan.storage("requests", 8 * slots);
-    const allowed = plan.storage("allowed", 2 * slots * maskWords(vocabularySize));
-    const biases = plan.storage("biases", slots * vocabularySize);
-    const samples = plan.storage("samples", 4 * slots * sizes.decodingSteps);
-    const residual = plan.storage("residual", padded * width);
-    const queries = plan.storage("queries", padded * heads * headSize);
-    const attended = plan.storage("attended", padded * heads * headSize);
-    const raw = k.heads ? plan.storage("raw", padded * rawWidth(shape)) : queries;
-    const lowest = Math.max(...Object.values(adapters).map((group) => (group ? lowWidth(group) : 0)));
-    const low = lowest > 0 ? plan.storage("low-rank", padded * lowest) : undefined;
-    const activated = plan.storage("activated", padded * feedForward);
-    const logits = plan.storage("logits", Math.ceil(slots / 16) * 16 * paddedOutputs(vocabularySize));
-    const bind = (work: Work, buffers: Readonly<Record<string, GPUBuffer | undefined>>, layer = 0): Step => ({
+    const buffers = createDecodingBuffers(this.#model, plan);
+    const { slots, rows, batch, tokens, runs, requests, allowed, biases, samples, read } = buffers;
+    const { residual, queries, attended, raw, low, activated, logits, caches } = buffers;
+    const bind = (work: Work, own: Readonly<Record<string, GPUBuffer | undefined>>, layer = 0): Step => ({
       ...{ work, layer },
       dispatch: bindNamedKernel(plan, work.compiled, batch, {
         ...{ parameters, rotations, runs, tokens, requests, allowed, biases, samples, logits, low },
         adapters: learning.buffer,
-        ...buffers,
+        ...own,
       }),
     });
     const steps: Step[] = [];
     for (let l = 0; l < layers; l++) {
-      const cache = plan.storage(`cache ${l}`, slots * maxLength * cacheWidth(this.#model));
+      const cache = caches[l]!;
       const add = (work: Work | null, buffers: Readonly<Record<string, GPUBuffer | undefined>>): void => {
         if (work) steps.push(bind(work, buffers, l));
       };
@@ -362,9 +330,8 @@ export class WebGpuDecoder {
     }
     for (let step = 0; step < sizes.decodingSteps; step++) slotsData.set(2 * layers + step, "step", step);
     return {
-      ...{ plan, slots, rows, batch, slotsData, tokens, runs, requests, allowed, biases, samples },
+      ...{ plan, slots, rows, batch, slotsData, tokens, runs, requests, allowed, biases, samples, read },
       regions: new CacheRegions(slots, maxLength),
-      read: new ReadbackRing(gpu, "samples readback", 4 * slots * sizes.decodingSteps, 1),
       embed: bind(k.embed, { output: residual }),
       layers: steps,
       head: [bind(k.head, { input: residual, output: logits }), bind(k.sample, { output: residual })],
@@ -375,11 +342,6 @@ export class WebGpuDecoder {
 /** Tokens that a sequence may emit before the host looks at them: one where they decide what may follow. */
 const inOneSubmit = ({ request, remaining }: DecodingSequence): number =>
   request.constraint ? Math.min(1, remaining) : remaining;
-
-/** Floats of a token's keys and values in one layer. */
-function cacheWidth({ shape }: WebGpuModel): number {
-  return 2 * shape.keyValueHeads * shape.headSize;
-}
 
 async function compileKernels(model: WebGpuModel): Promise<Kernels> {
   const { gpu, shape, places, sizes, linears } = model;

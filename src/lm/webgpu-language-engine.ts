@@ -1,6 +1,6 @@
 import type { GpuDevice } from "../gpu/device.ts";
 import { FulguriteError } from "../gpu/error.ts";
-import { ReadbackRing } from "../gpu/readback.ts";
+import type { ReadbackRing } from "../gpu/readback.ts";
 import type { LinearVariant } from "../kernels/linear-probe.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
 import { checkRequest, checkRows, checkShape, checkState, checkStep } from "./requests.ts";
@@ -15,21 +15,13 @@ import type {
   TokenStepMetrics,
 } from "./language-engine.ts";
 import { WebGpuDecoder, type SampledTokens } from "./webgpu-decoder.ts";
-import { WebGpuModel } from "./webgpu-model.ts";
+import { createStateReadback, WebGpuModel, type WebGpuModelOptions } from "./webgpu-model.ts";
 import { WebGpuTraining } from "./webgpu-training.ts";
 
-export interface WebGpuLanguageEngineOptions {
+export interface WebGpuLanguageEngineOptions extends WebGpuModelOptions {
   /** Unsigned 32-bit: the start weights. */
   readonly seed: number;
-  /** Most completions in flight at once; default 256, less where their cache would not fit. */
-  readonly maxBatch?: number;
-  /** Bytes of activations that one micro-batch of a step may take; default 512 MB, 128 MB on a software adapter. */
-  readonly activationBytes?: number;
-  /** Keeps less of a training pass and computes it again: a third more work, the same bits. Default false. */
-  readonly checkpointing?: boolean;
   readonly device: GpuDevice;
-  /** Variant of the matrix kernels; default "registers". */
-  readonly kernels?: LinearVariant;
 }
 
 /**
@@ -42,10 +34,8 @@ export async function createWebGpuLanguageEngine(
 ): Promise<LanguageEngine> {
   checkShape(shape);
   const model = new WebGpuModel(options.device, shape, options);
-  const [training, decoder] = await Promise.all([
-    WebGpuTraining.create(model),
-    WebGpuDecoder.create(model, options.maxBatch ?? 256),
-  ]);
+  model.initialize(options.seed);
+  const [training, decoder] = await Promise.all([WebGpuTraining.create(model), WebGpuDecoder.create(model)]);
   return new WebGpuLanguageEngine(model, training, decoder);
 }
 
@@ -136,12 +126,7 @@ class WebGpuLanguageEngine implements LanguageEngine {
     const { length } = this.#model.layout;
     const saved = this.#saving.then(async () => {
       this.#checkAlive();
-      this.#state ??= new ReadbackRing(
-        this.#gpu,
-        "state readback",
-        length + 2 * this.#model.learning.length,
-        1,
-      );
+      this.#state ??= createStateReadback(this.#model, this.#gpu);
       const encoder = this.#gpu.device.createCommandEncoder();
       const { parameters, learning, moments } = this.#model;
       const frozen = length - (learning.buffer === parameters ? 0 : learning.length);

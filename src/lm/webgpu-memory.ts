@@ -1,30 +1,33 @@
 import type { GpuDevice } from "../gpu/device.ts";
 import { MemoryPlan } from "../gpu/memory-plan.ts";
-import { transformerLayout, type TransformerShape } from "../nn/transformer-layout.ts";
-import { partialLength } from "./webgpu-training-kernels.ts";
-import { kernelSizes } from "./webgpu-model.ts";
+import { StaticPlan } from "../gpu/plan.ts";
+import type { TransformerShape } from "../nn/transformer-layout.ts";
+import { createDecodingBuffers } from "./webgpu-decoding-buffers.ts";
+import { createStateReadback, WebGpuModel, type WebGpuModelOptions } from "./webgpu-model.ts";
+import { createTrainingArenas, createTrainingBuffers } from "./webgpu-training-buffers.ts";
 
 /**
- * What lives as long as a language run: weights, moments, gradients and their partial sums; nothing is made. A
- * micro-batch's activations and the cache of completions come on top, each within `KernelSizes`' bounds. Throws
- * "gpu/memory" where the adapter has no buffers of that size, with what to reduce.
+ * All that an engine makes on the device once it has trained, scored, completed and saved: weights, moments, gradients, a
+ * micro-batch's activations, the cache of completions, readbacks. Nothing is made. Throws "gpu/memory" where the adapter
+ * has no buffers of that size and "gpu/dispatch" where one dispatch would take too long, with what to reduce.
  */
-export function planLanguageMemory(gpu: GpuDevice, shape: TransformerShape): MemoryPlan {
-  const { length, trainable } = transformerLayout(shape);
-  const learning = shape.adapter ? length - trainable : length;
-  const { splits } = kernelSizes(gpu, shape, "registers");
+export function planLanguageMemory(
+  gpu: GpuDevice,
+  shape: TransformerShape,
+  options: WebGpuModelOptions,
+): MemoryPlan {
   const memory = new MemoryPlan();
-  const add = (label: string, floats: number): void => void memory.createBuffer(label, 4 * floats);
-  add("parameters", shape.adapter ? trainable : length);
-  if (shape.adapter) add("adapters", learning);
-  add("moments", 2 * learning);
-  add("gradients", learning);
-  add("partial gradients", shape.adapter ? 4 : splits * partialLength({ layout: { length }, shape }));
+  const model = new WebGpuModel(gpu, shape, options, memory);
+  const plan = new StaticPlan(gpu, memory);
+  createTrainingArenas(model, plan);
   const { width, layers, vocabularySize } = shape;
-  memory.check(
-    gpu,
-    () =>
-      `Use a smaller policy: a width below ${width}, fewer layers than ${layers}, or a vocabulary below ${vocabularySize}.`,
-  );
+  const reduce = (): string =>
+    `Use a smaller policy: a width below ${width}, fewer layers than ${layers}, or a vocabulary below ${vocabularySize}.`;
+  // Weights that do not fit are said before a dispatch that takes too long.
+  memory.check(gpu, reduce);
+  createTrainingBuffers(model, plan);
+  createDecodingBuffers(model, plan);
+  createStateReadback(model, memory);
+  memory.check(gpu, reduce);
   return memory;
 }

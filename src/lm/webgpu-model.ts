@@ -1,6 +1,8 @@
 import type { GpuDevice } from "../gpu/device.ts";
 import { FulguriteError } from "../gpu/error.ts";
+import type { BufferMaker } from "../gpu/memory-plan.ts";
 import { StaticPlan } from "../gpu/plan.ts";
+import { ReadbackRing } from "../gpu/readback.ts";
 import type { LinearVariant } from "../kernels/linear-probe.ts";
 import type { LinearPlace, LinearTile } from "../kernels/linear.ts";
 import { lowRankGroup, type LowRankGroup } from "../kernels/low-rank.ts";
@@ -45,6 +47,17 @@ export interface KernelSizes {
   readonly decodingSteps: number;
 }
 
+export interface WebGpuModelOptions {
+  /** Most completions in flight, and rows that a micro-batch has room for; default 256. */
+  readonly maxBatch?: number;
+  /** Bytes of activations that one micro-batch of a step may take; default 256 MB, 128 MB on a software adapter. */
+  readonly activationBytes?: number;
+  /** Keeps less of a training pass and computes it again: a third more work, the same bits. Default false. */
+  readonly checkpointing?: boolean;
+  /** Variant of the matrix kernels; default "registers". */
+  readonly kernels?: LinearVariant;
+}
+
 /** Weights on the device, and what all plans need to know of them. */
 export class WebGpuModel {
   readonly gpu: GpuDevice;
@@ -66,6 +79,8 @@ export class WebGpuModel {
   /** Whether a training pass keeps of every layer its input alone. */
   readonly checkpointing: boolean;
   readonly sizes: KernelSizes;
+  /** Most completions in flight, and rows that a micro-batch has room for. */
+  readonly sequences: number;
   /** Holds what lives as long as the model. */
   readonly plan: StaticPlan;
   readonly parameters: GPUBuffer;
@@ -78,14 +93,11 @@ export class WebGpuModel {
   constructor(
     gpu: GpuDevice,
     shape: TransformerShape,
-    options: {
-      readonly seed: number;
-      readonly activationBytes?: number;
-      readonly checkpointing?: boolean;
-      readonly kernels?: LinearVariant;
-    },
+    options: WebGpuModelOptions,
+    maker: BufferMaker = gpu,
   ) {
-    const { seed, activationBytes, kernels = "registers" } = options;
+    const { activationBytes, kernels = "registers" } = options;
+    this.sequences = options.maxBatch ?? 256;
     this.checkpointing = options.checkpointing ?? false;
     if (shape.headSize > 128) {
       throw new FulguriteError(
@@ -133,7 +145,7 @@ export class WebGpuModel {
     this.adapterLength = shape.adapter ? adapted / shape.layers : 0;
     this.sizes = kernelSizes(gpu, shape, kernels, activationBytes);
 
-    this.plan = new StaticPlan(gpu);
+    this.plan = new StaticPlan(gpu, maker);
     const { length, trainable } = this.layout;
     const frozen = shape.adapter ? trainable : length;
     this.parameters = this.plan.storage("parameters", frozen);
@@ -141,16 +153,20 @@ export class WebGpuModel {
       ? { length: length - trainable, buffer: this.plan.storage("adapters", length - trainable) }
       : { length, buffer: this.parameters };
     this.moments = this.plan.storage("moments", 2 * this.learning.length);
-    const { cosines, sines } = ropeTable(shape.maxLength, headSize, shape.ropeBase);
+    this.rotations = this.plan.storage("rotations", shape.maxLength * headSize);
+  }
+
+  /** Writes the start weights of a seed, and the table of rotations. */
+  initialize(seed: number): void {
+    const { maxLength, headSize, ropeBase } = this.shape;
+    const { cosines, sines } = ropeTable(maxLength, headSize, ropeBase);
     const half = headSize / 2;
-    const table = new Float32Array(shape.maxLength * headSize);
-    for (let position = 0; position < shape.maxLength; position++) {
+    const table = new Float32Array(maxLength * headSize);
+    for (let position = 0; position < maxLength; position++) {
       table.set(cosines.subarray(position * half, (position + 1) * half), position * headSize);
       table.set(sines.subarray(position * half, (position + 1) * half), position * headSize + half);
     }
-    this.rotations = this.plan.storage("rotations", table.length);
-    const { queue } = gpu.device;
-    queue.writeBuffer(this.rotations, 0, table);
+    this.gpu.device.queue.writeBuffer(this.rotations, 0, table);
     this.write(initializeTransformer(this.layout, seed));
   }
 
@@ -196,7 +212,7 @@ export function kernelSizes(
     splits: software ? (width < 128 ? 2 : 1) : 8,
     squares: software ? 512 : 2048,
     activationBytes: Math.min(
-      activationBytes ?? (software ? 128 : 512) * 2 ** 20,
+      activationBytes ?? (software ? 128 : 256) * 2 ** 20,
       gpu.device.limits.maxStorageBufferBindingSize,
     ),
     cacheBytes: (software ? 128 : 512) * 2 ** 20,
@@ -210,9 +226,7 @@ function trainingTile(software: boolean, width: number): LinearTile {
   return width < 128 ? { rows: 8, columns: 8 } : { rows: 16, columns: 16 };
 }
 
-/** Next capacity at or above `needed`: steps of a quarter of a power of two, so that growth is rare. */
-export function capacityFor(needed: number, least: number): number {
-  let step = least;
-  while (step * 4 < needed) step *= 2;
-  return Math.max(least, Math.ceil(needed / step) * step);
+/** Where weights and moments are read to be saved. */
+export function createStateReadback({ layout, learning }: WebGpuModel, maker: BufferMaker): ReadbackRing {
+  return new ReadbackRing(maker, "state readback", layout.length + 2 * learning.length, 1);
 }

@@ -31,6 +31,7 @@ import {
 import { compileNamedKernel, type CompiledNamedKernel, type NamedKernel } from "../kernels/named-kernel.ts";
 import { reduceTransformerGradientKernel, TERM_RANGES } from "../kernels/reduce-transformer-gradient.ts";
 import { embedKernel, predictionGradientKernel, tokenLossKernel } from "../kernels/token-rows.ts";
+import type { TransformerShape } from "../nn/transformer-layout.ts";
 import type { LayerAdapters, WebGpuModel } from "./webgpu-model.ts";
 
 /** A kernel with its threads: `tiles` for every `rows` rows, or in all where `rows` is 0. */
@@ -100,6 +101,20 @@ export function partialLength({
   return layout.length + (shape.tiedHead ? shape.vocabularySize * shape.width : 0);
 }
 
+/** Operations of a product of one row with a matrix. */
+export const productOperations = ({ inputs, outputs }: LinearPlace): number => 2 * inputs * outputs;
+
+/** Operations of half an attention: a token attends to half of the longest sequence, and reads keys, then values. */
+export const attentionOperations = ({ heads, headSize, maxLength }: TransformerShape): number =>
+  heads * headSize * maxLength;
+
+/** Partial sums a row that the gradient of SwiGLU's product leaves. */
+export function projectionSums({ gpu, linears, adapters, sizes }: WebGpuModel): number {
+  const options = { tile: sizes.trainingTile, gather: false, adapter: adapters.down };
+  const sharing = { quads: gpu.quads, tiled: sizes.kernels === "tiled" };
+  return linearInputGradientKernel(linears.down, { kind: "swiglu" }, { ...options, ...sharing }).partialSums;
+}
+
 /** Compiles all in parallel. The layers share theirs: where a layer's weights begin is data. */
 export async function compileTrainingKernels(model: WebGpuModel): Promise<TrainingKernels> {
   const { gpu, shape, layout, places, sizes } = model;
@@ -125,9 +140,7 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
     );
     return slot as Work;
   };
-  const product = ({ inputs, outputs }: LinearPlace): number => 2 * inputs * outputs;
-  // A token attends to half of the longest sequence.
-  const attended = heads * headSize * shape.maxLength;
+  const attended = attentionOperations(shape);
   const { adapters } = model;
   const linear = (
     place: LinearPlace,
@@ -137,7 +150,7 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
   ): Work => {
     const options = { tile, epsilon, save: true, gather, adapter, ...sharing };
     const { kernel, tiles, rows } = linearKernel(place, end, options);
-    return work(kernel, tiles, rows, gather ? "predictions" : "tokens", product(place));
+    return work(kernel, tiles, rows, gather ? "predictions" : "tokens", productOperations(place));
   };
   const inputGradient = (
     place: LinearPlace,
@@ -148,13 +161,13 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
     const options = { tile, gather, adapter, ...sharing };
     const { kernel, tiles, rows, partialSums } = linearInputGradientKernel(place, end, options);
     const count = gather ? "predictions" : "tokens";
-    return Object.assign(work(kernel, tiles, rows, count, product(place)), { partialSums });
+    return Object.assign(work(kernel, tiles, rows, count, productOperations(place)), { partialSums });
   };
   const weightGradient = (place: LinearPlace, partial: number, gather = false): Work => {
     const { kernel, tiles } = linearWeightGradientKernel(place, {
       ...{ tile: sizes.weightTile, splits: sizes.splits, partial, partialLength: length, gather, ...sharing },
     });
-    return work(kernel, tiles, 0, gather ? "predictions" : "tokens", product(place));
+    return work(kernel, tiles, 0, gather ? "predictions" : "tokens", productOperations(place));
   };
   const adapterWork = (group: LowRankGroup | null): AdapterWork | null => {
     if (!group) return null;

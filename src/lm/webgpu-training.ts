@@ -1,29 +1,25 @@
 import { StaticPlan, type Dispatch } from "../gpu/plan.ts";
-import { ReadbackRing } from "../gpu/readback.ts";
+import type { ReadbackRing } from "../gpu/readback.ts";
 import { expectedRate } from "../gpu/dispatch-limit.ts";
 import type { WorkUnit } from "../gpu/submit-turns.ts";
-import { statisticsWidth } from "../kernels/attention.ts";
-import { hasHeads, headUnits, rawWidth } from "../kernels/heads.ts";
-import { paddedOutputs } from "../kernels/linear.ts";
-import { lowWidth, type LowRankGroup } from "../kernels/low-rank.ts";
 import { inputIds } from "../kernels/transformer-places.ts";
 import { METRICS_LENGTH, metricWord } from "../kernels/metrics.ts";
 import { bindNamedKernel } from "../kernels/named-kernel.ts";
-import { TERM_RANGES } from "../kernels/reduce-transformer-gradient.ts";
-import { maskWords } from "../kernels/sample-token.ts";
 import { ScalarSlots } from "../kernels/scalars.ts";
 import { TokenBatchSlots, type BatchField } from "../kernels/token-batch.ts";
 import { defaultGate, estimatorNumbers, objectiveNumbers } from "../kernels/token-objective.ts";
 import { allowedMask } from "./allowed-mask.ts";
 import type { TokenLossConfig, TokenRows, TokenStepMetrics } from "./language-engine.ts";
 import { TokenForest } from "./token-forest.ts";
-import { capacityFor, type LayerAdapters, type WebGpuModel } from "./webgpu-model.ts";
+import type { LayerAdapters, WebGpuModel } from "./webgpu-model.ts";
 import {
-  compileTrainingKernels,
-  partialLength,
-  type TrainingKernels,
-  type Work,
-} from "./webgpu-training-kernels.ts";
+  createTrainingArenas,
+  createTrainingBuffers,
+  microBatch,
+  type MicroBatch,
+  type TrainingArenas,
+} from "./webgpu-training-buffers.ts";
+import { compileTrainingKernels, type TrainingKernels, type Work } from "./webgpu-training-kernels.ts";
 
 interface Step {
   readonly dispatch: Dispatch;
@@ -34,11 +30,9 @@ interface Step {
 
 interface Unit extends Step, WorkUnit {}
 
-/** Buffers and dispatches for up to `tokens` tokens and `predictions` predictions. */
+/** Buffers and dispatches of a micro-batch. */
 interface Workspace {
   readonly plan: StaticPlan;
-  readonly tokens: number;
-  readonly predictions: number;
   readonly batch: GPUBuffer;
   readonly table: GPUBuffer;
   readonly runs: GPUBuffer;
@@ -52,21 +46,6 @@ interface Workspace {
   readonly backward: readonly Step[];
 }
 
-/** What one layer's forward pass leaves for its backward pass, but for its input. */
-interface LayerActivations {
-  readonly inverses1: GPUBuffer;
-  readonly raw: GPUBuffer | null;
-  readonly headInverses: GPUBuffer | null;
-  readonly low: Readonly<Partial<Record<keyof LayerAdapters, GPUBuffer>>>;
-  readonly qkv: GPUBuffer;
-  readonly statistics: GPUBuffer;
-  readonly attended: GPUBuffer;
-  readonly middle: GPUBuffer;
-  readonly inverses2: GPUBuffer;
-  readonly gate: GPUBuffer;
-  readonly activated: GPUBuffer;
-}
-
 /** Forward, backward and AdamW over packed rows; one submit a micro-batch, nothing made in steady state. */
 export class WebGpuTraining {
   readonly #model: WebGpuModel;
@@ -74,15 +53,11 @@ export class WebGpuTraining {
   readonly #forest = new TokenForest();
   /** What does not depend on the number of tokens. */
   readonly #plan: StaticPlan;
-  readonly #partials: GPUBuffer;
-  readonly #gradients: GPUBuffer;
-  readonly #squares: GPUBuffer;
-  readonly #metrics: GPUBuffer;
-  readonly #allowed: GPUBuffer;
+  readonly #arenas: TrainingArenas;
+  /** Most that a micro-batch holds. */
+  readonly #most: MicroBatch;
   readonly #scalars = new ScalarSlots(1);
-  readonly #scalarsBuffer: GPUBuffer;
   readonly #adamw: Dispatch;
-  readonly #readMetrics: ReadbackRing;
   /** One slot a layer. */
   readonly #batch: TokenBatchSlots;
   #workspace: Workspace | null = null;
@@ -96,39 +71,27 @@ export class WebGpuTraining {
     const { gpu, sizes, shape } = model;
     this.#model = model;
     this.#kernels = kernels;
+    this.#most = microBatch(model);
     this.#batch = new TokenBatchSlots(shape.layers);
     for (let l = 0; l < shape.layers; l++) {
       this.#batch.set(l, "layer", (l * model.layerLength) / 4);
       this.#batch.set(l, "adapter", (l * model.adapterLength) / 4);
     }
     this.#plan = new StaticPlan(gpu);
-    this.#scalarsBuffer = this.#plan.slots(1);
-    // Frozen weights have no gradients.
-    const partials = shape.adapter ? 4 : sizes.splits * partialLength(model);
-    this.#partials = this.#plan.storage("partial gradients", partials);
-    this.#gradients = this.#plan.storage("gradients", model.learning.length);
-    this.#squares = this.#plan.storage("squares", sizes.squares + TERM_RANGES * 5);
-    this.#metrics = this.#plan.storage("metrics", METRICS_LENGTH);
-    this.#allowed = this.#plan.storage("allowed", maskWords(shape.vocabularySize));
+    this.#arenas = createTrainingArenas(model, this.#plan);
+    const { scalars, gradients, squares, metrics } = this.#arenas;
     this.#adamw = this.#plan.bind(
       kernels.adamw,
-      [
-        this.#scalarsBuffer,
-        this.#gradients,
-        this.#squares,
-        model.learning.buffer,
-        model.moments,
-        this.#metrics,
-      ],
+      [scalars, gradients, squares, model.learning.buffer, model.moments, metrics],
       Math.max(sizes.squares, METRICS_LENGTH),
       64,
     );
-    this.#readMetrics = new ReadbackRing(gpu, "metrics readback", METRICS_LENGTH, 2);
   }
 
   /** One optimizer step, the `optimizerStep`th (from 1 on). */
   async step(rows: TokenRows, config: TokenLossConfig, optimizerStep: number): Promise<TokenStepMetrics> {
     const { gpu } = this.#model;
+    const { metrics, readMetrics } = this.#arenas;
     const forest = this.#forest;
     const set = this.#setBatch.bind(this);
     const gate = config.gate ?? defaultGate;
@@ -159,12 +122,12 @@ export class WebGpuTraining {
       const units = this.#units([...workspace.forward, workspace.loss, ...workspace.backward]);
       await gpu.submitUnits(units, (encoder, piece) => {
         const ends = last && piece.at(-1) === units.at(-1);
-        if (ends) encoder.clearBuffer(this.#metrics);
+        if (ends) encoder.clearBuffer(metrics);
         const pass = encoder.beginComputePass();
         this.#encode(pass, workspace, piece);
         if (ends) this.#plan.encode(pass, this.#adamw, 0);
         pass.end();
-        if (ends) read = this.#readMetrics.copy(encoder, [{ buffer: this.#metrics, length: METRICS_LENGTH }]);
+        if (ends) read = readMetrics.copy(encoder, [{ buffer: metrics, length: METRICS_LENGTH }]);
       });
     }
     const data = await read!();
@@ -215,15 +178,11 @@ export class WebGpuTraining {
   }
 
   dispose(): void {
-    this.#disposeWorkspace();
-    this.#readMetrics.dispose();
-    this.#plan.dispose();
-  }
-
-  #disposeWorkspace(): void {
     this.#workspace?.readScores.dispose();
     this.#workspace?.plan.dispose();
     this.#workspace = null;
+    this.#arenas.readMetrics.dispose();
+    this.#plan.dispose();
   }
 
   /** Steps with the seconds that each is expected to take on the micro-batch. */
@@ -249,19 +208,11 @@ export class WebGpuTraining {
 
   /** The next micro-batch's tables on the device, in a workspace that holds them. */
   #fill(first: boolean): Workspace {
-    const { shape, sizes, gpu } = this.#model;
+    const { shape, gpu } = this.#model;
     const forest = this.#forest;
-    const maxTokens = Math.max(64, Math.floor(sizes.activationBytes / bytesPerToken(this.#model)));
-    const maxPredictions = Math.max(64, Math.floor(sizes.activationBytes / bytesPerPrediction(this.#model)));
-    forest.next(maxTokens, maxPredictions, inputIds(shape));
+    forest.next(this.#most.tokens, this.#most.predictions, inputIds(shape));
     const { tokenCount, predictionCount } = forest;
-    let workspace = this.#workspace;
-    if (!workspace || workspace.tokens < tokenCount || workspace.predictions < predictionCount) {
-      const tokens = capacityFor(Math.max(tokenCount, workspace?.tokens ?? 0), 64);
-      const predictions = capacityFor(Math.max(predictionCount, workspace?.predictions ?? 0), 64);
-      this.#disposeWorkspace();
-      workspace = this.#workspace = this.#createWorkspace(tokens, predictions);
-    }
+    const workspace = (this.#workspace ??= this.#createWorkspace());
     this.#setBatch("tokens", tokenCount);
     this.#setBatch("predictions", predictionCount);
     this.#setBatch("accumulate", first ? 0 : 1);
@@ -280,7 +231,7 @@ export class WebGpuTraining {
 
   #writeAllowed(rows: TokenRows): void {
     const { shape, gpu } = this.#model;
-    gpu.device.queue.writeBuffer(this.#allowed, 0, allowedMask(rows.allowed, shape.vocabularySize));
+    gpu.device.queue.writeBuffer(this.#arenas.allowed, 0, allowedMask(rows.allowed, shape.vocabularySize));
   }
 
   #writeOptimizer(config: TokenLossConfig, step: number): void {
@@ -296,67 +247,20 @@ export class WebGpuTraining {
     set("weightDecay", config.weightDecay);
     set("correction1", 1 - beta1 ** step);
     set("correction2", 1 - beta2 ** step);
-    this.#model.gpu.device.queue.writeBuffer(this.#scalarsBuffer, 0, this.#scalars.bytes);
+    this.#model.gpu.device.queue.writeBuffer(this.#arenas.scalars, 0, this.#scalars.bytes);
   }
 
-  #createWorkspace(tokens: number, predictions: number): Workspace {
+  #createWorkspace(): Workspace {
     const { gpu, shape, parameters, rotations, checkpointing } = this.#model;
-    const { width, feedForward, heads, keyValueHeads, headSize, vocabularySize } = shape;
-    const queries = heads * headSize;
-    const qkvWidth = queries + 2 * keyValueHeads * headSize;
     const kernels = this.#kernels;
-    const plan = new StaticPlan(gpu);
-    // Tiles reach beyond the last row.
-    const rows = (name: string, count: number, length: number): GPUBuffer =>
-      plan.storage(name, Math.ceil(count / 16) * 16 * length);
-    const batch = plan.slots(shape.layers);
-    const table = rows("tokens", tokens + 1, 4);
-    const runs = rows("runs", tokens, 2);
-    const predictionTable = rows("predictions", predictions, 8);
-    const occurrences = plan.storage("occurrences", inputIds(shape) + 1 + tokens);
-    const logits = rows("logits", predictions, paddedOutputs(vocabularySize));
-    const headInverses = rows("head inverses", predictions, 1);
-    const terms = rows("terms", predictions, 4);
-    const headProjections = rows("head projections", predictions, 1);
-    const scores = rows("scores", predictions, 2);
-    const headGradient = rows("head gradient", predictions, width);
-    const residual = rows("residual gradient", tokens, width);
-    const qkvGradient = rows("qkv gradient", tokens, qkvWidth);
-    const attendedGradient = rows("attended gradient", tokens, queries);
-    const projectionTiles = kernels.layer.downGradient.partialSums;
-    const projections = rows("projections", tokens, projectionTiles);
     const k = kernels.layer;
-    const projected = k.heads ? rows("projected gradient", tokens, qkvWidth) : qkvGradient;
-    const headProducts = k.heads ? rows("head products", tokens, headUnits(shape)) : null;
-    const adapted = Object.entries(this.#model.adapters).filter(
-      (entry): entry is [string, LowRankGroup] => entry[1] !== null,
-    );
-    const lowest = Math.max(0, ...adapted.map(([, group]) => lowWidth(group)));
-    const lowGradient = lowest > 0 ? rows("low-rank gradient", tokens, lowest) : undefined;
-    const activations = (l: number): LayerActivations => ({
-      inverses1: rows(`inverses ${l}.1`, tokens, 1),
-      raw: k.heads ? rows(`raw ${l}`, tokens, rawWidth(shape)) : null,
-      headInverses: k.heads ? rows(`head inverses ${l}`, tokens, heads + keyValueHeads) : null,
-      low: Object.fromEntries(
-        adapted.map(([name, group]) => [name, rows(`low ${l}.${name}`, tokens, lowWidth(group))]),
-      ),
-      qkv: rows(`qkv ${l}`, tokens, qkvWidth),
-      statistics: rows(`statistics ${l}`, tokens, statisticsWidth(shape)),
-      attended: rows(`attended ${l}`, tokens, queries),
-      middle: rows(`middle ${l}`, tokens, width),
-      inverses2: rows(`inverses ${l}.2`, tokens, 1),
-      gate: rows(`gate ${l}`, tokens, 2 * feedForward),
-      activated: rows(`activated ${l}`, tokens, feedForward),
-    });
-    // With checkpointing a layer keeps its input alone, and the rest is computed again on the way back.
-    const shared = checkpointing ? activations(0) : null;
-    const layers = Array.from({ length: shape.layers }, (_, l) => ({
-      input: rows(`input ${l}`, tokens, width),
-      ...(shared ?? activations(l)),
-    }));
-    const output = rows("output", tokens, width);
-
-    const bind = (work: Work, buffers: Readonly<Record<string, GPUBuffer | undefined>>, slot = 0): Step => ({
+    const plan = new StaticPlan(gpu);
+    const buffers = createTrainingBuffers(this.#model, plan);
+    const { layers, output, logits, headInverses, headProjections, headGradient, terms } = buffers;
+    const { residual, qkvGradient, attendedGradient, projections, projected, headProducts } = buffers;
+    const { batch, table, runs, predictionTable, occurrences, scores, lowGradient, readScores } = buffers;
+    const { partials, allowed, gradients, squares } = this.#arenas;
+    const bind = (work: Work, own: Readonly<Record<string, GPUBuffer | undefined>>, slot = 0): Step => ({
       ...{ work, slot },
       dispatch: bindNamedKernel(plan, work.compiled, batch, {
         parameters,
@@ -364,12 +268,9 @@ export class WebGpuTraining {
         runs,
         tokens: table,
         predictions: predictionTable,
-        partials: this.#partials,
-        allowed: this.#allowed,
+        ...{ partials, allowed, gradients, lowGradient },
         adapters: this.#model.learning.buffer,
-        gradients: this.#gradients,
-        lowGradient,
-        ...buffers,
+        ...own,
       }),
     });
     const forward: Step[] = [bind(kernels.embed, { output: layers[0]!.input })];
@@ -461,12 +362,11 @@ export class WebGpuTraining {
         residual,
         occurrences,
         terms,
-        squares: this.#squares,
+        squares,
       }),
     );
     return {
-      ...{ plan, tokens, predictions, batch, table, runs, predictionTable, occurrences, scores },
-      readScores: new ReadbackRing(gpu, "scores readback", 2 * predictions, 1),
+      ...{ plan, batch, table, runs, predictionTable, occurrences, scores, readScores },
       forward,
       loss: bind(kernels.loss, { logits, terms, projections: headProjections }),
       score: bind(kernels.score, { logits, scores }),
@@ -478,20 +378,4 @@ export class WebGpuTraining {
 /** alpha / rank; 0 where the adapter is left out or there is none. */
 export function adapterScale({ shape }: WebGpuModel, on: boolean): number {
   return on && shape.adapter ? shape.adapter.alpha / shape.adapter.rank : 0;
-}
-
-function bytesPerToken({ shape, adapters, checkpointing }: WebGpuModel): number {
-  const { width, layers, heads, keyValueHeads, headSize, feedForward } = shape;
-  const queries = heads * headSize;
-  const qkv = queries + 2 * keyValueHeads * headSize;
-  const raw = hasHeads(shape) ? rawWidth(shape) + heads + keyValueHeads : 0;
-  const groups = Object.values(adapters).map((group) => (group ? lowWidth(group) : 0));
-  const low = groups.reduce((sum, floats) => sum + floats, 0);
-  const layer = width + qkv + queries + 3 * feedForward + statisticsWidth(shape) + 2 + raw + low;
-  const kept = layers * width + (checkpointing ? 1 : layers) * layer;
-  return 4 * (kept + 2 * width + qkv + queries + feedForward / 8 + 8 + 2 * raw + Math.max(...groups));
-}
-
-function bytesPerPrediction({ shape }: WebGpuModel): number {
-  return 4 * (paddedOutputs(shape.vocabularySize) + shape.width + 16);
 }

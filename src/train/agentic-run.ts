@@ -45,6 +45,7 @@ export class AgenticRun extends RunController {
   readonly #job: AgenticJob;
   readonly #aborted = new AbortController();
   #engine: LanguageEngine | null = null;
+  #terms: EngineTerms | null = null;
   #hosts: RunHosts | null = null;
   #tokenizer: Tokenizer | null = null;
   #maker: RolloutMaker | null = null;
@@ -113,8 +114,11 @@ export class AgenticRun extends RunController {
     this.curve.truncate(this.#saved.update);
   }
 
-  protected async open(pinned: "webgpu" | "cpu" | null, terms: EngineTerms): Promise<void> {
-    const { seed, policy } = this.#job;
+  protected async open(pinned: "webgpu" | "cpu" | null, given: EngineTerms): Promise<void> {
+    const { seed, policy, algorithm, tasks } = this.#job;
+    const evaluated = Math.min(tasks.heldOut.length, algorithm.evaluationTasks);
+    const terms = { ...given, rows: Math.max(this.stepsPerUpdate, evaluated) };
+    this.#terms = terms;
     this.#hosts ??= await this.#options.createHosts(this.#job);
     const shape = policyShape(policy);
     this.#engine = await this.#options.createLanguageEngine(shape, seed, pinned ?? this.#job.engine, terms);
@@ -198,7 +202,10 @@ export class AgenticRun extends RunController {
   }
 
   #reference(): Promise<LanguageEngine> {
-    return this.#start.reference(this.#engine!, this.current.variant ?? null);
+    return this.#start.reference(this.#engine!, {
+      ...this.#terms!,
+      variant: this.current.variant ?? null,
+    });
   }
 
   #makerOf(engine: LanguageEngine): RolloutMaker {

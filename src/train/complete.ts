@@ -64,6 +64,7 @@ export async function complete(
   const shape = policyShape(policy);
   const engine = await createLanguageEngine(shape, start, "auto", {
     variant: null,
+    rows: prompts.length,
     onMemory: () => undefined,
   });
   try {

@@ -58,6 +58,9 @@ const inPlaceOf = <Engine extends object>(engine: Engine, { adapter }: GpuDevice
     passedOver: `${adapter} is a software adapter, no GPU: the CPU engine is several times faster here.`,
   });
 
+/** Sequences that a GPU has enough to do with. */
+const MAX_BATCH = 256;
+
 const HOSTED =
   "Every step waits for the code of its environment, so there is nothing for a GPU to run ahead with: the CPU engine trains.";
 
@@ -75,7 +78,7 @@ export async function createLanguageEngine(
   shape: TransformerShape,
   seed: number,
   choice: AgenticJob["engine"],
-  { variant, onMemory, now }: EngineTerms,
+  { variant, rows, onMemory, now }: EngineTerms,
 ): Promise<LanguageEngine> {
   if (choice !== "cpu") {
     const gpu = await sharedDevice();
@@ -85,8 +88,9 @@ export async function createLanguageEngine(
       try {
         if (now) gpu.turns.measureBy(now);
         const kernels = isLinearVariant(variant) ? variant : (variants.get(gpu.adapter) ?? "registers");
-        onMemory(planLanguageMemory(gpu, shape).bytes);
-        return await createWebGpuLanguageEngine(shape, { seed, device: gpu, kernels });
+        const options = { kernels, ...(rows === undefined ? {} : { maxBatch: Math.min(rows, MAX_BATCH) }) };
+        onMemory(planLanguageMemory(gpu, shape, options).bytes);
+        return await createWebGpuLanguageEngine(shape, { ...options, seed, device: gpu });
       } catch (error) {
         if (choice === "webgpu" || !isRefusal(error)) throw error;
       }

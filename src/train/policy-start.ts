@@ -7,6 +7,7 @@ import { checkFinite } from "./check-finite.ts";
 import type { LanguageJob } from "./job.ts";
 import type { LanguageEngineMaker } from "./language-engine-maker.ts";
 import { policyTokenizer } from "./policy-tokenizer.ts";
+import type { EngineTerms } from "./run-controller.ts";
 import { startWeights } from "./start-weights.ts";
 import { warmStartRows } from "./warm-start.ts";
 
@@ -49,11 +50,10 @@ export class PolicyStart {
     }
   }
 
-  /** A policy as `engine`'s was before the first update, made once, with the same kernels. */
-  async reference(engine: LanguageEngine, variant: string | null): Promise<LanguageEngine> {
+  /** A policy as `engine`'s was before the first update, made once, on the same terms. */
+  async reference(engine: LanguageEngine, terms: EngineTerms): Promise<LanguageEngine> {
     if (this.#reference) return this.#reference;
     const { job, createLanguageEngine } = this.#options;
-    const terms = { variant, onMemory: () => undefined };
     const made = await createLanguageEngine(policyShape(job.policy), job.seed, engine.engine, terms);
     this.#reference = made;
     await this.weights(made);

@@ -27,6 +27,8 @@ export interface RunControllerOptions {
 export interface EngineTerms {
   /** Kernel variant that the run started with; null for a run that starts. */
   readonly variant: string | null;
+  /** Rollouts or examples that a language policy works on at once; default 256. */
+  readonly rows?: number;
   /** Called before anything is allocated on the GPU, with the bytes that it will be. */
   readonly onMemory: (bytes: number) => void;
   /** Milliseconds, by which runs that share a device measure it; without it estimates are believed. */
@@ -235,11 +237,13 @@ export abstract class RunController {
     const { engine } = this.current;
     const pinned = engine === "webgpu" || engine === "cpu" ? engine : null;
     const { platform } = this.options;
+    this.#memory = null;
     await this.open(pinned, {
       variant: pinned === null ? null : (this.current.variant ?? null),
       now: this.options.now,
       onMemory: (bytes) => {
-        this.#memory = bytes;
+        // A reference policy comes on top.
+        this.#memory = (this.#memory ?? 0) + bytes;
         this.emit(true);
       },
     });

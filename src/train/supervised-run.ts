@@ -79,19 +79,21 @@ export class SupervisedRun extends RunController {
     this.curve.truncate(this.#saved.update);
   }
 
-  protected async open(pinned: "webgpu" | "cpu" | null, terms: EngineTerms): Promise<void> {
-    const { seed, policy, engine: choice } = this.#job;
+  protected async open(pinned: "webgpu" | "cpu" | null, given: EngineTerms): Promise<void> {
+    const { seed, policy, engine: choice, algorithm } = this.#job;
+    // A preference has two answers.
+    const terms = { ...given, rows: algorithm.batchSize * (algorithm.kind === "dpo" ? 2 : 1) };
     const engine = await this.#createEngine(policyShape(policy), seed, pinned ?? choice, terms);
     this.#engine = engine;
     if (this.#saved) engine.load(this.#saved.language);
     else await this.#start.weights(engine);
     this.#start.dispose();
-    this.#trainer = this.#createTrainer(engine, await policyTokenizer(policy));
+    this.#trainer = this.#createTrainer(engine, await policyTokenizer(policy), terms);
     this.#update = this.#saved?.update ?? 0;
     this.#begun = this.#update > 0;
   }
 
-  #createTrainer(engine: LanguageEngine, tokenizer: Tokenizer): ExampleTrainer {
+  #createTrainer(engine: LanguageEngine, tokenizer: Tokenizer, terms: EngineTerms): ExampleTrainer {
     const { algorithm, examples, seed } = this.#job;
     const common = { engine, seed, allowed: tokenizer.answerIds };
     const { maxLength } = engine.shape;
@@ -105,7 +107,7 @@ export class SupervisedRun extends RunController {
         config: algorithm,
         train: train.pairs,
         heldOut: heldOut.pairs,
-        reference: () => this.#start.reference(engine, this.current.variant ?? null),
+        reference: () => this.#start.reference(engine, { ...terms, variant: this.current.variant ?? null }),
       });
     }
     const rows = (list: SupervisedJob["examples"]["train"]) =>

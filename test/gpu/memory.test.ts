@@ -53,7 +53,7 @@ describe.skipIf(gpu === null)("memory of a run", () => {
   test("too large a language policy says what to reduce", () => {
     const before = gpu!.counters.bytes;
     const huge = { ...tinyLlamaShape, width: 8192, layers: 40, feedForward: 32_768 };
-    expect(() => planLanguageMemory(gpu!, huge)).toThrow(
+    expect(() => planLanguageMemory(gpu!, huge, {})).toThrow(
       expect.objectContaining({
         code: "gpu/memory",
         message: expect.stringMatching(
@@ -61,6 +61,26 @@ describe.skipIf(gpu === null)("memory of a run", () => {
         ) as string,
         fix: expect.stringMatching(/a width below 8192, fewer layers than 40/) as string,
       }),
+    );
+    expect(gpu!.counters.bytes).toBe(before);
+  });
+
+  test("a language policy whose dispatches would hold up the driver is refused, with what to reduce", () => {
+    const before = gpu!.counters.bytes;
+    const plan = (changed: object) => () => planLanguageMemory(gpu!, { ...tinyLlamaShape, ...changed }, {});
+    const words = { vocabularySize: 2 ** 15, width: 256, maxLength: 16_384 };
+    expect(plan(words)).toThrow(
+      expect.objectContaining({
+        code: "gpu/dispatch",
+        message: expect.stringMatching(/busy for about [\d.]+ s, and 0\.5 s is the limit/) as string,
+        fix: expect.stringMatching(
+          /a vocabulary smaller than 32768, or a maxLength of at most \d+ \(now 16384\)/,
+        ) as string,
+      }),
+    );
+    const wide = { width: 1024, feedForward: 2048, maxLength: 16_384 };
+    expect(plan(wide)).toThrow(
+      expect.objectContaining({ fix: expect.stringMatching(/a policy narrower than 1024/) as string }),
     );
     expect(gpu!.counters.bytes).toBe(before);
   });
