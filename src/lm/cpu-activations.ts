@@ -56,7 +56,7 @@ export interface BackwardBuffers {
 /** Scratch for `nodes` rows. */
 export function reserveBackward(model: CpuTransformer, nodes: number): BackwardBuffers {
   const { memory, shape } = model;
-  const { width, feedForward, queryKeyNorm = false, adapter } = shape;
+  const { width, feedForward, keyValueHeads, queryKeyNorm = false, adapter } = shape;
   const q = memory.reserve(nodes * model.queryWidth);
   const keyValues = memory.reserve(nodes * model.keyValueWidth);
   return {
@@ -71,7 +71,7 @@ export function reserveBackward(model: CpuTransformer, nodes: number): BackwardB
     normedOut: memory.reserve(nodes * width),
     low: memory.reserve(nodes * (adapter?.rank ?? 0)),
     lowGradient: memory.reserve(nodes * (adapter?.rank ?? 0)),
-    scores: memory.reserve(model.pitch / 4),
+    scores: memory.reserve((keyValueHeads * model.pitch) / 4),
   };
 }
 

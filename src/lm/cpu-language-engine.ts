@@ -1,5 +1,6 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { clipCoefficient } from "../kernels/reference/optimizer.ts";
+import type { ThreadOptions } from "../kernels/wasm/threads.ts";
 import { initializeTransformer } from "../nn/initialize-transformer.ts";
 import { transformerLayout, type TransformerShape } from "../nn/transformer-layout.ts";
 import { CpuDecoder, type DecodingSequence } from "./cpu-decoder.ts";
@@ -26,6 +27,8 @@ export interface CpuLanguageEngineOptions {
   readonly maxBatch?: number;
   /** Keeps less of a training pass and computes it again: a third more work, the same bits. Default false. */
   readonly checkpointing?: boolean;
+  /** Threads that share the work, the same bits; default none: the caller's alone. */
+  readonly threads?: ThreadOptions | null;
 }
 
 /** One request on its way, decoding state included. */
@@ -75,7 +78,7 @@ class CpuLanguageEngine implements LanguageEngine {
     const layout = transformerLayout(shape);
     this.shape = shape;
     this.#maxBatch = options.maxBatch ?? 256;
-    this.#model = new CpuTransformer(shape, layout);
+    this.#model = new CpuTransformer(shape, layout, options.threads ?? null);
     this.#model.memory.floats.set(initializeTransformer(layout, options.seed), this.#model.parameters >> 2);
     this.#model.checkpointing = options.checkpointing ?? false;
     this.#model.pack();
@@ -198,6 +201,7 @@ class CpuLanguageEngine implements LanguageEngine {
     }
     this.#queue = [];
     this.#active.clear();
+    this.#model.dispose();
   }
 
   #checkAlive(): void {

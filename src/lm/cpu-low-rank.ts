@@ -1,14 +1,8 @@
 import type { Projection, TransformerPlaces } from "../kernels/transformer-places.ts";
 import { projectionSize } from "../kernels/transformer-places.ts";
-import {
-  packedLength,
-  packWeight,
-  projectionStride,
-  type TransformerKernels,
-} from "../kernels/wasm/transformer-module.ts";
+import { packedLength, packWeight, type TransformerKernels } from "../kernels/wasm/transformer-module.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
 import type { CpuMemory } from "./cpu-memory.ts";
-import { linearGradient } from "./cpu-linear-gradient.ts";
 
 interface Packed {
   readonly a: number;
@@ -88,15 +82,14 @@ export class CpuLowRank {
     if (!packed) return;
     const { a, b } = this.#kernels.adapters[name]!;
     const place = this.#places.layers[layer]!.adapters[name]!;
-    const { inputs, outputs } = projectionSize(this.#shape, name);
-    const stride = projectionStride(this.#shape, name);
+    const { outputs } = projectionSize(this.#shape, name);
     const { low, lowGradient } = scratch;
     a.forward(x, packed.a, low, rows);
     this.#multiply(low, rows);
-    linearGradient(b, dy, { outputs, stride }, low, this.#rank, gradient(place.b), rows);
+    b.weight(dy, low, gradient(place.b), outputs, rows);
     b.input(dy, parameter(place.b), lowGradient, rows);
     this.#multiply(lowGradient, rows);
-    linearGradient(a, lowGradient, { outputs: this.#rank }, x, inputs, gradient(place.a), rows);
+    a.weight(lowGradient, x, gradient(place.a), this.#rank, rows);
     a.input(lowGradient, parameter(place.a), dx, rows);
   }
 

@@ -4,14 +4,15 @@ import {
   packedLength,
   packWeight,
   transformerKernels,
+  type KernelHome,
   type LinearKernels,
   type TransformerKernels,
 } from "../kernels/wasm/transformer-module.ts";
+import { Threads, type ThreadOptions } from "../kernels/wasm/threads.ts";
 import { ropeTable } from "../nn/rope-table.ts";
 import type { TransformerLayout, TransformerShape } from "../nn/transformer-layout.ts";
 import type { BackwardBuffers, LayerBuffers, TokenSet } from "./cpu-activations.ts";
 import { CpuHeads } from "./cpu-heads.ts";
-import { linearGradient } from "./cpu-linear-gradient.ts";
 import { CpuLowRank } from "./cpu-low-rank.ts";
 import { CpuMemory } from "./cpu-memory.ts";
 
@@ -32,7 +33,7 @@ export class CpuTransformer {
   readonly shape: TransformerShape;
   readonly places: TransformerPlaces;
   readonly layout: TransformerLayout;
-  readonly memory = new CpuMemory();
+  readonly memory: CpuMemory;
   readonly kernels: TransformerKernels;
   /** Address of the parameters. */
   readonly parameters: number;
@@ -61,12 +62,17 @@ export class CpuTransformer {
   readonly #discard: number;
   readonly #headKernels = new Map<number, LinearKernels>();
 
-  constructor(shape: TransformerShape, layout: TransformerLayout) {
+  readonly #threads: Threads | null;
+
+  /** With `threads`, kernels share their rows with them: the same bits. */
+  constructor(shape: TransformerShape, layout: TransformerLayout, threads: ThreadOptions | null = null) {
     const { width, heads, keyValueHeads, headSize, feedForward, maxLength } = shape;
     this.shape = shape;
     this.layout = layout;
     this.places = transformerPlaces(layout, shape);
-    this.kernels = transformerKernels(shape, this.memory.memory);
+    this.memory = threads ? CpuMemory.shared() : new CpuMemory();
+    this.#threads = threads && this.memory.isShared ? new Threads(this.memory.memory, threads) : null;
+    this.kernels = transformerKernels(shape, this.#home);
     this.queryWidth = heads * headSize;
     this.keyValueWidth = 2 * keyValueHeads * headSize;
     this.pitch = 16 * Math.ceil(maxLength / 4) + 16;
@@ -96,6 +102,11 @@ export class CpuTransformer {
     this.workspace = memory.end;
   }
 
+  /** Ends the threads; nothing else may be called after it. */
+  dispose(): void {
+    this.#threads?.dispose();
+  }
+
   /** Call after the parameters have changed. */
   pack(): void {
     const { width, feedForward } = this.shape;
@@ -119,7 +130,7 @@ export class CpuTransformer {
     const columns = Math.ceil(ids.length / 8) * 8;
     let kernels = this.#headKernels.get(columns);
     if (!kernels) {
-      kernels = headKernels(width, columns, memory.memory);
+      kernels = headKernels(width, columns, this.#home);
       this.#headKernels.set(columns, kernels);
     }
     const rows = memory.reserve(columns * width);
@@ -236,20 +247,12 @@ export class CpuTransformer {
       );
     kernels.down.input(dOut, this.#parameter(places.w2), scratch.activated, rows);
     adapt("down", dOut, saved.activated, scratch.activated, rows);
-    this.#weight(kernels.down, dOut, width, saved.activated, shape.feedForward, places.w2, rows);
+    this.#weight(kernels.down, dOut, width, saved.activated, places.w2, rows);
     kernels.swiGluBackward(saved.hidden, scratch.activated, scratch.hidden, rows);
     kernels.up.input(scratch.hidden, this.#parameter(places.w1), scratch.normedOut, rows);
     adapt("gate", scratch.hidden, saved.middleNormed, scratch.normedOut, rows);
     adapt("up", scratch.hidden + 4 * feedForward, saved.middleNormed, scratch.normedOut, rows);
-    this.#weight(
-      kernels.up,
-      scratch.hidden,
-      2 * shape.feedForward,
-      saved.middleNormed,
-      width,
-      places.w1,
-      rows,
-    );
+    this.#weight(kernels.up, scratch.hidden, 2 * feedForward, saved.middleNormed, places.w1, rows);
     kernels.normBackward(
       scratch.normedOut,
       saved.middle,
@@ -261,7 +264,7 @@ export class CpuTransformer {
     );
     kernels.o.input(dOut, this.#parameter(places.wo), scratch.attended, rows);
     adapt("o", dOut, saved.attended, scratch.attended, rows);
-    this.#weight(kernels.o, dOut, width, saved.attended, this.queryWidth, places.wo, rows);
+    this.#weight(kernels.o, dOut, width, saved.attended, places.wo, rows);
     memory.floats.fill(0, scratch.keyValues >> 2, (scratch.keyValues >> 2) + all.count * this.keyValueWidth);
     kernels.attentionBackward(
       saved.q,
@@ -276,21 +279,15 @@ export class CpuTransformer {
       scratch.q,
       scratch.keyValues,
       scratch.scores,
+      shape.keyValueHeads,
     );
     this.#rope(scratch.q, out, 4 * this.queryWidth, shape.heads, this.#negativeSines);
     const keyStride = 4 * this.keyValueWidth;
     this.#rope(scratch.keyValues, all, keyStride, shape.keyValueHeads, this.#negativeSines);
     this.#headsBackward(layer, saved, scratch, rows, all.count);
-    this.#weight(kernels.q, scratch.rawQ, this.queryWidth, saved.normedOut, width, places.wq, rows);
-    this.#weight(
-      kernels.kv,
-      scratch.rawKeyValues,
-      this.keyValueWidth,
-      saved.normed,
-      width,
-      places.wk,
-      all.count,
-    );
+    this.#weight(kernels.q, scratch.rawQ, this.queryWidth, saved.normedOut, places.wq, rows);
+    const { rawKeyValues } = scratch;
+    this.#weight(kernels.kv, rawKeyValues, this.keyValueWidth, saved.normed, places.wk, all.count);
     const dNormed = narrowed === null ? scratch.normed : scratch.normedOut;
     kernels.q.input(scratch.rawQ, this.#parameter(places.wq), dNormed, rows);
     adapt("q", scratch.rawQ, saved.normedOut, dNormed, rows);
@@ -298,9 +295,9 @@ export class CpuTransformer {
       this.#scatter(scratch.normedOut, scratch.normed, narrowed, all.count);
       this.#scatter(dOut, dInput, narrowed, all.count);
     }
-    kernels.kv.input(scratch.rawKeyValues, this.#parameter(places.wk), scratch.normed, all.count);
-    adapt("k", scratch.rawKeyValues, saved.normed, scratch.normed, all.count);
-    const dValues = scratch.rawKeyValues + 2 * this.keyValueWidth;
+    kernels.kv.input(rawKeyValues, this.#parameter(places.wk), scratch.normed, all.count);
+    adapt("k", rawKeyValues, saved.normed, scratch.normed, all.count);
+    const dValues = rawKeyValues + 2 * this.keyValueWidth;
     adapt("v", dValues, saved.normed, scratch.normed, all.count);
     kernels.normBackward(
       scratch.normed,
@@ -324,19 +321,20 @@ export class CpuTransformer {
     });
   }
 
-  /** dW += dy^T x in blocks of rows; `weight` is the first element of W in the arena. */
+  /** dW += dy^T x; `weight` is the first element of W in the arena. */
   #weight(
     kernels: LinearKernels,
     dy: number,
     outputs: number,
     x: number,
-    inputs: number,
     weight: number,
     rows: number,
   ): void {
-    if (this.learns(weight)) {
-      linearGradient(kernels, dy, { outputs }, x, inputs, this.gradientOf(weight), rows);
-    }
+    if (this.learns(weight)) kernels.weight(dy, x, this.gradientOf(weight), outputs, rows);
+  }
+
+  get #home(): KernelHome {
+    return { memory: this.memory.memory, threads: this.#threads };
   }
 
   /** Adds an adapter's change of `x` to `y`. */

@@ -1,5 +1,4 @@
 import type { CpuTransformer, PackedHead } from "./cpu-transformer.ts";
-import { linearGradient } from "./cpu-linear-gradient.ts";
 import { reserveBackward, reserveLayer, type LayerBuffers, type TokenSet } from "./cpu-activations.ts";
 import type { TokenTree } from "./token-tree.ts";
 
@@ -158,8 +157,7 @@ export function backwardTree(model: CpuTransformer, head: PackedHead, forward: T
   head.kernels.input(forward.logits, head.rows, dFinal, out.count);
   if (model.learns(places.head)) {
     floats.fill(0, dHead >> 2, (dHead >> 2) + head.columns * width);
-    const outputs = head.columns;
-    linearGradient(head.kernels, forward.logits, { outputs }, forward.finalNormed, width, dHead, out.count);
+    head.kernels.weight(forward.logits, forward.finalNormed, dHead, head.columns, out.count);
     const dEmbedding = model.gradientOf(places.head) >> 2;
     head.ids.forEach((id, i) => {
       addRow(floats, (dHead >> 2) + i * width, dEmbedding + id * width, width);

@@ -12,6 +12,14 @@ interface ImportedFunction {
   readonly type: number;
 }
 
+interface ImportedMemory {
+  readonly module: string;
+  readonly name: string;
+  readonly pages: number;
+  /** Of a memory that threads share, else null. */
+  readonly most: number | null;
+}
+
 interface DefinedFunction {
   readonly type: number;
   readonly exported: string | null;
@@ -26,7 +34,7 @@ export class WasmModule {
   readonly #signatures: Signature[] = [];
   readonly #imports: ImportedFunction[] = [];
   readonly #functions: DefinedFunction[] = [];
-  #memory: { readonly module: string; readonly name: string; readonly pages: number } | null = null;
+  #memory: ImportedMemory | null = null;
 
   /** Index of an imported function. */
   importFunction(
@@ -40,9 +48,9 @@ export class WasmModule {
     return this.#imports.length - 1;
   }
 
-  /** The one memory, of at least `pages` x 64 KiB. */
-  importMemory(module: string, name: string, pages: number): void {
-    this.#memory = { module, name, pages };
+  /** The one memory, of at least `pages` x 64 KiB; one that threads share says how many it may come to. */
+  importMemory(module: string, name: string, pages: number, most: number | null = null): void {
+    this.#memory = { module, name, pages, most };
   }
 
   /** Defines a function, exported where it has a name; `build` writes its instructions. Returns its index. */
@@ -80,8 +88,9 @@ export class WasmModule {
       if (this.#memory) {
         w.name(this.#memory.module);
         w.name(this.#memory.name);
-        w.byte(0x02, 0x00);
+        w.byte(0x02, this.#memory.most === null ? 0x00 : 0x03);
         w.unsigned(this.#memory.pages);
+        if (this.#memory.most !== null) w.unsigned(this.#memory.most);
       }
     });
     section(out, 3, (w) => {

@@ -72,8 +72,9 @@ export function defineRope(module: WasmModule, headSize: number): void {
  * all value heads. Exports
  * `attentionForward(q, output, probabilities, keyValues, stride, paths, lengths, rows, pitch)`, probabilities
  * [rows x heads] blocks of `pitch` bytes, a multiple of 16, and
- * `attentionBackward(q, dOutput, probabilities, keyValues, stride, paths, lengths, rows, pitch, dq, dKeyValues, scratch)`,
- * which writes dq, adds to dKeyValues (same stride), and overwrites `pitch` bytes of scratch.
+ * `attentionBackward(q, dOutput, probabilities, keyValues, stride, paths, lengths, rows, pitch, dq, dKeyValues, scratch,
+ * groups)`, which writes dq, adds to dKeyValues (same stride), and overwrites `pitch` bytes of scratch a group. A group is
+ * a key head with the heads that share it, the first at the addresses given: groups touch nothing of each other's.
  */
 export function defineAttention(module: WasmModule, dimensions: TransformerDimensions): void {
   defineForward(module, dimensions);
@@ -220,11 +221,23 @@ function defineBackward(module: WasmModule, dimensions: TransformerDimensions): 
   const { heads, keyValueHeads, headSize } = dimensions;
   const vectors = headSize / 4;
   const scale = Math.fround(1 / Math.sqrt(headSize));
-  const parameters = Array.from({ length: 12 }, () => "i32" as const);
+  const shared = heads / keyValueHeads;
+  const value = 4 * headSize * keyValueHeads;
+  const parameters = Array.from({ length: 13 }, () => "i32" as const);
   module.define("attentionBackward", parameters, [], (body) => {
-    const [q, dOutput, probabilities, base, stride, paths, lengths, rows, pitch, dq, dBase, scratch] =
+    const [qs, dOutputs, weights, base, stride, everyPath, everyLength, rows, pitch, dqs, dBase, scratch] =
       body.parameters;
+    const groups = body.parameters[12]!;
     const i32 = (): Local => body.local("i32");
+    const [q, dOutput, probabilities, paths, lengths, dq, row] = [
+      i32(),
+      i32(),
+      i32(),
+      i32(),
+      i32(),
+      i32(),
+      i32(),
+    ];
     const v128 = (): Local => body.local("v128");
     const [path, count, counter, list, slot, p, target, d] = [
       i32(),
@@ -242,80 +255,90 @@ function defineBackward(module: WasmModule, dimensions: TransformerDimensions): 
     const weight = v128();
     const slope = v128();
     const mean = body.local("f32");
-    const loop = {
-      list,
-      count,
-      counter,
-      path,
-      base: base!,
-      stride: stride!,
-      slot,
-      p,
-      probabilities: probabilities!,
-    };
-    countDown(body, rows!, () => {
-      body.get(paths!).memory("i32.load").set(path).get(lengths!).memory("i32.load").set(count);
-      for (let h = 0; h < heads; h++) {
-        const key = 4 * headSize * Math.floor((h * keyValueHeads) / heads);
-        const value = key + 4 * headSize * keyValueHeads;
-        const head = 4 * headSize * h;
-        upstream.forEach((local, v) =>
-          body
-            .get(dOutput!)
-            .memory("v128.load", head + 16 * v)
-            .set(local),
-        );
-        body.f32(0).set(mean).get(scratch!).set(d);
-        eachKey(body, loop, () => {
-          body.get(d);
-          dot(body, upstream, slot, value, product);
-          body.memory("f32.store");
-          body
-            .get(mean)
-            .get(d)
-            .memory("f32.load")
-            .get(p)
-            .memory("f32.load")
-            .op("f32.mul")
-            .op("f32.add")
-            .set(mean);
-          advance(body, d, 4);
-        });
-        sums.forEach((local) => body.f32x4(0).set(local));
-        body.get(scratch!).set(d);
-        eachKey(body, loop, () => {
-          body.get(p).memory("v128.load32_splat").tee(weight);
-          body.get(d).memory("f32.load").get(mean).op("f32.sub").f32(scale).op("f32.mul").op("f32x4.splat");
-          body.op("f32x4.mul").set(slope);
-          body.get(slot).get(base!).op("i32.sub").get(dBase!).op("i32.add").set(target);
-          for (let v = 0; v < vectors; v++) {
-            const k = key + 16 * v;
-            const u = value + 16 * v;
-            body.get(sums[v]!).get(slope).get(slot).memory("v128.load", k).op("f32x4.mul").op("f32x4.add");
-            body.set(sums[v]!);
-            body.get(target).get(target).memory("v128.load", k).get(slope);
-            body
-              .get(q!)
-              .memory("v128.load", head + 16 * v)
-              .op("f32x4.mul")
-              .op("f32x4.add")
-              .memory("v128.store", k);
-            body.get(target).get(target).memory("v128.load", u).get(weight).get(upstream[v]!);
-            body.op("f32x4.mul").op("f32x4.add").memory("v128.store", u);
-          }
-          advance(body, d, 4);
-        });
-        sums.forEach((local, v) =>
-          body
-            .get(dq!)
-            .get(local)
-            .memory("v128.store", head + 16 * v),
-        );
-        body.get(probabilities!).get(pitch!).op("i32.add").set(probabilities!);
-      }
-      for (const pointer of [q!, dOutput!, dq!]) advance(body, pointer, 4 * headSize * heads);
-      advance(body, paths!, 4);
-      advance(body, lengths!, 4);
+    const loop = { list, count, counter, path, base: base!, stride: stride!, slot, p, probabilities };
+    countDown(body, groups, () => {
+      body.get(qs!).set(q).get(dOutputs!).set(dOutput).get(dqs!).set(dq).get(weights!).set(probabilities);
+      body.get(everyPath!).set(paths).get(everyLength!).set(lengths).get(rows!).set(row);
+      countDown(body, row, () => {
+        body.get(paths).memory("i32.load").set(path).get(lengths).memory("i32.load").set(count);
+        for (let h = 0; h < shared; h++) eachHead(4 * headSize * h);
+        body.get(probabilities).get(pitch!);
+        body
+          .i32(heads - shared)
+          .op("i32.mul")
+          .op("i32.add")
+          .set(probabilities);
+        for (const pointer of [q, dOutput, dq]) advance(body, pointer, 4 * headSize * heads);
+        advance(body, paths, 4);
+        advance(body, lengths, 4);
+      });
+      for (const pointer of [qs!, dOutputs!, dqs!]) advance(body, pointer, 4 * headSize * shared);
+      for (const pointer of [base!, dBase!]) advance(body, pointer, 4 * headSize);
+      body.get(weights!).get(pitch!).i32(shared).op("i32.mul").op("i32.add").set(weights!);
+      body.get(scratch!).get(pitch!).op("i32.add").set(scratch!);
     });
+
+    function eachHead(head: number): void {
+      upstream.forEach((local, v) =>
+        body
+          .get(dOutput)
+          .memory("v128.load", head + 16 * v)
+          .set(local),
+      );
+      body.f32(0).set(mean).get(scratch!).set(d);
+      eachKey(body, loop, () => {
+        body.get(d);
+        dot(body, upstream, slot, value, product);
+        body.memory("f32.store");
+        body
+          .get(mean)
+          .get(d)
+          .memory("f32.load")
+          .get(p)
+          .memory("f32.load")
+          .op("f32.mul")
+          .op("f32.add")
+          .set(mean);
+        advance(body, d, 4);
+      });
+      sums.forEach((local) => body.f32x4(0).set(local));
+      body.get(scratch!).set(d);
+      eachKey(body, loop, () => {
+        body.get(p).memory("v128.load32_splat").tee(weight);
+        body.get(d).memory("f32.load").get(mean).op("f32.sub").f32(scale).op("f32.mul").op("f32x4.splat");
+        body.op("f32x4.mul").set(slope);
+        body.get(slot).get(base!).op("i32.sub").get(dBase!).op("i32.add").set(target);
+        for (let v = 0; v < vectors; v++) {
+          const u = value + 16 * v;
+          body
+            .get(sums[v]!)
+            .get(slope)
+            .get(slot)
+            .memory("v128.load", 16 * v);
+          body.op("f32x4.mul").op("f32x4.add").set(sums[v]!);
+          body
+            .get(target)
+            .get(target)
+            .memory("v128.load", 16 * v)
+            .get(slope);
+          body
+            .get(q)
+            .memory("v128.load", head + 16 * v)
+            .op("f32x4.mul")
+            .op("f32x4.add")
+            .memory("v128.store", 16 * v);
+          body.get(target).get(target).memory("v128.load", u).get(weight).get(upstream[v]!);
+          body.op("f32x4.mul").op("f32x4.add").memory("v128.store", u);
+        }
+        advance(body, d, 4);
+      });
+      sums.forEach((local, v) =>
+        body
+          .get(dq)
+          .get(local)
+          .memory("v128.store", head + 16 * v),
+      );
+      body.get(probabilities).get(pitch!).op("i32.add").set(probabilities);
+    }
   });
 }

@@ -26,11 +26,14 @@ export interface MatmulSpec {
 const rowsAtOnce = 4;
 const stepsAtOnce = 4;
 /** Rows that share one pass over B: their part of A stays in the first-level cache, and so does a panel of B. */
-const rowsInCache = 32;
+export const rowsInCache = 32;
+/** Steps of a long sum that are added to C at once: what they read stays in the second-level cache. */
+const stepsInCache = 128;
 
 /**
  * Exports `name(a, b, c, rows, reduction?)`: addresses in bytes, rows a multiple of 4. Every element is its products
  * added in the order of k, starting from zero, whatever rows stand beside it: a row's result depends on nothing else.
+ * A sum of a length that is an argument is taken 128 steps at a time, each adding to C.
  */
 export function defineMatmul(module: WasmModule, name: string, spec: MatmulSpec): void {
   const dynamic = spec.reduction === null;
@@ -47,9 +50,12 @@ export function defineMatmul(module: WasmModule, name: string, spec: MatmulSpec)
       const target = body.local("i32");
       const column = body.local("i32");
       const blocks = body.local("i32");
-      const tile = defineTile(body, spec, source, reduction);
+      const steps = body.local("i32");
+      const rest = body.local("i32");
+      const [firstRow, firstTarget] = [body.local("i32"), body.local("i32")];
+      const tile = defineTile(body, spec, source, dynamic ? steps : undefined);
       const eachBlock = (vectors: number): void => {
-        body.get(a!).set(source).get(column).set(target);
+        body.get(firstRow).set(source).get(column).set(target);
         body.get(chunk).i32(2).op("i32.shr_u").set(blocks);
         countDown(body, blocks, () => {
           tile(panel, target, vectors);
@@ -57,21 +63,39 @@ export function defineMatmul(module: WasmModule, name: string, spec: MatmulSpec)
           advance(body, target, rowsAtOnce * spec.cRow);
         });
       };
-      body.block(null, () => {
-        body.get(rows!).op("i32.eqz").branchIf(0);
-        body.loop(null, () => {
-          body.i32(rowsInCache).get(rows!).get(rows!).i32(rowsInCache).op("i32.gt_u").op("select").set(chunk);
-          body.get(b!).set(panel).get(c!).set(column);
-          body.i32(Math.floor(spec.columns / 8)).set(panels);
-          countDown(body, panels, () => {
-            eachBlock(2);
-            advance(body, panel, spec.bPanel);
-            advance(body, column, 32);
+      const everyRow = (): void => {
+        body.get(rows!).set(rest).get(a!).set(firstRow).get(c!).set(firstTarget);
+        body.block(null, () => {
+          body.get(rest).op("i32.eqz").branchIf(0);
+          body.loop(null, () => {
+            body.i32(rowsInCache).get(rest).get(rest).i32(rowsInCache).op("i32.gt_u").op("select").set(chunk);
+            body.get(b!).set(panel).get(firstTarget).set(column);
+            body.i32(Math.floor(spec.columns / 8)).set(panels);
+            countDown(body, panels, () => {
+              eachBlock(2);
+              advance(body, panel, spec.bPanel);
+              advance(body, column, 32);
+            });
+            if (spec.columns % 8 !== 0) eachBlock(1);
+            advance(body, firstRow, rowsInCache * spec.aRow);
+            advance(body, firstTarget, rowsInCache * spec.cRow);
+            body.get(rest).get(chunk).op("i32.sub").tee(rest).branchIf(0);
           });
-          if (spec.columns % 8 !== 0) eachBlock(1);
-          advance(body, a!, rowsInCache * spec.aRow);
-          advance(body, c!, rowsInCache * spec.cRow);
-          body.get(rows!).get(chunk).op("i32.sub").tee(rows!).branchIf(0);
+        });
+      };
+      if (!dynamic) {
+        everyRow();
+        return;
+      }
+      body.block(null, () => {
+        body.get(reduction!).op("i32.eqz").branchIf(0);
+        body.loop(null, () => {
+          body.i32(stepsInCache).get(reduction!).get(reduction!);
+          body.i32(stepsInCache).op("i32.gt_u").op("select").set(steps);
+          everyRow();
+          advance(body, a!, stepsInCache * spec.aStep);
+          advance(body, b!, stepsInCache * spec.bStep);
+          body.get(reduction!).get(steps).op("i32.sub").tee(reduction!).branchIf(0);
         });
       });
     },
@@ -81,7 +105,7 @@ export function defineMatmul(module: WasmModule, name: string, spec: MatmulSpec)
 type Tile = (panel: Local, target: Local, vectors: number) => void;
 
 /** Four rows by one or two vectors of columns, kept in registers over the whole sum. */
-function defineTile(body: FunctionBody, spec: MatmulSpec, a: Local, reduction: Local | undefined): Tile {
+function defineTile(body: FunctionBody, spec: MatmulSpec, a: Local, length: Local | undefined): Tile {
   const pa = body.local("i32");
   const pb = body.local("i32");
   const steps = body.local("i32");
@@ -91,8 +115,8 @@ function defineTile(body: FunctionBody, spec: MatmulSpec, a: Local, reduction: L
   return (panel, target, vectors) => {
     body.get(a).set(pa).get(panel).set(pb);
     for (const row of sums) for (let v = 0; v < vectors; v++) body.f32x4(0).set(row[v]!);
-    if (reduction === undefined) body.i32(spec.reduction! / stepsAtOnce).set(steps);
-    else body.get(reduction).i32(2).op("i32.shr_u").set(steps);
+    if (length === undefined) body.i32(spec.reduction! / stepsAtOnce).set(steps);
+    else body.get(length).i32(2).op("i32.shr_u").set(steps);
     countDown(body, steps, () => {
       for (let k = 0; k < stepsAtOnce; k++) {
         for (let v = 0; v < vectors; v++) {

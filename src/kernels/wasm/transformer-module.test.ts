@@ -11,7 +11,7 @@ const kernels = transformerKernels(
     ...{ vocabularySize: 8, width: 12, layers: 1, heads: 1, keyValueHeads: 1, headSize: 12, feedForward: 20 },
     ...{ maxLength: 8, ropeBase: 1e4, normEpsilon: 1e-5, tiedHead: true },
   },
-  memory,
+  { memory, threads: null },
 );
 const floats = new Float32Array(memory.buffer);
 const words = new Uint32Array(memory.buffer);
@@ -86,7 +86,7 @@ test.each([
 });
 
 test("a row's result does not depend on its place in the batch", () => {
-  const head = headKernels(16, 8, memory);
+  const head = headKernels(16, 8, { memory, threads: null });
   const row = Float32Array.from({ length: 16 }, (_, i) => Math.sin(i) * 3);
   floats.fill(0.25, 0, 8 * 16);
   for (const place of [0, 3, 6]) floats.set(row, place * 16);

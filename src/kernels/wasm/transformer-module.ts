@@ -1,11 +1,21 @@
 import { projectionSize, type Projection, type TransformerDimensions } from "../transformer-places.ts";
 import { WasmModule } from "./module.ts";
 import { defineAttention, defineRope } from "./transformer-attention.ts";
-import { defineMatmul, type MatmulSpec } from "./transformer-matmul.ts";
+import { defineMatmul, rowsInCache, type MatmulSpec } from "./transformer-matmul.ts";
+import type { Slicing, Threads } from "./threads.ts";
 import { defineBias, defineGumbel, defineNorm, defineSoftmax, defineSwiGlu } from "./transformer-rows.ts";
 
 type Address = number;
 type Rows = number;
+
+/** Most pages of a memory that threads share, 4 GiB: it has to be said beforehand, and costs addresses alone. */
+export const mostSharedPages = 65_536;
+
+/** A memory and, where it is a shared one of `mostSharedPages`, the threads that kernels share their rows with. */
+export interface KernelHome {
+  readonly memory: WebAssembly.Memory;
+  readonly threads: Threads | null;
+}
 
 /** y = x W^T (packed W), dx = dy W (W as it lies), dW += dy^T x (rows of W, then rows of x). */
 type Forward = (x: Address, packed: Address, y: Address, rows: Rows) => void;
@@ -112,6 +122,7 @@ export interface TransformerKernels {
     dq: Address,
     dKeyValues: Address,
     scratch: Address,
+    groups: number,
   ): void;
 }
 
@@ -125,7 +136,9 @@ interface LinearSpec {
   readonly accumulateInput?: boolean;
 }
 
-function defineLinear(module: WasmModule, name: string, spec: LinearSpec): void {
+type Slicings = Record<string, Slicing>;
+
+function defineLinear(module: WasmModule, sliced: Slicings, name: string, spec: LinearSpec): void {
   const { inputs, outputs, accumulateForward = false, accumulateInput = false } = spec;
   const row = 4 * (spec.stride ?? outputs);
   const forward: MatmulSpec = {
@@ -154,12 +167,61 @@ function defineLinear(module: WasmModule, name: string, spec: LinearSpec): void 
     reduction: null,
     accumulate: true,
   });
+  const x = 4 * inputs;
+  const rows = { count: 3, work: () => inputs * outputs, grain: rowsInCache };
+  sliced[`${name}.forward`] = { ...rows, steps: () => [x, 0, row] };
+  sliced[`${name}.input`] = { ...rows, steps: () => [row, 0, x] };
+  // Rows of W are taken four at a time, each over all rows of x.
+  sliced[`${name}.weight`] = { ...rows, work: (v) => inputs * v[4]!, grain: 4, steps: () => [4, 0, x] };
 }
 
-function instantiate(module: WasmModule, memory: WebAssembly.Memory): Record<string, unknown> {
+/** What the kernels that compute row by row move on by, a row. */
+function sliceRows(dimensions: TransformerDimensions): Slicings {
+  const { width, heads, keyValueHeads, headSize, feedForward } = dimensions;
+  const grain = 4;
+  const query = 4 * heads * headSize;
+  const shared = heads / keyValueHeads;
+  const head = 4 * shared * headSize;
+  // Rows attend to a few dozen others, on average; an exponential takes as long as some twenty multiply-adds.
+  const attention = 64 * headSize;
+  const hidden = 8 * feedForward;
+  return {
+    normForward: { count: 4, grain, work: () => 2 * width, steps: () => [4 * width, 0, 4 * width, 4] },
+    swiGluForward: { count: 2, grain, work: () => 20 * feedForward, steps: () => [hidden, hidden / 2] },
+    swiGluBackward: {
+      ...{ count: 3, grain, work: () => 20 * feedForward },
+      steps: () => [hidden, hidden / 2, hidden],
+    },
+    softmaxForward: {
+      ...{ count: 3, grain, work: (v) => 20 * v[5]! },
+      steps: (v) => [4 * v[5]!, 4 * v[5]!, 12],
+    },
+    softmaxBackward: {
+      ...{ count: 3, grain, work: (v) => 2 * v[4]! },
+      steps: (v) => [4 * v[4]!, 4 * v[4]!, 16],
+    },
+    rope: { count: 1, grain, work: (v) => 2 * v[3]! * headSize, steps: (v) => [v[2]!, 0, 0, 0, 4] },
+    attentionForward: {
+      ...{ count: 7, grain, work: () => heads * attention },
+      steps: (v) => [query, query, heads * v[8]!, 0, 0, 4, 4],
+    },
+    attentionBackward: {
+      ...{ count: 12, grain: 1, work: (v) => 2 * shared * v[7]! * attention },
+      steps: (v) => [head, head, shared * v[8]!, head / shared, 0, 0, 0, 0, 0, head, head / shared, v[8]!],
+    },
+  };
+}
+
+function instantiate(
+  module: WasmModule,
+  { memory, threads }: KernelHome,
+  sliced: Slicings,
+): Record<string, unknown> {
+  module.importMemory("host", "memory", 1, threads && mostSharedPages);
   // A few kilobytes: compiling at once takes about a millisecond.
   const compiled = new WebAssembly.Module(module.encode());
-  return new WebAssembly.Instance(compiled, { host: { memory } }).exports;
+  const { exports } = new WebAssembly.Instance(compiled, { host: { memory } });
+  return threads?.share(compiled, exports, sliced) ?? exports;
 }
 
 function linearKernels(exports: Record<string, unknown>, name: string): LinearKernels {
@@ -171,35 +233,32 @@ function linearKernels(exports: Record<string, unknown>, name: string): LinearKe
 }
 
 /** Floats from one row of a projection's results to the next: keys and values lie side by side, and so do gate and up. */
-export function projectionStride(dimensions: TransformerDimensions, projection: Projection): number {
+function projectionStride(dimensions: TransformerDimensions, projection: Projection): number {
   const { outputs } = projectionSize(dimensions, projection);
   return ["k", "v", "gate", "up"].includes(projection) ? 2 * outputs : outputs;
 }
 
 /** Width, head size, feed-forward width and an adapter's rank must be multiples of 4. */
-export function transformerKernels(
-  dimensions: TransformerDimensions,
-  memory: WebAssembly.Memory,
-): TransformerKernels {
+export function transformerKernels(dimensions: TransformerDimensions, home: KernelHome): TransformerKernels {
   const { width, heads, keyValueHeads, headSize, feedForward, normEpsilon } = dimensions;
   const module = new WasmModule();
-  module.importMemory("host", "memory", 1);
-  defineLinear(module, "q", { inputs: width, outputs: heads * headSize });
-  defineLinear(module, "kv", {
+  const sliced = sliceRows(dimensions);
+  defineLinear(module, sliced, "q", { inputs: width, outputs: heads * headSize });
+  defineLinear(module, sliced, "kv", {
     inputs: width,
     outputs: 2 * keyValueHeads * headSize,
     accumulateInput: true,
   });
-  defineLinear(module, "o", { inputs: heads * headSize, outputs: width, accumulateForward: true });
-  defineLinear(module, "up", { inputs: width, outputs: 2 * feedForward });
-  defineLinear(module, "down", { inputs: feedForward, outputs: width, accumulateForward: true });
+  defineLinear(module, sliced, "o", { inputs: heads * headSize, outputs: width, accumulateForward: true });
+  defineLinear(module, sliced, "up", { inputs: width, outputs: 2 * feedForward });
+  defineLinear(module, sliced, "down", { inputs: feedForward, outputs: width, accumulateForward: true });
   const rank = dimensions.adapter?.rank ?? 0;
   const adapted = dimensions.adapter?.projections ?? [];
   for (const name of adapted) {
     const { inputs, outputs } = projectionSize(dimensions, name);
     const stride = projectionStride(dimensions, name);
-    defineLinear(module, `${name}.a`, { inputs, outputs: rank, accumulateInput: true });
-    defineLinear(module, `${name}.b`, { inputs: rank, outputs, stride, accumulateForward: true });
+    defineLinear(module, sliced, `${name}.a`, { inputs, outputs: rank, accumulateInput: true });
+    defineLinear(module, sliced, `${name}.b`, { inputs: rank, outputs, stride, accumulateForward: true });
   }
   defineNorm(module, "norm", width, normEpsilon);
   defineNorm(module, "headNorm", headSize, normEpsilon);
@@ -209,7 +268,7 @@ export function transformerKernels(
   defineGumbel(module);
   defineRope(module, headSize);
   defineAttention(module, dimensions);
-  const exports = instantiate(module, memory);
+  const exports = instantiate(module, home, sliced);
   return {
     ...(exports as unknown as TransformerKernels),
     q: linearKernels(exports, "q"),
@@ -227,11 +286,11 @@ export function transformerKernels(
 }
 
 /** The output head over `columns` ids, a multiple of 8. */
-export function headKernels(width: number, columns: number, memory: WebAssembly.Memory): LinearKernels {
+export function headKernels(width: number, columns: number, home: KernelHome): LinearKernels {
   const module = new WasmModule();
-  module.importMemory("host", "memory", 1);
-  defineLinear(module, "head", { inputs: width, outputs: columns });
-  return linearKernels(instantiate(module, memory), "head");
+  const sliced: Slicings = {};
+  defineLinear(module, sliced, "head", { inputs: width, outputs: columns });
+  return linearKernels(instantiate(module, home, sliced), "head");
 }
 
 /** Elements of `packWeight`'s result. */

@@ -1,0 +1,131 @@
+import { expect, test, vi } from "vitest";
+import { threadWords } from "../src/kernels/wasm/thread.ts";
+import type { StartThread, Thread } from "../src/kernels/wasm/threads.ts";
+import { createCpuLanguageEngine } from "../src/lm/cpu-language-engine.ts";
+import type { LanguageEngine } from "../src/lm/language-engine.ts";
+import type { TransformerShape } from "../src/nn/transformer-layout.ts";
+import { startNodeThread } from "../src/train/node-threads.ts";
+import {
+  everythingShape,
+  manyRequests,
+  manyRows,
+  policyConfig,
+  smallShape,
+  strengthen,
+} from "./support/language-rows.ts";
+
+/** Threads of Node whose shared words are looked at. */
+function watchedThreads(): {
+  start: StartThread;
+  helped: () => number;
+  ended: () => number;
+  count: () => number;
+} {
+  let words: Int32Array | null = null;
+  let ended = 0;
+  let count = 0;
+  const start: StartThread = (lost) => {
+    const thread = startNodeThread(lost);
+    count++;
+    const watched: Thread = {
+      post: (message) => {
+        if (message.kind === "start") words = message.words;
+        thread.post(message);
+      },
+      terminate: () => {
+        ended++;
+        thread.terminate();
+      },
+    };
+    return watched;
+  };
+  return {
+    start,
+    helped: () => words?.[threadWords.helped] ?? 0,
+    ended: () => ended,
+    count: () => count,
+  };
+}
+
+/** Everything is worth sharing, however small. */
+const eager = { leastWork: 1 };
+
+async function work(engine: LanguageEngine, shape: TransformerShape): Promise<unknown> {
+  const rows = manyRows(shape, 140, 20);
+  const metrics = await engine.step(rows, policyConfig);
+  const scores = await engine.score(rows);
+  const generations = await engine.generate(manyRequests(40));
+  return { metrics, scores, generations, state: await engine.save() };
+}
+
+test.each([
+  ["a small decoder", smallShape],
+  ["one with all that a decoder can have", everythingShape],
+])("steps, scores and samples of %s are the same bits with one, two and three threads", async (_, shape) => {
+  const watched = watchedThreads();
+  const engines = await Promise.all(
+    [1, 2, 3].map((count) =>
+      createCpuLanguageEngine(shape, {
+        seed: 5,
+        threads: count === 1 ? null : { ...eager, count, start: watched.start },
+      }),
+    ),
+  );
+  for (const engine of engines) await strengthen(engine);
+  // The last engine's threads are those that are watched; they may take a while to start.
+  for (let round = 0; round < 3 || watched.helped() < 500; round++) {
+    const [alone, ...shared] = await Promise.all(engines.map((engine) => work(engine, shape)));
+    for (const result of shared) expect(result).toEqual(alone);
+  }
+  expect(watched.count()).toBe(3);
+  for (const engine of engines) engine.dispose();
+  expect(watched.ended()).toBe(3);
+});
+
+test("small work starts no thread", async () => {
+  const watched = watchedThreads();
+  const engine = await createCpuLanguageEngine(smallShape, {
+    seed: 5,
+    threads: { count: 3, start: watched.start },
+  });
+  await work(engine, smallShape);
+  expect(watched.count()).toBe(0);
+  engine.dispose();
+});
+
+test("goes on alone with threads that never start, and once they are lost", async () => {
+  const alone = await createCpuLanguageEngine(smallShape, { seed: 5 });
+  const lose: ((reason: string) => void)[] = [];
+  const silent: StartThread = (lost) => {
+    lose.push(lost);
+    return { post: () => undefined, terminate: () => undefined };
+  };
+  const engine = await createCpuLanguageEngine(smallShape, {
+    seed: 5,
+    threads: { ...eager, count: 3, start: silent },
+  });
+  expect(await work(engine, smallShape)).toEqual(await work(alone, smallShape));
+  expect(lose.length).toBe(2);
+  for (const lost of lose) lost("gone");
+  expect(await work(engine, smallShape)).toEqual(await work(alone, smallShape));
+  engine.dispose();
+});
+
+test("a thread that stops in the middle of its work is an error, and the engine goes on without", async () => {
+  const start: StartThread = () => ({ post: () => undefined, terminate: () => undefined });
+  const engine = await createCpuLanguageEngine(smallShape, {
+    seed: 5,
+    threads: { ...eager, count: 2, start, patience: 1 },
+  });
+  // A thread that takes a slice as soon as it is told of the task, and never does it.
+  const notify = vi.spyOn(Atomics, "notify").mockImplementationOnce((words) => {
+    if (words instanceof Int32Array) Atomics.add(words, threadWords.ticket, 1);
+    return 1;
+  });
+  await expect(engine.step(manyRows(smallShape, 21), policyConfig)).rejects.toMatchObject({
+    code: "cpu/thread",
+  });
+  notify.mockRestore();
+  expect((await engine.generate(manyRequests(2))).length).toBe(2);
+  engine.dispose();
+});
