@@ -68,6 +68,12 @@ export class RequestDesk {
     }
   }
 
+  /** The cell's trainings go on, whatever becomes of the cell. */
+  leave(cell: string): void {
+    for (const [request, training] of this.#trainings)
+      if (training.cell === cell) this.#trainings.delete(request);
+  }
+
   /** The kernel is replaced: trainings of `stopped` cells end, others go on, though nobody waits for them any more. */
   forget(stopped: readonly string[]): void {
     this.#generation++;

@@ -179,8 +179,11 @@ export interface NotebookSession extends EventTarget {
   run(cellId: string): Promise<void>;
   /** Runs eager cells that are idle or stale (on opening one's own notebook). */
   runEager(): Promise<void>;
-  /** Aborts, then after 2 s terminates and restarts the kernel. */
-  stop(cellId: string): Promise<void>;
+  /**
+   * Aborts, then after 2 s terminates and restarts the kernel. The trainings that the cell waits for end with it, or
+   * go on without it.
+   */
+  stop(cellId: string, trainings?: "end" | "go-on"): Promise<void>;
   edit(cellId: string, source: string): void;
   /** The person sets an input of a cell: the cell runs again, and what depends on it. */
   setInput(cellId: string, label: string, value: InputValue): void;

@@ -188,12 +188,15 @@ describe("trouble", () => {
     expect(signals[0]!.aborted).toBe(false);
   });
 
-  it("ends a stopped cell's training", async () => {
+  it("ends a stopped cell's training, unless that is to go on: then not even a cell that ignores its signal ends it", async () => {
     let aborted = false;
-    open(code({ t: "await train({ env: cartPole() })" }), {
+    const kept = "try { await train({ env: cartPole() }); } catch {} await new Promise(() => {});";
+    open(code({ t: "await train({ env: cartPole() })", kept }), {
+      stopGrace: 30,
       services: {
-        train: (_job, _cell, _started, signal) =>
+        train: (_job, _cell, onStarted, signal) =>
           new Promise((_, reject) => {
+            onStarted("run-1");
             signal.addEventListener("abort", () => {
               aborted = true;
               reject(new Error("stopped"));
@@ -201,16 +204,19 @@ describe("trouble", () => {
           }),
       },
     });
-    const run = session.run("t");
-    await vi.waitFor(() => {
-      expect(cell("t").state.kind).toBe("running");
-    });
-    await session.stop("t");
-    await run;
-    expect(cell("t").state.kind).toBe("cancelled");
-    await vi.waitFor(() => {
-      expect(aborted).toBe(true);
-    });
+    for (const [id, trainings] of [
+      ["kept", "go-on"],
+      ["t", "end"],
+    ] as const) {
+      const run = session.run(id);
+      await vi.waitFor(() => {
+        expect(cell(id).outputs).toHaveLength(1);
+      });
+      await session.stop(id, trainings);
+      await run;
+      expect(cell(id).state.kind).toBe("cancelled");
+      expect(aborted).toBe(trainings === "end");
+    }
   });
 
   it("says why a lost kernel's cells failed, and does not start them again", async () => {

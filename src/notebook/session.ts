@@ -191,12 +191,13 @@ class Session extends EventTarget implements OpenNotebook {
     await this.#command((command) => ({ kind: "run-eager", command }), null);
   }
 
-  async stop(cellId: string): Promise<void> {
+  async stop(cellId: string, trainings: "end" | "go-on" = "end"): Promise<void> {
     const isActive = (): boolean => {
       const kind = this.#cells.get(cellId)?.state.kind;
       return kind === "running" || kind === "queued";
     };
     if (!isActive()) return;
+    if (trainings === "go-on") this.#desk.leave(cellId);
     this.#kernel.send({ kind: "cancel", id: cellId });
     this.#kernel.prepare();
     await new Promise<void>((resolve) => {

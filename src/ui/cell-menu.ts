@@ -4,7 +4,7 @@ import { keyWords } from "./keys.ts";
 import { openMenu, type MenuItem } from "./menu.ts";
 
 const groups: readonly (readonly string[])[] = [
-  ["run", "edit", "fold", "rename-cell"],
+  ["run", "leave-runs", "edit", "fold", "rename-cell"],
   ["insert-above", "insert-below", "insert-text", "duplicate"],
   ["move-up", "move-down", "merge", "to-md", "to-code", "to-test"],
   ["delete"],

@@ -21,6 +21,8 @@ export interface CommandTarget {
   runAll(): void;
   runStale(): void;
   stopAll(): void;
+  /** Stops the cell and lets the runs that it began go on. */
+  leaveRuns(): void;
   showRunning(): void;
   unfold(): void;
   /** Opens or closes one of the page's panels and dialogs. */
@@ -45,7 +47,7 @@ export interface Command {
   readonly id: string;
   readonly title: string;
   readonly group: "Cells" | "Run" | "Look" | "Notebook";
-  /** See `keys.ts`; the first one is shown. */
+  /** See `keys.ts`; menus and the palette show the first one, the keyboard sheet all. */
   readonly keys: readonly string[];
   /** "cell": only where a cell itself has the focus. "page": wherever. "text": also while a text is being edited. */
   readonly scope: "cell" | "page" | "text";
@@ -179,7 +181,7 @@ export const commands: readonly Command[] = [
     id: "split",
     title: "Split the cell at the caret",
     group: "Cells",
-    keys: ["Mod-Alt-s", "Mod-Shift-_", "Mod-_"],
+    keys: ["Mod-Alt-s", "Mod-_"],
     scope: "text",
     isAvailable: (target) => editable(target) && target.caret !== null,
     run: (target) => {
@@ -288,6 +290,18 @@ export const commands: readonly Command[] = [
     isAvailable: ({ cells }) => cells.some(isRunning),
     run: (target) => {
       target.stopAll();
+    },
+  },
+  {
+    id: "leave-runs",
+    title: "Stop the cell, let its run go on",
+    group: "Run",
+    keys: [],
+    scope: "cell",
+    isAvailable: ({ cell }) =>
+      cell?.state.kind === "running" && cell.outputs.some(({ view }) => view === "run"),
+    run: (target) => {
+      target.leaveRuns();
     },
   },
   {

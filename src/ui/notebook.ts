@@ -254,6 +254,9 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
   stopAll(): void {
     for (const cell of this.cells) if (isRunning(cell)) void this.#stop(cell.id);
   }
+  leaveRuns(): void {
+    if (this.cell) void this.#stop(this.cell.id, "go-on");
+  }
   showRunning(): void {
     const running = this.cells.findIndex(({ state }) => state.kind === "running");
     this.select(running >= 0 ? running : this.cells.findIndex(isRunning));
@@ -315,9 +318,9 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     return this.cells.some((cell) => cell.id === id && isRunning(cell));
   }
 
-  async #stop(id: string): Promise<void> {
+  async #stop(id: string, runs?: "go-on"): Promise<void> {
     try {
-      if (this.#isBusy(id)) await this.session?.stop(id);
+      if (this.#isBusy(id)) await this.session?.stop(id, runs);
       else await this.#runs.stop(id);
       await this.#runs.load();
     } catch (error) {
@@ -352,11 +355,10 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
       case "focus":
         break;
       case "run":
-        void this.#run(id);
+        this.run();
         break;
       case "run-and-advance":
-        void this.#run(id);
-        this.#goTo(index + 1)?.focus();
+        this.runAndAdvance();
         break;
       case "stop":
         void this.#stop(id);
@@ -394,10 +396,6 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     };
   }
 
-  #onInsert({ at, cell }: InsertEvent): void {
-    this.apply({ kind: "insert", at, cell }, "edit");
-  }
-
   override render(): TemplateResult {
     const { session } = this;
     return html`
@@ -416,7 +414,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
           void this.#runs.told(runId, status).catch(this.#fail)}
         @fulgurite-cell-edit=${this.#onEdit}
         @fulgurite-input=${({ cell, label, value }: InputEvent) => this.session?.setInput(cell, label, value)}
-        @fulgurite-insert=${this.#onInsert}
+        @fulgurite-insert=${({ at, cell }: InsertEvent) => this.apply({ kind: "insert", at, cell }, "edit")}
         @fulgurite-language-host=${this.#onLanguageHost}
       >
         ${this.#consent(session)}
