@@ -130,6 +130,7 @@ export const cellStyles = css`
       inset-inline-start: 6px;
     }
     .margin {
+      grid-column: 2;
       grid-row: auto;
       flex-direction: row;
       justify-content: flex-start;
@@ -143,10 +144,16 @@ export const cellStyles = css`
     .margin button {
       padding-inline-start: 0;
     }
+    .margin .more {
+      order: 1;
+    }
     .margin.silent {
       position: absolute;
       inset-block-start: 4px;
-      inset-inline-end: 20px;
+      inset-inline-end: 8px;
+    }
+    .margin.silent:has(+ .fold) {
+      inset-block-start: -4px;
     }
     .code {
       padding-inline-end: 72px;

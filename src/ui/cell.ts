@@ -275,8 +275,38 @@ export class FulguriteCell extends LitElement {
       : html`<div class="text prose" @dblclick=${() => void this.edit()}>
           ${cell.source.trim() === "" ? html`<p class="nothing">Empty text. Press Enter to write.</p>` : markdown(cell.source)}
         </div>`;
-    return html`<div class="margin silent">${this.#more(cell)}</div>
-      ${text}`;
+    return html`${this.appView ? nothing : html`<div class="margin silent">${this.#more(cell)}</div>`} ${text}`;
+  }
+
+  /** Run or stop, the menu, and the state in words; "" where there is nothing to say. */
+  #margin(cell: CellView, busy: boolean, words: string): TemplateResult {
+    return html`<div class=${words === "" ? "margin silent" : "margin"}>
+      ${
+        busy
+          ? html`<button
+              class="bare"
+              title="Stop"
+              aria-label=${`Stop ${cell.id}`}
+              @click=${() => {
+                this.#act("stop");
+              }}
+            >
+              ${icon("stop")}
+            </button>`
+          : html`<button
+              class="bare"
+              title="Run (Shift+Enter)"
+              aria-label=${`Run ${cell.id}`}
+              @click=${() => {
+                this.#act("run");
+              }}
+            >
+              ${icon("run")}
+            </button>`
+      }
+      ${this.appView ? nothing : this.#more(cell)}
+      <span class=${`state ${this.live === null ? cell.state.kind : "running"}`}>${words}</span>
+    </div>`;
   }
 
   #program(cell: CellView): TemplateResult {
@@ -285,7 +315,8 @@ export class FulguriteCell extends LitElement {
     const outputs = this.#outputs(cell);
     const busy = state.kind === "running" || state.kind === "queued" || this.live !== null;
     const stale = state.kind === "stale";
-    const invites = cell.lazy && !busy && outputs.length === 0;
+    const invites =
+      cell.lazy && outputs.length === 0 && ["idle", "stale", "cancelled"].includes(state.kind) && !busy;
     const margin = invites && state.kind === "idle" ? "" : words;
     const context = {
       trainer: this.trainer,
@@ -296,33 +327,7 @@ export class FulguriteCell extends LitElement {
     };
     const ran = outputs.some(({ view }) => view === "run");
     return html`
-      <div class=${margin === "" ? "margin silent" : "margin"}>
-        ${
-          busy
-            ? html`<button
-                class="bare"
-                title="Stop"
-                aria-label=${`Stop ${cell.id}`}
-                @click=${() => {
-                  this.#act("stop");
-                }}
-              >
-                ${icon("stop")}
-              </button>`
-            : html`<button
-                class="bare"
-                title="Run (Shift+Enter)"
-                aria-label=${`Run ${cell.id}`}
-                @click=${() => {
-                  this.#act("run");
-                }}
-              >
-                ${icon("run")}
-              </button>`
-        }
-        ${this.#more(cell)}
-        <span class=${`state ${this.live === null ? state.kind : "running"}`}>${margin}</span>
-      </div>
+      ${this.appView && margin === "" && (ran || !cell.lazy) ? nothing : this.#margin(cell, busy, margin)}
       ${
         this.appView
           ? nothing
@@ -353,7 +358,7 @@ export class FulguriteCell extends LitElement {
               >
                 ${icon("run")}Run
               </button>
-              <span>${stale ? words : "Not run yet. Nothing starts until you say so."}</span>
+              ${state.kind === "idle" ? html`<span>Not run yet. Nothing starts until you say so.</span>` : nothing}
             </div>`
           : nothing
       }

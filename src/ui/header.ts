@@ -96,7 +96,13 @@ export class FulguriteHeader extends LitElement {
         color: var(--ink-quiet);
         white-space: nowrap;
       }
+      .narrow-only {
+        display: none;
+      }
       @media (max-width: 639px) {
+        .narrow-only {
+          display: inline;
+        }
         .name,
         .edited span,
         .run-all span,
@@ -219,7 +225,9 @@ export class FulguriteHeader extends LitElement {
       ${this.#edited()} ${this.#running()}
       ${
         this.appView
-          ? html`<button @click=${this.#open("app")}>Show the code</button>`
+          ? html`<button aria-label="Show the code" @click=${this.#open("app")}>
+              <span class="wide-only">Show the code</span><span class="narrow-only">Code</span>
+            </button>`
           : html`<button
               class="run-all"
               aria-label="Run all"
