@@ -7,6 +7,8 @@ import { tableOf } from "../notebook/table-data.ts";
 export interface RunRow {
   readonly run: Run;
   readonly label: string;
+  /** "run 2": where there is no room for the label. */
+  readonly short: string;
   /** Mean of the last evaluation; null before the first. */
   readonly score: number | null;
   /** By setting: its value, for the settings that differ between the rows. */
@@ -39,6 +41,7 @@ export function runRows(runs: readonly Run[]): RunRows {
     rows: runs.map((run, i) => ({
       run,
       label: labels[i]!.full,
+      short: labels[i]!.short,
       score: scoreOf(run),
       settings: new Map(differing.map((path) => [path, all[i]!.get(path) ?? "–"])),
     })),

@@ -103,6 +103,17 @@ export class FulguriteRuns extends FulguriteDialog {
       [aria-pressed="true"] {
         color: var(--accent-ink);
       }
+      .narrow {
+        display: none;
+      }
+      @media (max-width: 639px) {
+        .wide {
+          display: none;
+        }
+        .narrow {
+          display: inline;
+        }
+      }
     `,
   ];
 
@@ -251,7 +262,8 @@ export class FulguriteRuns extends FulguriteDialog {
 
   #column(order: RunOrder, title: string): TemplateResult {
     const sorted = this.order === order ? (this.descending ? "descending" : "ascending") : "none";
-    return html`<th scope="col" aria-sort=${sorted}>
+    const number = order === "score" || order === "steps";
+    return html`<th scope="col" class=${number ? "number" : ""} aria-sort=${sorted}>
       <button
         class="bare"
         @click=${() => {
@@ -264,7 +276,7 @@ export class FulguriteRuns extends FulguriteDialog {
   }
 
   #row(row: RunRow, base: RunRow | null): TemplateResult {
-    const { run, label, score, settings } = row;
+    const { run, label, short, score, settings } = row;
     const isBase = run.id === this.baseline;
     const difference = base && !isBase && score !== null && base.score !== null ? score - base.score : null;
     return html`<tr class=${isBase ? "baseline" : ""}>
@@ -289,7 +301,7 @@ export class FulguriteRuns extends FulguriteDialog {
           ${icon(isBase ? "starred" : "star")}
         </button>
       </td>
-      <td>${label}</td>
+      <td><span class="wide">${label}</span><span class="narrow" title=${label}>${short}</span></td>
       <td class="number">${score === null ? "–" : formatFigure(score)}</td>
       ${
         base
@@ -317,8 +329,8 @@ export class FulguriteRuns extends FulguriteDialog {
     const metric = metricViews[kind].some(({ name }) => name === this.metric)
       ? this.metric
       : evaluatedMetric(kind);
-    const lines: CurveLine[] = alike.map(({ run, label }, i) => ({
-      label: { short: label, full: label },
+    const lines: CurveLine[] = alike.map(({ run, label, short }, i) => ({
+      label: { short, full: label },
       curve: this.#models.get(run.id)!.curve!,
       current: i === 0,
     }));

@@ -103,6 +103,18 @@ export class FulguriteTable extends LitElement {
       td.number {
         text-align: end;
       }
+      @media (min-width: 640px) {
+        .scroller:has(.whole) {
+          max-block-size: ${2 * VIEW_PX}px;
+        }
+        .whole td.text {
+          min-inline-size: 12ch;
+          padding-block: 4px;
+          line-height: 20px;
+          white-space: normal;
+          overflow-wrap: break-word;
+        }
+      }
       td.index,
       th.index {
         color: var(--ink-quiet);
@@ -225,7 +237,7 @@ export class FulguriteTable extends LitElement {
         aria-label=${this.name ?? "Table"}
         @scroll=${this.#onScroll}
       >
-        <table aria-rowcount=${count + 1}>
+        <table class=${count <= inSight ? "whole" : ""} aria-rowcount=${count + 1}>
           <thead>
             <tr>
               <th class="index" scope="col"><span class="visually-hidden">Row</span></th>
