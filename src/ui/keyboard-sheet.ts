@@ -3,14 +3,21 @@ import { commands, type Command } from "./commands.ts";
 import { FulguriteDialog } from "./dialog.ts";
 import { keyWords } from "./keys.ts";
 
-const editing: readonly (readonly [string, string])[] = [
-  ["Escape", "Leave the text"],
-  ["Shift-Enter", "Run and go on"],
-  ["Mod-Enter", "Run"],
-  ["Alt-ArrowDown", "To the next text, Alt ↑ to the one before"],
-  ["Ctrl-Space", "Complete"],
-  ["F2", "Rename a name in all cells"],
-  ["F12", "Go to where a name is defined"],
+/** What a row says, after the keys for it. */
+type Row = readonly [keys: readonly string[], what: string];
+
+const editing: readonly Row[] = [
+  [["Escape"], "Leave the text"],
+  [["Shift-Enter"], "Run and go on"],
+  [["Mod-Enter"], "Run"],
+  [["Alt-ArrowUp"], "From the first line to the text above"],
+  [["Alt-ArrowDown"], "From the last line to the text below"],
+  [["Ctrl-Space"], "Complete"],
+  [["F2"], "Rename a name in all cells"],
+  [["F12"], "Go to where a name is defined"],
+  [["Mod-/"], "Comment lines in or out"],
+  [["Tab"], "Indent"],
+  [["Shift-Tab"], "Indent less"],
 ];
 
 /** `<fulgurite-keyboard-sheet>`: the keys, in a dialog. */
@@ -30,7 +37,7 @@ export class FulguriteKeyboardSheet extends FulguriteDialog {
       }
       dl {
         display: grid;
-        grid-template-columns: 112px 1fr;
+        grid-template-columns: 140px 1fr;
         gap: 2px 16px;
         margin: 0;
         font-size: var(--size-small);
@@ -43,29 +50,40 @@ export class FulguriteKeyboardSheet extends FulguriteDialog {
       dd {
         margin: 0;
       }
+      small {
+        color: var(--ink-quiet);
+        font-size: inherit;
+        white-space: nowrap;
+      }
+      @media (max-width: 639px) {
+        dl {
+          grid-template-columns: 100px 1fr;
+          column-gap: 12px;
+        }
+      }
     `,
   ];
 
   protected readonly heading = "Keys";
 
-  #group(title: string, rows: readonly (readonly [string, string])[]): TemplateResult {
+  #group(title: string, rows: readonly Row[]): TemplateResult {
     return html`<section>
       <h3>${title}</h3>
       <dl>
         ${rows.map(
-          ([keys, what]) =>
-            html`<dt>${keyWords(keys)}</dt>
-              <dd>${what}</dd>`,
+          ([[first = "", ...others], what]) =>
+            html`<dt>${keyWords(first)}</dt>
+              <dd>${what}${others.map((keys) => html` <small>or ${keyWords(keys)}</small>`)}</dd>`,
         )}
       </dl>
     </section>`;
   }
 
   protected override content(): TemplateResult {
-    const of = (group: Command["group"]): (readonly [string, string])[] =>
+    const of = (group: Command["group"]): Row[] =>
       commands
         .filter((command) => command.group === group && command.keys.length > 0)
-        .map(({ keys, title }) => [keys[0]!, title]);
+        .map(({ keys, title }) => [keys, title]);
     return html`<div class="groups">
       ${this.#group("On a cell", of("Cells"))} ${this.#group("Running", of("Run"))}
       ${this.#group("In the text", editing)} ${this.#group("Looking", of("Look"))}
