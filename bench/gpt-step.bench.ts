@@ -7,6 +7,7 @@ import { callsOf, countGpuCalls, type GpuCalls } from "./harness/gpu-calls.ts";
 import { interleave, type Timing } from "./harness/interleave.ts";
 import { createOurGpt, gptShape, gptWork } from "./work/gpt.ts";
 import { checkSameWork, type Contestant } from "./work/minibatch.ts";
+import { createThreadedGpt } from "./work/threaded-gpt.ts";
 
 const bench: Bench = {
   where: "page",
@@ -107,8 +108,20 @@ const bench: Bench = {
       contestants[wasm] = await jax.createJaxGpt("wasm", work);
       checkSameWork(wasm, contestants[wasm].firstLoss, cpu.firstLoss);
     }
+    const threaded = isolated ? await createThreadedGpt(8) : null;
+    if (threaded) {
+      checkSameWork("our CPU engine with threads", threaded.firstLoss, cpu.firstLoss, 0);
+      contestants["cpu-threads"] = threaded;
+    }
     const times = await race(contestants, { rounds: 9, budget: 6000 });
-    time(times["cpu"]!, jax ? { peer: wasm, timing: times[wasm]! } : null, { engine: "cpu" });
+    const peer = jax ? { peer: wasm, timing: times[wasm]! } : null;
+    time(times["cpu"]!, peer, { engine: "cpu" });
+    if (threaded) {
+      const extra = { engine: "cpu", shape: `${threaded.threads} threads` };
+      time(times["cpu-threads"]!, { peer: "one-thread", timing: times["cpu"]! }, extra);
+      if (peer) time(times["cpu-threads"]!, peer, extra);
+      threaded.dispose();
+    }
     cpu.dispose();
     return measurements;
   },

@@ -1,5 +1,7 @@
 import { parseArgs } from "node:util";
 import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
+import { offerThreads } from "../train/create-engine.ts";
+import { nodeThreads } from "../train/node-threads.ts";
 import type { JobOverrides } from "../train/override-job.ts";
 import { checkNotebooks } from "./check.ts";
 import { convertNotebook, exportFormats, exportNotebook, type ExportFormat } from "./convert.ts";
@@ -33,6 +35,7 @@ check
 train
   --cell <id>              the cell to run (default: "training", else the last lazy one)
   --record                 write the results beside the notebook, for pages that open it
+  --threads <n>            threads of the CPU's language engine (default: one a core, up to 4); the same results
 run --trusted and train
   --store <folder>         keep runs and traces there (default: they go with the process)
 run and train
@@ -68,6 +71,7 @@ const options = {
   seed: { type: "string" },
   steps: { type: "string" },
   engine: { type: "string" },
+  threads: { type: "string" },
   to: { type: "string" },
   out: { type: "string" },
   store: { type: "string" },
@@ -80,7 +84,7 @@ const options = {
 const taken: Readonly<Record<string, readonly (keyof typeof options)[]>> = {
   run: ["cell", "all", "quick", "trusted", "allow-net", "seed", "steps", "engine", "store", "json"],
   check: ["static", "trusted", "allow-net", "json"],
-  train: ["cell", "seed", "steps", "engine", "json", "record", "store"],
+  train: ["cell", "seed", "steps", "engine", "threads", "json", "record", "store"],
   export: ["to", "out"],
   save: ["out"],
   open: ["store"],
@@ -118,6 +122,8 @@ export async function main(args: readonly string[]): Promise<number> {
     }
     const seed = wholeNumber("seed", values.seed, 0);
     const steps = wholeNumber("steps", values.steps, 1);
+    const threads = wholeNumber("threads", values.threads, 1);
+    if (threads !== undefined) offerThreads(nodeThreads(threads));
     const overrides: JobOverrides = {
       ...(seed === undefined ? {} : { seed }),
       ...(steps === undefined ? {} : { steps }),

@@ -3,12 +3,14 @@ import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
 import { createCpuEngine } from "../rl/cpu-engine.ts";
 import type { EngineRequest, TrainingEngine } from "../rl/engine.ts";
 import { createWebGpuEngine } from "../rl/webgpu-engine.ts";
+import type { ThreadOptions } from "../kernels/wasm/threads.ts";
 import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
 import type { LanguageEngine } from "../lm/language-engine.ts";
 import { planLanguageMemory } from "../lm/webgpu-memory.ts";
 import { createWebGpuLanguageEngine } from "../lm/webgpu-language-engine.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
 import type { AgenticJob, SimulatedJob } from "./job.ts";
+import { nodeThreads } from "./node-threads.ts";
 import { isLinearVariant, probeLinearVariant, type LinearVariant } from "../kernels/linear-probe.ts";
 import type { LightningStore } from "../store/records.ts";
 import type { EngineTerms, PassedOver } from "./run-controller.ts";
@@ -31,6 +33,17 @@ export async function probeVariants(store: LightningStore, now: () => number): P
   variants.set(gpu.adapter, variant);
   if (known !== variant) await store.setSetting(key, variant);
 }
+
+/** Threads that the CPU engines of this realm share their work with: without a word, Node's. */
+let threads: () => ThreadOptions | null = nodeThreads;
+
+/** Says which threads CPU engines take that are made from here on; null: none. */
+export function offerThreads(offered: ThreadOptions | null): void {
+  threads = () => offered;
+}
+
+const cpuLanguageEngine = (shape: TransformerShape, seed: number): Promise<LanguageEngine> =>
+  createCpuLanguageEngine(shape, { seed, threads: threads() });
 
 /** The one device of this realm, null where there is none; opened again after it was lost. */
 function sharedDevice(): Promise<GpuDevice | null> {
@@ -82,8 +95,7 @@ export async function createLanguageEngine(
 ): Promise<LanguageEngine> {
   if (choice !== "cpu") {
     const gpu = await sharedDevice();
-    if (gpu?.software && choice === "auto")
-      return inPlaceOf(await createCpuLanguageEngine(shape, { seed }), gpu);
+    if (gpu?.software && choice === "auto") return inPlaceOf(await cpuLanguageEngine(shape, seed), gpu);
     if (gpu) {
       try {
         if (now) gpu.turns.measureBy(now);
@@ -96,7 +108,7 @@ export async function createLanguageEngine(
       }
     } else if (choice === "webgpu") throw unavailable();
   }
-  return createCpuLanguageEngine(shape, { seed });
+  return cpuLanguageEngine(shape, seed);
 }
 
 /**

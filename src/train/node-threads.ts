@@ -1,6 +1,7 @@
+import type * as nodeSystem from "node:os";
 import type * as workerThreads from "node:worker_threads";
 import { serveThread } from "../kernels/wasm/thread.ts";
-import type { StartThread } from "../kernels/wasm/threads.ts";
+import { threadsFor, type StartThread, type ThreadOptions } from "../kernels/wasm/threads.ts";
 
 /** The program of a thread of Node: the text of a function that names nothing outside of itself. */
 const program = `
@@ -25,3 +26,11 @@ export const startNodeThread: StartThread = (lost) => {
     },
   };
 };
+
+/** Threads for the CPU engines of a Node process, `count` where it is given; null elsewhere. */
+export function nodeThreads(count: number | null = null): ThreadOptions | null {
+  if (typeof process !== "object" || typeof process.getBuiltinModule !== "function") return null;
+  if (count !== null) return count > 1 ? { count, start: startNodeThread } : null;
+  const { availableParallelism } = process.getBuiltinModule("node:os") as typeof nodeSystem;
+  return threadsFor(availableParallelism(), startNodeThread);
+}

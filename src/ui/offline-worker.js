@@ -32,8 +32,9 @@ self.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
   if (request.method !== "GET" || !url.href.startsWith(self.registration.scope)) return;
-  if (request.mode !== "navigate") event.respondWith(file(request));
-  else event.respondWith(FRAMES.test(url.pathname) ? framed(request) : page(request));
+  if (request.destination === "worker") event.respondWith(isolated(file(request)));
+  else if (request.mode !== "navigate") event.respondWith(file(request));
+  else event.respondWith(FRAMES.test(url.pathname) ? framed(request) : isolated(page(request)));
 });
 
 /**
@@ -41,11 +42,25 @@ self.addEventListener("fetch", (event) => {
  * their text, hold beside this one.
  */
 async function framed(request) {
-  const answer = await page(request);
+  return withHeader(await page(request), "content-security-policy", "sandbox allow-scripts");
+}
+
+/**
+ * The page and its workers, apart from whatever else the browser runs: memory that threads share is given to no other
+ * page. The frames are not, and need not be; isolation that a page's frames must share (COEP) would end them, which no
+ * service worker serves. Browsers that do not know it pass it over.
+ */
+async function isolated(answer) {
+  return withHeader(await answer, "document-isolation-policy", "isolate-and-credentialless");
+}
+
+function withHeader(answer, name, value) {
   const headers = new Headers(answer.headers);
-  headers.append("content-security-policy", "sandbox allow-scripts");
+  headers.append(name, value);
   const { status, statusText } = answer;
-  return status === 0 ? answer : new Response(answer.body, { status, statusText, headers });
+  // A redirection is for the browser to follow; nobody may read it.
+  const opaque = status === 0 || answer.type === "opaqueredirect";
+  return opaque ? answer : new Response(answer.body, { status, statusText, headers });
 }
 
 /** The page itself: the newest there is, and the kept one without a network. */

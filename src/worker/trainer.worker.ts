@@ -4,7 +4,7 @@ import { lendHost } from "../env/host-environment.ts";
 import { asFulguriteError } from "../gpu/error.ts";
 import { environmentsOver } from "../notebook/environment-port.ts";
 import { openStore } from "../store/open.ts";
-import { chooseEngine, engines, probeVariants } from "../train/create-engine.ts";
+import { chooseEngine, engines, offerThreads, probeVariants } from "../train/create-engine.ts";
 import { rescore } from "../train/rescore.ts";
 import { Trainer } from "../train/trainer.ts";
 import { runId } from "../trace/ids.ts";
@@ -13,6 +13,7 @@ import type { Reply, StartOptions, TrainerApi } from "./api.ts";
 import { exportRun } from "./export-run.ts";
 import { importRun } from "./import-run.ts";
 import { reach } from "./reach.ts";
+import { workerThreads } from "./threads.ts";
 import {
   defer,
   frameHosts,
@@ -22,6 +23,7 @@ import {
   workerClock,
 } from "./frame-hosts.ts";
 
+offerThreads(workerThreads());
 let pages: RolloutPages | null = null;
 
 /** The trainer realm: the GPU device and the store live here; the page reaches it only through this surface. */

@@ -16,8 +16,17 @@ export interface ThreadOptions {
   readonly start: StartThread;
   /** Seconds to wait for a thread that has begun a slice, before the engine gives it up; default 60. */
   readonly patience?: number;
-  /** Multiply-adds of a call below which it is not shared; default 400,000, about 0.05 ms. */
+  /** Multiply-adds of a call below which it is not shared; default 250,000, about 0.03 ms. */
   readonly leastWork?: number;
+}
+
+/** Most threads that are taken without being asked for: a person works on the same machine. */
+const mostThreads = 4;
+
+/** A thread a core, but four at most; null where there is one core. */
+export function threadsFor(cores: number, start: StartThread): ThreadOptions | null {
+  const count = Math.min(cores, mostThreads);
+  return count > 1 ? { count, start } : null;
 }
 
 /** How the rows of a kernel's call are shared out; none may touch what another one writes. */
@@ -35,7 +44,7 @@ export interface Slicing {
 export type Kernel = (...values: number[]) => unknown;
 
 /** Below, a thread costs more than it takes off. */
-const defaultLeastWork = 4e5;
+const defaultLeastWork = 2.5e5;
 /** Slices a thread: where one is late, the others take more. */
 const slicesEach = 4;
 /** Looks for the next task, or for the last slice, before a thread goes to sleep: about 0.02 ms. */
