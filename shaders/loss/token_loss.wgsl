@@ -2,27 +2,21 @@
 #include "common/workgroup.wgsl"
 #include "common/math.wgsl"
 
-// The token loss and its gradient by the logits, which take their place; thread per prediction. Meaning and sources:
-// src/kernels/token-objective.ts. TRAIN false: only log-probability and entropy.
+// The token loss, and its gradient by a chunk of CHUNK logits, which takes their place; thread per prediction. Meaning and
+// sources: src/kernels/token-objective.ts.
 
 // Per prediction: (row, id, weight, advantage), (old log-probability, importance, reference log-probability, .); floats by their bits.
 @group(0) @binding(PREDICTIONS_BINDING) var<storage, read> predictions: array<vec4u>;
 @group(0) @binding(ALLOWED_BINDING) var<storage, read> allowed: array<u32>;
-#if TRAIN
+// Of all chunks: loss/token_softmax.wgsl.
+@group(0) @binding(SOFTMAX_BINDING) var<storage, read> softmax: array<vec4f>;
 @group(0) @binding(LOGITS_BINDING) var<storage, read_write> logits: array<f32>;
 // Per prediction, times its weight: loss, entropy, k3 KL, clipped.
 @group(0) @binding(TERMS_BINDING) var<storage, read_write> terms: array<vec4f>;
-// d logits . logits
+// d logits . logits of this chunk
 @group(0) @binding(PROJECTIONS_BINDING) var<storage, read_write> projections: array<f32>;
-#else
-@group(0) @binding(LOGITS_BINDING) var<storage, read> logits: array<f32>;
-// (log-probability, entropy)
-@group(0) @binding(SCORES_BINDING) var<storage, read_write> scores: array<vec2f>;
-#end
 
-fn is_allowed(id: u32) -> bool {
-  return ((allowed[id / 32u] >> (id % 32u)) & 1u) == 1u;
-}
+#include "loss/allowed.wgsl"
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -36,27 +30,12 @@ fn main(
   }
   let head = predictions[2u * row];
   let base = row * LOGITS_WIDTH;
-  var largest = -3e38;
-  for (var id = 0u; id < VOCABULARY; id++) {
-    if (is_allowed(id)) {
-      largest = max(largest, logits[base + id]);
-    }
-  }
-  var total = 0.0;
-  var weighted = 0.0;
-  for (var id = 0u; id < VOCABULARY; id++) {
-    if (is_allowed(id)) {
-      let shifted = logits[base + id] - largest;
-      let e = math_exp(shifted);
-      total += e;
-      weighted += e * shifted;
-    }
-  }
-  let log_total = math_log(total);
-  let entropy = log_total - weighted / total;
+  let sums = softmax[row];
+  let largest = sums.x;
+  let log_total = math_log(sums.y);
+  let entropy = log_total - sums.z / sums.y;
   let id = head.y;
-  let log_probability = logits[base + id] - largest - log_total;
-#if TRAIN
+  let log_probability = sums.w - largest - log_total;
   let weight = bitcast<f32>(head.z);
   let advantage = bitcast<f32>(head.w);
   let tail = bitcast<vec4f>(predictions[2u * row + 1u]);
@@ -119,19 +98,17 @@ fn main(
   terms[row] = weight * vec4f(loss - bonus * entropy, entropy, kl, clipped);
   var projection = 0.0;
   for (var k = 0u; k < LOGITS_WIDTH; k++) {
+    let at = batch.chunk + k;
     var d = 0.0;
-    if (k < VOCABULARY && is_allowed(k)) {
+    if (k < CHUNK && at < VOCABULARY && is_allowed(at)) {
       let shifted = logits[base + k] - largest;
       let log_p = shifted - log_total;
       let p = math_exp(log_p);
-      d = weight * (slope * (select(0.0, 1.0, k == id) - p) + bonus * p * (log_p + entropy));
-      // The gradients of a row add up to 0, so the shift may stay.
+      d = weight * (slope * (select(0.0, 1.0, at == id) - p) + bonus * p * (log_p + entropy));
+      // The gradients of a row add up to 0 over all chunks, so the shift may stay.
       projection += d * shifted;
     }
     logits[base + k] = d;
   }
   projections[row] = projection;
-#else
-  scores[row] = vec2f(select(-bitcast<f32>(0x7f7fffffu), log_probability, is_allowed(id)), entropy);
-#end
 }

@@ -7,6 +7,7 @@
 // y = x W^T on register tiles without barriers: TILE_ROWS rows by two ranges of HALF columns, the second one GROUP
 // columns after the first. So a tile can hold both halves of rotary pairs (GROUP = headSize / 2), or a gate and its
 // linear unit (GROUP = feedForward). NORM: x is RMS-normalised on the way, sum(x^2) being collected in the same loop.
+// Of the outputs of a larger matrix these are the ones from batch.chunk on; it is 0 where the matrix is whole.
 // One element is always the same sum in the same order, whatever rows stand beside it.
 // QUADS: four lanes with the same columns and tiles of rows side by side load a quarter of the weights each.
 // TILED: eight by eight threads stage the inputs and weights of their tiles in workgroup memory. The sums are the same.
@@ -115,7 +116,7 @@ fn main(
   }
   let half = tile % COLUMN_TILES * HALF;
   let column = half / GROUP * 2u * GROUP + half % GROUP;
-  let a_at = batch.layer + WEIGHT + column * INPUTS;
+  let a_at = batch.layer + WEIGHT + (batch.chunk + column) * INPUTS;
   let b_at = a_at + GROUP * INPUTS;
 #for i in 0..TILE_ROWS
 #if GATHER
@@ -151,9 +152,9 @@ fn main(
         + select(within, GROUP + within - HALF, within >= HALF);
 #if NORM
       staged_weights[n] =
-        parameters[batch.layer + WEIGHT + from_column * INPUTS + k] * parameters[batch.layer + GAIN + k];
+        parameters[batch.layer + WEIGHT + (batch.chunk + from_column) * INPUTS + k] * parameters[batch.layer + GAIN + k];
 #else
-      staged_weights[n] = parameters[batch.layer + WEIGHT + from_column * INPUTS + k];
+      staged_weights[n] = parameters[batch.layer + WEIGHT + (batch.chunk + from_column) * INPUTS + k];
 #end
     }
     workgroupBarrier();

@@ -8,6 +8,7 @@
 // NORM goes on through y = W (g x / rms(x)): dx = g dx' / rms - x (dx' . g x) / (width rms^3), where the inner
 // product equals rms x (dy . y), which whoever made dy left as PROJECTIONS partial sums a row.
 // SWIGLU goes on through silu(gate) up, replaces both by their gradients, and leaves such partial sums.
+// CHUNKED: dy and W are those of the outputs from batch.chunk on, of TOTAL; the last chunk comes first, the others add.
 // QUADS: four lanes with the same columns and tiles of rows side by side load a quarter of the weights each.
 // TILED: eight by eight threads stage the gradients and weights of their tiles in workgroup memory. The sums are the same.
 #if QUADS
@@ -97,7 +98,7 @@ fn main(
     for (var m = lane; m < 4u * CHUNK * SIDE * TILE_VECTORS; m += WORKGROUP) {
       let from_column = min(first_tile * TILE_VECTORS + m % (SIDE * TILE_VECTORS), INPUTS - 1u);
       let output_row = min(4u * start + m / (SIDE * TILE_VECTORS), 4u * OUTPUTS - 1u);
-      staged_weights[m] = parameters[batch.layer + WEIGHT + output_row * INPUTS + from_column];
+      staged_weights[m] = parameters[batch.layer + WEIGHT + (batch.chunk + output_row) * INPUTS + from_column];
     }
     workgroupBarrier();
     for (var n = 0u; n < min(CHUNK, OUTPUTS - start); n++) {
@@ -124,7 +125,7 @@ fn main(
 #for i in 0..TILE_ROWS
     let y{i} = gradient[(row + {i}u) * OUTPUTS + n];
 #end
-    let w_at = batch.layer + WEIGHT + 4u * n * INPUTS + column;
+    let w_at = batch.layer + WEIGHT + (batch.chunk + 4u * n) * INPUTS + column;
 #if QUADS
 #for v in 0..TILE_VECTORS
     let quarter{v} = parameters[w_at + member * INPUTS + {v}u];
@@ -197,7 +198,11 @@ fn main(
 #if ACCUMULATE
       output[at] += e;
 #else
+#if CHUNKED
+      output[at] = select(output[at] + e, e, batch.chunk + 4u * OUTPUTS >= TOTAL);
+#else
       output[at] = e;
+#end
 #end
 #else
       output[at] = d;

@@ -4,6 +4,7 @@
 // dW = dy^T x, the rows split into SPLITS ranges; each writes its own partial sum, which
 // optim/reduce_transformer_gradient.wgsl adds in fixed order. NORM: x / rms(x) in the place of x; the gain's share
 // comes with the reduction.
+// CHUNKED: dy is that of the outputs from batch.chunk on, of TOTAL.
 // QUADS: four lanes with the same columns and tiles of outputs side by side load a quarter of the inputs each.
 // TILED: eight by eight threads stage the rows of their tiles in workgroup memory. The sums are the same.
 #if QUADS
@@ -166,9 +167,14 @@ fn main(
 #end
   }
 #end
-  let at = split * PARTIAL_LENGTH + batch.layer + WEIGHT + first * INPUTS + column;
+#if CHUNKED
+  let stored = min(OUTPUTS, TOTAL - batch.chunk);
+#else
+  let stored = OUTPUTS;
+#end
+  let at = split * PARTIAL_LENGTH + batch.layer + WEIGHT + (batch.chunk + first) * INPUTS + column;
 #for n in 0..TILE_OUTPUTS
-  if (first + {n}u < OUTPUTS) {
+  if (first + {n}u < stored) {
 #for v in 0..TILE_VECTORS
     partials[at + {n}u * INPUTS + {v}u] = g{n}_{v};
 #end

@@ -10,6 +10,8 @@ struct Batch {
   layer: u32,
   // Elements (vec4f) from the first layer's adapters to this layer's.
   adapter: u32,
+  // First id of the head's chunk.
+  chunk: u32,
   // 1: add to the gradient of the micro-batches before.
   accumulate: u32,
   // Kind and KL estimator by src/kernels/token-objective.ts: 0 likelihood, 1 policy, 2 cispo, 3 sapo; 0 k1, 1 k2, 2 k3, 3 k3+.

@@ -11,7 +11,18 @@ export interface LinearPlace {
   readonly outputs: number;
   /** Scale of the RMS norm in front of it, or null. */
   readonly gain: number | null;
+  /** Outputs of the whole matrix, where `outputs` of them are one chunk, which `batch.chunk` says where it begins. */
+  readonly total?: number;
 }
+
+/** The first `outputs` of a matrix's outputs, or all where there are no more. */
+export const chunkOf = (place: LinearPlace, outputs: number): LinearPlace =>
+  outputs < place.outputs ? { ...place, outputs, total: place.outputs } : place;
+
+const chunkConstants = ({ total }: LinearPlace): Record<string, number | boolean> => ({
+  CHUNKED: total !== undefined,
+  TOTAL: total ?? 0,
+});
 
 /** Register tile: rows, and columns at most (8, 16 or 32); narrower where the matrix does not divide. */
 export interface LinearTile {
@@ -211,6 +222,7 @@ export function linearInputGradientKernel(
       PROJECTION_OFFSET: end.kind === "norm" ? end.projections.offset : 0,
       NORM: end.kind === "norm",
       ACCUMULATE: end.kind === "norm" && end.accumulate,
+      ...chunkConstants(place),
       SWIGLU: end.kind === "swiglu",
       GATHER: gather,
       QUADS: quads,
@@ -260,6 +272,7 @@ export function linearWeightGradientKernel(
       OUTPUT_VECTORS: outputVectors,
       TILE_VECTORS: vectors,
       SPLITS: splits,
+      ...chunkConstants(place),
       NORM: place.gain !== null,
       GATHER: gather,
       QUADS: quads,

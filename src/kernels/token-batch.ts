@@ -8,6 +8,7 @@ const integers = [
   "step",
   "layer",
   "adapter",
+  "chunk",
   "accumulate",
   "objective",
   "estimator",

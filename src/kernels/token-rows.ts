@@ -1,5 +1,6 @@
 import embed from "../../shaders/transformer/embed.wgsl?raw";
 import loss from "../../shaders/loss/token_loss.wgsl?raw";
+import softmax from "../../shaders/loss/token_softmax.wgsl?raw";
 import predictionGradient from "../../shaders/transformer/prediction_gradient.wgsl?raw";
 import { paddedOutputs } from "./linear.ts";
 import type { TransformerDimensions } from "./transformer-places.ts";
@@ -25,20 +26,34 @@ export function embedKernel(
   );
 }
 
-/** Token loss and d loss / d logits in place, or with `train: false` log-probability and entropy. Thread per prediction. */
-export function tokenLossKernel(vocabularySize: number, train: boolean): NamedKernel {
+/** The head's ids: how many, how many at once, and how far apart rows of their logits lie. */
+const chunkConstants = (vocabularySize: number, chunk: number): Record<string, number> => ({
+  ...{ VOCABULARY: vocabularySize, CHUNK: chunk, LOGITS_WIDTH: paddedOutputs(chunk) },
+});
+
+/**
+ * Running maximum and sums of the softmax over chunks of `chunk` ids; with `score` log-probability and entropy besides.
+ * Thread per prediction.
+ */
+export function tokenSoftmaxKernel(vocabularySize: number, chunk: number, score: boolean): NamedKernel {
+  return namedKernel(
+    "loss/token_softmax",
+    softmax,
+    { predictions: "read", allowed: "read", logits: "read", softmax: "write", scores: score && "write" },
+    { ...chunkConstants(vocabularySize, chunk), SCORE: score },
+  );
+}
+
+/** Token loss and d loss / d logits of a chunk in place, after the softmax of all. Thread per prediction. */
+export function tokenLossKernel(vocabularySize: number, chunk: number): NamedKernel {
   return namedKernel(
     "loss/token_loss",
     loss,
     {
-      predictions: "read",
-      allowed: "read",
-      logits: train ? "write" : "read",
-      terms: train && "write",
-      projections: train && "write",
-      scores: !train && "write",
+      ...{ predictions: "read", allowed: "read", softmax: "read" },
+      ...{ logits: "write", terms: "write", projections: "write" },
     },
-    { VOCABULARY: vocabularySize, LOGITS_WIDTH: paddedOutputs(vocabularySize), TRAIN: train },
+    chunkConstants(vocabularySize, chunk),
   );
 }
 

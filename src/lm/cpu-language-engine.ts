@@ -27,6 +27,8 @@ export interface CpuLanguageEngineOptions {
   readonly maxBatch?: number;
   /** Keeps less of a training pass and computes it again: a third more work, the same bits. Default false. */
   readonly checkpointing?: boolean;
+  /** Ids whose logits a step holds at once, as in `WebGpuLanguageEngineOptions`; default 2,048. */
+  readonly headIds?: number;
   /** Threads that share the work, the same bits; default none: the caller's alone. */
   readonly threads?: ThreadOptions | null;
 }
@@ -81,6 +83,7 @@ class CpuLanguageEngine implements LanguageEngine {
     this.#model = new CpuTransformer(shape, layout, options.threads ?? null);
     this.#model.memory.floats.set(initializeTransformer(layout, options.seed), this.#model.parameters >> 2);
     this.#model.checkpointing = options.checkpointing ?? false;
+    this.#model.headIds = options.headIds ?? this.#model.headIds;
     this.#model.pack();
     this.#decoder = new CpuDecoder(this.#model, this.#maxBatch);
     this.#firstMoment = new Float32Array(layout.length - layout.trainable);

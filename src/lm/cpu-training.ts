@@ -1,7 +1,8 @@
-import { exp, log } from "../kernels/math.ts";
+import { exp } from "../kernels/math.ts";
 import { inputIds } from "../kernels/transformer-places.ts";
 import { tokenTerm, type TokenObjective } from "../kernels/token-objective.ts";
-import type { CpuTransformer, PackedHead } from "./cpu-transformer.ts";
+import { CpuHead } from "./cpu-head.ts";
+import type { CpuTransformer } from "./cpu-transformer.ts";
 import { backwardTree, bytesPerNode, forwardTree, type TreePass } from "./cpu-tree-pass.ts";
 import type { TokenRows } from "./language-engine.ts";
 import { tokenTree } from "./token-tree.ts";
@@ -31,14 +32,9 @@ export function scoreRows(
     () => true,
     defaultActivationBytes,
     (head, forward) => {
-      const distributions = readDistributions(model, forward);
-      for (const { at, column, row } of forward.predictions) {
-        each(
-          at,
-          logProbabilityOf(model, forward, head, distributions, row, column),
-          distributions.entropies[row]!,
-        );
-      }
+      forward.predictions.forEach(({ at, row }, i) => {
+        each(at, head.logProbabilities[i]!, head.entropies[row]!);
+      });
     },
   );
 }
@@ -67,44 +63,30 @@ export function trainRows(
     (at) => rows.weights[at]! > 0,
     activationBytes,
     (head, forward) => {
-      const { entropies, logSums } = readDistributions(model, forward);
-      const count = forward.out.count;
-      const coefficients = memory.reserve(4 * count);
       const slopes = new Float32Array(forward.predictions.length);
-      const c = memory.floats.subarray(coefficients >> 2, (coefficients >> 2) + 4 * count).fill(0);
-      const statistics = memory.floats.subarray(forward.statistics >> 2);
-      for (let row = 0; row < count; row++) {
-        c[4 * row + 2] = entropies[row]! - logSums[row]!;
-        c[4 * row + 3] = 1 / statistics[3 * row + 1]!;
-      }
-      forward.predictions.forEach(({ at, column, row }, i) => {
-        const logProbability = logProbabilityOf(model, forward, head, { entropies, logSums }, row, column);
+      const entropySlopes = new Float32Array(forward.out.count);
+      forward.predictions.forEach(({ at, row }, i) => {
+        const entropy = head.entropies[row]!;
         const weight = rows.weights[at]!;
         const term = tokenTerm(
           objective,
-          logProbability,
+          head.logProbabilities[i]!,
           rows.oldLogProbabilities[at]!,
           rows.advantages[at]!,
           rows.importance[at]!,
           exp,
           rows.referenceLogProbabilities?.[at],
         );
-        sums.loss += weight * (term.loss - bonus * entropies[row]!);
+        sums.loss += weight * (term.loss - bonus * entropy);
         sums.weight += weight;
-        sums.entropy += weight * entropies[row]!;
+        sums.entropy += weight * entropy;
         sums.kl += weight * term.kl;
         sums.clipped += term.clipped ? weight : 0;
         sums.tokens++;
         slopes[i] = weight * term.slope;
-        c[4 * row]! -= slopes[i]!;
-        c[4 * row + 1]! += weight * bonus;
+        entropySlopes[row]! -= weight * bonus;
       });
-      model.kernels.softmaxBackward(forward.logits, forward.exponentials, coefficients, count, head.columns);
-      const logits = memory.floats.subarray(forward.logits >> 2);
-      forward.predictions.forEach(({ column, row }, i) => {
-        logits[row * head.columns + column]! += slopes[i]!;
-      });
-      backwardTree(model, head, forward);
+      backwardTree(model, head, forward, slopes, entropySlopes);
     },
   );
   return sums;
@@ -115,7 +97,7 @@ function forEachBatch(
   rows: TokenRows,
   wanted: (at: number) => boolean,
   activationBytes: number,
-  run: (head: PackedHead, forward: TreePass) => void,
+  run: (head: CpuHead, forward: TreePass) => void,
 ): void {
   const { memory, shape } = model;
   memory.release(model.workspace);
@@ -148,40 +130,11 @@ function forEachBatch(
         });
       }
     }
-    if (predictions.length > 0) run(head, forwardTree(model, head, tree, rows.length, predictions));
+    if (predictions.length > 0) {
+      const forward = forwardTree(model, tree, rows.length, predictions);
+      run(new CpuHead(model, head, forward), forward);
+    }
     memory.release(start);
     first += tree.rows;
   }
-}
-
-interface Distributions {
-  /** Per row of the logits. */
-  readonly entropies: Float32Array;
-  readonly logSums: Float32Array;
-}
-
-function readDistributions(model: CpuTransformer, forward: TreePass): Distributions {
-  const statistics = model.memory.floats.subarray(forward.statistics >> 2);
-  const entropies = new Float32Array(forward.out.count);
-  const logSums = new Float32Array(forward.out.count);
-  for (let row = 0; row < forward.out.count; row++) {
-    const sum = statistics[3 * row + 1]!;
-    logSums[row] = log(sum);
-    entropies[row] = logSums[row]! - statistics[3 * row + 2]! / sum;
-  }
-  return { entropies, logSums };
-}
-
-/** In f32; -Infinity for an id that is not allowed. */
-function logProbabilityOf(
-  model: CpuTransformer,
-  forward: TreePass,
-  head: PackedHead,
-  { logSums }: Distributions,
-  row: number,
-  column: number,
-): number {
-  if (column < 0) return -Infinity;
-  const shifted = model.memory.floats[(forward.logits >> 2) + row * head.columns + column]!;
-  return Math.fround(shifted - logSums[row]!);
 }

@@ -15,6 +15,7 @@ import type { BackwardBuffers, LayerBuffers, TokenSet } from "./cpu-activations.
 import { CpuHeads } from "./cpu-heads.ts";
 import { CpuLowRank } from "./cpu-low-rank.ts";
 import { CpuMemory } from "./cpu-memory.ts";
+import { defaultHeadIds } from "./head-chunk.ts";
 
 /** The head restricted to some ids, packed for these weights. */
 export interface PackedHead {
@@ -44,6 +45,8 @@ export class CpuTransformer {
    * 2016, arXiv 1604.06174): the same bits, for a third more work and a fraction of the memory.
    */
   checkpointing = false;
+  /** Most ids whose logits a training pass holds at once for a row. */
+  headIds = defaultHeadIds;
   /** Whether the adapter, if there is one, takes part; without it the model is the reference policy. */
   adapted = true;
   readonly queryWidth: number;
@@ -128,11 +131,6 @@ export class CpuTransformer {
     const { memory } = this;
     const { width } = this.shape;
     const columns = Math.ceil(ids.length / 8) * 8;
-    let kernels = this.#headKernels.get(columns);
-    if (!kernels) {
-      kernels = headKernels(width, columns, this.#home);
-      this.#headKernels.set(columns, kernels);
-    }
     const rows = memory.reserve(columns * width);
     const packed = memory.reserve(columns * width);
     const { floats } = memory;
@@ -142,7 +140,17 @@ export class CpuTransformer {
       floats.copyWithin((rows >> 2) + i * width, from, from + width);
     });
     packWeight(floats, rows >> 2, packed >> 2, width, columns);
-    return { ids, columns, kernels, packed, rows };
+    return { ids, columns, kernels: this.headKernels(columns), packed, rows };
+  }
+
+  /** Matmuls of a head of so many columns, a multiple of 8; `input` adds to dx. */
+  headKernels(columns: number): LinearKernels {
+    let kernels = this.#headKernels.get(columns);
+    if (!kernels) {
+      kernels = headKernels(this.shape.width, columns, this.#home);
+      this.#headKernels.set(columns, kernels);
+    }
+    return kernels;
   }
 
   /** Writes the embeddings of `tokens` to [tokens.length x width] at `to`. */

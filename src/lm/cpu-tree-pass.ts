@@ -1,4 +1,5 @@
-import type { CpuTransformer, PackedHead } from "./cpu-transformer.ts";
+import { addRow, type CpuHead } from "./cpu-head.ts";
+import type { CpuTransformer } from "./cpu-transformer.ts";
 import { reserveBackward, reserveLayer, type LayerBuffers, type TokenSet } from "./cpu-activations.ts";
 import type { TokenTree } from "./token-tree.ts";
 
@@ -22,15 +23,12 @@ export interface TreePass {
   readonly layers: readonly LayerBuffers[];
   readonly finalNormed: number;
   readonly finalInverse: number;
-  readonly logits: number;
-  readonly exponentials: number;
-  readonly statistics: number;
   readonly predictions: readonly Prediction[];
 }
 
 /** Bytes of activations and gradients that one node needs; layers share them where they are computed again. */
 export function bytesPerNode(model: CpuTransformer): number {
-  const { width, feedForward, layers, heads, queryKeyNorm = false, adapter } = model.shape;
+  const { width, feedForward, layers, heads, queryKeyNorm = false, adapter, vocabularySize } = model.shape;
   const raw = queryKeyNorm ? model.queryWidth + model.keyValueWidth : 0;
   const layer =
     5 * width +
@@ -40,7 +38,8 @@ export function bytesPerNode(model: CpuTransformer): number {
     (heads * model.pitch) / 4 +
     raw +
     2 * (adapter?.rank ?? 0);
-  return 4 * (model.checkpointing ? 3 * layer + layers * width : (layers + 1) * layer);
+  const head = 2 * Math.min(vocabularySize, model.headIds);
+  return 4 * (head + (model.checkpointing ? 3 * layer + layers * width : (layers + 1) * layer));
 }
 
 function padded(count: number): number {
@@ -50,7 +49,6 @@ function padded(count: number): number {
 /** Forward pass of all nodes; `wanted` names the node after which each asked-for token stands. */
 export function forwardTree(
   model: CpuTransformer,
-  head: PackedHead,
   tree: TokenTree,
   length: number,
   wanted: readonly { at: number; column: number; node: number }[],
@@ -83,9 +81,6 @@ export function forwardTree(
   }
   const finalNormed = memory.reserve(out.count * shape.width);
   const finalInverse = memory.reserve(out.count);
-  const logits = memory.reserve(out.count * head.columns);
-  const exponentials = memory.reserve(out.count * head.columns);
-  const statistics = memory.reserve(out.count * 3);
 
   const tokens = Array.from({ length: nodes }, (_, node) => tree.tokens[node] ?? 0);
   model.embed(tokens, layers[0]!.input);
@@ -99,12 +94,7 @@ export function forwardTree(
     model.attendAndFeed(l, buffers, last ? out : all, buffers.keyValues, 4 * model.keyValueWidth);
   });
   model.finalNorm(layers.at(-1)!.output, finalNormed, finalInverse, out.count);
-  head.kernels.forward(finalNormed, head.packed, logits, out.count);
-  model.kernels.softmaxForward(logits, exponentials, statistics, out.count, head.ids.length, head.columns);
-  return {
-    ...{ tree, all, out, narrowed, layers, finalNormed, finalInverse, logits, exponentials, statistics },
-    predictions,
-  };
+  return { tree, all, out, narrowed, layers, finalNormed, finalInverse, predictions };
 }
 
 /** Positions, paths and lengths of all nodes; what pads them to `nodes` has itself as its past. */
@@ -143,26 +133,23 @@ function narrowSet(model: CpuTransformer, all: TokenSet, index: Int32Array): Tok
   return { count, positions, paths, lengths };
 }
 
-/** From d loss / d logits, in place of the logits, to the gradient arena. */
-export function backwardTree(model: CpuTransformer, head: PackedHead, forward: TreePass): void {
+/** To the gradient arena; slopes as `CpuHead.backward` takes them. */
+export function backwardTree(
+  model: CpuTransformer,
+  head: CpuHead,
+  forward: TreePass,
+  slopes: Float32Array,
+  entropySlopes: Float32Array,
+): void {
   const { memory, shape, places } = model;
   const { width, vocabularySize } = shape;
   const { all, out, narrowed, layers } = forward;
-  const dHead = memory.reserve(model.learns(places.head) ? head.columns * width : 0);
   const dFinal = memory.reserve(out.count * width);
   const dOut = memory.reserve(out.count * width);
   const dAll = narrowed === null ? dOut : memory.reserve(all.count * width);
   const scratch = reserveBackward(model, all.count);
+  head.backward(slopes, entropySlopes, dFinal);
   const { floats } = memory;
-  head.kernels.input(forward.logits, head.rows, dFinal, out.count);
-  if (model.learns(places.head)) {
-    floats.fill(0, dHead >> 2, (dHead >> 2) + head.columns * width);
-    head.kernels.weight(forward.logits, forward.finalNormed, dHead, head.columns, out.count);
-    const dEmbedding = model.gradientOf(places.head) >> 2;
-    head.ids.forEach((id, i) => {
-      addRow(floats, (dHead >> 2) + i * width, dEmbedding + id * width, width);
-    });
-  }
   floats.fill(0, dOut >> 2, (dOut >> 2) + out.count * width);
   model.finalNormBackward(dFinal, layers.at(-1)!.output, forward.finalInverse, dOut, out.count);
   for (let l = layers.length - 1; l >= 0; l--) {
@@ -181,8 +168,4 @@ export function backwardTree(model: CpuTransformer, head: PackedHead, forward: T
     const row = (model.gradientOf(table) >> 2) + (prompt ? id - vocabularySize : id) * width;
     addRow(floats, (dAll >> 2) + node * width, row, width);
   });
-}
-
-function addRow(floats: Float32Array, from: number, to: number, width: number): void {
-  for (let i = 0; i < width; i++) floats[to + i]! += floats[from + i]!;
 }

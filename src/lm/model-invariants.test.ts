@@ -1,4 +1,10 @@
 import { expect, test } from "vitest";
+import {
+  expectFiniteDifference,
+  expectSameLearning,
+  headDisagreement,
+  largeVocabulary,
+} from "../../test/support/check-head.ts";
 import { trajectoryDifference } from "../../test/support/check-trajectory.ts";
 import { expectClose } from "../../test/support/goldens.ts";
 import { loadParameters, tinyModel } from "../../test/support/hf-tiny.ts";
@@ -93,6 +99,16 @@ test("ids beyond a row's length, how far rows are padded and ids behind the last
     before,
   );
   expect(before).not.toBe(expected);
+});
+
+test("the head in chunks of 4,099 ids: f64, finite differences, the same learning as written out", async () => {
+  const [chunked, whole] = [
+    await createCpuLanguageEngine(largeVocabulary, { seed: 1 }),
+    await createCpuLanguageEngine(largeVocabulary, { seed: 1, headIds: 4099 }),
+  ];
+  expect(await headDisagreement(chunked)).toBeNull();
+  await expectFiniteDifference(chunked);
+  await expectSameLearning([chunked, whole]);
 });
 
 test("a token of the soft prompt cannot be a target", async () => {

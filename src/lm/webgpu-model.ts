@@ -4,7 +4,7 @@ import type { BufferMaker } from "../gpu/memory-plan.ts";
 import { StaticPlan } from "../gpu/plan.ts";
 import { ReadbackRing } from "../gpu/readback.ts";
 import type { LinearVariant } from "../kernels/linear-probe.ts";
-import type { LinearPlace, LinearTile } from "../kernels/linear.ts";
+import { chunkOf, type LinearPlace, type LinearTile } from "../kernels/linear.ts";
 import { lowRankGroup, type LowRankGroup } from "../kernels/low-rank.ts";
 import { transformerPlaces, type Projection, type TransformerPlaces } from "../kernels/transformer-places.ts";
 import { initializeTransformer } from "../nn/initialize-transformer.ts";
@@ -14,6 +14,7 @@ import {
   type TransformerLayout,
   type TransformerShape,
 } from "../nn/transformer-layout.ts";
+import { defaultHeadIds, headChunk } from "./head-chunk.ts";
 
 /** A layer's matrices; those that share an input lie side by side in the arena and are one. */
 export interface LayerLinears {
@@ -38,6 +39,8 @@ export interface KernelSizes {
   readonly workgroup: number;
   /** Ranges of the rows in weight gradients. */
   readonly splits: number;
+  /** Ids whose logits training holds at once for a row. */
+  readonly headChunk: number;
   /** Threads of the gradient's reduction and of AdamW. */
   readonly squares: number;
   /** Bytes of activations a micro-batch may take, and of cached keys and values. */
@@ -52,6 +55,11 @@ export interface WebGpuModelOptions {
   readonly maxBatch?: number;
   /** Bytes of activations that one micro-batch of a step may take; default 256 MB, 128 MB on a software adapter. */
   readonly activationBytes?: number;
+  /**
+   * Ids of the vocabulary whose logits a step holds at once; default 2,048. With a larger vocabulary softmax runs over
+   * chunks of it and the gradient computes their logits again, so that there is no [rows x vocabulary] buffer.
+   */
+  readonly headIds?: number;
   /** Keeps less of a training pass and computes it again: a third more work, the same bits. Default false. */
   readonly checkpointing?: boolean;
   /** Variant of the matrix kernels; default "registers". */
@@ -69,6 +77,8 @@ export class WebGpuModel {
   /** Floats of one layer. */
   readonly layerLength: number;
   readonly head: LinearPlace;
+  /** What of it training takes at once. */
+  readonly headChunk: LinearPlace;
   /** Of the first layer; layer l's are l x `adapterLength` further on. */
   readonly adapters: LayerAdapters;
   readonly adapterLength: number;
@@ -96,7 +106,7 @@ export class WebGpuModel {
     options: WebGpuModelOptions,
     maker: BufferMaker = gpu,
   ) {
-    const { activationBytes, kernels = "registers" } = options;
+    const { kernels = "registers" } = options;
     this.sequences = options.maxBatch ?? 256;
     this.checkpointing = options.checkpointing ?? false;
     if (shape.headSize > 128) {
@@ -143,7 +153,8 @@ export class WebGpuModel {
       this.layout.trainable -
       (this.promptAt === null ? 0 : this.layout.length - prompt!);
     this.adapterLength = shape.adapter ? adapted / shape.layers : 0;
-    this.sizes = kernelSizes(gpu, shape, kernels, activationBytes);
+    this.sizes = kernelSizes(gpu, shape, kernels, options);
+    this.headChunk = chunkOf(this.head, this.sizes.headChunk);
 
     this.plan = new StaticPlan(gpu, maker);
     const { length, trainable } = this.layout;
@@ -194,12 +205,12 @@ export class WebGpuModel {
   }
 }
 
-/** Sizes for an adapter; `activationBytes` as in `WebGpuLanguageEngineOptions`. */
+/** Sizes for an adapter; the options are those of `WebGpuModelOptions`. */
 export function kernelSizes(
   gpu: GpuDevice,
-  { width, headSize }: TransformerShape,
+  { width, headSize, vocabularySize }: TransformerShape,
   kernels: LinearVariant,
-  activationBytes?: number,
+  { activationBytes, headIds = defaultHeadIds }: Pick<WebGpuModelOptions, "activationBytes" | "headIds"> = {},
 ): KernelSizes {
   const { software } = gpu;
   return {
@@ -210,6 +221,7 @@ export function kernelSizes(
     attentionBlock: software ? (headSize < 32 ? 4 : 2) : 1,
     workgroup: software ? 16 : 64,
     splits: software ? (width < 128 ? 2 : 1) : 8,
+    headChunk: headChunk(vocabularySize, headIds),
     squares: software ? 512 : 2048,
     activationBytes: Math.min(
       activationBytes ?? (software ? 128 : 256) * 2 ** 20,

@@ -43,13 +43,13 @@ export interface MicroBatch {
  * row at least. Throws "gpu/dispatch" where even that would hold up the driver.
  */
 export function microBatch(model: WebGpuModel): MicroBatch {
-  const { gpu, shape, linears, head, sequences, sizes } = model;
+  const { gpu, shape, linears, headChunk, sequences, sizes } = model;
   const { maxLength, width, vocabularySize } = shape;
   const seconds = (operations: number): number => operations / expectedRate(gpu);
   const perToken = seconds(
     Math.max(...Object.values(linears).map(productOperations), 4 * attentionOperations(shape)),
   );
-  const perPrediction = seconds(productOperations(head));
+  const perPrediction = seconds(productOperations(headChunk));
   const longest = Math.floor(DISPATCH_LIMIT_SECONDS / Math.max(perToken, perPrediction));
   const smaller =
     perPrediction > perToken
@@ -102,7 +102,9 @@ export interface TrainingBuffers {
   readonly runs: GPUBuffer;
   readonly predictionTable: GPUBuffer;
   readonly occurrences: GPUBuffer;
+  /** Of one chunk of the head. */
   readonly logits: GPUBuffer;
+  readonly softmax: GPUBuffer;
   readonly headInverses: GPUBuffer;
   readonly terms: GPUBuffer;
   readonly headProjections: GPUBuffer;
@@ -120,11 +122,15 @@ export interface TrainingBuffers {
   readonly readScores: ReadbackRing;
 }
 
+/** Uniform slots: one a layer, then one a chunk of the head. */
+export const trainingSlots = ({ shape, headChunk }: WebGpuModel): number =>
+  shape.layers + Math.ceil(shape.vocabularySize / headChunk.outputs);
+
 /** Makes them on `plan`; the readback is the caller's to dispose of. */
 export function createTrainingBuffers(model: WebGpuModel, plan: StaticPlan): TrainingBuffers {
   const { shape, checkpointing } = model;
   const { tokens, predictions } = microBatch(model);
-  const { width, feedForward, heads, keyValueHeads, headSize, vocabularySize } = shape;
+  const { width, feedForward, heads, keyValueHeads, headSize } = shape;
   const queries = heads * headSize;
   const qkvWidth = queries + 2 * keyValueHeads * headSize;
   const withHeads = hasHeads(shape);
@@ -154,12 +160,13 @@ export function createTrainingBuffers(model: WebGpuModel, plan: StaticPlan): Tra
   const shared = checkpointing ? activations(0) : null;
   const qkvGradient = rows("qkv gradient", tokens, qkvWidth);
   return {
-    batch: plan.slots(shape.layers),
+    batch: plan.slots(trainingSlots(model)),
     table: rows("tokens", tokens + 1, 4),
     runs: rows("runs", tokens, 2),
     predictionTable: rows("predictions", predictions, 8),
     occurrences: plan.storage("occurrences", inputIds(shape) + 1 + tokens),
-    logits: rows("logits", predictions, paddedOutputs(vocabularySize)),
+    logits: rows("logits", predictions, paddedOutputs(model.headChunk.outputs)),
+    softmax: rows("softmax", predictions, 4),
     headInverses: rows("head inverses", predictions, 1),
     terms: rows("terms", predictions, 4),
     headProjections: rows("head projections", predictions, 1),
@@ -193,6 +200,6 @@ function bytesPerToken({ shape, adapters, checkpointing }: WebGpuModel): number 
   return 4 * (kept + 2 * width + qkv + queries + feedForward / 8 + 8 + 2 * raw + Math.max(...groups));
 }
 
-function bytesPerPrediction({ shape }: WebGpuModel): number {
-  return 4 * (paddedOutputs(shape.vocabularySize) + shape.width + 16);
+function bytesPerPrediction({ shape, headChunk }: WebGpuModel): number {
+  return 4 * (paddedOutputs(headChunk.outputs) + shape.width + 20);
 }

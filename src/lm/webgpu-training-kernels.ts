@@ -30,7 +30,12 @@ import {
 } from "../kernels/low-rank.ts";
 import { compileNamedKernel, type CompiledNamedKernel, type NamedKernel } from "../kernels/named-kernel.ts";
 import { reduceTransformerGradientKernel, TERM_RANGES } from "../kernels/reduce-transformer-gradient.ts";
-import { embedKernel, predictionGradientKernel, tokenLossKernel } from "../kernels/token-rows.ts";
+import {
+  embedKernel,
+  predictionGradientKernel,
+  tokenLossKernel,
+  tokenSoftmaxKernel,
+} from "../kernels/token-rows.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
 import type { LayerAdapters, WebGpuModel } from "./webgpu-model.ts";
 
@@ -81,8 +86,9 @@ export interface TrainingKernels {
   readonly embed: Work;
   readonly layer: LayerWork;
   readonly head: Work;
-  readonly loss: Work;
+  readonly softmax: Work;
   readonly score: Work;
+  readonly loss: Work;
   readonly headGradient: Work;
   readonly headWeights: Work;
   readonly predictionGradient: Work;
@@ -118,7 +124,7 @@ export function projectionSums({ gpu, linears, adapters, sizes }: WebGpuModel): 
 /** Compiles all in parallel. The layers share theirs: where a layer's weights begin is data. */
 export async function compileTrainingKernels(model: WebGpuModel): Promise<TrainingKernels> {
   const { gpu, shape, layout, places, sizes } = model;
-  const { heads, keyValueHeads, headSize, width, normEpsilon: epsilon } = shape;
+  const { heads, keyValueHeads, headSize, width, vocabularySize, normEpsilon: epsilon } = shape;
   const tile = sizes.trainingTile;
   const block = sizes.attentionBlock;
   const sharing = { quads: gpu.quads, tiled: sizes.kernels === "tiled" };
@@ -193,6 +199,8 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
     };
   };
   const headsOf = headsWork();
+  const { headChunk } = model;
+  const overIds = (kernel: NamedKernel): Work => work(kernel, 1, 1, "predictions", 5 * headChunk.outputs);
   const headPartial = shape.tiedHead ? layout.length : places.head;
   const vectors = Math.ceil(model.learning.length / 4 / sizes.squares);
   const rope: LinearEnd = {
@@ -253,16 +261,17 @@ export async function compileTrainingKernels(model: WebGpuModel): Promise<Traini
       woWeights: weightGradient(wo, wo.weight),
       qkvWeights: weightGradient(qkv, qkv.weight),
     },
-    head: linear(model.head, { kind: "store" }, null, true),
-    loss: work(tokenLossKernel(shape.vocabularySize, true), 1, 1, "predictions", 10 * shape.vocabularySize),
-    score: work(tokenLossKernel(shape.vocabularySize, false), 1, 1, "predictions", 10 * shape.vocabularySize),
+    head: linear(headChunk, { kind: "store" }, null, true),
+    softmax: overIds(tokenSoftmaxKernel(vocabularySize, headChunk.outputs, false)),
+    score: overIds(tokenSoftmaxKernel(vocabularySize, headChunk.outputs, true)),
+    loss: overIds(tokenLossKernel(vocabularySize, headChunk.outputs)),
     headGradient: inputGradient(
-      model.head,
+      headChunk,
       { kind: "norm", projections: { count: 1, stride: 1, offset: 0 }, accumulate: false },
       null,
       true,
     ),
-    headWeights: weightGradient(model.head, headPartial, true),
+    headWeights: weightGradient(headChunk, headPartial, true),
     predictionGradient: work(predictionGradientKernel(width), width / 4, 1, "tokens", width),
     reduce: work(
       reduceTransformerGradientKernel(shape, places, {

@@ -16,6 +16,7 @@ import {
   createTrainingArenas,
   createTrainingBuffers,
   microBatch,
+  trainingSlots,
   type MicroBatch,
   type TrainingArenas,
 } from "./webgpu-training-buffers.ts";
@@ -24,7 +25,7 @@ import { compileTrainingKernels, type TrainingKernels, type Work } from "./webgp
 interface Step {
   readonly dispatch: Dispatch;
   readonly work: Work;
-  /** Uniform slot: the layer. */
+  /** Uniform slot: the layer, or behind the layers the head's chunk. */
   readonly slot: number;
 }
 
@@ -40,10 +41,11 @@ interface Workspace {
   readonly occurrences: GPUBuffer;
   readonly scores: GPUBuffer;
   readonly readScores: ReadbackRing;
+  /** Up to the last layer's output. */
   readonly forward: readonly Step[];
-  readonly loss: Step;
-  readonly score: Step;
-  readonly backward: readonly Step[];
+  /** From there to log-probabilities and entropies, or to the loss and all gradients. */
+  readonly score: readonly Step[];
+  readonly learn: readonly Step[];
 }
 
 /** Forward, backward and AdamW over packed rows; one submit a micro-batch, nothing made in steady state. */
@@ -58,8 +60,8 @@ export class WebGpuTraining {
   readonly #most: MicroBatch;
   readonly #scalars = new ScalarSlots(1);
   readonly #adamw: Dispatch;
-  /** One slot a layer. */
   readonly #batch: TokenBatchSlots;
+  readonly #slots: number;
   #workspace: Workspace | null = null;
 
   /** Compiles all kernels in parallel. */
@@ -72,7 +74,11 @@ export class WebGpuTraining {
     this.#model = model;
     this.#kernels = kernels;
     this.#most = microBatch(model);
-    this.#batch = new TokenBatchSlots(shape.layers);
+    this.#slots = trainingSlots(model);
+    this.#batch = new TokenBatchSlots(this.#slots);
+    for (let slot = shape.layers; slot < this.#slots; slot++) {
+      this.#batch.set(slot, "chunk", (slot - shape.layers) * model.headChunk.outputs);
+    }
     for (let l = 0; l < shape.layers; l++) {
       this.#batch.set(l, "layer", (l * model.layerLength) / 4);
       this.#batch.set(l, "adapter", (l * model.adapterLength) / 4);
@@ -119,7 +125,7 @@ export class WebGpuTraining {
     for (let first = true; first || forest.more; first = false) {
       const workspace = this.#fill(first);
       const last = !forest.more;
-      const units = this.#units([...workspace.forward, workspace.loss, ...workspace.backward]);
+      const units = this.#units([...workspace.forward, ...workspace.learn]);
       await gpu.submitUnits(units, (encoder, piece) => {
         const ends = last && piece.at(-1) === units.at(-1);
         if (ends) encoder.clearBuffer(metrics);
@@ -158,7 +164,7 @@ export class WebGpuTraining {
       const workspace = this.#fill(first);
       const length = 2 * forest.predictionCount;
       const entries = forest.entries.slice(0, forest.predictionCount);
-      const units = this.#units([...workspace.forward, workspace.score]);
+      const units = this.#units([...workspace.forward, ...workspace.score]);
       let read: (() => Promise<Float32Array>) | null = null;
       await gpu.submitUnits(units, (encoder, piece) => {
         const pass = encoder.beginComputePass();
@@ -226,7 +232,7 @@ export class WebGpuTraining {
   }
 
   #setBatch(field: BatchField, value: number): void {
-    for (let l = 0; l < this.#model.shape.layers; l++) this.#batch.set(l, field, value);
+    for (let slot = 0; slot < this.#slots; slot++) this.#batch.set(slot, field, value);
   }
 
   #writeAllowed(rows: TokenRows): void {
@@ -256,7 +262,7 @@ export class WebGpuTraining {
     const k = kernels.layer;
     const plan = new StaticPlan(gpu);
     const buffers = createTrainingBuffers(this.#model, plan);
-    const { layers, output, logits, headInverses, headProjections, headGradient, terms } = buffers;
+    const { layers, output, logits, softmax, headInverses, headProjections, headGradient, terms } = buffers;
     const { residual, qkvGradient, attendedGradient, projections, projected, headProducts } = buffers;
     const { batch, table, runs, predictionTable, occurrences, scores, lowGradient, readScores } = buffers;
     const { partials, allowed, gradients, squares } = this.#arenas;
@@ -303,31 +309,35 @@ export class WebGpuTraining {
       add(k.down, { input: b.activated, residual: b.middle, output: next, low: low.down });
     };
     for (let l = 0; l < layers.length; l++) forwardLayer(forward, l, false);
-    forward.push(bind(kernels.head, { input: output, output: logits, inverses: headInverses }));
     const learnsAll = shape.adapter === undefined;
-    const backward: Step[] = [];
-    if (learnsAll) {
-      backward.push(bind(kernels.headWeights, { gradient: logits, input: output, inverses: headInverses }));
+    const chunks = Array.from({ length: this.#slots - shape.layers }, (_, c) => shape.layers + c);
+    const head = (slot: number): Step =>
+      bind(kernels.head, { input: output, output: logits, inverses: headInverses }, slot);
+    const score: Step[] = [];
+    const learn: Step[] = [];
+    for (const slot of chunks) {
+      score.push(head(slot), bind(kernels.score, { logits, softmax, scores }, slot));
+      learn.push(head(slot), bind(kernels.softmax, { logits, softmax }, slot));
     }
-    backward.push(
-      bind(kernels.headGradient, {
-        gradient: logits,
-        input: output,
-        inverses: headInverses,
-        projections: headProjections,
-        output: headGradient,
-      }),
-      bind(kernels.predictionGradient, { gradient: headGradient, output: residual }),
-    );
+    // The last chunk's logits are still there, the others are computed again.
+    for (const slot of chunks.toReversed()) {
+      if (slot !== chunks.at(-1)) learn.push(head(slot));
+      learn.push(bind(kernels.loss, { logits, softmax, terms, projections: headProjections }, slot));
+      const gradient = { gradient: logits, input: output, inverses: headInverses };
+      if (learnsAll) learn.push(bind(kernels.headWeights, gradient, slot));
+      const inputs = { ...gradient, projections: headProjections, output: headGradient };
+      learn.push(bind(kernels.headGradient, inputs, slot));
+    }
+    learn.push(bind(kernels.predictionGradient, { gradient: headGradient, output: residual }));
     for (let l = layers.length - 1; l >= 0; l--) {
       const b = layers[l]!;
       const add = (
         work: Work | undefined,
         buffers: Readonly<Record<string, GPUBuffer | undefined>>,
       ): void => {
-        if (work) backward.push(bind(work, buffers, l));
+        if (work) learn.push(bind(work, buffers, l));
       };
-      if (checkpointing && l < layers.length - 1) forwardLayer(backward, l, true);
+      if (checkpointing && l < layers.length - 1) forwardLayer(learn, l, true);
       // Of one matrix's weights, or of its adapters.
       const weights = (
         name: keyof LayerAdapters,
@@ -357,7 +367,7 @@ export class WebGpuTraining {
       weights("qkv", k.qkvWeights, qkv);
       add(k.qkvGradient, { ...qkv, projections: headProducts ?? b.statistics, output: residual });
     }
-    backward.push(
+    learn.push(
       bind(kernels.reduce, {
         residual,
         occurrences,
@@ -367,10 +377,7 @@ export class WebGpuTraining {
     );
     return {
       ...{ plan, batch, table, runs, predictionTable, occurrences, scores, readScores },
-      forward,
-      loss: bind(kernels.loss, { logits, terms, projections: headProjections }),
-      score: bind(kernels.score, { logits, scores }),
-      backward,
+      ...{ forward, score, learn },
     };
   }
 }

@@ -6,7 +6,7 @@ import { bindNamedKernel, compileNamedKernel } from "../../src/kernels/named-ker
 import { tokenLoss } from "../../src/kernels/reference/token-loss.ts";
 import { ReferenceTransformer } from "../../src/kernels/reference/transformer.ts";
 import { TokenBatchSlots } from "../../src/kernels/token-batch.ts";
-import { tokenLossKernel } from "../../src/kernels/token-rows.ts";
+import { tokenLossKernel, tokenSoftmaxKernel } from "../../src/kernels/token-rows.ts";
 import { createCpuLanguageEngine } from "../../src/lm/cpu-language-engine.ts";
 import type {
   LanguageEngine,
@@ -196,14 +196,11 @@ describe.skipIf(gpu === null)("the WebGPU language engine", () => {
     const allowed = plan.storage("allowed", 1);
     const terms = plan.storage("terms", 4 * count);
     const projections = plan.storage("projections", count);
-    const compiled = await compileNamedKernel(device, tokenLossKernel(2, true), 16);
-    const dispatch = bindNamedKernel(plan, compiled, slots, {
-      predictions,
-      logits,
-      allowed,
-      terms,
-      projections,
-    });
+    const softmax = plan.storage("softmax", 4 * count);
+    const buffers = { predictions, logits, allowed, softmax, terms, projections };
+    const kernels = [tokenSoftmaxKernel(2, 2, false), tokenLossKernel(2, 2)];
+    const compiled = await Promise.all(kernels.map((kernel) => compileNamedKernel(device, kernel, 16)));
+    const dispatches = compiled.map((kernel) => bindNamedKernel(plan, kernel, slots, buffers));
     const ring = new ReadbackRing(device, "losses", 12 * count, 1);
     const { queue } = device.device;
     const table = new Uint32Array(8 * count);
@@ -235,7 +232,7 @@ describe.skipIf(gpu === null)("the WebGPU language engine", () => {
       queue.writeBuffer(logits, 0, rows);
       const encoder = device.device.createCommandEncoder();
       const pass = encoder.beginComputePass();
-      plan.encodeSized(pass, dispatch, 0, count);
+      for (const dispatch of dispatches) plan.encodeSized(pass, dispatch, 0, count);
       pass.end();
       const read = ring.copy(encoder, [
         { buffer: terms, length: 4 * count },

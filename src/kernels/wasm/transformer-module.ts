@@ -285,11 +285,11 @@ export function transformerKernels(dimensions: TransformerDimensions, home: Kern
   };
 }
 
-/** The output head over `columns` ids, a multiple of 8. */
+/** The output head over `columns` ids, a multiple of 8; `input` adds to dx. */
 export function headKernels(width: number, columns: number, home: KernelHome): LinearKernels {
   const module = new WasmModule();
   const sliced: Slicings = {};
-  defineLinear(module, sliced, "head", { inputs: width, outputs: columns });
+  defineLinear(module, sliced, "head", { inputs: width, outputs: columns, accumulateInput: true });
   return linearKernels(instantiate(module, home, sliced), "head");
 }
 

@@ -5,6 +5,7 @@ import { mlpTests } from "./mlp-cases.ts";
 import { optimTests } from "./optim-cases.ts";
 import { rlTests } from "./rl-cases.ts";
 import { rolloutTests } from "./rollout-cases.ts";
+import { tokenLossTests } from "./token-loss-cases.ts";
 import { transformerTests } from "./transformer-cases.ts";
 
 /** Every shader with an entry point; `kernels.test.ts` says which are missing. */
@@ -14,6 +15,7 @@ export const kernelTests: readonly KernelTest[] = [
   ...rolloutTests,
   ...mlpTests,
   ...transformerTests,
+  ...tokenLossTests,
   ...decoderTests,
   ...matmulTests,
 ];

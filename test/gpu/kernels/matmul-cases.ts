@@ -1,4 +1,5 @@
 import {
+  chunkOf,
   linearInputGradientKernel,
   linearKernel,
   linearWeightGradientKernel,
@@ -71,10 +72,24 @@ const forward =
   (
     end: LinearEnd,
     outputs: number,
-    options: Variant & { readonly norm?: boolean; readonly gather?: boolean; readonly save?: boolean },
+    options: Variant & {
+      readonly norm?: boolean;
+      readonly gather?: boolean;
+      readonly save?: boolean;
+      /** First output, of a larger matrix. */
+      readonly chunk?: number;
+    },
   ): MakeCase =>
   (size) => {
-    const { tile, quads = false, tiled = false, norm = false, gather = false, save = false } = options;
+    const {
+      tile,
+      quads = false,
+      tiled = false,
+      norm = false,
+      gather = false,
+      save = false,
+      chunk = 0,
+    } = options;
     if (quads && !subgroups()) return null;
     const made = linearKernel(place(outputs, width, norm), end, {
       tile,
@@ -84,11 +99,11 @@ const forward =
       quads,
       tiled,
     });
-    const parameters = arena(outputs, width);
+    const parameters = arena(chunk + outputs, width);
     const input = random(size * width, 2).map((x) => 2 * x);
     const { predictions, rows } = gathered(size);
     const x = rowsOf(input, gather ? rows : counting(size), width);
-    const [gain, weight] = [4 * LAYER + GAIN, 4 * LAYER + WEIGHT];
+    const [gain, weight] = [4 * LAYER + GAIN, 4 * LAYER + WEIGHT + chunk * width];
     const normed = norm ? rmsNorm(x, parameters, gain, width, epsilon) : x;
     const y = linear(normed, parameters, weight, width, outputs);
     const expected = new Expectation();
@@ -169,37 +184,42 @@ const forward =
     }
     return {
       ...named(made.kernel, Math.ceil(size / made.rows) * made.tiles),
-      slot: batchSlot({ tokens: size, predictions: size, layer: LAYER, first }),
+      slot: batchSlot({ tokens: size, predictions: size, layer: LAYER, first, chunk }),
       ...{ buffers, expected },
     };
   };
 
-type Back = "store" | "norm" | "accumulate" | "gather" | "swiglu";
+/** Ids of a chunk of the head in these cases: the first chunk is full, the second is not. */
+const CHUNK = 24;
+
+type Back = "store" | "norm" | "accumulate" | "gather" | "chunk" | "last chunk" | "swiglu";
 
 const inputGradient =
   (kind: Back, { tile, quads = false, tiled = false }: Variant): MakeCase =>
   (size) => {
     if (quads && !subgroups()) return null;
-    const gather = kind === "gather";
+    const chunked = kind === "chunk" || kind === "last chunk";
+    const chunk = kind === "last chunk" ? CHUNK : 0;
+    const gather = kind === "gather" || chunked;
     const norm = kind === "norm" || kind === "accumulate" || gather;
-    const outputs = gather ? vocabularySize : 28;
-    const stride = gather ? paddedOutputs(outputs) : outputs;
+    const outputs = kind === "chunk" ? CHUNK : gather ? vocabularySize - chunk : 28;
+    const stride = chunked ? CHUNK : gather ? paddedOutputs(outputs) : outputs;
     const projected = { count: 3, stride: 5, offset: 1 };
     const made = linearInputGradientKernel(
-      place(outputs, width, norm),
+      chunked ? chunkOf(place(vocabularySize, width, norm), CHUNK) : place(outputs, width, norm),
       norm
         ? { kind: "norm", projections: projected, accumulate: kind === "accumulate" }
         : { kind: kind === "swiglu" ? "swiglu" : "store" },
       { tile, gather, quads, tiled },
     );
-    const parameters = arena(outputs, width);
+    const parameters = arena(chunked ? vocabularySize : outputs, width);
     const gradient = random(size * stride, 2);
     for (let row = 0; row < size; row++) gradient.fill(0, row * stride + outputs, (row + 1) * stride);
     const dy = Float64Array.from(
       { length: size * outputs },
       (_, i) => gradient[Math.floor(i / outputs) * stride + (i % outputs)]!,
     );
-    const [gain, weight] = [4 * LAYER + GAIN, 4 * LAYER + WEIGHT];
+    const [gain, weight] = [4 * LAYER + GAIN, 4 * LAYER + WEIGHT + chunk * width];
     const input = random(size * width, 3);
     const { predictions, rows } = gathered(size);
     const x = rowsOf(input, gather ? rows : counting(size), width);
@@ -247,27 +267,34 @@ const inputGradient =
         }
       }
       back.forEach((v, i) => {
-        expected.float("output", i, v + (kind === "accumulate" ? output[i]! : 0));
+        expected.float("output", i, v + (kind === "accumulate" || kind === "chunk" ? output[i]! : 0));
       });
     }
     return {
       ...named(made.kernel, Math.ceil(size / made.rows) * made.tiles),
-      slot: batchSlot({ tokens: size, predictions: size, layer: LAYER }),
+      slot: batchSlot({ tokens: size, predictions: size, layer: LAYER, chunk }),
       ...{ buffers, expected, tolerance: 2e-5 },
     };
   };
 
 const weightGradient =
-  (kind: "plain" | "norm" | "gather", { tile, quads = false, tiled = false }: Variant): MakeCase =>
+  (
+    kind: "plain" | "norm" | "gather" | "chunk" | "last chunk",
+    { tile, quads = false, tiled = false }: Variant,
+  ): MakeCase =>
   (size) => {
-    const gather = kind === "gather";
-    const [outputs, inputs, splits] = [gather ? vocabularySize : 28, quads ? 32 : width, 3];
-    const partialLength = WEIGHT + (outputs + 1) * inputs + 4 * LAYER;
-    const made = linearWeightGradientKernel(place(outputs, inputs, kind !== "plain"), {
+    const chunked = kind === "chunk" || kind === "last chunk";
+    const chunk = kind === "last chunk" ? CHUNK : 0;
+    const gather = kind === "gather" || chunked;
+    const [total, inputs, splits] = [gather ? vocabularySize : 28, quads ? 32 : width, 3];
+    const outputs = kind === "chunk" ? CHUNK : total - chunk;
+    const partialLength = WEIGHT + (total + 1) * inputs + 4 * LAYER;
+    const whole = place(total, inputs, kind !== "plain");
+    const made = linearWeightGradientKernel(chunked ? chunkOf(whole, CHUNK) : whole, {
       ...{ tile, splits, partial: WEIGHT, partialLength, gather, quads, tiled },
     });
     if (quads && !(subgroups() && made.kernel.constants["QUADS"] === true)) return null;
-    const stride = gather ? paddedOutputs(outputs) : outputs;
+    const stride = chunked ? CHUNK : gather ? paddedOutputs(outputs) : outputs;
     const gradient = random(size * stride, 1);
     const input = random(size * inputs, 2);
     const inverses = random(size, 3).map((v) => 1 + v);
@@ -283,13 +310,17 @@ const weightGradient =
             const scale = kind === "plain" ? 1 : inverses[m]!;
             sum += gradient[m * stride + o]! * input[(gather ? rows[m]! : m) * inputs + i]! * scale;
           }
-          expected.float("partials", split * partialLength + 4 * LAYER + WEIGHT + o * inputs + i, sum);
+          expected.float(
+            "partials",
+            split * partialLength + 4 * LAYER + WEIGHT + (chunk + o) * inputs + i,
+            sum,
+          );
         }
       }
     }
     return {
       ...named(made.kernel, made.tiles),
-      slot: batchSlot({ tokens: size, predictions: size, layer: LAYER }),
+      slot: batchSlot({ tokens: size, predictions: size, layer: LAYER, chunk }),
       buffers: {
         ...{ gradient, input, partials: random(splits * partialLength, 4) },
         ...(kind === "plain" ? {} : { inverses }),
@@ -409,6 +440,8 @@ export const matmulTests: readonly KernelTest[] = [
       "the head, gathered": forward({ kind: "store" }, vocabularySize, { tile: small, ...head }),
       "residual, tiled": forward({ kind: "residual", inPlace: false }, width, { tile: small, tiled: true }),
       "SwiGLU, tiled": forward({ kind: "swiglu" }, 2 * feedForward, { tile: small, ...norm, tiled: true }),
+      "a chunk of the head": forward({ kind: "store" }, CHUNK, { tile: small, ...head, chunk: 13 }),
+      "a chunk, tiled": forward({ kind: "store" }, CHUNK, { tile: small, ...head, chunk: 13, tiled: true }),
       "the head, tiled": forward({ kind: "store" }, vocabularySize, { tile: small, ...head, tiled: true }),
       "large tiles": forward({ kind: "swiglu" }, 64, { tile: large, ...norm }),
       "large tiles, quads": forward({ kind: "swiglu" }, 64, { tile: large, ...norm, quads: true }),
@@ -417,11 +450,12 @@ export const matmulTests: readonly KernelTest[] = [
       "residual, tiled": "residual beside",
       "SwiGLU, tiled": "norm and SwiGLU",
       "the head, tiled": "the head, gathered",
+      "a chunk, tiled": "a chunk of the head",
       "residual, quads": "residual beside",
       "rotary positions, quads": "norm and rotary positions",
       "large tiles, quads": "large tiles",
     },
-    proofOnly: ["large tiles", "rotary positions, quads", "norm and SwiGLU, nothing saved"],
+    proofOnly: ["large tiles", "rotary positions, quads", "norm and SwiGLU, nothing saved", "a chunk, tiled"],
     fault: ["output[at] = residual[at] + u", "output[at] = residual[at] - u"],
   },
   {
@@ -431,6 +465,9 @@ export const matmulTests: readonly KernelTest[] = [
       "through the norm": inputGradient("norm", { tile: small }),
       "through the norm, added": inputGradient("accumulate", { tile: small }),
       "of the head, gathered": inputGradient("gather", { tile: small }),
+      "of a chunk, added": inputGradient("chunk", { tile: small }),
+      "of the last chunk": inputGradient("last chunk", { tile: small }),
+      "of the last chunk, tiled": inputGradient("last chunk", { tile: small, tiled: true }),
       "through SwiGLU": inputGradient("swiglu", { tile: small }),
       quads: inputGradient("store", { tile: small, quads: true }),
       "through SwiGLU, quads": inputGradient("swiglu", { tile: small, quads: true }),
@@ -444,11 +481,12 @@ export const matmulTests: readonly KernelTest[] = [
       quads: "plain",
       tiled: "plain",
       "of the head, tiled": "of the head, gathered",
+      "of the last chunk, tiled": "of the last chunk",
       "through SwiGLU, tiled": "through SwiGLU",
       "through SwiGLU, quads": "through SwiGLU",
       "large tiles, quads": "large tiles",
     },
-    proofOnly: ["large tiles", "through the norm"],
+    proofOnly: ["large tiles", "through the norm", "of the last chunk, tiled"],
     fault: ["y0[2] * w2_0", "y0[3] * w2_0"],
   },
   {
@@ -457,6 +495,8 @@ export const matmulTests: readonly KernelTest[] = [
       plain: weightGradient("plain", { tile: small }),
       "behind a norm": weightGradient("norm", { tile: small }),
       "of the head, gathered": weightGradient("gather", { tile: small }),
+      "of a chunk": weightGradient("chunk", { tile: small }),
+      "of the last chunk": weightGradient("last chunk", { tile: large }),
       "large tiles": weightGradient("norm", { tile: large }),
       quads: weightGradient("norm", { tile: large, quads: true }),
       tiled: weightGradient("norm", { tile: small, tiled: true }),

@@ -8,22 +8,11 @@ import {
 import { gumbelNoise } from "../../../src/kernels/gumbel.ts";
 import { paddedOutputs } from "../../../src/kernels/linear.ts";
 import type { NamedKernel } from "../../../src/kernels/named-kernel.ts";
-import {
-  categorical,
-  entropyGradient,
-  logProbabilityGradient,
-} from "../../../src/kernels/reference/categorical.ts";
+import { categorical } from "../../../src/kernels/reference/categorical.ts";
 import { rope } from "../../../src/kernels/reference/transformer-layers.ts";
 import { maskWords, sampleTokenKernel } from "../../../src/kernels/sample-token.ts";
 import { TokenBatchSlots, type BatchField } from "../../../src/kernels/token-batch.ts";
-import {
-  estimatorNumbers,
-  objectiveNumbers,
-  tokenTerm,
-  type KlEstimator,
-  type TokenObjective,
-} from "../../../src/kernels/token-objective.ts";
-import { embedKernel, predictionGradientKernel, tokenLossKernel } from "../../../src/kernels/token-rows.ts";
+import { embedKernel, predictionGradientKernel } from "../../../src/kernels/token-rows.ts";
 import { allowedMask } from "../../../src/lm/allowed-mask.ts";
 import { chooseToken } from "../../../src/lm/sampling.ts";
 import { TokenForest } from "../../../src/lm/token-forest.ts";
@@ -339,7 +328,8 @@ const predictionGradient: MakeCase = (size) => {
 };
 
 const LOGITS = paddedOutputs(vocabularySize);
-const someIds = Int32Array.from({ length: vocabularySize - 5 }, (_, i) => (i < 4 ? i : i + 5));
+/** All but five. */
+export const someIds = Int32Array.from({ length: vocabularySize - 5 }, (_, i) => (i < 4 ? i : i + 5));
 
 const sample =
   (temperature: number, allowed: Int32Array | null): MakeCase =>
@@ -397,79 +387,6 @@ const sample =
     };
   };
 
-const tokenLoss =
-  (kind: TokenObjective["kind"] | "score", allowed: Int32Array | null, estimator?: KlEstimator): MakeCase =>
-  (size) => {
-    const predictions = new Uint32Array(8 * size);
-    const floats = new Float32Array(predictions.buffer);
-    const drawn = random(6 * size, 1);
-    const logits = random(size * LOGITS, 2).map((x) => 3 * x);
-    const ids = allowed ?? Int32Array.from({ length: vocabularySize }, (_, id) => id);
-    const objective = {
-      kind: kind === "score" ? "likelihood" : kind,
-      kl: { coefficient: estimator ? 0.3 : 0, estimator: estimator ?? "k1" },
-      ...{ clipLow: 0.2, clipHigh: 0.28, dualClip: 1.4, gate: { positive: 1.2, negative: 0.8 } },
-      entropyCoefficient: kind === "likelihood" ? 0 : 0.05,
-    } as const;
-    const expected = new Expectation();
-    for (let row = 0; row < size; row++) {
-      const choice = Math.floor(((drawn[row]! + 1) / 2) * ids.length);
-      const own = Float64Array.from(ids, (id) => logits[row * LOGITS + id]!);
-      const policy = categorical(own);
-      const logProbability = policy.logProbabilities[choice]!;
-      predictions[8 * row + 1] = ids[choice]!;
-      floats.set([1 + drawn[size + row]!, 2 * drawn[2 * size + row]!], 8 * row + 2);
-      floats.set([logProbability + 0.5 * drawn[3 * size + row]!, 1.5 + drawn[4 * size + row]!], 8 * row + 4);
-      floats[8 * row + 6] = logProbability - 0.4 * drawn[5 * size + row]!;
-      if (kind === "score") {
-        expected.float("scores", 2 * row, logProbability);
-        expected.float("scores", 2 * row + 1, policy.entropy);
-        continue;
-      }
-      const [weight, advantage, old, importance] = [2, 3, 4, 5].map((i) => floats[8 * row + i]!) as [
-        number,
-        number,
-        number,
-        number,
-      ];
-      const reference = floats[8 * row + 6]!;
-      const term = tokenTerm(objective, logProbability, old, advantage, importance, Math.exp, reference);
-      const bonus = objective.entropyCoefficient;
-      const terms = [term.loss - bonus * policy.entropy, policy.entropy, term.kl, Number(term.clipped)];
-      terms.forEach((x, i) => {
-        expected.float("terms", 4 * row + i, weight * x);
-      });
-      const towardsToken = logProbabilityGradient(policy, choice);
-      const towardsEntropy = entropyGradient(policy);
-      for (let k = 0; k < LOGITS; k++) expected.float("logits", row * LOGITS + k, 0);
-      let projection = 0;
-      ids.forEach((id, k) => {
-        const d = weight * (term.slope * towardsToken[k]! - bonus * towardsEntropy[k]!);
-        expected.float("logits", row * LOGITS + id, d);
-        projection += d * own[k]!;
-      });
-      expected.float("projections", row, projection);
-    }
-    return {
-      ...named(tokenLossKernel(vocabularySize, kind !== "score"), size),
-      slot: batchSlot({
-        ...{ predictions: size, objective: objectiveNumbers[objective.kind] },
-        estimator: estimatorNumbers[objective.kl.estimator],
-        ...{ clipLow: objective.clipLow, clipHigh: objective.clipHigh, dualClip: objective.dualClip },
-        ...{ gatePositive: objective.gate.positive, gateNegative: objective.gate.negative },
-        entropyCoefficient: objective.entropyCoefficient,
-        klCoefficient: objective.kl.coefficient,
-      }),
-      buffers: {
-        ...{ predictions, logits, allowed: allowedMask(allowed, vocabularySize) },
-        ...(kind === "score"
-          ? { scores: random(2 * size, 3) }
-          : { terms: random(4 * size, 3), projections: random(size, 4) }),
-      },
-      ...{ expected, tolerance: 3e-5 },
-    };
-  };
-
 export const transformerTests: readonly KernelTest[] = [
   { shader: "transformer/embed", variants: { plain: embed }, fault: ["at % WIDTH]", "0u]"] },
   {
@@ -508,18 +425,5 @@ export const transformerTests: readonly KernelTest[] = [
       greedy: sample(0, null),
     },
     fault: ["total_scaled += math_exp(value - likeliest)", "total_scaled += value - likeliest"],
-  },
-  {
-    shader: "loss/token_loss",
-    variants: {
-      policy: tokenLoss("policy", null),
-      "policy, some ids": tokenLoss("policy", someIds),
-      "likelihood, k1": tokenLoss("likelihood", null, "k1"),
-      "CISPO, k2": tokenLoss("cispo", null, "k2"),
-      "SAPO, k3": tokenLoss("sapo", null, "k3"),
-      "policy, k3+": tokenLoss("policy", null, "k3+"),
-      score: tokenLoss("score", someIds),
-    },
-    fault: ["bound > unclipped", "bound < unclipped"],
   },
 ];
