@@ -158,3 +158,45 @@ test("only what cells show, without code; and the code again", async () => {
     await expect.poll(() => page.locator("fulgurite-code:visible").count()).toBe(3);
   });
 });
+
+test("of 64 cells those near sight are laid out, and a key draws none of them", async () => {
+  await withPage("real", {}, async (page) => {
+    await page.evaluate(() => {
+      const { fake } = globalThis as unknown as { fake: { session: { apply(edit: unknown): void } } };
+      const cells = Array.from({ length: 64 }, (_, i) => `// %% cell${i}\nexport const v${i} = ${i};\n`);
+      fake.session.apply({ kind: "replace", text: `// fulgurite: 1\n${cells.join("")}` });
+    });
+    const cells = page.locator("fulgurite-cell");
+    await expect.poll(() => cells.count(), { timeout: 20_000 }).toBe(64);
+    const laidOut = () =>
+      cells.evaluateAll((all) =>
+        all.flatMap((cell, i) => (cell.checkVisibility({ contentVisibilityAuto: true }) ? [i] : [])),
+      );
+    await expect.poll(async () => (await laidOut()).length).toBeLessThan(33);
+    expect(await laidOut()).toContain(0);
+    await section(page, "cell63").scrollIntoViewIfNeeded();
+    await expect.poll(laidOut).toContain(63);
+    await expect.poll(laidOut).not.toContain(0);
+
+    await section(page, "cell63").getByText("export").click();
+    await page.getByRole("textbox", { name: /Code of cell 64/ }).waitFor();
+    const drawn = await page.evaluateHandle(() => {
+      const names: string[] = [];
+      for (const name of ["fulgurite-notebook", "fulgurite-cell", "fulgurite-code"]) {
+        const { prototype } = customElements.get(name) as unknown as {
+          prototype: { update(c: unknown): void };
+        };
+        const update = prototype.update;
+        prototype.update = function (changed) {
+          names.push(name);
+          update.call(this, changed);
+        };
+      }
+      return names;
+    });
+    await page.keyboard.type("12");
+    expect(await drawn.jsonValue()).toEqual([]);
+    await expect.poll(() => source(page, "cell63")).toContain("12");
+    await expect.poll(() => drawn.jsonValue()).toContain("fulgurite-cell");
+  });
+});
