@@ -1,12 +1,13 @@
 import { chromium, type Browser, type Page } from "playwright-core";
 import type { ViteDevServer } from "vite";
-import { buildApp, type BuiltApp } from "../../test/support/app.ts";
+import { buildApp } from "../../test/support/app.ts";
 import { chromiumLaunch } from "../../test/support/browser.ts";
+import type { BuiltFolder } from "../../test/support/kept-build.ts";
 import { serveStatic, type StaticServer } from "../../test/support/static-server.ts";
 import type { Bench, Measurement, NodeContext } from "./bench.ts";
 import type { KernelTime } from "./dispatch-times.ts";
 
-type ServedApp = Promise<{ readonly built: BuiltApp; readonly server: StaticServer }>;
+type ServedApp = Promise<{ readonly built: BuiltFolder; readonly server: StaticServer }>;
 type PageBench = Extract<Bench, { readonly where: "page" }>;
 
 /** Chromium for the benches: a fresh page each, so that none inherits another's heap or device. */

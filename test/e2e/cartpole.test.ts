@@ -4,12 +4,13 @@ import { join } from "node:path";
 import axe from "axe-core";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { buildApp, type BuiltApp } from "../support/app.ts";
+import { buildApp } from "../support/app.ts";
 import { launchPersistent } from "../support/browser.ts";
+import type { BuiltFolder } from "../support/kept-build.ts";
 import { cell, rewrite, until } from "../support/notebook-page.ts";
 import { serveStatic, type StaticServer } from "../support/static-server.ts";
 
-let app: BuiltApp;
+let app: BuiltFolder;
 let server: StaticServer;
 const profiles: string[] = [];
 

@@ -1,13 +1,14 @@
 import { launch, type Browser, type Page } from "puppeteer-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { buildApp, type BuiltApp } from "../support/app.ts";
+import { buildApp } from "../support/app.ts";
 import { findFirefox } from "../support/browser.ts";
+import type { BuiltFolder } from "../support/kept-build.ts";
 import { serveStatic, type StaticServer } from "../support/static-server.ts";
 
 const firefox = findFirefox();
 if (!firefox) console.warn("no Firefox found: its smoke test is skipped");
 
-let app: BuiltApp;
+let app: BuiltFolder;
 let server: StaticServer;
 let browser: Browser;
 

@@ -23,7 +23,7 @@ afterAll(async () => {
   await browser?.close();
   await host?.close();
   elsewhere?.close();
-  site?.dispose();
+  await site?.dispose();
 });
 
 beforeEach(async () => {

@@ -22,9 +22,9 @@ beforeAll(async () => {
   elsewhere = await openElsewhere();
 });
 
-afterAll(() => {
+afterAll(async () => {
   elsewhere?.close();
-  site?.dispose();
+  await site?.dispose();
 });
 
 const listen = (server: Server): Promise<string> =>

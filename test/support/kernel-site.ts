@@ -1,38 +1,29 @@
-import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { build } from "vite";
 import { kernelBundle } from "../../src/notebook/kernel-bundle.vite.ts";
 import { shippedPackageFiles } from "../../src/notebook/packages.vite.ts";
+import { keptBuild, root, type BuiltFolder } from "./kept-build.ts";
 
 /** Builds kernel.html and test/notebook/page.html, which talks to it, into a folder of its own. */
-export async function buildKernelSite(): Promise<{ readonly directory: string; dispose(): void }> {
-  const root = fileURLToPath(new URL("../..", import.meta.url));
-  const directory = mkdtempSync(join(tmpdir(), "fulgurite-kernel-"));
-  await build({
-    root,
-    base: "./",
-    configFile: false,
-    logLevel: "error",
-    publicDir: false,
-    plugins: [kernelBundle(), shippedPackageFiles()],
-    build: {
-      target: "es2023",
-      outDir: directory,
-      emptyOutDir: true,
-      rolldownOptions: { input: [join(root, "test/notebook/page.html"), join(root, "kernel.html")] },
-    },
-  });
-  return {
-    directory,
-    dispose: () => {
-      rmSync(directory, { recursive: true, force: true });
-    },
-  };
-}
+export const buildKernelSite = (): Promise<BuiltFolder> =>
+  keptBuild("kernel", ["test/notebook"], (directory) =>
+    build({
+      root,
+      base: "./",
+      configFile: false,
+      logLevel: "error",
+      publicDir: false,
+      plugins: [kernelBundle(), shippedPackageFiles()],
+      build: {
+        target: "es2023",
+        outDir: directory,
+        emptyOutDir: true,
+        rolldownOptions: { input: [join(root, "test/notebook/page.html"), join(root, "kernel.html")] },
+      },
+    }),
+  );
 
 /** Another site: answers everything, allows everybody, and notes who reaches it. */
 export async function openElsewhere(): Promise<{

@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BrowserContext } from "playwright-core";
 import { afterAll, beforeAll } from "vitest";
-import { buildApp, type BuiltApp } from "./app.ts";
+import { buildApp } from "./app.ts";
 import { launchPersistent } from "./browser.ts";
+import type { BuiltFolder } from "./kept-build.ts";
 import { serveStatic, type StaticServer } from "./static-server.ts";
 
 /** The built app, served for the tests of a file; its browsers are closed and its folders removed after them. */
 export class ServedApp {
-  #app: BuiltApp | null = null;
+  #app: BuiltFolder | null = null;
   #server: StaticServer | null = null;
   readonly #contexts: BrowserContext[] = [];
   readonly #folders: string[] = [];

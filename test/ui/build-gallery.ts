@@ -1,10 +1,7 @@
-import { mkdtempSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "vite";
 import { kernelBundle } from "../../src/notebook/kernel-bundle.vite.ts";
+import { keptBuild, root } from "../support/kept-build.ts";
 import { serveStatic } from "../support/static-server.ts";
 
 /** The language worker is large, and tested with the app itself. */
@@ -17,28 +14,28 @@ const withoutLanguage: Plugin = {
 
 /** Builds and serves the gallery; `url` takes `?scenario=`. */
 export async function openGallery(): Promise<{ readonly url: string; close(): Promise<void> }> {
-  const directory = mkdtempSync(join(tmpdir(), "fulgurite-gallery-"));
-  const root = fileURLToPath(new URL("../..", import.meta.url));
-  await build({
-    root,
-    configFile: false,
-    base: "./",
-    publicDir: join(root, "public"),
-    plugins: [kernelBundle(), withoutLanguage],
-    logLevel: "warn",
-    build: {
-      target: "es2023",
-      outDir: directory,
-      emptyOutDir: true,
-      rolldownOptions: { input: [join(root, "test/ui/gallery.html"), join(root, "kernel.html")] },
-    },
-  });
-  const server = await serveStatic(directory);
+  const built = await keptBuild("gallery", ["test/ui"], (directory) =>
+    build({
+      root,
+      configFile: false,
+      base: "./",
+      publicDir: join(root, "public"),
+      plugins: [kernelBundle(), withoutLanguage],
+      logLevel: "warn",
+      build: {
+        target: "es2023",
+        outDir: directory,
+        emptyOutDir: true,
+        rolldownOptions: { input: [join(root, "test/ui/gallery.html"), join(root, "kernel.html")] },
+      },
+    }),
+  );
+  const server = await serveStatic(built.directory);
   return {
     url: `${server.url}test/ui/gallery.html`,
     async close() {
       await server.close();
-      await rm(directory, { recursive: true, force: true });
+      await built.dispose();
     },
   };
 }
