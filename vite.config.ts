@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 import { kernelBundle } from "./src/notebook/kernel-bundle.vite.ts";
 import { packedPackages, shippedPackageFiles } from "./src/notebook/packages.vite.ts";
 import { standaloneBundle } from "./src/notebook/standalone.vite.ts";
+import { leanMarkdown } from "./src/ui/lean-markdown.vite.ts";
 import { offlineWorker } from "./src/ui/offline.vite.ts";
 import { languageDeclarations } from "./src/ui/language/declarations.vite.ts";
 
@@ -17,7 +18,14 @@ export default defineConfig(({ mode }) => ({
   plugins:
     mode === "lib"
       ? [standaloneBundle(), packedPackages()]
-      : [kernelBundle(), shippedPackageFiles(), languageDeclarations(), offlineWorker(), standaloneBundle()],
+      : [
+          leanMarkdown(),
+          kernelBundle(),
+          shippedPackageFiles(),
+          languageDeclarations(),
+          offlineWorker(),
+          standaloneBundle(),
+        ],
   publicDir: mode === "lib" ? false : "public",
   resolve: { alias: { fulgurite: here("src/index.ts") } },
   worker: { format: "es" as const },
