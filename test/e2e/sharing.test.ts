@@ -140,6 +140,8 @@ test("after the first visit the page opens without a network, with what was reco
   await page.reload();
   await page.getByRole("heading", { name: "Balance a pole" }).waitFor();
   await cell(page, "training").getByRole("figure").first().waitFor();
+  // What the service worker keeps it isolates, so that engines may have threads; the frames below stay as they were.
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
 
   // Cells, what they import, and agents in workers: all of it from what was kept.
   await page.getByRole("button", { name: /^Notebook: / }).click();
@@ -148,6 +150,7 @@ test("after the first visit the page opens without a network, with what was reco
   await page.keyboard.press("Enter");
   await cell(page, "first").locator(".cm-content").waitFor();
   await page.keyboard.insertText(`import initSqlJs from "sql.js";
+if (globalThis.crossOriginIsolated || globalThis.SharedArrayBuffer) throw new Error("a cell shares memory");
 const ask = async (query) => new (await initSqlJs()).Database().exec(query)[0].values[0][0];
 const agent = defineAgent("echo", async (word, { llm }) => (await llm.chat(word)) + (await ask("select '!'")));
 const reward = defineReward(async (word, answer) => (answer.endsWith("!") ? await ask("select 0.25") : 0));
