@@ -221,6 +221,35 @@ export const contract: Readonly<Record<string, (open: OpenStorage) => Promise<vo
     expectSame((await store.spans({ runId: "r" })).length, 6110, "rows");
   },
 
+  async "seals what another tab put into the tail since, not what it remembers of it"(open) {
+    const [tab, other] = [new TransactionalStore(open()), new TransactionalStore(open())];
+    const expectKept = async (count: number): Promise<void> =>
+      expectSame(
+        await new TransactionalStore(open()).spans({ runId: "r" }),
+        updates("r", 1, count),
+        `${count} updates`,
+      );
+    await tab.commit({ run: makeRun("r"), spans: updates("r", 1, 10) });
+    await other.seal("r");
+    // As many rows as the first tab remembers.
+    await other.commit({ spans: updates("r", 11, 20) });
+    await tab.seal("r");
+    await expectKept(20);
+    await tab.commit({ spans: updates("r", 21, 30) });
+    await other.seal("r");
+    await other.commit({ spans: updates("r", 31, 40) });
+    // Now its memory would be of the tail's version, and as long.
+    await tab.commit({ spans: updates("r", 41, 50) });
+    await tab.seal("r");
+    await expectKept(50);
+    await tab.commit({ spans: updates("r", 51, 60) });
+    await other.seal("r");
+    await other.commit({ spans: updates("r", 61, 70) });
+    // So many at once become segments with all of the tail.
+    await tab.commit({ spans: updates("r", 71, 2170) });
+    await expectKept(2170);
+  },
+
   async "writes a span once, whoever sends it again"(open) {
     const store = new TransactionalStore(open());
     const other = new TransactionalStore(open());
