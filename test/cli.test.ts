@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -54,6 +54,39 @@ test("fulgurite train prints progress with time left, then one JSON object", asy
   expect(await store.problems()).toEqual([]);
   store.close();
 });
+
+test("a killed run goes on from its folder, to the same bits", async () => {
+  const steps = "train cartpole --json --engine cpu --steps 30000 --seed 3 --store".split(" ");
+  const [whole, killed] = [join(folder, "whole"), join(folder, "killed")];
+  await fulgurite(...steps, whole);
+  const child = spawn(process.execPath, [join(root, "src/cli/fulgurite.js"), ...steps, killed], {
+    cwd: root,
+  });
+  const exit = new Promise((resolve) => child.once("exit", (_, signal) => resolve(signal)));
+  // The first commit has the run as it starts, about 120 kB.
+  const log = join(killed, "store.log");
+  while (!existsSync(log) || statSync(log).size < 250_000)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  child.kill("SIGKILL");
+  expect(await exit).toBe("SIGKILL");
+  const resume = ["train", "cartpole", "--json", "--resume", "--store", killed];
+  const { stdout, stderr } = await fulgurite(...resume);
+  expect(String(stderr)).toMatch(/Goes on with run \w+ after update [1-9]\d* of 117/);
+  expect(JSON.parse(String(stdout))).toMatchObject({ seed: 3, status: "succeeded", update: 117 });
+  const kept = async (from: string): Promise<unknown> => {
+    const store = await openStore({ folder: from });
+    const [run, ...others] = await store.runs();
+    const spans = await store.spans({ runId: run!.id });
+    const state = (await store.checkpoint(run!.id))?.state;
+    store.close();
+    return { others, state, spans: spans.map(({ name, attributes }) => [name, attributes]) };
+  };
+  expect(await kept(killed)).toEqual(await kept(whole));
+  await expect(fulgurite(...resume)).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/has ended \(succeeded, 117 of 117 updates\)[\s\S]*cli\/nothing-to-resume/),
+  });
+}, 120_000);
 
 test("an interrupted run ends with what it learned and exit code 130", async () => {
   const child = spawn(process.execPath, [
@@ -160,6 +193,7 @@ test.each([
   [["fly"], 2, "cli/usage"],
   [["train", "cartpole", "--engine", "steam"], 2, "cli/usage"],
   [["train", "cartpole", "--steps", "many"], 2, "cli/usage"],
+  [["train", "cartpole", "--resume"], 2, "cli/usage"],
 ])("wrong use %j says what to do", async (args, code, error) => {
   await expect(fulgurite(...args)).rejects.toMatchObject({ code, stderr: expect.stringContaining(error) });
 });

@@ -38,6 +38,7 @@ train
   --threads <n>            threads of the CPU's language engine (default: one a core, up to 4); the same results
 run --trusted and train
   --store <folder>         keep runs and traces there (default: they go with the process)
+  --resume                 go on with the cell's newest run there that has not ended, as it was started (run: with --cell)
 run and train
   --seed <n>               override the seed
   --steps <n>              override the number of environment steps or rollouts
@@ -77,14 +78,15 @@ const options = {
   store: { type: "string" },
   json: { type: "boolean", default: false },
   record: { type: "boolean", default: false },
+  resume: { type: "boolean", default: false },
   help: { type: "boolean", short: "h", default: false },
 } as const;
 
 /** Options by the commands that take them; the others refuse them instead of ignoring them. */
 const taken: Readonly<Record<string, readonly (keyof typeof options)[]>> = {
-  run: ["cell", "all", "quick", "trusted", "allow-net", "seed", "steps", "engine", "store", "json"],
+  run: ["cell", "all", "quick", "trusted", "allow-net", "seed", "steps", "engine", "store", "resume", "json"],
   check: ["static", "trusted", "allow-net", "json"],
-  train: ["cell", "seed", "steps", "engine", "threads", "json", "record", "store"],
+  train: ["cell", "seed", "steps", "engine", "threads", "json", "record", "store", "resume"],
   export: ["to", "out"],
   save: ["out"],
   open: ["store"],
@@ -116,7 +118,7 @@ export async function main(args: readonly string[]): Promise<number> {
         `${command} takes one ${command === "save" ? "folder" : command === "open" ? "file" : "notebook"}.`,
       );
     }
-    const { cell, all, quick, trusted, json, record, to, out, engine, store } = values;
+    const { cell, all, quick, trusted, json, record, resume, to, out, engine, store } = values;
     if (engine !== undefined && engine !== "auto" && engine !== "webgpu" && engine !== "cpu") {
       throw wrong(`There is no engine "${engine}".`, "Use auto, webgpu or cpu.");
     }
@@ -131,12 +133,21 @@ export async function main(args: readonly string[]): Promise<number> {
       ...(quick ? { quick } : {}),
     };
     const hosts = values["allow-net"] ?? [];
+    if (resume && store === undefined)
+      throw wrong("--resume needs a folder.", "Pass --store, like --store runs.");
+    if (resume && Object.keys(overrides).length > 0)
+      throw wrong(
+        "--resume goes on as the run was started.",
+        "Leave out --seed, --steps, --engine and --quick.",
+      );
     switch (command) {
       case "run":
         if (store !== undefined && !trusted) {
           throw wrong("run keeps a store with --trusted only.", "Pass --trusted too, or use train.");
         }
-        return await runNotebook({ notebook, cell, all, trusted, hosts, overrides, json, store });
+        if (resume && cell === undefined)
+          throw wrong("run resumes one cell's run.", "Pass --cell, like --cell training.");
+        return await runNotebook({ notebook, cell, all, trusted, hosts, overrides, json, store, resume });
       case "check":
         return await checkNotebooks({
           notebooks: [notebook, ...rest],
@@ -157,7 +168,7 @@ export async function main(args: readonly string[]): Promise<number> {
       case "convert":
         return await convertNotebook(notebook, out);
       default:
-        return await trainNotebook({ notebook, cell, overrides, json, record, store });
+        return await trainNotebook({ notebook, cell, overrides, json, record, store, resume });
     }
   } catch (error) {
     const parse =

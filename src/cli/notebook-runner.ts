@@ -30,5 +30,7 @@ export interface RunnerOptions {
   readonly hosts: readonly string[];
   /** Folder that keeps runs and traces, in this process only; default: they go with it. */
   readonly store?: string | undefined;
+  /** Goes on with what a killed process left in that folder; default false. */
+  readonly resume?: boolean;
   readonly onProgress: (cell: string, progress: RunProgress) => void;
 }

@@ -20,6 +20,7 @@ export interface RunCommand {
   readonly overrides: JobOverrides;
   readonly json: boolean;
   readonly store?: string | undefined;
+  readonly resume?: boolean;
 }
 
 /** Opens a notebook where the command says. */
@@ -37,6 +38,7 @@ export async function runNotebook(command: RunCommand): Promise<number> {
     overrides: command.overrides,
     hosts: command.hosts,
     store: command.store,
+    resume: command.resume ?? false,
     onProgress: (cell, progress) => {
       report.show(`${cell} ${progressLine(progress)}`);
     },

@@ -5,7 +5,8 @@ import type { NotebookServices } from "../notebook/session-types.ts";
 import { openStore } from "../store/open.ts";
 import { nodeTrainer } from "../train/node-trainer.ts";
 import type { Job, TrainResult } from "../train/job.ts";
-import { overrideJob, type JobOverrides } from "../train/override-job.ts";
+import type { JobOverrides } from "../train/override-job.ts";
+import { trainCell } from "./cell-training.ts";
 import { installNodeGpu } from "./node-gpu.ts";
 import { readNotebook } from "./notebook-file.ts";
 import { nested, progressLine, reporter } from "./progress.ts";
@@ -20,12 +21,14 @@ export interface TrainCommand {
   readonly record: boolean;
   /** Folder that keeps runs and traces; undefined: they go with the process. */
   readonly store: string | undefined;
+  /** Goes on with what a killed process left in that folder. */
+  readonly resume: boolean;
 }
 
 /** `fulgurite train`: runs the cells in this process and trains as the page would. Returns the exit code. */
 export async function trainNotebook(command: TrainCommand): Promise<number> {
   const { id, text, path } = await readNotebook(command.notebook);
-  if (command.overrides.engine !== "cpu") await installNodeGpu();
+  if (command.overrides.engine !== "cpu" && !command.resume) await installNodeGpu();
   const store = await openStore(
     command.store === undefined ? { backend: "memory" } : { folder: command.store },
   );
@@ -41,18 +44,20 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
   const services: NotebookServices = {
     complete: (request) => trainer.complete(request),
     async train(asked, cell, onStarted, signal) {
-      const job = overrideJob(asked, command.overrides);
-      const runId = await trainer.start(job, { notebook: id, cell });
-      onStarted(runId);
-      const stop = (): void => void trainer.stop(runId);
-      for (const it of [signal, interrupted.signal]) it.addEventListener("abort", stop);
-      await trainer.watch(runId, (event) => {
-        if (event.kind === "progress") report.show(progressLine(event.progress));
-      });
       try {
-        const result = await trainer.result(runId);
-        outcome = { job, result };
-        return result;
+        outcome = await trainCell(trainer, {
+          ...{ notebook: id, cell, asked, onStarted },
+          overrides: command.overrides,
+          resume: command.resume,
+          signals: [signal, interrupted.signal],
+          onProgress: (progress) => {
+            report.show(progressLine(progress));
+          },
+          note: (text) => {
+            console.error(text);
+          },
+        });
+        return outcome.result;
       } finally {
         report.end();
       }

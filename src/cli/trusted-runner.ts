@@ -2,14 +2,14 @@ import { createInProcessKernel } from "../notebook/in-process-kernel.ts";
 import { createNotebookSession } from "../notebook/session.ts";
 import { openStore } from "../store/open.ts";
 import { nodeTrainer } from "../train/node-trainer.ts";
-import { overrideJob } from "../train/override-job.ts";
+import { trainCell } from "./cell-training.ts";
 import { installNodeGpu } from "./node-gpu.ts";
 import type { EndedTraining, NotebookRunner, RunnerOptions } from "./notebook-runner.ts";
 
 /** Opens a notebook in this very process, with its rights: only for one that the person trusts. */
 export async function openTrusted(options: RunnerOptions): Promise<NotebookRunner> {
   const { notebook, overrides, onProgress } = options;
-  if (overrides.engine !== "cpu") await installNodeGpu();
+  if (overrides.engine !== "cpu" && !options.resume) await installNodeGpu();
   const store = await openStore(
     options.store === undefined ? { backend: "memory" } : { folder: options.store },
   );
@@ -23,15 +23,17 @@ export async function openTrusted(options: RunnerOptions): Promise<NotebookRunne
     services: {
       complete: (request) => trainer.complete(request),
       async train(asked, cell, onStarted, signal) {
-        const job = overrideJob(asked, overrides);
-        const runId = await trainer.start(job, { notebook: notebook.id, cell });
-        onStarted(runId);
-        const stop = (): void => void trainer.stop(runId);
-        for (const it of [signal, interrupted.signal]) it.addEventListener("abort", stop);
-        await trainer.watch(runId, (event) => {
-          if (event.kind === "progress") onProgress(cell, event.progress);
+        const { job, result } = await trainCell(trainer, {
+          ...{ notebook: notebook.id, cell, asked, overrides, onStarted },
+          resume: options.resume ?? false,
+          signals: [signal, interrupted.signal],
+          onProgress: (progress) => {
+            onProgress(cell, progress);
+          },
+          note: (text) => {
+            console.error(text);
+          },
         });
-        const result = await trainer.result(runId);
         results.push({ cell, seed: job.seed, result });
         return result;
       },
