@@ -115,6 +115,7 @@ describe("on a full disk", () => {
     const seen: RunEvent[] = [];
     await it.watch("left", (event) => seen.push(event));
     expect(seen[0]).toMatchObject({ progress: { status: "paused", reason: /page was closed.*used up/ } });
+    await expect(it.start(job(), owner)).rejects.toMatchObject({ code: "store/full" });
     await it.deleteRun("left");
     expect(await it.runs({})).toEqual([]);
   });

@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { FulguriteError } from "../gpu/error.ts";
 import type { TrainerApi } from "../worker/api.ts";
 import { Drafts } from "./drafts.ts";
 import { TrainerClient } from "./trainer-client.ts";
@@ -41,4 +42,28 @@ test("edits that were taken back are no draft, and foreign data is none either",
   expect(await drafts.load()).toBeNull();
   settings.set("draft/pole", { text: 3 });
   expect(await drafts.load()).toBeNull();
+});
+
+test("what a full disk refuses is told once, and kept as soon as there is room", async () => {
+  vi.useFakeTimers();
+  try {
+    const { client, settings } = store();
+    const keep = client.setSetting.bind(client);
+    let full = true;
+    client.setSetting = (key, value) =>
+      full ? Promise.reject(new FulguriteError("store/full", "full", "Delete.")) : keep(key, value);
+    const told: string[] = [];
+    const drafts = new Drafts(client, "pole", "original", ({ code }) => told.push(code));
+    drafts.keep("edited");
+    await vi.advanceTimersByTimeAsync(12_000);
+    drafts.keep("edited again");
+    await vi.advanceTimersByTimeAsync(12_000);
+    expect(told).toEqual(["store/full"]);
+    expect(settings.size).toBe(0);
+    full = false;
+    await vi.advanceTimersByTimeAsync(6000);
+    expect(await drafts.load()).toEqual({ text: "edited again", outdated: false });
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -1,7 +1,6 @@
-import { asError, type TrainerClient } from "./trainer-client.ts";
 import type { FulguriteError } from "../gpu/error.ts";
-
-const SAVE_DELAY_MS = 500;
+import { SaveSoon } from "./save-soon.ts";
+import type { TrainerClient } from "./trainer-client.ts";
 
 /** An edited notebook as it is kept. `original` is the shipped text that the edits began from. */
 interface Draft {
@@ -12,16 +11,13 @@ interface Draft {
 
 /**
  * Keeps the edited text of one notebook in the store, beside the shipped one. A draft that equals the shipped
- * text is no draft. One save at a time, the latest text last.
+ * text is no draft.
  */
 export class Drafts {
   readonly #trainer: TrainerClient;
   readonly #key: string;
   readonly #original: string;
-  readonly #onError: (error: FulguriteError) => void;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #text: string | null = null;
-  #saving: Promise<void> = Promise.resolve();
+  readonly #saver: SaveSoon;
 
   constructor(
     trainer: TrainerClient,
@@ -32,7 +28,7 @@ export class Drafts {
     this.#trainer = trainer;
     this.#key = `draft/${notebook}`;
     this.#original = original;
-    this.#onError = onError;
+    this.#saver = new SaveSoon((text) => this.#save(text), onError);
   }
 
   /** False where this browser surely holds no draft, so that opening need not wait for the store. */
@@ -53,25 +49,18 @@ export class Drafts {
 
   /** Saves soon; `flush` saves now. */
   keep(text: string): void {
-    this.#text = text;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.flush(), SAVE_DELAY_MS);
+    this.#saver.keep(text);
   }
 
-  async flush(): Promise<void> {
-    clearTimeout(this.#timer);
-    const text = this.#text;
-    this.#text = null;
-    if (text === null) return;
+  flush(): Promise<void> {
+    return this.#saver.flush();
+  }
+
+  async #save(text: string): Promise<void> {
     const draft: Draft | null =
       text === this.#original ? null : { version: 1, text, original: this.#original };
     this.#mark(draft !== null);
-    this.#saving = this.#saving
-      .then(() => this.#trainer.setSetting(this.#key, draft))
-      .catch((error: unknown) => {
-        this.#onError(asError(error));
-      });
-    await this.#saving;
+    await this.#trainer.setSetting(this.#key, draft);
   }
 
   #mark(exists: boolean): void {
@@ -85,7 +74,7 @@ export class Drafts {
 
   /** Forgets the draft. */
   async discard(): Promise<void> {
-    this.#text = this.#original;
+    this.keep(this.#original);
     await this.flush();
   }
 }

@@ -8,6 +8,7 @@ import type { Library, NotebookEntry, Version } from "./library.ts";
 import type { FulguriteNotebook } from "./notebook.ts";
 import { freshId, OwnNotebooks } from "./own-notebooks.ts";
 import type { RecordedRun } from "./recorded.ts";
+import { SaveSoon } from "./save-soon.ts";
 import { notebookServices } from "./services.ts";
 import { loadPackage } from "./packages.ts";
 import { unpackText } from "./share-link.ts";
@@ -208,14 +209,10 @@ export class NotebookDesk implements Library {
   }
 
   #openOwn(id: string, text: string, foreign: ForeignNotebook | null, original: string | null): Opened {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let unsaved: string | null = null;
-    const flush = async (): Promise<void> => {
-      clearTimeout(timer);
-      const saving = unsaved;
-      unsaved = null;
-      if (saving !== null) await this.#own.save(id, saving, foreign?.from ?? null, original);
-    };
+    const saver = new SaveSoon(
+      (changed) => this.#own.save(id, changed, foreign?.from ?? null, original),
+      this.#report,
+    );
     const opened: Opened = {
       id,
       original,
@@ -223,11 +220,9 @@ export class NotebookDesk implements Library {
       recorded: Promise.resolve([]),
       session: null as unknown as OpenNotebook,
       keep: (changed) => {
-        unsaved = changed;
-        clearTimeout(timer);
-        timer = setTimeout(() => void flush().catch(this.#report), 500);
+        saver.keep(changed);
       },
-      flush,
+      flush: () => saver.flush(),
       reset: () => Promise.resolve(original),
     };
     opened.session = this.#session(opened, text, foreign);
