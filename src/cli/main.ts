@@ -24,9 +24,9 @@ Cells run in a sandbox that reaches nothing. With --trusted, and always with tra
 its rights: only for notebooks that you trust.
 
 run
-  --cell <id>              only this cell and what it needs
+  --cell <id>              only this cell and what it needs; several with commas between them
   --all                    lazy cells too
-  --quick                  cut every training to two updates: does the notebook run to its end?
+  --quick                  cut trainings to two small updates, answers to two tokens: does the notebook run to its end?
 run and check
   --trusted                in this process instead of the sandbox
   --allow-net <host>       let cells reach this host; may be repeated

@@ -11,7 +11,7 @@ import { openTrusted } from "./trusted-runner.ts";
 
 export interface RunCommand {
   readonly notebook: string;
-  /** One cell, and what it needs; undefined for all eager ones. */
+  /** A cell, or several with commas between them, and what they need; undefined for all eager ones. */
   readonly cell: string | undefined;
   /** Lazy cells too, in the order of the notebook. */
   readonly all: boolean;
@@ -70,14 +70,16 @@ export async function runNotebook(command: RunCommand): Promise<number> {
 async function steps(runner: NotebookRunner, { cell, all }: RunCommand): Promise<(() => Promise<void>)[]> {
   if (cell !== undefined) {
     const ids = (await runner.cells()).map(({ id }) => id);
-    if (!ids.includes(cell)) {
+    const wanted = cell.split(",");
+    const unknown = wanted.find((id) => !ids.includes(id));
+    if (unknown !== undefined) {
       throw new FulguriteError(
         "cli/no-cell",
-        `There is no cell "${cell}".`,
+        `There is no cell "${unknown}".`,
         `Its cells are ${ids.join(", ")}.`,
       );
     }
-    return [() => runner.run(cell)];
+    return wanted.map((id) => () => runner.run(id));
   }
   await runner.runEager();
   if (!all) return [];

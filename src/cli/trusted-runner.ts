@@ -2,6 +2,7 @@ import { createInProcessKernel } from "../notebook/in-process-kernel.ts";
 import { createNotebookSession } from "../notebook/session.ts";
 import { openStore } from "../store/open.ts";
 import { nodeTrainer } from "../train/node-trainer.ts";
+import { overrideCompletion } from "../train/override-job.ts";
 import { trainCell } from "./cell-training.ts";
 import { installNodeGpu } from "./node-gpu.ts";
 import type { EndedTraining, NotebookRunner, RunnerOptions } from "./notebook-runner.ts";
@@ -21,7 +22,7 @@ export async function openTrusted(options: RunnerOptions): Promise<NotebookRunne
     text: notebook.text,
     createKernel: createInProcessKernel,
     services: {
-      complete: (request) => trainer.complete(request),
+      complete: (asked) => trainer.complete(overrideCompletion(asked, overrides)),
       async train(asked, cell, onStarted, signal) {
         const { job, result } = await trainCell(trainer, {
           ...{ notebook: notebook.id, cell, asked, overrides, onStarted },

@@ -1,3 +1,4 @@
+import type { CompletionRequest } from "./complete.ts";
 import type { Job, WarmStart } from "./job.ts";
 
 /** What the command line says instead of the notebook. */
@@ -6,13 +7,18 @@ export interface JobOverrides {
   readonly engine?: Job["engine"];
   /** Environment steps, rollouts or examples. */
   readonly steps?: number;
-  /** Two updates, and a warm start of ten steps: to see that it runs to its end, not what it learns. */
+  /**
+   * Two updates of two groups, a warm start of ten steps, answers of two tokens: to see that it runs to its end, not
+   * what it learns.
+   */
   readonly quick?: boolean;
 }
 
 const QUICK_UPDATES = 2;
 const QUICK_WARM_START = 10;
+const QUICK_GROUPS = 2;
 const QUICK_EVALUATION = 8;
+const QUICK_TOKENS = 2;
 
 /** The job with the overrides in place of what the notebook asked for. */
 export function overrideJob(asked: Job, { seed, engine, steps, quick = false }: JobOverrides): Job {
@@ -51,10 +57,17 @@ export function overrideJob(asked: Job, { seed, engine, steps, quick = false }: 
     algorithm: {
       ...algorithm,
       updates: Math.min(algorithm.updates, QUICK_UPDATES),
+      groups: Math.min(algorithm.groups, QUICK_GROUPS),
       evaluationTasks: Math.min(algorithm.evaluationTasks, QUICK_EVALUATION),
     },
   };
 }
+
+/** The question with the overrides in place of what the notebook asked for. */
+export const overrideCompletion = (
+  asked: CompletionRequest,
+  { quick = false }: JobOverrides,
+): CompletionRequest => (quick ? { ...asked, maxTokens: Math.min(asked.maxTokens, QUICK_TOKENS) } : asked);
 
 const quickWarmStart = (warmStart: WarmStart | null, quick: boolean): WarmStart | null =>
   warmStart && quick ? { ...warmStart, steps: Math.min(warmStart.steps, QUICK_WARM_START) } : warmStart;

@@ -6,7 +6,7 @@ import type { ForwardedResponse, Standalone } from "../notebook/standalone-page.
 import { supplyFrames } from "../runner/frame-supply.ts";
 import type { LoadPackage } from "../runner/packages.ts";
 import type { NotebookServices } from "../notebook/session-types.ts";
-import { overrideJob } from "../train/override-job.ts";
+import { overrideCompletion, overrideJob, type JobOverrides } from "../train/override-job.ts";
 import type { TrainerApi } from "../worker/api.ts";
 import "./reader.ts";
 import { recordedRuns } from "./recorded.ts";
@@ -60,11 +60,12 @@ async function start(): Promise<void> {
     Object.hasOwn(packages, name) ? unpacked(packages[name]!) : null;
   void trainer.providePackages(loadPackage);
   const lent = notebookServices(trainer, id, loadPackage);
+  const given = (): JobOverrides => globalThis.fulguriteStandalone?.overrides ?? {};
   const services: NotebookServices = {
     loadPackage,
-    complete: (request) => trainer.complete(request),
+    complete: (asked) => trainer.complete(overrideCompletion(asked, given())),
     async train(asked, cell, onStarted, signal, environments) {
-      const job = overrideJob(asked, globalThis.fulguriteStandalone?.overrides ?? {});
+      const job = overrideJob(asked, given());
       const result = await lent.train(job, cell, onStarted, signal, environments);
       globalThis.fulguriteStandalone?.results.push({ cell, seed: job.seed, result });
       return result;
