@@ -12,6 +12,7 @@ import { evaluationFromSpan, evaluationSpan, metricsFromSpan, updateSpan } from 
 import { simulatedCurve } from "./curve-buffer.ts";
 import type { CurveBuffer, TimedUpdate } from "./curve-buffer.ts";
 import type { RewardSource, SimulatedJob } from "./job.ts";
+import { stoppedWords } from "./check-finite.ts";
 import { RunController, type EngineTerms, type RunControllerOptions } from "./run-controller.ts";
 
 const EVALUATIONS_PER_RUN = 20;
@@ -208,7 +209,7 @@ export class SimulatedRun extends RunController {
       this.#notFiniteIn ||= metrics.update;
       this.#fault ??= new FulguriteError(
         "train/not-finite",
-        `${what} became ${String(metrics[what])} in update ${metrics.update}; the run stopped and kept its checkpoint from before.`,
+        `${what} became ${String(metrics[what])} in update ${metrics.update}; ${stoppedWords(metrics.update)}`,
         what === "rewardMean"
           ? "Look for a division by zero, a logarithm or a root of a negative number in the reward."
           : "Lower the learning rate, or look for very large rewards.",
@@ -219,7 +220,7 @@ export class SimulatedRun extends RunController {
     if (this.#job.algorithm.kind !== "behaviour-cloning" && !(metrics.approximateKl <= DIVERGED_KL)) {
       this.#fault ??= new FulguriteError(
         "train/diverged",
-        `Update ${metrics.update} moved the policy by ${metrics.approximateKl.toFixed(1)} nats (approximateKl); the run stopped and kept its checkpoint from before.`,
+        `Update ${metrics.update} moved the policy by ${metrics.approximateKl.toFixed(1)} nats (approximateKl); ${stoppedWords(metrics.update)}`,
         "Lower the learning rate or the number of epochs, or end an update's epochs early with klStop.",
       );
     }

@@ -171,7 +171,7 @@ export class FulguriteCurve extends LitElement {
           : html`<div class="picture" role="img" aria-label=${`Learning curve. ${this.#summary()}`}>
               <div id="plot"></div>
               ${
-                current === null || current.raw.x.length === 0
+                this.lines.every(({ curve }) => this.#measured(curve).x.length === 0)
                   ? html`<p class="empty">
                       <span
                         >${
@@ -206,8 +206,12 @@ export class FulguriteCurve extends LitElement {
     return { ...this.#series(line.curve), curve: line.curve };
   }
 
+  #measured(curve: Curve): Series {
+    return measured(curve.step, curve.columns[this.metric] ?? []);
+  }
+
   #series(curve: Curve): { raw: Series; smoothed: Series } {
-    const raw = measured(curve.step, curve.columns[this.metric] ?? []);
+    const raw = this.#measured(curve);
     return { raw, smoothed: smooth(raw) };
   }
 

@@ -347,15 +347,23 @@ export class FulguriteRun extends LitElement {
           <button title="One update, then paused again" @click=${press("step")}>${icon("step")}Step</button>
           <button @click=${press("stop")}>${icon("stop")}Stop</button>
         `;
-      case "failed":
-        return html`<button
-            class="primary"
-            title="As it was before, paused: to be watched, saved and resumed"
-            @click=${press("goBack")}
-          >
-            Back to update ${formatCount(this.#model?.progress?.update ?? 0)}
-          </button>
-          <button @click=${this.#runAgain}>${icon("run")}Run again</button>`;
+      case "failed": {
+        const update = this.#model?.progress?.update ?? 0;
+        // A run that never began has nothing to go back to.
+        const begun = update > 0;
+        return html`${
+            begun
+              ? html`<button
+                  class="primary"
+                  title="As it was before, paused: to be watched, saved and resumed"
+                  @click=${press("goBack")}
+                >
+                  Back to update ${formatCount(update)}
+                </button>`
+              : nothing
+          }
+          <button class=${begun ? "" : "primary"} @click=${this.#runAgain}>${icon("run")}Run again</button>`;
+      }
       case "succeeded":
       case "cancelled":
         return html`<button class=${this.stale ? "primary" : ""} @click=${this.#runAgain}>

@@ -295,6 +295,17 @@ test("a run that breaks names environment and state and goes back; its files and
     });
     await run.getByRole("button", { name: "Stop", exact: true }).click();
 
+    // A reward that never is a number: there is nothing to go back to.
+    await reward("Math.log(-1 - Math.abs(next.x))");
+    await rewrite(page, "training", training(60, 1, "cpu"));
+    await run.getByRole("button", { name: "Run training" }).click();
+    await run
+      .getByText(/rewardMean became NaN in update 1; the run stopped before it had learned anything to keep/)
+      .first()
+      .waitFor({ timeout: 60_000 });
+    await run.getByRole("button", { name: "Run again" }).waitFor();
+    expect(await run.getByRole("button", { name: /^Back to update/ }).count()).toBe(0);
+
     // A whole run, and what there is beside its return.
     await reward("1 - 0.1 * Math.abs(next.x)");
     await rewrite(page, "training", training(8, 3, "cpu"));
