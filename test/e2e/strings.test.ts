@@ -11,11 +11,11 @@ const training = `export const run = await train({
   reward,
   tasks,
   policy,
-  algorithm: grpo({ groups: 8, groupSize: 4, updates: 6, evaluateEvery: 3, evaluationTasks: 12, maxTokens: 5 }),
+  algorithm: grpo({ groups: 8, groupSize: 4, updates: 12, evaluateEvery: 6, evaluationTasks: 12, maxTokens: 5 }),
   engine: "webgpu",
 });`;
 
-test("the model behind an agent trains in the tab: rollouts, rewards and gradients, and an edited reward re-scores", async () => {
+test("the model behind an agent trains in the tab, through a reload: rollouts, rewards and gradients, and an edited reward re-scores", async () => {
   const page = await (await app.launch()).newPage();
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(error.message));
@@ -26,15 +26,27 @@ test("the model behind an agent trains in the tab: rollouts, rewards and gradien
   const run = cell(page, "training");
   await rewrite(page, "training", training);
   await run.getByRole("button", { name: "Run training" }).click();
+  const begun = await until(
+    () => stored(page),
+    (it) => (it.runs[0]?.update ?? 0) >= 1,
+    "the run to begin",
+  );
+  expect(begun.runs[0]!.status).toBe("running");
+  await page.reload();
+  expect((await stored(page)).runs[0]!.update).toBeLessThan(12);
+  await run.getByRole("button", { name: "Resume" }).click();
   const { runs, rollouts } = await until(
     () => stored(page),
     (it) => it.runs[0]?.status === "succeeded" || it.runs[0]?.status === "failed",
     "the run to end",
   );
-  expect(runs[0]).toMatchObject({ status: "succeeded", engine: "webgpu", update: 6 });
+  expect(runs).toHaveLength(1);
+  expect(runs[0]).toMatchObject({
+    ...{ id: begun.runs[0]!.id, status: "succeeded", engine: "webgpu", update: 12 },
+  });
   expect(runs[0]!.adapter).toMatch(/swiftshader/i);
   const trained = rollouts.filter(({ mode }) => mode === "train");
-  expect(trained).toHaveLength(6 * 32);
+  expect(trained).toHaveLength(12 * 32);
   expect(rollouts.filter(({ mode }) => mode === "evaluation")).toHaveLength(3 * 12);
   for (const rollout of trained) expect(rollout).toMatchObject({ status: "succeeded", calls: 1 });
   expect(trained.some(({ advantage }) => advantage! > 0)).toBe(true);
