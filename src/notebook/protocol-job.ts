@@ -256,6 +256,10 @@ const advantage = read.union<"name", GroupAdvantage>("name", {
   "length-weighted": named("length-weighted"),
   "mean-normalized": named("mean-normalized"),
   "batch-standardized": read.object({ name: read.oneOf("batch-standardized"), epsilon: read.finite }),
+  "separately-standardized": read.object({
+    name: read.oneOf("separately-standardized"),
+    epsilon: read.finite,
+  }),
   standardized: (value) => ({
     ...read.object<{ readonly name: "standardized"; readonly epsilon: number }>({
       name: read.oneOf("standardized"),

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { expectClose, golden } from "../../test/support/goldens.ts";
-import { groupAdvantages, type GroupAdvantage } from "./group-advantages.ts";
+import { groupAdvantages, separateAdvantages, type GroupAdvantage } from "./group-advantages.ts";
 import { aggregationWeights, tokenLosses } from "./token-losses.ts";
 
 const variants: readonly (readonly [string, GroupAdvantage])[] = [
@@ -154,6 +154,11 @@ test("multi_reward_aggregation and turn_level_credit: sums over components or tu
   const groups = totals.map((_, i) => Math.floor(i / 5));
   const standardized = { name: "standardized", epsilon: 1e-4 } as const;
   expectClose(groupAdvantages(standardized, totals, groups).advantages, several.output("sum_then_normalize"));
+  const apart = [first!, second!].map((weight, k) => ({
+    weight,
+    values: totals.map((_, i) => components[2 * i + k]!),
+  }));
+  expectClose(separateAdvantages(apart, groups, 1e-4).advantages, several.output("normalize_then_sum"));
   const turns = golden("turn_level_credit");
   const rewards = [0, 1, 2, 3].map((row) =>
     turns

@@ -13,7 +13,13 @@ export type GroupAdvantage =
   /** r - mean weighted by response lengths (OPO, 2505.23585). */
   | { readonly name: "length-weighted" }
   /** (r - mean) / mean, 0 where the mean is 0 (MaxRL, 2602.02710). */
-  | { readonly name: "mean-normalized" };
+  | { readonly name: "mean-normalized" }
+  /**
+   * Every component of the reward standardized in its group by itself, (r_k - mean) / (std + epsilon), then their weighted
+   * sum a, then (a - mean) / (std + epsilon) over the batch: no component drowns in another's variance (GDPO,
+   * 2601.05242).
+   */
+  | { readonly name: "separately-standardized"; readonly epsilon: number };
 
 export interface GroupAdvantages {
   /** One a rollout; 0 for a rollout without reward and in a group of one. */
@@ -38,6 +44,9 @@ export function groupAdvantages(
   groups: ArrayLike<string | number>,
   lengths?: ArrayLike<number>,
 ): GroupAdvantages {
+  if (kind.name === "separately-standardized") {
+    return separateAdvantages([{ values: rewards, weight: 1 }], groups, kind.epsilon);
+  }
   const advantages = new Float64Array(rewards.length);
   const kept = Array.from({ length: rewards.length }, () => false);
   const members = new Map<string | number, number[]>();
@@ -76,8 +85,39 @@ export function groupAdvantages(
   };
 }
 
+/** "separately-standardized" over a reward's components, each with a value a rollout; NaN as in `groupAdvantages`. */
+export function separateAdvantages(
+  components: readonly { readonly values: ArrayLike<number>; readonly weight: number }[],
+  groups: ArrayLike<string | number>,
+  epsilon: number,
+): GroupAdvantages {
+  const parts = components.map(({ values }) =>
+    groupAdvantages({ name: "standardized", epsilon }, values, groups),
+  );
+  const count = groups.length;
+  const known = Array.from({ length: count }, (_, i) => i).filter((i) =>
+    components.some(({ values }) => !Number.isNaN(values[i]!)),
+  );
+  const kept = Array.from({ length: count }, (_, i) => parts.some((part) => part.kept[i]));
+  const sums = Float64Array.from({ length: count }, (_, i) =>
+    parts.reduce((sum, { advantages }, k) => sum + components[k]!.weight * advantages[i]!, 0),
+  );
+  const all = known.map((i) => sums[i]!);
+  const mean = all.reduce((a, b) => a + b, 0) / all.length;
+  const scale = 1 / (deviation(all) + epsilon);
+  const telling = new Set(known.filter((i) => kept[i]).map((i) => groups[i]!));
+  const named = new Set(known.map((i) => groups[i]!));
+  return {
+    advantages: sums.map((sum, i) => (kept[i] ? (sum - mean) * scale : 0)),
+    kept,
+    groups: new Set(Array.from(groups)).size,
+    zeroVarianceGroups: named.size - telling.size,
+    excluded: count - known.length,
+  };
+}
+
 function groupScale(
-  kind: GroupAdvantage,
+  kind: Exclude<GroupAdvantage, { readonly name: "separately-standardized" }>,
   values: readonly number[],
   mean: number,
   batchDeviation: number,

@@ -179,7 +179,9 @@ const extrasOf = (options: Extras): Extras =>
   Object.fromEntries(extraNames.flatMap((name) => (options[name] == null ? [] : [[name, options[name]]])));
 
 function namedAdvantage(name: GroupAdvantage["name"]): GroupAdvantage {
-  return name === "standardized" || name === "batch-standardized" ? { name, epsilon: 1e-4 } : { name };
+  return name === "standardized" || name === "batch-standardized" || name === "separately-standardized"
+    ? { name, epsilon: 1e-4 }
+    : { name };
 }
 
 const pickPlan = (options: Partial<RolloutPlan> & { readonly learningRate?: number }): RolloutPlan => ({

@@ -1,4 +1,9 @@
-import { groupAdvantages, type GroupAdvantage } from "../rl/group-advantages.ts";
+import {
+  groupAdvantages,
+  separateAdvantages,
+  type GroupAdvantage,
+  type GroupAdvantages,
+} from "../rl/group-advantages.ts";
 import type { Score } from "../runner/protocol.ts";
 
 /** What one rollout's reward said; null where it failed or the rollout did. */
@@ -50,16 +55,25 @@ export function assignCredit(
   shaping: readonly number[] = [],
 ): Credit {
   const rewards = Float32Array.from(scored, (it) => (it ? totalReward(it) : Number.NaN));
-  const shaped = rewards.map((reward, i) => reward + (shaping[i] ?? 0));
-  const whole = groupAdvantages(kind, shaped, groups, lengths);
+  const whole =
+    kind.name === "separately-standardized"
+      ? separately(kind.epsilon, scored, groups, shaping, meanScore)
+      : groupAdvantages(
+          kind,
+          rewards.map((reward, i) => reward + (shaping[i] ?? 0)),
+          groups,
+          lengths,
+        );
   const parts = Math.max(0, ...scored.map((it) => (it ? partCount(it) : 0)));
   const perPart = Array.from({ length: parts }, (_, part) =>
-    groupAdvantages(
-      kind,
-      scored.map((it, i) => (it ? rewardOfPart(it, part) + (shaping[i] ?? 0) : Number.NaN)),
-      groups,
-      lengths,
-    ),
+    kind.name === "separately-standardized"
+      ? separately(kind.epsilon, scored, groups, shaping, (score) => scoreOfPart(score, part))
+      : groupAdvantages(
+          kind,
+          scored.map((it, i) => (it ? rewardOfPart(it, part) + (shaping[i] ?? 0) : Number.NaN)),
+          groups,
+          lengths,
+        ),
   );
   return {
     rewards,
@@ -71,6 +85,27 @@ export function assignCredit(
   };
 }
 
+/** Advantages of the components, and of what is added, each by itself. */
+function separately(
+  epsilon: number,
+  scored: readonly (Scored | null)[],
+  groups: readonly number[],
+  shaping: readonly number[],
+  value: (score: Score) => number,
+): GroupAdvantages {
+  const weights = new Map(
+    scored.flatMap((it) =>
+      Object.keys(it?.components ?? {}).map((name) => [name, it!.weights[name] ?? 1] as const),
+    ),
+  );
+  const components = Array.from(weights, ([name, weight]) => ({
+    weight,
+    values: scored.map((it) => (it ? value(it.components[name] ?? 0) : Number.NaN)),
+  }));
+  const added = scored.map((it, i) => (it ? (shaping[i] ?? 0) : Number.NaN));
+  return separateAdvantages([...components, { weight: 1, values: added }], groups, epsilon);
+}
+
 const partCount = ({ components }: Scored): number =>
   Math.max(0, ...Object.values(components).map((score) => (typeof score === "number" ? 0 : score.length)));
 
@@ -78,7 +113,10 @@ const partCount = ({ components }: Scored): number =>
 function rewardOfPart({ components, weights }: Scored, part: number): number {
   let sum = 0;
   for (const [name, score] of Object.entries(components)) {
-    sum += (weights[name] ?? 1) * (typeof score === "number" ? score : (score[part] ?? meanScore(score)));
+    sum += (weights[name] ?? 1) * scoreOfPart(score, part);
   }
   return sum;
 }
+
+const scoreOfPart = (score: Score, part: number): number =>
+  typeof score === "number" ? score : (score[part] ?? meanScore(score));
