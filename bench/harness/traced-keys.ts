@@ -27,8 +27,8 @@ interface TraceEvent {
 const MARK = "fulgurite-key";
 const CATEGORIES = ["toplevel", "blink.user_timing", "devtools.timeline", "input"];
 
-/** Traces Chromium while `type` presses keys in a page. */
-export async function tracedKeys(page: Page, type: () => Promise<void>): Promise<TracedKeys> {
+/** Traces Chromium while `type` presses keys in a page; `rounds` times, because a trace's buffer ends after some 40 keys. */
+export async function tracedKeys(page: Page, rounds: number, type: () => Promise<void>): Promise<TracedKeys> {
   await page.evaluate((mark) => {
     addEventListener(
       "keydown",
@@ -40,16 +40,25 @@ export async function tracedKeys(page: Page, type: () => Promise<void>): Promise
     );
   }, MARK);
   const session = await page.context().browser()!.newBrowserCDPSession();
-  await session.send("Tracing.start", {
-    transferMode: "ReturnAsStream",
-    traceConfig: { traceBufferSizeInKb: 400_000, includedCategories: CATEGORIES, excludedCategories: ["*"] },
-  });
-  await type();
-  // The last key's frame is presented after the key has been handled.
-  await page.waitForTimeout(200);
-  const events = (await stopTracing(session)).sort((a, b) => a.ts - b.ts);
+  const keys: TracedKeys = { work: [], presented: [] };
+  for (let round = 0; round < rounds; round++) {
+    await session.send("Tracing.start", {
+      transferMode: "ReturnAsStream",
+      traceConfig: {
+        traceBufferSizeInKb: 400_000,
+        includedCategories: CATEGORIES,
+        excludedCategories: ["*"],
+      },
+    });
+    await type();
+    // The last key's frame is presented after the key has been handled.
+    await page.waitForTimeout(200);
+    const events = (await stopTracing(session)).sort((a, b) => a.ts - b.ts);
+    keys.work.push(...workOf(events));
+    keys.presented.push(...presentedIn(events));
+  }
   await session.detach();
-  return { work: workOf(events), presented: presentedIn(events) };
+  return keys;
 }
 
 async function stopTracing(session: CDPSession): Promise<TraceEvent[]> {
