@@ -15,9 +15,12 @@ export type DpoOptions = Partial<SupervisedPlan> &
   Partial<OptimizerOptions> & {
     /** How far the policy may leave its reference for a preference; default 0.1. */
     readonly beta?: number;
-    /** Share of the preferences that are taken to be the wrong way round (conservative DPO), below 0.5; default 0. */
+    /**
+     * Share s of the preferences that are taken to be the wrong way round, below 0.5, default 0: the loss is
+     * -(1 - s) log sigmoid(beta h) - s log sigmoid(-beta h) (conservative DPO, arXiv 2305.18290).
+     */
     readonly labelSmoothing?: number;
-    /** Default "sigmoid"; "ipo" is the squared error of IPO, which does not saturate. */
+    /** Default "sigmoid"; "ipo" is (h - 1 / (2 beta))^2, which does not saturate (arXiv 2310.12036). */
     readonly variant?: "sigmoid" | "ipo";
   };
 

@@ -13,6 +13,7 @@ export interface RolloutPlan {
   readonly groups: number;
   /** Optimizer steps in all: one an update, on-policy. */
   readonly updates: number;
+  /** Answers are sampled from softmax(logits / temperature); what learns is the policy at temperature 1. */
   readonly temperature: number;
   /** Most tokens of one answer, the end included. */
   readonly maxTokens: number;
@@ -33,6 +34,7 @@ export interface RolloutPlan {
   readonly finalLearningRate: number;
 }
 
+/** How tokens' terms become one loss; the divisors are those of `TokenAggregation`. */
 export type Aggregation =
   | "token-mean"
   | "sequence-mean-token-mean"
@@ -56,9 +58,15 @@ export interface GrpoConfig extends RolloutPlan {
    * out, and others made in their place until there are `groups` of them (DAPO's dynamic sampling).
    */
   readonly generationBatches?: number;
-  /** Adds to a rollout's reward 0 up to maxTokens - buffer sampled tokens, then in a line down to -factor at maxTokens. */
+  /**
+   * Adds to a rollout's reward 0 up to maxTokens - buffer sampled tokens, then -factor (tokens - maxTokens + buffer) /
+   * buffer, down to -factor at maxTokens (DAPO, 2503.14476, equation 13).
+   */
   readonly overlong?: { readonly buffer: number; readonly factor: number } | null;
-  /** Takes coefficient x sum (log pi - log reference) over the sampled tokens from a rollout's reward. */
+  /**
+   * Takes coefficient x sum (log pi - log reference) over the sampled tokens from a rollout's reward: k1, whose mean is
+   * KL(pi || reference) (Ziegler et al. 2019, 1909.08593).
+   */
   readonly rewardKl?: { readonly coefficient: number } | null;
   /** Weights for what was sampled under another distribution than pi_old; see `rollout-correction.ts`. */
   readonly correction?: RolloutCorrection | null;

@@ -22,9 +22,12 @@ export interface TokenLossConfig extends TokenObjective {
    * k3 exp(-d) - 1 + d; k3+ with the value of k3 and the gradient of k2. Rows then need reference log-probabilities.
    */
   readonly kl?: NonNullable<TokenObjective["kl"]>;
+  /** Of AdamW's step, theta -= learningRate (m' / (sqrt(v') + adamEpsilon) + weightDecay theta) (arXiv 1711.05101). */
   readonly learningRate: number;
+  /** m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2; m' and v' are divided by 1 - beta^step. */
   readonly betas: readonly [number, number];
   readonly adamEpsilon: number;
   readonly weightDecay: number;
+  /** g is multiplied by min(1, maxGradientNorm / (|g| + 1e-6)), |g| the norm of all gradients (arXiv 1211.5063). */
   readonly maxGradientNorm: number;
 }
