@@ -30,7 +30,10 @@ function open(consents: ConsentStore, given = text): OpenNotebook {
     foreign: { from: "a link" },
     consents,
     editDelay: 0,
-    services: { train: () => Promise.reject(new Error("no training here")) },
+    services: {
+      train: () => Promise.reject(new Error("no training here")),
+      fetch: (url) => Promise.resolve(new Response(`export const asked = "${url}";`)),
+    },
     createKernel: () => {
       kernels++;
       return createInProcessKernel();
@@ -91,6 +94,28 @@ describe("a notebook from elsewhere", () => {
     await last.run("a");
     expect(last.cells[0]!.state.kind).toBe("idle");
     expect(await consents.list()).toEqual([]);
+  });
+
+  it("asks again for the one host of several that was taken back, and for no other", async () => {
+    const consents = memoryConsents();
+    // By import(): in this process `fetch` is the process's own. A module that came once is not asked for again.
+    const cells = ["one", "two"].map(
+      (id) =>
+        `// %% ${id} lazy\nexport const ${id} = await import("https://${id}.example/?" + Math.random());\n`,
+    );
+    const opened = open(consents, `// fulgurite: 1\n${cells.join("")}`);
+    const states = async (): Promise<string[]> => {
+      for (const id of ["one", "two"]) await opened.run(id);
+      return opened.cells.map(({ state }) => (state.kind === "error" ? state.error.code : state.kind));
+    };
+    await opened.allow(["one.example", "two.example"]);
+    expect(await states()).toEqual(["done", "done"]);
+    await opened.revoke("two.example");
+    expect(await states()).toEqual(["done", "notebook/not-granted"]);
+    expect(opened.permissions).toMatchObject({ hosts: ["one.example"], refused: ["two.example"] });
+    expect(await consents.list()).toMatchObject([{ hosts: ["one.example"] }]);
+    await opened.grant("two.example");
+    expect(await states()).toEqual(["done", "done"]);
   });
 
   it("takes broken or forged storage for nothing allowed", async () => {
