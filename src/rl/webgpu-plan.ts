@@ -147,12 +147,6 @@ export function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest, maker: Bu
   const normalized = (request.normalizeObservations ?? false) || (request.normalizeRewards ?? false);
   const size = environment.observationSize;
   const raw = request.normalizeObservations ? transitions * size : 1;
-  const partialSums = sizes.statisticsBase + sizes.sampleBlocks * 8;
-  // Raw observations are done with when the first minibatch begins.
-  const partials =
-    normalized && raw > partialSums
-      ? plan.storage("raw observations", raw)
-      : plan.storage("partials", partialSums);
   const buffers: PpoBuffers = {
     scalars: plan.slots(sizes.slots),
     parameters: plan.storage("parameters", layout.length),
@@ -163,8 +157,9 @@ export function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest, maker: Bu
     observations: plan.storage("observations", transitions * layout.observationBlocks * 4),
     transitions: plan.storage("transitions", transitions * 9 + envs + more),
     normalization: normalized ? plan.storage("normalization", normalizationLength(size, envs)) : null,
-    rawObservations: normalized ? partials : null,
-    partials,
+    rawObservations: normalized ? plan.storage("raw observations", raw) : null,
+    // Not shared with anything: what no kernel writes there counts as the gradient of padding, and must stay 0.
+    partials: plan.storage("partials", sizes.statisticsBase + sizes.sampleBlocks * 8),
     indices: plan.storage("indices", epochs * transitions),
     statistics: plan.storage("statistics", sizes.minibatches * 2),
     metrics: plan.storage("metrics", METRICS_LENGTH),
