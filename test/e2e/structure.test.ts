@@ -62,9 +62,12 @@ async function open(id: string): Promise<void> {
     location.hash = `notebook=${notebook}`;
   }, id);
   await page.waitForFunction((notebook) => {
-    const { session, shown, cells } = document.querySelector("fulgurite-notebook")!;
+    const { session, cells, renderRoot } = document.querySelector("fulgurite-notebook")!;
     const isDone = cells.every(({ kind, lazy, state }) => kind === "md" || lazy || state.kind === "done");
-    return session?.id === notebook && shown >= cells.length && isDone;
+    // Cells out of sight follow when the page is idle.
+    const elements = [...renderRoot.querySelectorAll("fulgurite-cell")];
+    const isDrawn = cells.every((cell, i) => elements[i]?.cell === cell);
+    return session?.id === notebook && isDone && isDrawn;
   }, id);
 }
 
