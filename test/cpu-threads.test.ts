@@ -88,8 +88,11 @@ test("small work starts no thread", async () => {
     seed: 5,
     threads: { count: 3, start: watched.start },
   });
-  await work(engine, smallShape);
+  await engine.step(manyRows(smallShape, 8), policyConfig);
+  await engine.generate(manyRequests(4));
   expect(watched.count()).toBe(0);
+  await work(engine, smallShape);
+  expect(watched.count()).toBe(2);
   engine.dispose();
 });
 
