@@ -11,6 +11,7 @@ import { preferenceRows } from "../../src/train/preference-rows.ts";
 import { sequenceRatioRows } from "../../src/train/sequence-ratio.ts";
 import { expectClose, golden, type GoldenCase } from "./goldens.ts";
 import { checkLoraGolden } from "./lora-golden.ts";
+import { checkSoftPromptGolden } from "./soft-prompt-golden.ts";
 
 type CreateEngine = (shape: TransformerShape) => Promise<LanguageEngine>;
 
@@ -327,4 +328,5 @@ export const engineGoldens: readonly (readonly [string, (create: CreateEngine) =
     },
   ],
   ["tiny_llama_lora", checkLoraGolden],
+  ["soft_prompt", checkSoftPromptGolden],
 ];
