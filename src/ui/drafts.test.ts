@@ -44,7 +44,7 @@ test("edits that were taken back are no draft, and foreign data is none either",
   expect(await drafts.load()).toBeNull();
 });
 
-test("what a full disk refuses is told once, and kept as soon as there is room", async () => {
+test("what a full disk refuses is told until there is room, and kept then", async () => {
   vi.useFakeTimers();
   try {
     const { client, settings } = store();
@@ -52,8 +52,8 @@ test("what a full disk refuses is told once, and kept as soon as there is room",
     let full = true;
     client.setSetting = (key, value) =>
       full ? Promise.reject(new FulguriteError("store/full", "full", "Delete.")) : keep(key, value);
-    const told: string[] = [];
-    const drafts = new Drafts(client, "pole", "original", ({ code }) => told.push(code));
+    const told: (string | null)[] = [];
+    const drafts = new Drafts(client, "pole", "original", (failure) => told.push(failure?.code ?? null));
     drafts.keep("edited");
     await vi.advanceTimersByTimeAsync(12_000);
     drafts.keep("edited again");
@@ -62,6 +62,7 @@ test("what a full disk refuses is told once, and kept as soon as there is room",
     expect(settings.size).toBe(0);
     full = false;
     await vi.advanceTimersByTimeAsync(6000);
+    expect(told).toEqual(["store/full", null]);
     expect(await drafts.load()).toEqual({ text: "edited again", outdated: false });
   } finally {
     vi.useRealTimers();

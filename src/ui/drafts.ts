@@ -23,12 +23,12 @@ export class Drafts {
     trainer: TrainerClient,
     notebook: string,
     original: string,
-    onError: (error: FulguriteError) => void,
+    tell: (failure: FulguriteError | null) => void,
   ) {
     this.#trainer = trainer;
     this.#key = `draft/${notebook}`;
     this.#original = original;
-    this.#saver = new SaveSoon((text) => this.#save(text), onError);
+    this.#saver = new SaveSoon((text) => this.#save(text), tell);
   }
 
   /** False where this browser surely holds no draft, so that opening need not wait for the store. */

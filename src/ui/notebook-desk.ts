@@ -185,9 +185,7 @@ export class NotebookDesk implements Library {
 
   async #openShipped(id: string): Promise<Opened> {
     const shipped = await (this.#shippedText?.id === id ? this.#shippedText.text : loadNotebook(id));
-    const drafts = new Drafts(this.#trainer, id, shipped, (error) => {
-      this.#report(error);
-    });
+    const drafts = new Drafts(this.#trainer, id, shipped, this.#unsaved());
     const draft = drafts.mayExist ? await drafts.load() : null;
     const opened: Opened = {
       id,
@@ -211,7 +209,7 @@ export class NotebookDesk implements Library {
   #openOwn(id: string, text: string, foreign: ForeignNotebook | null, original: string | null): Opened {
     const saver = new SaveSoon(
       (changed) => this.#own.save(id, changed, foreign?.from ?? null, original),
-      this.#report,
+      this.#unsaved(),
     );
     const opened: Opened = {
       id,
@@ -289,6 +287,16 @@ export class NotebookDesk implements Library {
     }
     await session.ready;
     await session.runEager();
+  }
+
+  /** Shows what keeps a text from being saved, for as long as it does. */
+  #unsaved(): (failure: FulguriteError | null) => void {
+    let shown: ErrorData | null = null;
+    return (failure) => {
+      if (failure === null && this.#page.notice !== shown) return;
+      shown = failure?.toData() ?? null;
+      this.#page.notice = shown;
+    };
   }
 
   readonly #report = (error: unknown): void => {

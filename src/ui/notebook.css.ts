@@ -18,9 +18,14 @@ export const notebookStyles = css`
   .place {
     display: flow-root;
   }
+  /* Below the header, wherever the page is scrolled to: it may say that nothing is saved. */
   .notice {
+    position: sticky;
+    inset-block-start: 49px;
+    z-index: 1;
     inline-size: min(var(--column), 100% - 32px);
     margin-inline: auto;
+    background: var(--paper);
   }
   .loading {
     inline-size: min(var(--column), 100% - 32px);

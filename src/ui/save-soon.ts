@@ -7,19 +7,19 @@ const patience = 5000;
 
 /**
  * Saves the latest text soon after an edit, one save at a time. What cannot be saved, as on a full disk, is kept and tried
- * again until it can; of such a series only the first failure is told.
+ * again until it can; of such a series the first failure is told, and null once it is over.
  */
 export class SaveSoon {
   readonly #save: (text: string) => Promise<void>;
-  readonly #onError: (error: FulguriteError) => void;
+  readonly #tell: (failure: FulguriteError | null) => void;
   #text: string | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #saving: Promise<void> = Promise.resolve();
   #failed = false;
 
-  constructor(save: (text: string) => Promise<void>, onError: (error: FulguriteError) => void) {
+  constructor(save: (text: string) => Promise<void>, tell: (failure: FulguriteError | null) => void) {
     this.#save = save;
-    this.#onError = onError;
+    this.#tell = tell;
   }
 
   keep(text: string): void {
@@ -39,13 +39,14 @@ export class SaveSoon {
   async #try(text: string): Promise<void> {
     try {
       await this.#save(text);
+      if (this.#failed) this.#tell(null);
       this.#failed = false;
     } catch (error) {
       if (this.#text === null) {
         this.#text = text;
         this.#flushAfter(patience);
       }
-      if (!this.#failed) this.#onError(asError(error));
+      if (!this.#failed) this.#tell(asError(error));
       this.#failed = true;
     }
   }

@@ -29,7 +29,8 @@ test("a full disk pauses the run and names what is large; once that is deleted, 
 
     // An edit is kept as soon as there is room, and the page says that it is not yet.
     await rewrite(page, "reward", `${await code(page, "reward")}\n// edited on a full disk`);
-    await soon(() => page.getByText(/used up/).count()).toBeGreaterThan(1);
+    const notice = page.locator(".notice");
+    await notice.getByText(/used up/).waitFor();
     await picture(page, "full-draft");
 
     await page.getByRole("link", { name: "Store" }).click();
@@ -44,7 +45,7 @@ test("a full disk pauses the run and names what is large; once that is deleted, 
     await pause.waitFor();
 
     // What the notebook could not keep is kept by now.
-    await page.waitForTimeout(6000);
+    await notice.waitFor({ state: "detached", timeout: 60_000 });
 
     // Once more, and the page is closed before there is room.
     await disk.fill(full);
