@@ -5,6 +5,7 @@ import type { Rollout, Run, Span } from "../store/records.ts";
 import type { Job, PolicyConfig } from "../train/job.ts";
 import { plainTokenizer } from "../train/plain-tokenizer.ts";
 import { policyTokenizer } from "../train/policy-tokenizer.ts";
+import { attemptStyles, attemptTable } from "./attempts.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { formatCount, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
@@ -31,6 +32,7 @@ export class FulguriteRolloutDialog extends LitElement {
     base,
     buttons,
     errorNoteStyles,
+    attemptStyles,
     css`
       dialog {
         inline-size: min(calc(var(--column) + 96px), 100vw);
@@ -213,6 +215,7 @@ export class FulguriteRolloutDialog extends LitElement {
         .tokenizer=${tokenizer}
         @fulgurite-sibling=${(event: SiblingEvent) => (this.rollout = event.rollout)}
       ></fulgurite-siblings>
+      ${attemptTable(rollout)}
       <h3>Trace</h3>
       <fulgurite-trace .spans=${this.spans.get(rollout.id) ?? null} .tokenizer=${tokenizer}></fulgurite-trace>
     `;

@@ -2,6 +2,7 @@ import { characterTokenizer } from "../../src/lm/tokenizer.ts";
 import { compareRewards } from "../../src/reward/rescore.ts";
 import { grpo } from "../../src/rl/grpo.ts";
 import type { CodeSource } from "../../src/runner/agent-source.ts";
+import type { Attempt } from "../../src/store/lightning-records.ts";
 import type { Rollout, Span } from "../../src/store/records.ts";
 import type { AgenticUpdate } from "../../src/trace/agentic-spans.ts";
 import { agentEmissionSpan } from "../../src/trace/emission-spans.ts";
@@ -62,6 +63,25 @@ interface Made {
 }
 
 /** All rollouts of a fake run; spans are made when they are asked for. */
+/** What a runner lost and another one was too slow for. */
+function triedTwice(startTime: number): Pick<Rollout, "attempts" | "attemptList"> {
+  const attempt = (sequence: number): Omit<Attempt, "status" | "endTime"> => ({
+    id: `at-${sequence}`,
+    sequence,
+    startTime,
+    workerId: `runner-${sequence}`,
+    lastHeartbeat: null,
+    metadata: null,
+  });
+  return {
+    attempts: 2,
+    attemptList: [
+      { ...attempt(1), status: "failed", endTime: startTime + 400 },
+      { ...attempt(2), status: "timeout", endTime: null },
+    ],
+  };
+}
+
 export class FakeRollouts {
   readonly made: Made[] = [];
   readonly #runId: string;
@@ -179,7 +199,7 @@ export class FakeRollouts {
       reward: failure === null ? score : null,
       components: failure === null ? { right: score, length: 1 } : {},
       advantage: null,
-      attempts: 1,
+      ...(failure === "timed-out" ? triedTwice(startTime) : { attempts: 1 }),
       calls,
       inputTokens: calls * 6,
       outputTokens: calls * 5,

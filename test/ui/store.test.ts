@@ -51,6 +51,16 @@ test("rollouts are sorted, found, put together with their siblings, opened and e
     expect(read.rollouts).toHaveLength(Number(shown!.replaceAll(",", "")));
     expect(read.rollouts.every(({ status }) => status === "timeout")).toBe(true);
 
+    await rows(page).first().click();
+    const attempts = page.getByRole("dialog", { name: /^Rollout/ }).getByRole("table", { name: "Attempts" });
+    await attempts.waitFor();
+    expect(await attempts.getByRole("row").allInnerTexts()).toEqual([
+      "Attempt\tState\tTook\tWorker",
+      "1\tfailed\t400 ms\trunner-1",
+      "2\ttimed out\t–\trunner-2",
+    ]);
+    await page.keyboard.press("Escape");
+
     await page.getByLabel("Select rollout").nth(1).check();
     await page.getByLabel("Select rollout").nth(3).check();
     const chosen = page.waitForEvent("download");
