@@ -269,6 +269,8 @@ export abstract class RunController {
   async #train(): Promise<TrainResult> {
     const { now } = this.options;
     this.#lastCommitAt = now();
+    // The first update is kept at once, so that a run that breaks in its first second has something to go back to.
+    let interval = 0;
     for (;;) {
       if (this.#stopping || this.update >= this.current.updates) {
         const result = await this.#finish();
@@ -285,7 +287,8 @@ export abstract class RunController {
       this.enter("training");
       if (await this.#survive(this.advance())) continue;
       this.#leaveOutSleep();
-      if (now() - this.#lastCommitAt >= COMMIT_INTERVAL_MS) {
+      if (now() - this.#lastCommitAt > interval) {
+        interval = Math.min(COMMIT_INTERVAL_MS, 2 * interval + 20);
         this.enter("saving");
         if (await this.#keep("running")) continue;
       }
