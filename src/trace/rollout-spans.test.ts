@@ -9,7 +9,8 @@ import {
   agenticUpdateSpan,
   type AgenticUpdate,
 } from "./agentic-spans.ts";
-import { isModelCall, modelCallSpan, rewardsFromSpan, rewardSpan, rolloutSpan } from "./rollout-spans.ts";
+import { rewardsOf } from "./rewards.ts";
+import { isModelCall, modelCallSpan, rewardSpan, rolloutSpan } from "./rollout-spans.ts";
 import { RolloutTrace } from "./rollout-trace.ts";
 import { agenticUpdateAttributes } from "./semantic-conventions.ts";
 
@@ -173,7 +174,11 @@ test("rewards have Agent Lightning's names, the primary one first", () => {
     "agentlightning.reward.2.name": "syntax",
     "agentlightning.reward.2.value": -0.3,
   });
-  expect(rewardsFromSpan(span)).toEqual({ primary: 0.7, exact: 1, syntax: -0.3 });
+  expect(rewardsOf(span)).toEqual([
+    { name: "primary", value: 0.7 },
+    { name: "exact", value: 1 },
+    { name: "syntax", value: -0.3 },
+  ]);
   const failed = rewardSpan(place, {
     ...scored,
     reward: null,
@@ -183,8 +188,8 @@ test("rewards have Agent Lightning's names, the primary one first", () => {
   });
   expect(failed.status).toBe("error");
   expect(failed.attributes).toEqual({ "error.type": "threw", "error.message": "x is not defined" });
-  expect(rewardsFromSpan(failed)).toBeNull();
-  expect(rewardsFromSpan(root(new RolloutTrace("01R", 1), 2))).toBeNull();
+  expect(rewardsOf(failed)).toEqual([]);
+  expect(rewardsOf(root(new RolloutTrace("01R", 1), 2))).toEqual([]);
 });
 
 test("an attempt's root says what became of it", () => {

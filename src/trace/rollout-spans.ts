@@ -135,19 +135,6 @@ export function rewardSpan(place: SpanPlace, scored: RecordedReward): Span {
   return bodyAt(place, { name: agentLightning.annotation, status, startTime, endTime, attributes });
 }
 
-/** Rewards of a reward span by name, the primary one under "primary"; null for any other span. */
-export function rewardsFromSpan({ name, attributes }: Span): Record<string, number> | null {
-  if (name !== agentLightning.annotation) return null;
-  const rewards: Record<string, number> = {};
-  for (let i = 0; ; i++) {
-    const key = attributes[agentLightning.rewardName(i)];
-    const value = attributes[agentLightning.rewardValue(i)];
-    if (typeof key !== "string" || typeof value !== "number") break;
-    rewards[key] = value;
-  }
-  return Object.keys(rewards).length > 0 ? rewards : null;
-}
-
 export interface RecordedAttempt extends Pick<
   Rollout,
   "update" | "mode" | "group" | "sample" | "status" | "reason" | "message"

@@ -83,3 +83,32 @@ test("a lost parent leaves its children, and parents in a circle hang nobody", (
   ];
   expect(traceRows(circle)).toHaveLength(2);
 });
+
+test("rewards that others wrote are rewards, and annotations without one are not failures", () => {
+  const trace = new RolloutTrace("run", 4);
+  const emission = (attributes: Span["attributes"], name: string): Span => ({
+    ...agentEmissionSpan(trace.below(trace.attempt(1)), { kind: "emit", name: "x", value: 1, time: 105 }),
+    name,
+    attributes,
+  });
+  const spans = [
+    emission(
+      {
+        "agentlightning.reward.0.name": "exact",
+        "agentlightning.reward.0.value": 1,
+        "agentlightning.reward.1.name": "speed",
+        "agentlightning.reward.1.value": 0.5,
+      },
+      "agentlightning.annotation",
+    ),
+    emission({ reward: 0.7 }, "agentlightning.reward"),
+    emission({ "agentops.task.output": '{"type":"reward","value":0.9}' }, "task"),
+    emission({ ok: true }, "agentlightning.annotation"),
+  ];
+  expect(traceRows(spans).map(({ kind }) => kind)).toEqual(["reward", "reward", "reward", "emission"]);
+  expect(spans.slice(0, 3).map((span) => rewardWords(span, String))).toEqual([
+    "exact 1, speed 0.5",
+    "0.7",
+    "0.9",
+  ]);
+});

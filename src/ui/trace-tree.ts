@@ -1,5 +1,6 @@
 import type { Span } from "../store/records.ts";
-import { isModelCall, rewardsFromSpan } from "../trace/rollout-spans.ts";
+import { rewardsOf } from "../trace/rewards.ts";
+import { isModelCall } from "../trace/rollout-spans.ts";
 import { agentLightning, genAi } from "../trace/semantic-conventions.ts";
 
 export type SpanKind = "rollout" | "call" | "reward" | "emission";
@@ -56,17 +57,19 @@ const inOrder = (a: Span, b: Span): number =>
 
 function spanKind(span: Span): SpanKind {
   if (isModelCall(span)) return "call";
-  if (span.name === agentLightning.annotation) return "reward";
+  const failedReward = span.name === agentLightning.annotation && span.status === "error";
+  if (failedReward || rewardsOf(span).length > 0) return "reward";
   return span.parentId === null ? "rollout" : "emission";
 }
 
-/** What a reward span says: the sum, and its components where there are several. */
+/** What a reward span says: the sum, and its components where there are several; of an agent's own, every dimension. */
 export function rewardWords(span: Span, figure: (value: number) => string): string {
-  const { [agentLightning.primary]: primary, ...components } = rewardsFromSpan(span) ?? {};
-  if (primary === undefined) return "failed";
-  const parts = Object.entries(components);
-  if (parts.length < 2) return figure(primary);
-  return `${figure(primary)} of ${parts.map(([name, value]) => `${name} ${figure(value)}`).join(", ")}`;
+  const [first, ...others] = rewardsOf(span);
+  if (!first) return "failed";
+  const words = (parts: typeof others): string =>
+    parts.map(({ name, value }) => `${name} ${figure(value)}`).join(", ");
+  if (first.name !== agentLightning.primary) return words([first, ...others]);
+  return others.length < 2 ? figure(first.value) : `${figure(first.value)} of ${words(others)}`;
 }
 
 /** What an agent emitted or logged: its name, and the value as text. */
@@ -76,7 +79,8 @@ export function emissionOf({ name, attributes }: Span): { readonly name: string;
     attributes[agentLightning.objectJson] ??
     attributes[agentLightning.messageBody] ??
     "";
-  return { name: String(attributes[agentLightning.tag(0)] ?? name), value: String(value) };
+  const said = attributes[agentLightning.tag(0)] ?? attributes[agentLightning.operationName] ?? name;
+  return { name: String(said), value: String(value) };
 }
 
 export interface Message {

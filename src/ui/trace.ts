@@ -204,7 +204,9 @@ function figures({ span, kind }: TraceRow): string {
       const { tokens } = span;
       return tokens
         ? `${formatCount(tokens.promptIds.length)} tokens read, ${formatCount(tokens.responseIds.length)} written`
-        : "refused";
+        : span.status === "error"
+          ? "refused"
+          : "";
     }
     case "reward":
       return rewardWords(span, formatFigure);
