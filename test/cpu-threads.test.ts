@@ -99,9 +99,10 @@ test("small work starts no thread", async () => {
 test("goes on alone with threads that never start, and once they are lost", async () => {
   const alone = await createCpuLanguageEngine(smallShape, { seed: 5 });
   const lose: ((reason: string) => void)[] = [];
+  const ended: number[] = [];
   const silent: StartThread = (lost) => {
-    lose.push(lost);
-    return { post: () => undefined, terminate: () => undefined };
+    const number = lose.push(lost) - 1;
+    return { post: () => undefined, terminate: () => void ended.push(number) };
   };
   const engine = await createCpuLanguageEngine(smallShape, {
     seed: 5,
@@ -109,9 +110,13 @@ test("goes on alone with threads that never start, and once they are lost", asyn
   });
   expect(await work(engine, smallShape)).toEqual(await work(alone, smallShape));
   expect(lose.length).toBe(2);
-  for (const lost of lose) lost("gone");
+  // Said more than once of one thread, it takes no other one with it.
+  for (let times = 0; times < 3; times++) lose[0]!("gone");
+  expect(ended).toEqual([0]);
   expect(await work(engine, smallShape)).toEqual(await work(alone, smallShape));
   engine.dispose();
+  for (const lost of lose) lost("gone");
+  expect(ended).toEqual([0, 1]);
 });
 
 test("a thread that stops in the middle of its work is an error, and the engine goes on without", async () => {

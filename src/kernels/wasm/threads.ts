@@ -95,8 +95,9 @@ export class Threads {
   }
 
   dispose(): void {
-    this.#threads?.forEach((thread) => thread.terminate());
+    const threads = this.#threads?.splice(0) ?? [];
     this.#threads = [];
+    for (const thread of threads) thread.terminate();
   }
 
   #over(
@@ -199,8 +200,16 @@ export class Threads {
     const threads: Thread[] = [];
     this.#threads = threads;
     for (let i = 1; i < most; i++) {
+      let lost = false;
       const thread = start(() => {
-        threads.splice(threads.indexOf(thread), 1);
+        // More than one event may say so, and after `dispose` none is listed.
+        if (lost) return;
+        lost = true;
+        const at = threads.indexOf(thread);
+        if (at < 0) return;
+        threads.splice(at, 1);
+        // A browser's worker that has thrown is still there.
+        thread.terminate();
       });
       threads.push(thread);
       const common = { memory: this.#memory, words: this.#words, places: threadWords, sliceBits, looks };
