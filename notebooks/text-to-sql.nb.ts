@@ -611,38 +611,51 @@ export const agent = defineAgent("sql-writer", async (task: Task, { signal }) =>
     signal,
   });
   const [choice] = (await response.json()).choices;
-  return sqlOf(schema, value, choice.message.content, choice.finish_reason === "stop");
+  return sqlOf(schema, value, { text: choice.message.content, finished: choice.finish_reason === "stop" });
 });
 
-/** An answer as SQL; one that was cut off is marked as such, and is no SQL. */
-export function sqlOf(schema: Schema, value: Linked["value"], answer: string, finished: boolean): string {
-  return render(schema, value, answer.split(" ").filter(Boolean)) + (finished ? "" : " …");
+/** What the model said, and whether it came to its end before 24 words were over. */
+export interface Answer {
+  readonly text: string;
+  readonly finished: boolean;
 }
+
+/** An answer as SQL. */
+export const sqlOf = (schema: Schema, value: Linked["value"], { text: said, finished }: Answer): Answer => ({
+  text: render(schema, value, said.split(" ").filter(Boolean)),
+  finished,
+});
+
+/** For a person to read; SQLite would take the dots for the name of a table. */
+export const shown = ({ text: sql, finished }: Answer): string => (finished ? sql : `${sql} …`);
 
 // %% [md] about-reward
 /*
 ## The reward
 
-A real SQLite runs every query, on two databases of the schema with different rows: a wrong query seldom gives the right rows twice. The numbers are those of the article *Train any agent with reinforcement learning* (LSJ): 1 for the right text, 0.7 for other text with the same rows, −0.3 for what is no SQL, −0.5 for what asks for the wrong thing.
+A real SQLite runs every query, on two databases of the schema with different rows: a wrong query seldom gives the right rows twice. The numbers are those of the article *Train any agent with reinforcement learning* (LSJ): 1 for the right text, 0.7 for other text with the same rows, −0.3 for what is no SQL, −0.5 for what asks for the wrong thing. An answer that was cut off after 24 words is no SQL, whatever its beginning would say.
 */
 
 // %% reward
-export const verdictOf = (task: Task, sql: string): Promise<Verdict> =>
-  judge(randomSchema(task.schema), task.schema, sql, rightQuery(task));
+export const verdictOf = async (task: Task, { text: sql, finished }: Answer): Promise<Verdict> =>
+  finished ? judge(randomSchema(task.schema), task.schema, sql, rightQuery(task)) : "syntax";
 
 export const reward = defineReward({
-  exact: { weight: 1, score: async (task: Task, sql: string) => (await verdictOf(task, sql)) === "exact" },
+  exact: {
+    weight: 1,
+    score: async (task: Task, answer: Answer) => (await verdictOf(task, answer)) === "exact",
+  },
   equivalent: {
     weight: 0.7,
-    score: async (task: Task, sql: string) => (await verdictOf(task, sql)) === "equivalent",
+    score: async (task: Task, answer: Answer) => (await verdictOf(task, answer)) === "equivalent",
   },
   syntax: {
     weight: -0.3,
-    score: async (task: Task, sql: string) => (await verdictOf(task, sql)) === "syntax",
+    score: async (task: Task, answer: Answer) => (await verdictOf(task, answer)) === "syntax",
   },
   meaning: {
     weight: -0.5,
-    score: async (task: Task, sql: string) => ["missing", "wrong"].includes(await verdictOf(task, sql)),
+    score: async (task: Task, answer: Answer) => ["missing", "wrong"].includes(await verdictOf(task, answer)),
   },
 });
 
@@ -778,7 +791,7 @@ What it gains on joins costs a little on questions about one table: now and then
 // %% judging fold
 export interface Judged {
   readonly task: Task;
-  readonly sql: string;
+  readonly answer: Answer;
   readonly verdict: Verdict;
   readonly join: boolean;
 }
@@ -794,9 +807,9 @@ export async function judged(
   const answers = await complete({ from, prompts, temperature, maxTokens: 24, seed: 7 });
   return Promise.all(
     list.map(async (task, i) => {
-      const { text: said, finished } = answers[i]!;
-      const sql = sqlOf(randomSchema(task.schema), linked[i]!.value, said, finished);
-      return { task, sql, verdict: await verdictOf(task, sql), join: rightQuery(task).includes("JOIN") };
+      const answer = sqlOf(randomSchema(task.schema), linked[i]!.value, answers[i]!);
+      const verdict = await verdictOf(task, answer);
+      return { task, answer, verdict, join: rightQuery(task).includes("JOIN") };
     }),
   );
 }
@@ -846,8 +859,8 @@ export async function reportOf(name: string, from: Parameters<typeof complete>[0
 const oracle = (list: readonly Task[]): Promise<Judged[]> =>
   Promise.all(
     list.map(async (task) => {
-      const sql = rightQuery(task);
-      return { task, sql, verdict: await verdictOf(task, sql), join: sql.includes("JOIN") };
+      const answer = { text: rightQuery(task), finished: true };
+      return { task, answer, verdict: await verdictOf(task, answer), join: answer.text.includes("JOIN") };
     }),
   );
 table([
@@ -876,8 +889,8 @@ const after = await judged(run, chosen, 0);
 table(
   chosen.map((task, i) => ({
     question: task.question,
-    before: `${before[i]!.verdict}: ${before[i]!.sql}`,
-    after: `${after[i]!.verdict}: ${after[i]!.sql}`,
+    before: `${before[i]!.verdict}: ${shown(before[i]!.answer)}`,
+    after: `${after[i]!.verdict}: ${shown(after[i]!.answer)}`,
   })),
 );
 
@@ -900,11 +913,12 @@ export const lessonQuestions = [
 const linked = lessonQuestions.map((question) => link(university, question));
 const prompts = linked.map(({ prompt }) => prompt);
 const answered = async (from: Parameters<typeof complete>[0]["from"]) =>
-  (await complete({ from, prompts, maxTokens: 24 })).map(({ text: said, finished }, i) =>
-    sqlOf(university, linked[i]!.value, said, finished),
+  (await complete({ from, prompts, maxTokens: 24 })).map((answer, i) =>
+    sqlOf(university, linked[i]!.value, answer),
   );
 const [old, learned] = [await answered(policy), await answered(run)];
-const saying = async (sql: string): Promise<string> => {
+const saying = async ({ text: sql, finished }: Answer): Promise<string> => {
+  if (!finished) return "not asked: the answer was cut off";
   const [rows] = await ask(university, 1, sql);
   return "error" in rows ? rows.error : `${rows.rows.length} rows`;
 };
@@ -912,9 +926,9 @@ table(
   await Promise.all(
     lessonQuestions.map(async (question, i) => ({
       question,
-      "from old logs": old[i]!,
+      "from old logs": shown(old[i]!),
       "SQLite says": await saying(old[i]!),
-      "after training": learned[i]!,
+      "after training": shown(learned[i]!),
       "SQLite says now": await saying(learned[i]!),
     })),
   ),
@@ -999,10 +1013,12 @@ if (!chosenFile) own.run(databaseScript(university, 2));
 const ownSchema = schemaFrom(own, ownQuestion);
 const asked = link(ownSchema, ownQuestion);
 const [reply] = await complete({ from: run, prompts: [asked.prompt], maxTokens: 24 });
-export const ownQuery = sqlOf(ownSchema, asked.value, reply!.text, reply!.finished);
+const ownAnswer = sqlOf(ownSchema, asked.value, reply!);
+export const ownQuery = ownAnswer.text;
 if (asked.unknown.length > 0) display(`Left out, because it knows no such word: ${asked.unknown.join(", ")}`);
-display(ownQuery);
+display(shown(ownAnswer));
 try {
+  if (!ownAnswer.finished) throw new Error("Not asked: the answer was cut off after 24 words.");
   const statement = own.prepare(ownQuery);
   const rows: Record<string, unknown>[] = [];
   while (rows.length < 200 && statement.step()) rows.push(statement.getAsObject());

@@ -11,9 +11,11 @@ describe("the task", () => {
     let different = 0;
     for (const one of [...tasks.heldOut, ...unseenCompositions]) {
       const sql = rightQuery(one);
-      expect(await verdictOf(one, sql)).toBe("exact");
+      expect(await verdictOf(one, { text: sql, finished: true })).toBe("exact");
       // The same query in other words, so that SQLite is asked and not the text compared.
-      expect(await verdictOf(one, `${sql} `)).toBe("equivalent");
+      expect(await verdictOf(one, { text: `${sql} `, finished: true })).toBe("equivalent");
+      // Cut off is no SQL, whatever its words would say to SQLite.
+      expect(await verdictOf(one, { text: sql, finished: false })).toBe("syntax");
       const [first, second] = await ask(randomSchema(one.schema), one.schema, sql);
       if (!("rows" in first) || !("rows" in second)) throw new Error(sql);
       // Many a wrong query would be right too.
@@ -117,8 +119,8 @@ test("the shipped weights open the notebook, and a few updates of it write bette
     .rollouts({ runId: result.runId, mode: "evaluation", order: "newest", limit: 100 })
     .then((rollouts) => rollouts.filter(({ group }) => group === 0));
   // Asked outside of training, the run's policy says what its last evaluation was told.
-  expect(sqlOf(schema, value, answer!.text, answer!.finished)).toBe(kept!.result);
+  expect(sqlOf(schema, value, answer!)).toEqual(kept!.result);
   expect(["exact", "equivalent", "wrong", "missing", "syntax"]).toContain(
-    await verdictOf(first!, String(kept!.result)),
+    await verdictOf(first!, kept!.result as Parameters<typeof verdictOf>[1]),
   );
 }, 120_000);

@@ -53,11 +53,13 @@ test("tasks and results of any kind are one line", () => {
   expect([
     valueText("abc"),
     valueText({ kind: "sum", prompt: "1+2" }),
+    valueText({ text: "SELECT a", finished: true }),
+    valueText({ text: "SELECT a", finished: false }),
     valueText({ a: 1, b: 2 }),
     valueText([1, [2]]),
     valueText(null),
     valueText(7),
-  ]).toEqual(["abc", "1+2", "a: 1, b: 2", "[1,[2]]", "", "7"]);
+  ]).toEqual(["abc", "1+2", "SELECT a", "SELECT a …", "a: 1, b: 2", "[1,[2]]", "", "7"]);
 });
 
 test("answers are told apart by task and kept in the order of the run", () => {

@@ -12,7 +12,8 @@ export function valueText(value: unknown): string {
   const fields = value as Readonly<Record<string, unknown>>;
   for (const name of textFields) {
     const text = fields[name];
-    if (typeof text === "string") return text;
+    // An answer that was cut off says so as `Completion` does.
+    if (typeof text === "string") return fields["finished"] === false ? `${text} …` : text;
   }
   const entries = Object.entries(fields);
   if (!Array.isArray(value) && entries.every(([, entry]) => typeof entry !== "object")) {
