@@ -125,23 +125,18 @@ describe("notebooks", () => {
   )(
     "%s runs to its end in the sandbox, training cut to two updates",
     async (name) => {
-      // Its reports put 2,000 queries to databases of their own: a minute and more, whatever trainings are cut to.
-      const what = name === "text-to-sql" ? ["--cell", "samples,lesson,answer"] : ["--all"];
-      const { stdout } = await fulgurite("run", ...what, ..."--quick --engine cpu --json".split(" "), name);
+      const { stdout } = await fulgurite("run", ..."--all --quick --engine cpu --json".split(" "), name);
       const result = JSON.parse(String(stdout)) as {
         note: string;
         cells: { cell: string; state: string }[];
         runs: { status: string }[];
       };
       expect(result).toMatchObject({ notebook: name, ok: true, note: expect.stringContaining("--quick") });
-      const left = ["logs", "baseline", "repeated", "report", "baseline_report"];
-      expect(result.cells.filter(({ state }) => state !== "done").map(({ cell }) => cell)).toEqual(
-        name === "text-to-sql" ? left : [],
-      );
+      expect(result.cells.filter(({ state }) => state !== "done")).toEqual([]);
       expect(result.runs.length).toBeGreaterThan(0);
       expect(new Set(result.runs.map(({ status }) => status))).toEqual(new Set(["succeeded"]));
     },
-    120_000,
+    300_000,
   );
 
   test("check runs the tests of a notebook in the sandbox, and says where one fails", async () => {
