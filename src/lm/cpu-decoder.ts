@@ -1,28 +1,13 @@
 import { tokenWords } from "../kernels/gumbel.ts";
 import { log } from "../kernels/math.ts";
 import { ConstraintProgress } from "./constraint-progress.ts";
-import type { GenerateRequest } from "./language-engine.ts";
+import type { DecodingSequence, RoundDecoder, SampledTokens } from "./generation-queue.ts";
 import { reserveLayer, type LayerBuffers, type TokenSet } from "./cpu-activations.ts";
 import { inputIds } from "../kernels/transformer-places.ts";
 import type { CpuTransformer, PackedHead } from "./cpu-transformer.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import { chooseShaped, chooseToken } from "./sampling.ts";
 import { filters } from "./token-filter.ts";
-
-/** One completion in the making. */
-export interface DecodingSequence {
-  /** Prompt and what has been emitted. */
-  readonly tokens: number[];
-  /** Ids that may be sampled, a constraint apart. */
-  readonly allowed: Int32Array;
-  readonly request: GenerateRequest;
-}
-
-export interface SampledToken {
-  readonly id: number;
-  readonly samplerLogProbability: number;
-  readonly logProbability: number;
-}
 
 interface Lane {
   /** Address of the list of slots of the sequence's tokens. */
@@ -51,6 +36,12 @@ interface Workspace {
   readonly cache: number;
 }
 
+const nothing: SampledTokens = { ids: [], logProbabilities: [], samplerLogProbabilities: [] };
+
+function one(id: number, samplerLogProbability: number, logProbability: number): SampledTokens {
+  return { ids: [id], logProbabilities: [logProbability], samplerLogProbabilities: [samplerLogProbability] };
+}
+
 /** Most tokens a round takes; a longer backlog of prompts is spread over rounds. */
 const rowsPerRound = 512;
 
@@ -58,12 +49,13 @@ const rowsPerRound = 512;
  * Decodes many sequences with one key-value cache. A round computes the next tokens of all, prompts and continuations
  * mixed; every row's result depends on its own path alone, so the batch changes nothing.
  */
-export class CpuDecoder {
+export class CpuDecoder implements RoundDecoder {
   readonly #model: CpuTransformer;
   readonly #capacity: number;
   readonly #rows: number;
   readonly #cache: PrefixCache;
   readonly #constraints = new ConstraintProgress();
+  readonly #everyId: Int32Array;
   #lanes = new Map<DecodingSequence, Lane>();
   #freeLanes: number[] = [];
   #workspace: Workspace | null = null;
@@ -75,6 +67,11 @@ export class CpuDecoder {
     this.#capacity = maxBatch;
     this.#rows = Math.ceil(Math.max(rowsPerRound, maxBatch) / 4) * 4;
     this.#cache = new PrefixCache(inputIds(model.shape));
+    this.#everyId = Int32Array.from({ length: model.shape.vocabularySize }, (_, id) => id);
+  }
+
+  hasRoom(active: ReadonlySet<DecodingSequence>): boolean {
+    return active.size < this.#capacity;
   }
 
   /** The workspace has been used for something else or the weights have changed. */
@@ -92,8 +89,8 @@ export class CpuDecoder {
     this.#freeLanes.push(lane.path);
   }
 
-  /** Computes a round; returns the next token of each sequence, null for those whose prompt is not done yet. */
-  round(sequences: readonly DecodingSequence[]): (SampledToken | null)[] {
+  /** Computes the next token of each sequence. */
+  round(sequences: readonly DecodingSequence[]): SampledTokens[] {
     const workspace = this.#begin();
     const model = this.#model;
     const { integers } = model.memory;
@@ -127,7 +124,7 @@ export class CpuDecoder {
     });
     this.#forward(workspace, batch);
     return sequences.map((sequence, i) =>
-      outRows[i]! < 0 ? null : this.#sample(workspace, sequence, outRows[i]!),
+      outRows[i]! < 0 ? nothing : this.#sample(workspace, sequence, outRows[i]!),
     );
   }
 
@@ -135,7 +132,7 @@ export class CpuDecoder {
     if (this.#workspace) return this.#workspace;
     const model = this.#model;
     const { memory, shape } = model;
-    const { width, vocabularySize } = shape;
+    const { width } = shape;
     memory.release(model.workspace);
     const reserveSet = (): TokenSet => ({
       count: this.#rows,
@@ -143,7 +140,7 @@ export class CpuDecoder {
       paths: memory.reserve(this.#rows),
       lengths: memory.reserve(this.#rows),
     });
-    const head = model.packHead(Int32Array.from({ length: vocabularySize }, (_, id) => id));
+    const head = model.packHead(this.#everyId);
     const input = memory.reserve(this.#rows * width);
     const full = reserveLayer(model, input, this.#rows, this.#rows, false);
     this.#workspace = {
@@ -261,10 +258,11 @@ export class CpuDecoder {
     return { ...set, count };
   }
 
-  #sample(workspace: Workspace, sequence: DecodingSequence, outRow: number): SampledToken {
+  #sample(workspace: Workspace, sequence: DecodingSequence, outRow: number): SampledTokens {
     const { memory } = this.#model;
-    const { allowed, request } = sequence;
+    const { request } = sequence;
     const { temperature, seed } = request;
+    const allowed = request.allowed ?? this.#everyId;
     const from = (workspace.logits >> 2) + outRow * workspace.head.columns;
     const row = memory.floats.subarray(workspace.row >> 2, (workspace.row >> 2) + allowed.length);
     for (let i = 0; i < allowed.length; i++) row[i] = memory.floats[from + allowed[i]!]!;
@@ -279,11 +277,7 @@ export class CpuDecoder {
     const mask = this.#constraints.mask(sequence);
     if (mask || request.logitBias || filters(request)) {
       const { chosen, samplerLogProbability } = chooseShaped(row, allowed, request, mask, noises);
-      return {
-        id: allowed[chosen]!,
-        samplerLogProbability,
-        logProbability: Math.fround(row[chosen]! - logSum),
-      };
+      return one(allowed[chosen]!, samplerLogProbability, Math.fround(row[chosen]! - logSum));
     }
     const chosen = chooseToken(row, allowed, temperature, noises);
     const logProbability = Math.fround(row[chosen]! - logSum);
@@ -294,7 +288,7 @@ export class CpuDecoder {
       const scaledSum = this.#softmax(workspace, allowed.length);
       samplerLogProbability = Math.fround(row[chosen]! - scaledSum);
     }
-    return { id: allowed[chosen]!, samplerLogProbability, logProbability };
+    return one(allowed[chosen]!, samplerLogProbability, logProbability);
   }
 
   /** Shifts the row so that its largest entry is 0; returns the logarithm of its sum of exponentials. */

@@ -20,25 +20,9 @@ import { adapterScale } from "./webgpu-training.ts";
 import { createDecodingBuffers, decodingSlots } from "./webgpu-decoding-buffers.ts";
 import { CacheRegions } from "./cache-regions.ts";
 import { ConstraintProgress } from "./constraint-progress.ts";
-import type { GenerateRequest } from "./language-engine.ts";
+import type { DecodingSequence, SampledTokens } from "./generation-queue.ts";
 import { filters } from "./token-filter.ts";
 import type { LayerAdapters, WebGpuModel } from "./webgpu-model.ts";
-
-/** A completion on its way. */
-export interface DecodingSequence {
-  readonly request: GenerateRequest;
-  /** Prompt and what was emitted. */
-  readonly tokens: number[];
-  /** Most tokens that it may still emit, this round's included. */
-  readonly remaining: number;
-}
-
-/** One round's tokens of one sequence: as many as it may emit, to be cut at a stop token by the caller. */
-export interface SampledTokens {
-  readonly ids: Uint32Array;
-  readonly logProbabilities: Float32Array;
-  readonly samplerLogProbabilities: Float32Array;
-}
 
 /** A kernel with its threads for every `rows` rows. */
 interface Work {

@@ -3,6 +3,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import type { ReadbackRing } from "../gpu/readback.ts";
 import type { LinearVariant } from "../kernels/linear-probe.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
+import { disposedError, GenerationQueue } from "./generation-queue.ts";
 import { checkRequest, checkRows, checkShape, checkState, checkStep } from "./requests.ts";
 import type {
   GenerateRequest,
@@ -14,7 +15,7 @@ import type {
   TokenRows,
   TokenStepMetrics,
 } from "./language-engine.ts";
-import { WebGpuDecoder, type SampledTokens } from "./webgpu-decoder.ts";
+import { WebGpuDecoder } from "./webgpu-decoder.ts";
 import { createStateReadback, WebGpuModel, type WebGpuModelOptions } from "./webgpu-model.ts";
 import { WebGpuTraining } from "./webgpu-training.ts";
 
@@ -39,18 +40,6 @@ export async function createWebGpuLanguageEngine(
   return new WebGpuLanguageEngine(model, training, decoder);
 }
 
-/** One request on its way. */
-interface Pending {
-  readonly request: GenerateRequest;
-  readonly tokens: number[];
-  /** Most tokens that it may still emit. */
-  remaining: number;
-  readonly logProbabilities: number[];
-  readonly samplerLogProbabilities: number[];
-  readonly resolve: (generation: Generation) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 class WebGpuLanguageEngine implements LanguageEngine {
   readonly engine = "webgpu";
   readonly adapter: string;
@@ -61,13 +50,10 @@ class WebGpuLanguageEngine implements LanguageEngine {
   readonly #model: WebGpuModel;
   readonly #training: WebGpuTraining;
   readonly #decoder: WebGpuDecoder;
+  readonly #queue: GenerationQueue;
   #state: ReadbackRing | null = null;
   #saving: Promise<unknown> = Promise.resolve();
   #optimizerStep = 0;
-  /** In order of arrival. A function is work that waits for the completions before it and goes before those after. */
-  #queue: (Pending | (() => Promise<void>))[] = [];
-  readonly #active = new Set<Pending>();
-  #running = false;
   #disposed = false;
 
   constructor(model: WebGpuModel, training: WebGpuTraining, decoder: WebGpuDecoder) {
@@ -79,6 +65,24 @@ class WebGpuLanguageEngine implements LanguageEngine {
     this.adapter = model.gpu.adapter;
     this.variant = model.sizes.kernels;
     this.lost = model.gpu.lost;
+    this.#queue = new GenerationQueue({
+      decoder: {
+        hasRoom: (active) => decoder.hasRoom(active),
+        round: (sequences) => {
+          this.#checkAlive();
+          return this.#guard(decoder.round(sequences));
+        },
+        release: (sequence) => {
+          decoder.release(sequence);
+        },
+        invalidate: () => {
+          decoder.invalidate();
+        },
+      },
+      maxLength: this.shape.maxLength,
+      policyVersion: () => this.#optimizerStep,
+      join: () => ({ next: () => Promise.resolve(), close: model.gpu.turns.join() }),
+    });
   }
 
   get optimizerStep(): number {
@@ -88,22 +92,7 @@ class WebGpuLanguageEngine implements LanguageEngine {
   async generate(requests: readonly GenerateRequest[]): Promise<Generation[]> {
     this.#checkAlive();
     for (const request of requests) checkRequest(request, this.shape);
-    const results = requests.map(
-      (request) =>
-        new Promise<Generation>((resolve, reject) => {
-          this.#queue.push({
-            request,
-            tokens: Array.from(request.prompt),
-            remaining: Math.min(request.maxTokens, this.shape.maxLength - request.prompt.length),
-            logProbabilities: [],
-            samplerLogProbabilities: [],
-            resolve,
-            reject,
-          });
-        }),
-    );
-    this.#start();
-    return Promise.all(results);
+    return this.#queue.generate(requests);
   }
 
   async score(
@@ -170,13 +159,7 @@ class WebGpuLanguageEngine implements LanguageEngine {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    const error = disposedError();
-    for (const next of [...this.#active, ...this.#queue]) {
-      if (typeof next === "function") void next();
-      else next.reject(error);
-    }
-    this.#queue = [];
-    this.#active.clear();
+    this.#queue.dispose();
     this.#state?.dispose();
     this.#training.dispose();
     this.#decoder.dispose();
@@ -188,128 +171,12 @@ class WebGpuLanguageEngine implements LanguageEngine {
     this.#gpu.check();
   }
 
-  /** Runs after the completions in flight and before those asked for later. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     this.#checkAlive();
-    return new Promise<T>((resolve, reject) => {
-      this.#queue.push(async () => {
-        try {
-          this.#checkAlive();
-          resolve(await this.#guard(work()));
-        } catch (error) {
-          reject(error as Error);
-        }
-      });
-      this.#start();
+    return this.#queue.exclusively(() => {
+      this.#checkAlive();
+      return this.#guard(work());
     });
-  }
-
-  #start(): void {
-    if (this.#running) return;
-    this.#running = true;
-    void this.#run();
-  }
-
-  /** Rounds until nothing is left. */
-  async #run(): Promise<void> {
-    // What is asked for in the same task joins the first round.
-    await Promise.resolve();
-    const leaveTurns = this.#gpu.turns.join();
-    while (this.#queue.length + this.#active.size > 0) {
-      this.#dropAborted();
-      await this.#admit();
-      if (this.#active.size === 0) continue;
-      try {
-        await this.#round();
-      } catch (error) {
-        for (const pending of [...this.#active]) {
-          pending.reject(error);
-          this.#leave(pending);
-        }
-        if (!this.#disposed) this.#decoder.invalidate();
-      }
-    }
-    leaveTurns();
-    this.#running = false;
-  }
-
-  /** Starts what may start: completions as far as there is room, up to the first work that waits for them. */
-  async #admit(): Promise<void> {
-    for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
-      if (typeof next === "function") {
-        if (this.#active.size > 0) return;
-        this.#queue.shift();
-        await next();
-      } else {
-        if (!this.#decoder.hasRoom(this.#active)) return;
-        this.#queue.shift();
-        if (next.remaining > 0) this.#active.add(next);
-        else this.#finish(next, "length");
-      }
-    }
-  }
-
-  async #round(): Promise<void> {
-    this.#checkAlive();
-    const pending = [...this.#active];
-    const sampled = await this.#guard(this.#decoder.round(pending));
-    pending.forEach((each, i) => {
-      if (this.#active.has(each)) this.#take(each, sampled[i]!);
-    });
-  }
-
-  #take(pending: Pending, sampled: SampledTokens): void {
-    const { request } = pending;
-    for (const [i, id] of sampled.ids.entries()) {
-      const logProbability = sampled.logProbabilities[i]!;
-      pending.tokens.push(id);
-      pending.remaining--;
-      pending.logProbabilities.push(logProbability);
-      pending.samplerLogProbabilities.push(sampled.samplerLogProbabilities[i]!);
-      try {
-        request.onToken?.(id, logProbability);
-      } catch (error) {
-        pending.reject(error);
-        this.#leave(pending);
-        return;
-      }
-      const finished = request.stopTokens.includes(id)
-        ? "stop"
-        : pending.remaining <= 0
-          ? "length"
-          : request.signal?.aborted === true
-            ? "abort"
-            : null;
-      if (finished !== null) {
-        this.#finish(pending, finished);
-        return;
-      }
-    }
-  }
-
-  #dropAborted(): void {
-    const aborted = (next: Pending | (() => Promise<void>)): boolean =>
-      typeof next !== "function" && next.request.signal?.aborted === true;
-    for (const next of [...this.#active, ...this.#queue]) {
-      if (typeof next !== "function" && aborted(next)) this.#finish(next, "abort");
-    }
-    this.#queue = this.#queue.filter((next) => !aborted(next));
-  }
-
-  #finish(pending: Pending, finishReason: Generation["finishReason"]): void {
-    pending.resolve({
-      tokens: Int32Array.from(pending.tokens.slice(pending.request.prompt.length)),
-      samplerLogProbabilities: Float32Array.from(pending.samplerLogProbabilities),
-      logProbabilities: Float32Array.from(pending.logProbabilities),
-      finishReason,
-      policyVersion: this.#optimizerStep,
-    });
-    this.#leave(pending);
-  }
-
-  #leave(pending: Pending): void {
-    this.#decoder.release(pending);
-    this.#active.delete(pending);
   }
 
   /** Names the reason where a readback fails: the device went away, or the engine did. */
@@ -327,8 +194,4 @@ class WebGpuLanguageEngine implements LanguageEngine {
       );
     }
   }
-}
-
-function disposedError(): FulguriteError {
-  return new FulguriteError("lm/disposed", "This language engine has been disposed of.", "Create a new one.");
 }
