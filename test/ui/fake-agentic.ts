@@ -62,7 +62,6 @@ interface Made {
   readonly call: { readonly ids: Int32Array; readonly logProbabilities: Float32Array };
 }
 
-/** All rollouts of a fake run; spans are made when they are asked for. */
 /** What a runner lost and another one was too slow for. */
 function triedTwice(startTime: number): Pick<Rollout, "attempts" | "attemptList"> {
   const attempt = (sequence: number): Omit<Attempt, "status" | "endTime"> => ({
@@ -82,6 +81,7 @@ function triedTwice(startTime: number): Pick<Rollout, "attempts" | "attemptList"
   };
 }
 
+/** All rollouts of a fake run; spans are made when they are asked for. */
 export class FakeRollouts {
   readonly made: Made[] = [];
   readonly #runId: string;
