@@ -1,6 +1,6 @@
+import { isModelCall } from "../trace/model-call.ts";
 import { rewardValue } from "../trace/rewards.ts";
 import type { AdapterSpan } from "./trace-tree.ts";
-import { isModelCallSpan } from "./model-call-span.ts";
 
 /** One call of a proxy with its reward, matched by sequence alone. */
 export interface SequenceTriplet {
@@ -56,7 +56,7 @@ function rawTokens(attributes: AdapterSpan["attributes"]): Partial<Tokens> {
 
 function tokensOf(span: AdapterSpan): Tokens | null {
   const { name, attributes, tokens } = span;
-  if (tokens && isModelCallSpan(span) && tokens.promptIds.length > 0 && tokens.responseIds.length > 0) {
+  if (tokens && isModelCall(span) && tokens.promptIds.length > 0 && tokens.responseIds.length > 0) {
     return { promptIds: Array.from(tokens.promptIds), responseIds: Array.from(tokens.responseIds) };
   }
   if (name === "raw_gen_ai_request") {

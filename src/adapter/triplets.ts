@@ -1,4 +1,5 @@
 import { nestedBelow, type Nested } from "../trace/attributes.ts";
+import { modelCallName } from "../trace/model-call.ts";
 import { rewardsOf, rewardValue } from "../trace/rewards.ts";
 import { agentLightning } from "../trace/semantic-conventions.ts";
 import { imageUrls } from "./image-urls.ts";
@@ -58,8 +59,6 @@ export interface TripletOptions {
   /** Leave out calls without token ids. Default false. */
   readonly skipWithoutTokens?: boolean;
 }
-
-export const defaultCallMatch = /openai\.chat\.completion|chat_model\.llm|^(chat|text_completion) /;
 
 const responseIdKeys = ["gen_ai.response.id", `${agentLightning.operationOutput}.id`];
 const promptKeys = ["prompt_token_ids", `${agentLightning.operationOutput}.prompt_token_ids`];
@@ -160,7 +159,7 @@ const isRewardNode = ({ span }: TraceNode): boolean =>
 
 /** The model calls of a tree, each with the agent it belongs to, parents before children. */
 export function findCalls(tree: TraceNode, options: TripletOptions = {}): FoundCall[] {
-  const { agentMatch = null, callMatch = defaultCallMatch } = options;
+  const { agentMatch = null, callMatch = modelCallName } = options;
   const { excludeCallsInRewards = true, deduplicate = true } = options;
   const calls: FoundCall[] = [];
   const seen = new Set<string>();

@@ -9,8 +9,9 @@ import {
   agenticUpdateSpan,
   type AgenticUpdate,
 } from "./agentic-spans.ts";
+import { isModelCall } from "./model-call.ts";
 import { rewardsOf } from "./rewards.ts";
-import { isModelCall, modelCallSpan, rewardSpan, rolloutSpan } from "./rollout-spans.ts";
+import { modelCallSpan, rewardSpan, rolloutSpan } from "./rollout-spans.ts";
 import { RolloutTrace } from "./rollout-trace.ts";
 import { agenticUpdateAttributes } from "./semantic-conventions.ts";
 

@@ -101,10 +101,6 @@ export function modelCallSpan(place: SpanPlace, call: RecordedCall): Span {
   };
 }
 
-/** True for the span of a completion, answered or not. */
-export const isModelCall = ({ attributes }: Span): boolean =>
-  attributes[genAi.operationName] === "chat" || attributes[genAi.operationName] === "text_completion";
-
 export interface RecordedReward {
   /** Weighted sum; null where the reward failed. */
   readonly reward: number | null;

@@ -184,6 +184,8 @@ export const fulgurite = {
   runId: "fulgurite.run_id",
   /** JSON of what a span says that OTLP cannot. */
   span: "fulgurite.span",
+  /** JSON of a rollout, on the first of its spans in OTLP. */
+  rollout: "fulgurite.rollout",
   samplerLogProbabilities: "fulgurite.sampler_log_probabilities",
   logProbabilities: "fulgurite.log_probabilities",
 } as const;

@@ -60,6 +60,13 @@ test("tasks and results of any kind are one line", () => {
     valueText(null),
     valueText(7),
   ]).toEqual(["abc", "1+2", "SELECT a", "SELECT a …", "a: 1, b: 2", "[1,[2]]", "", "7"]);
+  const asked = [
+    { role: "system", content: "Be short." },
+    { role: "user", content: [{ type: "text", text: "6 × 7?" }] },
+  ];
+  expect([valueText(asked), valueText({ messages: [...asked, { role: "assistant", content: "" }] })]).toEqual(
+    ["6 × 7?", "6 × 7?"],
+  );
 });
 
 test("answers are told apart by task and kept in the order of the run", () => {

@@ -1,15 +1,27 @@
 import type { Rollout } from "../store/records.ts";
 import { formatCount } from "./format.ts";
+import { partsText } from "./trace-tree.ts";
 
 /** Fields in which a task or a result usually keeps its text. */
 const textFields = ["prompt", "input", "question", "text", "answer", "output", "content"];
 
-/** A task, or what an agent returned, in one line. */
+/** What a conversation asks: its last message from the user, else its last one; null for any other value. */
+function askedIn(value: unknown): string | null {
+  if (!Array.isArray(value) || value.length === 0) return null;
+  const messages = value as readonly (Readonly<Record<string, unknown>> | null)[];
+  if (!messages.every((message) => typeof message?.["role"] === "string")) return null;
+  const said = messages.findLast((message) => message!["role"] === "user") ?? messages.at(-1)!;
+  return partsText(said["content"] ?? said["parts"]);
+}
+
+/** A task, or what an agent returned, in one line. Of a conversation what its user last said. */
 export function valueText(value: unknown): string {
   if (typeof value === "string") return value;
   if (value === null || value === undefined) return "";
   if (typeof value !== "object") return String(value as number | boolean | bigint);
   const fields = value as Readonly<Record<string, unknown>>;
+  const asked = askedIn(value) ?? askedIn(fields["messages"]);
+  if (asked !== null) return asked;
   for (const name of textFields) {
     const text = fields[name];
     // An answer that was cut off says so as `Completion` does.

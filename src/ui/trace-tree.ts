@@ -1,6 +1,6 @@
 import type { Span } from "../store/records.ts";
+import { isModelCall } from "../trace/model-call.ts";
 import { rewardsOf } from "../trace/rewards.ts";
-import { isModelCall } from "../trace/rollout-spans.ts";
 import { agentLightning, genAi } from "../trace/semantic-conventions.ts";
 
 export type SpanKind = "rollout" | "call" | "reward" | "emission";
@@ -110,7 +110,8 @@ function parseMessages(json: unknown, role: string): Message[] {
   });
 }
 
-function partsText(content: unknown): string {
+/** The content of a message, a text or parts, as text. */
+export function partsText(content: unknown): string {
   if (typeof content === "string") return content;
   if (!Array.isArray(content)) return content === undefined ? "" : JSON.stringify(content);
   return content

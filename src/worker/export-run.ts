@@ -5,13 +5,14 @@ import {
   encodeRolloutLines,
   encodeRunArchive,
   encodeSpanTable,
+  rolloutsToOtlp,
 } from "../adapter/exchange/index.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { LightningStore, Rollout, Span } from "../store/records.ts";
 import { checkpointFile, policyFile } from "../train/load-checkpoint.ts";
 import { encodeOtlpJson } from "../trace/otlp/json.ts";
 import { encodeOtlpProtobuf } from "../trace/otlp/protobuf.ts";
-import { spansToOtlp } from "../trace/otlp/spans.ts";
+import { usedResources } from "./run-resources.ts";
 
 export type ExportFormat =
   | "checkpoint"
@@ -97,18 +98,20 @@ export async function exportRun(store: LightningStore, request: ExportRequest): 
           rollouts,
           spans,
           checkpoint: (await store.checkpoint(run.id)) ?? null,
-          resources: [],
+          resources: await usedResources(store, run, rollouts),
         });
       case "arrow":
-        return encodeSpanTable(spans);
+        return encodeSpanTable(spans, rollouts);
       case "jsonl":
         return new Uint8Array(strToU8(encodeRolloutLines({ rollouts, spans })));
       case "otlp-json":
-        return new Uint8Array(strToU8(encodeOtlpJson(spansToOtlp(spans))));
+        return new Uint8Array(strToU8(encodeOtlpJson(rolloutsToOtlp(spans, rollouts))));
       case "otlp-observability":
-        return new Uint8Array(strToU8(encodeOtlpJson(spansToOtlp(spans, { profile: "observability" }))));
+        return new Uint8Array(
+          strToU8(encodeOtlpJson(rolloutsToOtlp(spans, rollouts, { profile: "observability" }))),
+        );
       case "otlp-protobuf":
-        return encodeOtlpProtobuf(spansToOtlp(spans, { dialect: "agent-lightning" }));
+        return encodeOtlpProtobuf(rolloutsToOtlp(spans, rollouts, { dialect: "agent-lightning" }));
       case "fine-tuning":
         return new Uint8Array(strToU8(encodeFineTuning(spansToMessages(spans))));
     }

@@ -21,6 +21,7 @@ export const anyAttribute = fc.oneof(
 const reserved = [
   "prompt_token_ids",
   "fulgurite.span",
+  "fulgurite.rollout",
   "fulgurite.run_id",
   "agentlightning.rollout_id",
   "agentlightning.span_sequence_id",

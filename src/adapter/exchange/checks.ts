@@ -21,6 +21,15 @@ const oneOf =
     typeof value === "string" && words.includes(value);
 const isNumbers = (value: unknown): boolean => isFields(value) && Object.values(value).every(isNumber);
 
+const isAttempt = (value: unknown): boolean =>
+  isFields(value) &&
+  isText(value["id"]) &&
+  isWhole(value["sequence"]) &&
+  isText(value["status"]) &&
+  isNumber(value["startTime"]) &&
+  orNull(isNumber)(value["endTime"]) &&
+  orNull(isText)(value["workerId"]);
+
 type Shape<Record> = { readonly [Key in keyof Record]?: (value: unknown) => boolean };
 
 /** Without these no store would take it; anything else is passed through. */
@@ -38,7 +47,8 @@ const rolloutShape: Shape<Rollout> = {
   reward: orNull(isNumber),
   components: isNumbers,
   advantage: orNull(isNumber),
-  attempts: isNumber,
+  attempts: isWhole,
+  attemptList: (value) => value === undefined || (Array.isArray(value) && value.every(isAttempt)),
   calls: isNumber,
   inputTokens: isNumber,
   outputTokens: isNumber,

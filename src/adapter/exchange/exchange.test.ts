@@ -75,7 +75,8 @@ const archive = { run, rollouts, spans: samples(30), checkpoint, resources: [{ i
 test("any spans come back from an Arrow file as they were", () => {
   fc.assert(
     fc.property(fc.array(anySpan, { maxLength: 5 }), (spans) => {
-      expect(decodeSpanTable(encodeSpanTable(spans))).toEqual({ items: spans, problems: [] });
+      const table = encodeSpanTable(spans, rollouts);
+      expect(decodeSpanTable(table)).toEqual({ items: spans, rollouts, problems: [] });
     }),
     { numRuns: 150, endOnFailure: true },
   );

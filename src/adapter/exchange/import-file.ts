@@ -1,11 +1,13 @@
 import type { Rollout, Span } from "../../store/records.ts";
-import type { ImportProblem } from "../../trace/import-problem.ts";
+import type { Imported, ImportProblem } from "../../trace/import-problem.ts";
 import { textOfFile } from "../../trace/json-lines.ts";
 import { decodeOtlpJson } from "../../trace/otlp/json.ts";
+import type { OtlpSpan } from "../../trace/otlp/model.ts";
 import { decodeOtlpProtobuf } from "../../trace/otlp/protobuf.ts";
 import { spansFromOtlp } from "../../trace/otlp/spans.ts";
 import type { ChatExample } from "../chat-messages.ts";
 import { decodeFineTuning } from "./fine-tuning.ts";
+import { rolloutsFromOtlp } from "./otlp-rollouts.ts";
 import { decodeRolloutLines } from "./rollout-lines.ts";
 import { decodeRunArchive, type RunArchiveImport } from "./run-archive.ts";
 import { decodeSpanTable } from "./span-table.ts";
@@ -39,6 +41,15 @@ export function fileKind(bytes: Uint8Array): FileKind {
   return /^\{\s*"(messages|tools)"/.test(head) ? "fine-tuning" : "otlp-json";
 }
 
+function otlp(
+  imported: Imported<OtlpSpan>,
+  runId: string,
+): Pick<ImportedFile, "rollouts" | "spans" | "callsWithoutTokens" | "problems"> {
+  const { rollouts, ...rest } = rolloutsFromOtlp(imported);
+  const { items, problems, callsWithoutTokens } = spansFromOtlp(rest, { runId });
+  return { rollouts, spans: items, callsWithoutTokens, problems };
+}
+
 /** Reads a file of any kind. `runId` is the run of spans that name none. */
 export function importFile(bytes: Uint8Array, runId: string): ImportedFile {
   const kind = fileKind(bytes);
@@ -58,20 +69,18 @@ export function importFile(bytes: Uint8Array, runId: string): ImportedFile {
       return { ...nothing, archive, rollouts, spans, problems };
     }
     case "arrow": {
-      const { items, problems } = decodeSpanTable(bytes);
-      return { ...nothing, spans: items, problems };
+      const { items, rollouts, problems } = decodeSpanTable(bytes);
+      return { ...nothing, rollouts, spans: items, problems };
     }
-    case "otlp-protobuf": {
-      const { items, problems, callsWithoutTokens } = spansFromOtlp(decodeOtlpProtobuf(bytes), { runId });
-      return { ...nothing, spans: items, problems, callsWithoutTokens };
-    }
+    case "otlp-protobuf":
+      return { ...nothing, ...otlp(decodeOtlpProtobuf(bytes), runId) };
     default:
       break;
   }
   const file = textOfFile(bytes);
   if (kind === "otlp-json") {
-    const { items, problems, callsWithoutTokens } = spansFromOtlp(decodeOtlpJson(file.text), { runId });
-    return { ...nothing, spans: items, problems: [...file.problems, ...problems], callsWithoutTokens };
+    const read = otlp(decodeOtlpJson(file.text), runId);
+    return { ...nothing, ...read, problems: [...file.problems, ...read.problems] };
   }
   if (kind === "rollouts") {
     const { rollouts, spans, problems } = decodeRolloutLines(file.text);

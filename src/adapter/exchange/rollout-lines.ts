@@ -13,6 +13,12 @@ export interface RolloutLines {
 const format = "fulgurite.rollouts";
 const version = 1;
 
+/** A rollout as JSON; see `encodeCloneable`. */
+export const encodeRollout = (rollout: Rollout): string => JSON.stringify(encodeCloneable(rollout).json);
+
+/** The rollout, unchecked. Throws where the text is no JSON of ours. */
+export const decodeRollout = (text: string): unknown => decodeCloneable(JSON.parse(text));
+
 /**
  * One JSON object a line: the format first, then rollouts (`"type": "rollout"`) and spans (`"type": "span"`), each with
  * the store's own fields. Values that JSON has no word for are marked (see `encodeCloneable`).

@@ -18,15 +18,17 @@ import {
   Vector,
   type Data,
 } from "apache-arrow";
-import type { Span, TokenColumns } from "../../store/records.ts";
+import type { Rollout, Span, TokenColumns } from "../../store/records.ts";
 import { importProblem, messageOf, type Imported, type ImportProblem } from "../../trace/import-problem.ts";
 import { checkArrowBounds } from "./arrow-bounds.ts";
 import { texts, validity } from "./arrow-buffers.ts";
 import { isFields, wrongSpan } from "./checks.ts";
 import { decodeCloneable, encodeCloneable } from "./cloneable-json.ts";
+import { decodeRolloutLines, encodeRolloutLines } from "./rollout-lines.ts";
 
 const formatKey = "fulgurite.spans";
 const format = "1";
+const rolloutsKey = "fulgurite.rollouts";
 const repeated = ["traceId", "runId", "rolloutId", "attemptId", "name", "status"] as const;
 const tokenColumns = [
   ["promptIds", Int32Array],
@@ -74,9 +76,13 @@ function illFormed(span: Span): string | null {
 
 /**
  * Spans as one Arrow file (IPC, random access), which pandas, Polars, DuckDB and others read: a column a field,
- * attributes as JSON, token ids and log-probabilities as lists that are null for spans without tokens.
+ * attributes as JSON, token ids and log-probabilities as lists that are null for spans without tokens. Their rollouts
+ * (task, answer, attempts, rewards) stand in the schema's metadata, under "fulgurite.rollouts", as JSON lines.
  */
-export function encodeSpanTable(spans: readonly Span[]): Uint8Array<ArrayBuffer> {
+export function encodeSpanTable(
+  spans: readonly Span[],
+  rollouts: readonly Rollout[] = [],
+): Uint8Array<ArrayBuffer> {
   const text = (value: string | null): string | null => value && value.toWellFormed();
   const columns: [string, Data][] = [
     ["spanId", texts(spans.map(({ spanId }) => text(spanId)))],
@@ -107,7 +113,9 @@ export function encodeSpanTable(spans: readonly Span[]): Uint8Array<ArrayBuffer>
   const fields = columns.map(([name, data]) =>
     Field.new({ name, type: data.type, nullable: name === "illFormed" || data.nullCount > 0 }),
   );
-  const schema = new Schema(fields, new Map([[formatKey, format]]));
+  const metadata = new Map([[formatKey, format]]);
+  if (rollouts.length > 0) metadata.set(rolloutsKey, encodeRolloutLines({ rollouts, spans: [] }));
+  const schema = new Schema(fields, metadata);
   const data = makeData({
     type: new Struct(fields),
     length: spans.length,
@@ -151,9 +159,15 @@ function spanAt(row: Readonly<Record<string, unknown>>): unknown {
   };
 }
 
+/** The spans of a table, and what it says of their rollouts. */
+export interface SpanTable extends Imported<Span> {
+  readonly rollouts: readonly Rollout[];
+}
+
 /** Reads such a file, or a stream of the same columns. A row that is no span is a problem with its number. */
-export function decodeSpanTable(bytes: Uint8Array): Imported<Span> {
+export function decodeSpanTable(bytes: Uint8Array): SpanTable {
   const items: Span[] = [];
+  const rollouts: Rollout[] = [];
   const problems: ImportProblem[] = [];
   let row = 0;
   try {
@@ -164,6 +178,10 @@ export function decodeSpanTable(bytes: Uint8Array): Imported<Span> {
       (name) => !columns.some(([known]) => known === name),
     );
     if (missing.length > 0) throw new Error(`there is no column ${missing.join(", ")}`);
+    const lines = decodeRolloutLines(table.schema.metadata.get(rolloutsKey) ?? "");
+    rollouts.push(...lines.rollouts);
+    for (const { message, fix } of lines.problems)
+      problems.push(importProblem("arrow", `Of the rollouts: ${message}`, fix));
     // A damaged length would make rows without end. Every row takes more than one byte: its id's offset alone takes four.
     const rows = table.numRows;
     if (rows > bytes.length / 4) throw new Error(`it says ${rows} rows, in ${bytes.length} bytes`);
@@ -189,5 +207,5 @@ export function decodeSpanTable(bytes: Uint8Array): Imported<Span> {
     const message = `This is no Arrow file of spans: ${messageOf(error)}.`;
     problems.push(importProblem("arrow", message, "Export it again, as an Arrow IPC file.", { byte: 0 }));
   }
-  return { items, problems };
+  return { items, rollouts, problems };
 }

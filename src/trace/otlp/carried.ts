@@ -192,6 +192,7 @@ const reserved: ReadonlySet<string> = new Set([
   agentLightning.spanSequenceId,
   fulgurite.runId,
   fulgurite.span,
+  fulgurite.rollout,
 ]);
 
 const ownResource: ReadonlySet<string> = new Set([

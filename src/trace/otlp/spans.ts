@@ -1,5 +1,6 @@
 import type { AttributeValue, Span, TokenColumns } from "../../store/records.ts";
 import { importProblem, type Imported, type ImportProblem } from "../import-problem.ts";
+import { isModelCall } from "../model-call.ts";
 import { agentLightning, fulgurite, genAi } from "../semantic-conventions.ts";
 import { carriedAttributes, readCarried, readOwn, writeOwn, type OwnFields } from "./carried.ts";
 import { spanIdFor, traceIdFor } from "./ids.ts";
@@ -21,11 +22,6 @@ export interface OtlpOptions {
 
 const scope: OtlpScope = { name: "fulgurite", version: "1", attributes: {} };
 const agentLightningCall = "openai.chat.completion";
-
-const isCall = ({ attributes }: Span): boolean => {
-  const operation = attributes[genAi.operationName];
-  return operation === "chat" || operation === "text_completion";
-};
 
 /** Milliseconds as nanoseconds, to the nearest; null for what 64 bits cannot hold. */
 export function nanoseconds(time: number): bigint | null {
@@ -66,7 +62,7 @@ export function spansToOtlp(spans: readonly Span[], options: OtlpOptions = {}): 
     return resource;
   };
   return spans.map((span): OtlpSpan => {
-    const call = isCall(span);
+    const call = isModelCall(span);
     const own: OwnFields = {};
     const { carried, attributes, kept } = carriedAttributes(span.attributes);
     if (kept) own.attributes = kept;
@@ -223,7 +219,7 @@ export function spansFromOtlp(from: Imported<OtlpSpan>, options: OtlpImportOptio
     if (sequence === null) last.set(keyOf(span), (sequence = (last.get(keyOf(span)) ?? -1) + 1));
     return { ...span, runId: runOf(span), rolloutId: rolloutOf(span), sequence };
   });
-  const callsWithoutTokens = items.filter((span) => isCall(span) && !hasTokens(span.tokens)).length;
+  const callsWithoutTokens = items.filter((span) => isModelCall(span) && !hasTokens(span.tokens)).length;
   return { items, problems, callsWithoutTokens };
 }
 
