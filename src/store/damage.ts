@@ -10,6 +10,34 @@ export interface Damage {
   readonly reason: string;
 }
 
+/** A stretch of a folder's log that could not be read. A list of them is in `meta`, under "damage". */
+export interface LogDamage {
+  /** Where its bytes are now, beside the log. */
+  readonly file: string;
+  /** Where they began in the log, and how many there are. */
+  readonly at: number;
+  readonly bytes: number;
+  /** Runs of which something was, or may have been, in it. */
+  readonly runs: readonly string[];
+}
+
+/** What a person is told of it. */
+export function logProblems(damage: readonly LogDamage[]): StoreProblem[] {
+  return damage.map(({ file, at, bytes, runs }) => ({
+    code: "store/corrupt-log",
+    message:
+      `${bytes} bytes of store.log, from byte ${at} on, cannot be read` +
+      (runs.length === 0
+        ? "."
+        : `; they were, or may have been, of ${runs.map((id) => `run ${id}`).join(", ")}.`),
+    fix: `They were set aside in ${file} and everything else is there; delete that file once you no longer need it.`,
+    line: null,
+    column: null,
+    runId: runs.length === 1 ? runs[0]! : null,
+    segment: null,
+  }));
+}
+
 /** How to know that bytes are whole. */
 export interface Expected {
   readonly byteLength: number;

@@ -1,24 +1,27 @@
 import type * as nodeFiles from "node:fs";
 import { FulguriteError } from "../gpu/error.ts";
-import { decodeFrame, encodeFrame, frameLength, type Operation } from "./frame.ts";
+import type { LogDamage } from "./damage.ts";
+import { replayLog, type Replayed, type Stretch } from "./folder-log.ts";
+import { encodeFrame, type Operation } from "./frame.ts";
 import { MemoryStorage, type StoredTables } from "./memory-storage.ts";
+import { repairTables } from "./repair.ts";
 import {
   schemaVersion,
   StorageFailure,
   tableNames,
-  type Key,
   type Storage,
   type StorageEstimate,
-  type StorageRow,
   type StorageTransaction,
   type TableName,
   type TransactionOptions,
 } from "./storage.ts";
+import { xxh32 } from "./xxh32.ts";
 
 /** What of `node:fs` it needs: a test may stand something worse in its place. */
 export type FileSystem = Pick<
   typeof nodeFiles,
   | "closeSync"
+  | "existsSync"
   | "fstatSync"
   | "fsyncSync"
   | "ftruncateSync"
@@ -35,10 +38,18 @@ export type FileSystem = Pick<
 /** A log is written anew when it is opened, where more than half of it is of no use and that is at least this much. */
 const mostGarbage = 16 * 2 ** 20;
 
+/** Tables whose rows say where others are: written twice where nothing else would tell what was lost. */
+const catalogueTables: ReadonlySet<TableName> = new Set(["meta", "runs", "bookkeeping", "segments"]);
+
+/** No folder was written by an older one; only where the frame that says it is damaged does it matter. */
+const firstFolderVersion = 3;
+
 /**
  * The store in a folder, for Node: `store.log`, to which each transaction appends one frame, and `lock`, which names
  * the process that has it. What is acknowledged is with the operating system; with `durability: "strict"`, on the disk. A frame that
- * was not written whole is cut off when the log is opened. Rows are held in memory.
+ * was not written whole is cut off when the log is opened. One that is damaged is passed over: its bytes go to a file of their
+ * own beside the log ("store.log.damaged-..."), what it leaves is made to fit together, and `problems` of the store names it for as long as
+ * that file is there. Rows are held in memory.
  */
 export class FolderStorage implements Storage {
   readonly #files: FileSystem;
@@ -47,6 +58,8 @@ export class FolderStorage implements Storage {
   #log: number;
   #end: number;
   #closed = false;
+  /** The log is being brought into order; nothing happens before. */
+  readonly #ready: Promise<void> | null;
 
   /** Throws "store/locked" where another process has the folder open. */
   constructor(folder: string, files: FileSystem = process.getBuiltinModule("node:fs")) {
@@ -56,15 +69,19 @@ export class FolderStorage implements Storage {
     this.#lock();
     try {
       this.#log = files.openSync(this.#path("store.log"), "a+");
-      const { tables, end, live } = this.#replay();
-      const size = files.fstatSync(this.#log).size;
-      if (size > end) files.ftruncateSync(this.#log, end);
-      this.#end = end;
-      const version = tables.meta?.find(({ key }) => key === "schemaVersion")?.value;
-      if (typeof version === "number" && version > schemaVersion)
+      const replayed = replayLog(files, this.#log);
+      const { tables, end, live, damaged } = replayed;
+      const version = versionOf(tables) ?? firstFolderVersion;
+      if (version > schemaVersion)
         throw new StorageFailure("newer", `The folder was written by version ${version}.`);
-      this.#memory = new MemoryStorage(tables);
-      if (end - live > Math.max(mostGarbage, live)) this.#rewrite(tables);
+      if (files.fstatSync(this.#log).size > end) files.ftruncateSync(this.#log, end);
+      this.#end = end;
+      this.#memory = new MemoryStorage(this.#withVersion(tables, version, end));
+      const garbage = end - live > Math.max(mostGarbage, live);
+      const isAsItShouldBe = damaged.length === 0 && !garbage && (version === schemaVersion || end === 0);
+      this.#ready = isAsItShouldBe ? null : this.#prepare(replayed);
+      // Whoever uses the store is told.
+      this.#ready?.catch(() => null);
     } catch (error) {
       files.unlinkSync(this.#path("lock"));
       throw error;
@@ -76,6 +93,7 @@ export class FolderStorage implements Storage {
     options: TransactionOptions,
     body: (transaction: StorageTransaction) => Promise<Result>,
   ): Promise<Result> {
+    await this.#ready;
     return this.#memory.transaction(tables, options, async (transaction) => {
       if (this.#closed) throw new StorageFailure("closed", "The store was closed.");
       if (options.mode === "readonly") return body(transaction);
@@ -104,8 +122,9 @@ export class FolderStorage implements Storage {
     });
   }
 
-  estimate(): Promise<StorageEstimate> {
-    return Promise.resolve({ bytes: this.#end, quota: null, persisted: true });
+  async estimate(): Promise<StorageEstimate> {
+    await this.#ready;
+    return { bytes: this.#end, quota: null, persisted: true };
   }
 
   persist(): Promise<boolean> {
@@ -137,66 +156,83 @@ export class FolderStorage implements Storage {
     } catch (error) {
       // Half a frame in mid-log would hide all that follows it.
       this.#files.ftruncateSync(this.#log, this.#end);
-      const { code } = error as NodeJS.ErrnoException;
-      const kind = code === "ENOSPC" || code === "EDQUOT" ? "full" : "failed";
-      throw new StorageFailure(kind, error instanceof Error ? error.message : String(error), error);
+      throw asFailure(error);
     }
     this.#end += frame.byteLength;
   }
 
-  /** All rows of the log, where its whole frames end, and how many bytes of them are of use. */
-  #replay(): { readonly tables: StoredTables; readonly end: number; readonly live: number } {
-    const rows = new Map<TableName, Map<string, { row: StorageRow<never>; bytes: number }>>(
-      tableNames.map((name) => [name, new Map()]),
-    );
-    const head = new Uint8Array(16);
-    let end = 0;
-    for (;;) {
-      if (this.#files.readSync(this.#log, head, 0, 16, end) < 16) break;
-      const length = frameLength(head);
-      if (length === null) break;
-      const frame = new Uint8Array(length);
-      if (this.#files.readSync(this.#log, frame, 0, length, end) < length) break;
-      const operations = decodeFrame(frame);
-      if (!operations) break;
-      for (const operation of operations) {
-        const table = rows.get(operation.table);
-        // A table that this version no longer has.
-        if (!table) continue;
-        if (operation.kind === "put") {
-          const { key, value } = operation;
-          const row = { key, value } as StorageRow<never>;
-          table.set(JSON.stringify(key), { row, bytes: length / operations.length });
-        } else if (operation.kind === "delete") table.delete(JSON.stringify(operation.key));
-        else {
-          for (const [id, { row }] of table) if (runOf(row.key) === operation.runId) table.delete(id);
-        }
-      }
-      end += length;
-    }
-    let live = 0;
-    const tables: Record<string, StorageRow<never>[]> = {};
-    for (const [name, table] of rows) {
-      tables[name] = [...table.values()].map(({ row }) => row);
-      for (const { bytes } of table.values()) live += bytes;
-    }
-    return { tables: tables as StoredTables, end, live };
+  /** The rows with their version, and without the damage whose bytes somebody has deleted. */
+  #withVersion(tables: StoredTables, version: number, end: number): StoredTables {
+    if (end === 0) return tables;
+    const meta = (tables.meta ?? []).filter(({ key }) => key !== "schemaVersion" && key !== "damage");
+    const known = (tables.meta ?? []).find(({ key }) => key === "damage")?.value as LogDamage[] | undefined;
+    const damage = (known ?? []).filter(({ file }) => this.#files.existsSync(this.#path(file)));
+    return {
+      ...tables,
+      meta: [
+        ...meta,
+        { key: "schemaVersion", value: version },
+        ...(damage.length > 0 ? [{ key: "damage", value: damage }] : []),
+      ],
+    };
   }
 
-  /** Writes the log anew beside the old one, then puts it in its place. */
-  #rewrite(tables: StoredTables): void {
+  /** Sets aside what is damaged, makes the rest fit together, and puts a new log in the old one's place. */
+  #prepare({ damaged, salvage }: Replayed): Promise<void> {
+    return this.#memory.transaction(tableNames, { mode: "readwrite" }, async (transaction) => {
+      if (this.#closed) return;
+      try {
+        if (damaged.length > 0) {
+          const files = damaged.map((stretch) => this.#setAside(stretch));
+          const runs = await repairTables(transaction, salvage);
+          const known = ((await transaction.get("meta", "damage")) ?? []) as readonly LogDamage[];
+          const found = damaged.map((stretch, i): LogDamage => ({ ...stretch, file: files[i]!, runs }));
+          const others = known.filter(({ file }) => !files.includes(file));
+          transaction.put("meta", "damage", [...others, ...found]);
+        }
+        await this.#rewrite(transaction);
+      } catch (error) {
+        throw asFailure(error);
+      }
+    });
+  }
+
+  /** Copies a stretch of the log to a file that is named for what is in it: the same bytes are there once. */
+  #setAside({ at, bytes }: Stretch): string {
+    const stretch = new Uint8Array(bytes);
+    for (let filled = 0; filled < bytes;) {
+      const read = this.#files.readSync(this.#log, stretch, filled, bytes - filled, at + filled);
+      if (read === 0) break;
+      filled += read;
+    }
+    const name = `store.log.damaged-${xxh32(stretch).toString(16).padStart(8, "0")}-${bytes}`;
+    const file = this.#files.openSync(this.#path(name), "w");
+    try {
+      writeAll(this.#files, file, stretch);
+      this.#files.fsyncSync(file);
+    } finally {
+      this.#files.closeSync(file);
+    }
+    return name;
+  }
+
+  /** Writes the log anew beside the old one, then puts it in its place. A row is a frame: damage takes no other with it. */
+  async #rewrite(transaction: StorageTransaction): Promise<void> {
     const path = this.#path("store.log.new");
     const file = this.#files.openSync(path, "w");
     let end = 0;
-    for (const table of tableNames) {
-      for (const { key, value } of tables[table] ?? []) {
-        const frame = encodeFrame([{ kind: "put", table, key, value }]);
-        writeAll(this.#files, file, frame);
-        end += frame.byteLength;
+    try {
+      for (const table of [...catalogueTables, ...tableNames]) {
+        for (const { key, value } of await transaction.list(table)) {
+          const frame = encodeFrame([{ kind: "put", table, key, value }]);
+          writeAll(this.#files, file, frame);
+          end += frame.byteLength;
+        }
       }
+      this.#files.fsyncSync(file);
+    } finally {
+      this.#files.closeSync(file);
     }
-    this.#files.fsyncSync(file);
-    this.#files.closeSync(file);
     this.#files.closeSync(this.#log);
     this.#files.renameSync(path, this.#path("store.log"));
     this.#log = this.#files.openSync(this.#path("store.log"), "a+");
@@ -240,4 +276,14 @@ function writeAll(files: FileSystem, file: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.byteLength;) at += files.writeSync(file, bytes, at, bytes.byteLength - at);
 }
 
-const runOf = (key: Key): string => (typeof key === "string" ? key : key[0]);
+function asFailure(error: unknown): StorageFailure {
+  if (error instanceof StorageFailure) return error;
+  const { code } = error as NodeJS.ErrnoException;
+  const kind = code === "ENOSPC" || code === "EDQUOT" ? "full" : "failed";
+  return new StorageFailure(kind, error instanceof Error ? error.message : String(error), error);
+}
+
+const versionOf = (tables: StoredTables): number | undefined => {
+  const found = tables.meta?.find(({ key }) => key === "schemaVersion")?.value;
+  return typeof found === "number" ? found : undefined;
+};

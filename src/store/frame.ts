@@ -7,6 +7,8 @@ import { xxh32 } from "./xxh32.ts";
 
 const magic = 0x31574c46;
 const frameHead = 16;
+/** What each frame begins with. */
+export const framePrefix: readonly number[] = [0x46, 0x4c, 0x57, 0x31];
 const padded = (bytes: number): number => (bytes + 7) & ~7;
 
 /** A row that is put or deleted; a delete without a key takes all rows of a run. */

@@ -4,7 +4,7 @@ import { latestAttempt } from "./attempts.ts";
 import { listBooks, readBook } from "./books.ts";
 import { CatalogueCache } from "./catalogue-cache.ts";
 import { ChangeFeed } from "./changes.ts";
-import { corruptProblems, type Damage } from "./damage.ts";
+import { corruptProblems, logProblems, type Damage, type LogDamage } from "./damage.ts";
 import { findRollouts, selectFound, type FindRollouts, type FindSpans } from "./find.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { RolloutStatistics } from "./lightning-records.ts";
@@ -383,8 +383,14 @@ export class TransactionalStore implements LightningStore {
   }
 
   async problems(): Promise<StoreProblem[]> {
-    const segments = await this.#read(["segments"], (transaction) => transaction.list("segments"));
-    return [...segments.flatMap(({ value }) => corruptProblems(value)), ...this.#sealProblems.values()];
+    const [segments, damage] = await this.#read(["segments", "meta"], (transaction) =>
+      Promise.all([transaction.list("segments"), transaction.get("meta", "damage")]),
+    );
+    return [
+      ...logProblems((damage ?? []) as readonly LogDamage[]),
+      ...segments.flatMap(({ value }) => corruptProblems(value)),
+      ...this.#sealProblems.values(),
+    ];
   }
 
   close(): void {

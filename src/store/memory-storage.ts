@@ -1,5 +1,6 @@
 import { migrate } from "./migrations.ts";
 import {
+  runOfKey,
   schemaVersion,
   tableNames,
   type Key,
@@ -19,11 +20,9 @@ interface Entry {
 /** Rows of all tables, as a storage of any version keeps them. */
 export type StoredTables = Readonly<Partial<Record<TableName, readonly StorageRow<unknown>[]>>>;
 
-const runOf = (key: Key): string => (typeof key === "string" ? key : key[0]);
-
 function compare(a: Key, b: Key): number {
-  const runA = runOf(a);
-  const runB = runOf(b);
+  const runA = runOfKey(a);
+  const runB = runOfKey(b);
   if (runA !== runB) return runA < runB ? -1 : 1;
   return typeof a === "string" || typeof b === "string" ? 0 : a[1] - b[1];
 }

@@ -225,7 +225,8 @@ export interface StoreUsage {
 
 /** Something that went wrong without stopping anybody: a segment set aside, a tail that could not be sealed. */
 export interface StoreProblem extends ErrorData {
-  readonly runId: string;
+  /** Null where it is not of one run. */
+  readonly runId: string | null;
   /** Number of the segment within its run; null where it is not about one. */
   readonly segment: number | null;
 }

@@ -96,11 +96,10 @@ export class RolloutWriter {
     }
     book = await writeRollouts(this.transaction, book, [after]);
     if (rolloutWaits(after.status) && !(before && rolloutWaits(before.status))) await this.#enqueue(place);
-    const isWatched = watched(after);
-    if (isWatched) {
+    if (isWatched(after)) {
       this.transaction.put("watched", id, place);
       book = { ...book, named: true };
-    } else if (before && watched(before)) this.transaction.delete("watched", id);
+    } else if (before && isWatched(before)) this.transaction.delete("watched", id);
     this.transaction.put("bookkeeping", runId, book);
   }
 
@@ -132,7 +131,7 @@ export class RolloutWriter {
 }
 
 /** Under a time limit, with an attempt that may miss it. */
-function watched(rollout: Rollout): boolean {
+export function isWatched(rollout: Rollout): boolean {
   const { timeout, unresponsive } = configOf(rollout);
   if (timeout === null && unresponsive === null) return false;
   if (rollout.status !== "preparing" && rollout.status !== "running") return false;

@@ -226,6 +226,9 @@ export interface PageRange {
 /** A string, or a run id and a number that orders the rows of that run. */
 export type Key = string | readonly [string, number];
 
+/** The run of a key; of one that is a string, the key itself. */
+export const runOfKey = (key: Key): string => (typeof key === "string" ? key : key[0]);
+
 export interface StorageRow<Value> {
   readonly key: Key;
   readonly value: Value;

@@ -1,4 +1,4 @@
-import { chunkKey, type Key, type Storage } from "../../src/store/storage.ts";
+import { chunkKey, runOfKey, type Key, type Storage } from "../../src/store/storage.ts";
 import { segmentSize } from "../../src/store/segment-size.ts";
 import { unpackGroup } from "../../src/store/tail-group.ts";
 import { expectSame } from "./contract.ts";
@@ -14,8 +14,6 @@ const tables = [
   "tokens",
   "resources",
 ] as const;
-
-const runOf = (key: Key): string => (typeof key === "string" ? key : key[0]);
 
 /**
  * What does not fit together in a store's tables, in words: rows that nobody points to, rows that are missing, counts that
@@ -39,7 +37,7 @@ export function auditStorage(storage: Storage): Promise<string[]> {
     // What an opening of a workspace has put there already; the next one takes it away.
     const staged = new Set(books.filter(({ value }) => value.staged).map(({ value }) => value.runId));
     const keys = async (table: "blobs" | "tokens"): Promise<Key[]> =>
-      (await transaction.list(table)).map(({ key }) => key).filter((key) => !staged.has(runOf(key)));
+      (await transaction.list(table)).map(({ key }) => key).filter((key) => !staged.has(runOfKey(key)));
     compare(
       "blob",
       await keys("blobs"),
@@ -64,7 +62,7 @@ export function auditStorage(storage: Storage): Promise<string[]> {
     for (const table of tables) {
       if (table === "bookkeeping" || table === "resources") continue;
       for (const { key } of await transaction.list(table))
-        if (!living.has(runOf(key)) && !staged.has(runOf(key)))
+        if (!living.has(runOfKey(key)) && !staged.has(runOfKey(key)))
           found.push(`${table} ${String(key)} is of a run that is not there`);
     }
     for (const { value } of await transaction.list("resources"))
@@ -80,7 +78,7 @@ export function auditStorage(storage: Storage): Promise<string[]> {
       if (!living.has(runId)) continue;
       const own = segments.filter(({ value }) => value.runId === runId).map(({ value }) => value);
       const tail = tails
-        .filter(({ key }) => runOf(key) === runId)
+        .filter(({ key }) => runOfKey(key) === runId)
         .reduce((sum, { value }) => sum + unpackGroup(value).length, 0);
       const spans = own.reduce((sum, { rows }) => sum + rows, tail);
       if (book.tailRows !== tail) found.push(`${runId} counts ${book.tailRows} rows in its tail of ${tail}`);
