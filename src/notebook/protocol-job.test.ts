@@ -13,7 +13,11 @@ const good: AgenticJob = {
   reward: { code: "", entry: "() => 1", values: {} },
   tasks: { train: ["a", { b: [1, null, undefined, 2n, /x/g] }], heldOut: [new Set([1])] },
   policy: { alphabet: "ab", width: 64, layers: 2, heads: 4, feedForward: 128, maxLength: 64 },
-  algorithm: grpo({ advantage: "standardized" }),
+  algorithm: grpo({
+    advantage: "standardized",
+    kl: { coefficient: 0.1, estimator: "k3" },
+    adaptiveKl: { target: 0.06, horizon: 10_000 },
+  }),
   warmStart: { demonstrations: [{ prompt: "a", answer: "b" }], steps: 1, batchSize: 1, learningRate: 1e-3 },
   timeout: 100,
   deterministic: true,

@@ -1,5 +1,6 @@
 import type { FunctionText } from "../compile/index.ts";
 import type { TokenLossConfig } from "../lm/language-engine.ts";
+import type { AdaptiveKl } from "../rl/adaptive-kl.ts";
 import type { AlgorithmConfig, CostLimit, EpisodeGroups, UpdateSchedule } from "../rl/config.ts";
 import type { FilteredCloningConfig, GrpoConfig, LanguageAlgorithm, RolloutPlan } from "../rl/grpo.ts";
 import type { GroupAdvantage } from "../rl/group-advantages.ts";
@@ -302,6 +303,7 @@ const grpoExtras = {
     factor: read.finite,
   }),
   rewardKl: read.object<{ readonly coefficient: number }>({ coefficient: read.finite }),
+  adaptiveKl: read.object<AdaptiveKl>({ target: read.finite, horizon: read.finite }),
   correction: read.union<"name", RolloutCorrection>("name", {
     token: read.object({ name: read.oneOf("token"), cap: read.finite }),
     sequence: read.object({ name: read.oneOf("sequence"), cap: read.finite }),

@@ -1,6 +1,7 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { checkWhole, defaultOptimizer, pickOptions, type OptimizerOptions } from "./optimizer-options.ts";
 import { likelihood } from "./sft.ts";
+import type { AdaptiveKl } from "./adaptive-kl.ts";
 import type { GroupAdvantage } from "./group-advantages.ts";
 import type { RolloutCorrection } from "./rollout-correction.ts";
 import type { TokenLossConfig } from "./token-loss-config.ts";
@@ -68,6 +69,13 @@ export interface GrpoConfig extends RolloutPlan {
    * KL(pi || reference) (Ziegler et al. 2019, 1909.08593).
    */
   readonly rewardKl?: { readonly coefficient: number } | null;
+  /**
+   * Moves the coefficients of `kl` and `rewardKl`, which then are those of the first update, so that the KL to the
+   * reference stays near the target: after every update both are multiplied by 1 + clip(KL / target - 1, +-0.2) rollouts
+   * / horizon, KL the mean of k3 over the update's sampled tokens (`metrics.referenceKl`). `metrics.klCoefficient` says
+   * what an update used.
+   */
+  readonly adaptiveKl?: AdaptiveKl | null;
   /** Weights for what was sampled under another distribution than pi_old; see `rollout-correction.ts`. */
   readonly correction?: RolloutCorrection | null;
   /** log pi_old: as recorded when sampling (default), or scored again by the training kernels before the first step. */
@@ -110,6 +118,7 @@ type Extras = Pick<
   | "generationBatches"
   | "overlong"
   | "rewardKl"
+  | "adaptiveKl"
   | "correction"
   | "oldPolicy"
 >;
@@ -178,6 +187,7 @@ const extraNames = [
   "generationBatches",
   "overlong",
   "rewardKl",
+  "adaptiveKl",
   "correction",
   "oldPolicy",
 ] as const satisfies readonly (keyof Extras)[];
@@ -206,9 +216,35 @@ export function learningRateAt(
   return loss.learningRate + (finalLearningRate - loss.learningRate) * share;
 }
 
+const wrong = (what: string, fix: string): FulguriteError =>
+  new FulguriteError("rl/invalid-config", what, fix);
+
+function checkKl({ rewardKl, adaptiveKl, groups, groupSize, loss: { kl } }: GrpoConfig): void {
+  const coefficients = [kl, rewardKl].flatMap((term) => (term ? [term.coefficient] : []));
+  if (!coefficients.every((coefficient) => coefficient >= 0 && Number.isFinite(coefficient))) {
+    throw wrong(
+      `A KL coefficient of ${coefficients.join(" or ")} cannot be used.`,
+      "Pass one of 0 or above: it weighs a punishment.",
+    );
+  }
+  if (!adaptiveKl) return;
+  if (!coefficients.some((coefficient) => coefficient > 0)) {
+    throw wrong(
+      "adaptiveKl has no coefficient to move.",
+      'Pass kl: { coefficient: 0.1, estimator: "k3" } or rewardKl: { coefficient: 0.1 } besides.',
+    );
+  }
+  const { target, horizon } = adaptiveKl;
+  const rollouts = groups * groupSize;
+  if (!(target > 0 && horizon >= rollouts) || !Number.isFinite(target * horizon)) {
+    throw wrong(
+      `adaptiveKl cannot use a target of ${target} nats a token and a horizon of ${horizon} rollouts; an update makes ${rollouts}.`,
+      "Pass a target above 0, such as 0.06, and a horizon of many updates, such as 10_000.",
+    );
+  }
+}
+
 function validate(config: LanguageAlgorithm): void {
-  const wrong = (what: string, fix: string): FulguriteError =>
-    new FulguriteError("rl/invalid-config", what, fix);
   checkWhole({ ...config }, wholePlan);
   if (config.kind === "grpo" && config.groupSize < 2) {
     throw wrong("A group of one has no siblings to compare with.", "Pass groupSize: 8.");
@@ -219,6 +255,7 @@ function validate(config: LanguageAlgorithm): void {
       { epochs, minibatches, generationBatches, ...(overlong && { buffer: overlong.buffer }) },
       { epochs: 1, minibatches: 1, generationBatches: 1, ...(overlong && { buffer: 4 }) },
     );
+    checkKl(config);
     if (config.loss.kl?.estimator === "k1") {
       throw wrong(
         "The gradient of k1 as a loss is 0 in expectation.",

@@ -3,6 +3,7 @@ import { expectClose, golden } from "../../test/support/goldens.ts";
 import { importMutated } from "../../test/support/mutation.ts";
 import * as objectives from "../kernels/token-objective.ts";
 import { categorical, logProbabilityGradient } from "../kernels/reference/categorical.ts";
+import { adaptedKl } from "./adaptive-kl.ts";
 import { preferenceTerm, type PreferenceLoss } from "./preference-losses.ts";
 import * as shaping from "./reward-shaping.ts";
 import * as corrections from "./rollout-correction.ts";
@@ -216,6 +217,16 @@ test("dpo: DPO, IPO and conservative DPO", () => {
       relative: 0,
     });
   }
+});
+
+test("adaptive_kl", () => {
+  const g = golden("adaptive_kl");
+  let beta = 0.1;
+  const betas = g.input("kl").map((kl) => {
+    beta = adaptedKl(beta, kl, { target: 0.06, horizon: 10_000 }, 256);
+    return beta;
+  });
+  expectClose(betas, g.output("beta"));
 });
 
 test("soft_overlong", () => {

@@ -152,6 +152,8 @@ export interface AgenticState {
   /** Rollouts made so far; the next one's number. */
   readonly rollouts: number;
   readonly language: LanguageState;
+  /** What the controller of a KL term has made of its coefficients; only where the algorithm has one. */
+  readonly klFactor?: number;
 }
 
 /** Where a run over examples is: weights and optimizer after `update` updates. */

@@ -41,6 +41,8 @@ export interface AgenticUpdate {
   readonly trainTime: number;
   /** k3 estimate of KL(policy || reference) a token before the update; NaN without a KL term. */
   readonly referenceKl: number;
+  /** Coefficient of the KL term that the update used; NaN without one. */
+  readonly klCoefficient: number;
   /** Mean importance weight a token, and effective sample size as a share of the sequences; NaN without a correction. */
   readonly importance: number;
   readonly effectiveSampleShare: number;

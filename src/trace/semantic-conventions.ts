@@ -62,6 +62,7 @@ export const agenticUpdateAttributes = [
   "scoreTime",
   "trainTime",
   "referenceKl",
+  "klCoefficient",
   "importance",
   "effectiveSampleShare",
 ] as const;

@@ -118,11 +118,15 @@ describe("an agentic run", () => {
     expect(current.train).not.toEqual(still.train);
   });
 
-  test("repeats bit for bit, also from where a closed tab left it", async () => {
+  test("repeats bit for bit, also from where a closed tab left it, the KL's weight where it was", async () => {
     const whole = trainer();
-    const first = await whole.start(job(), owner);
+    const plan = { groups: 8, groupSize: 4, updates: 6, evaluateEvery: 3, evaluationTasks: 16, maxTokens: 4 };
+    // Every update multiplies the weight by 1.2.
+    const adaptiveKl = { target: 1e-9, horizon: 32 };
+    const algorithm = grpo({ ...plan, kl: { coefficient: 0.05, estimator: "k2" }, adaptiveKl });
+    const first = await whole.start(job({ algorithm }), owner);
     await whole.result(first);
-    const again = await whole.start(job(), owner);
+    const again = await whole.start(job({ algorithm }), owner);
     await whole.result(again);
     expect(await weights(again)).toEqual(await weights(first));
 
@@ -139,7 +143,7 @@ describe("an agentic run", () => {
         });
       },
     });
-    const id = await closing.start(job(), owner);
+    const id = await closing.start(job({ algorithm }), owner);
     while (steps <= 4) await new Promise((resolve) => setTimeout(resolve, 5));
     const reopened = trainer();
     expect((await reopened.runs({}))[0]).toMatchObject({ status: "paused" });

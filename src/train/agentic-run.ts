@@ -134,6 +134,7 @@ export class AgenticRun extends RunController {
       allowed: this.#maker.tokenizer.answerIds,
       reference: () => this.#reference(),
       seed,
+      klFactor: this.#saved?.klFactor ?? 1,
     });
     this.#update = this.#saved?.update ?? 0;
     this.#rollouts = this.#saved?.rollouts ?? 0;
@@ -170,6 +171,8 @@ export class AgenticRun extends RunController {
       update: this.#update,
       rollouts: this.#begun ? this.#rollouts : 0,
       language,
+      ...(this.#job.algorithm.kind === "grpo" &&
+        this.#job.algorithm.adaptiveKl && { klFactor: this.#policyUpdate!.klFactor }),
     };
     this.#snapshot = state;
     // Before the first update a resumed run begins anew, so nothing of it may be kept.

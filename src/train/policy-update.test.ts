@@ -46,6 +46,18 @@ async function update(
   algorithm: LanguageAlgorithm,
   taught: ReadonlySet<number> | null = null,
 ): Promise<Seen> {
+  const { results, steps } = await updates(algorithm, 1, taught);
+  return { result: results[0]!, steps };
+}
+
+/** Updates with the same rollouts each. */
+async function updates(
+  algorithm: LanguageAlgorithm,
+  count: number,
+  taught: ReadonlySet<number> | null = null,
+): Promise<
+  Pick<Seen, "steps"> & { readonly results: readonly PolicyUpdateResult[]; readonly factor: number }
+> {
   const engine = await createCpuLanguageEngine(shape, { seed: 1 });
   const reference = await createCpuLanguageEngine(shape, { seed: 2 });
   const rollouts = await sampled(engine);
@@ -63,7 +75,9 @@ async function update(
     ...{ engine: watched, algorithm, allowed: tokenizer.answerIds, seed: 1 },
     reference: () => Promise.resolve(reference),
   });
-  return { result: await policyUpdate.run(rollouts, taught, 1), steps };
+  const results: PolicyUpdateResult[] = [];
+  for (let at = 1; at <= count; at++) results.push(await policyUpdate.run(rollouts, taught, at));
+  return { results, steps, factor: policyUpdate.klFactor };
 }
 const learned = ({ rows }: Seen["steps"][number]): number => rows.weights.filter((w) => w > 0).length;
 
@@ -132,6 +146,28 @@ describe("an update of a language policy", () => {
     expect(without.result.credit.kept[8]).toBe(false);
     expect(inReward.result.credit.kept[8]).toBe(true);
     expect(() => grpo({ kl: { coefficient: 0.1, estimator: "k1" } })).toThrow(/0 in expectation/);
+  });
+
+  test("the KL's weight follows what was measured, in the loss and in the reward alike", async () => {
+    const adaptiveKl = { target: 1e-6, horizon: 160 };
+    const kl = { coefficient: 0.1, estimator: "k3" } as const;
+    const inLoss = await updates(grpo({ groups: 4, groupSize: 4, maxTokens: 6, kl, adaptiveKl }), 2);
+    // Far above its target: 1 + 0.2 x 16 / 160 an update.
+    expect(inLoss.results.map(({ klCoefficient }) => klCoefficient)).toEqual([0.1, 0.1 * 1.02]);
+    expect(inLoss.steps.map(({ config }) => config.kl)).toEqual([kl, { ...kl, coefficient: 0.1 * 1.02 }]);
+    expect(inLoss.factor).toBeCloseTo(1.02 ** 2, 12);
+    const reward = { groups: 4, groupSize: 4, maxTokens: 6, rewardKl: { coefficient: 0.1 } };
+    const [first, second] = (
+      await updates(grpo({ ...reward, adaptiveKl: { ...adaptiveKl, target: 100 } }), 2)
+    ).results;
+    expect([first!.klCoefficient, second!.klCoefficient]).toEqual([0.1, 0.1 * 0.98]);
+    const still = (await updates(grpo(reward), 2)).results;
+    expect(first!.credit.advantages).toEqual(still[0]!.credit.advantages);
+    expect(second!.credit.advantages).not.toEqual(still[1]!.credit.advantages);
+    expect(() => grpo({ adaptiveKl })).toThrow(/no coefficient to move/);
+    expect(() => grpo({ kl, adaptiveKl: { target: 0, horizon: 1e4 } })).toThrow(/target of 0 nats/);
+    expect(() => grpo({ kl, adaptiveKl: { target: 0.1, horizon: 255 } })).toThrow(/an update makes 256/);
+    expect(() => grpo({ kl: { ...kl, coefficient: -1 } })).toThrow(/-1 cannot be used/);
   });
 
   test("DAPO learns from the groups that it was given, and punishes overlong answers", async () => {

@@ -3,6 +3,7 @@ import { permute } from "../kernels/permutation.ts";
 import { random4, stream } from "../kernels/philox.ts";
 import type { LanguageEngine, TokenLossConfig, TokenRows, TokenStepMetrics } from "../lm/language-engine.ts";
 import { learningRateAt, type GrpoConfig, type LanguageAlgorithm } from "../rl/grpo.ts";
+import { adaptedKl } from "../rl/adaptive-kl.ts";
 import { overlongPenalty } from "../rl/reward-shaping.ts";
 import { correctRollouts } from "../rl/rollout-correction.ts";
 import { assignCredit, totalReward, type Credit, type Scored } from "./credit.ts";
@@ -18,6 +19,8 @@ export interface PolicyUpdateOptions {
   /** The policy that KL terms pull towards; asked for only where the algorithm has one. */
   readonly reference: () => Promise<Pick<LanguageEngine, "score">>;
   readonly seed: number;
+  /** Of a run that goes on: `klFactor` as it was saved; default 1. */
+  readonly klFactor?: number;
 }
 
 /** What an update did; figures of steps are means over its optimizer steps, NaN where nothing was measured. */
@@ -28,6 +31,8 @@ export interface PolicyUpdateResult {
   readonly step: TokenStepMetrics | null;
   /** k3 estimate of KL(policy || reference) a token, before the update. */
   readonly referenceKl: number;
+  /** Coefficient of the KL term that it used: of the loss, else of the reward; NaN without one. */
+  readonly klCoefficient: number;
   /** Mean importance weight a token, and the effective sample size as a share of the sequences. */
   readonly importance: number;
   readonly effectiveSampleShare: number;
@@ -37,9 +42,16 @@ export interface PolicyUpdateResult {
 /** One update of a language policy: rollouts to credit, rows, log-probabilities, optimizer steps. */
 export class PolicyUpdate {
   readonly #options: PolicyUpdateOptions;
+  #klFactor: number;
 
   constructor(options: PolicyUpdateOptions) {
     this.#options = options;
+    this.#klFactor = options.klFactor ?? 1;
+  }
+
+  /** What the controller of the KL made of its coefficients so far, as a factor; 1 without one. */
+  get klFactor(): number {
+    return this.#klFactor;
   }
 
   /** Advantages as far as rewards alone decide them: for dynamic sampling. */
@@ -72,12 +84,15 @@ export class PolicyUpdate {
     const rollout = (row: TrainingRow): number => index.get(row.rolloutId)!;
     const shaping = new Array<number>(rollouts.length).fill(0);
     let references: Float32Array[] | null = null;
+    const factor = this.#klFactor;
+    const { kl: inLoss } = algorithm.loss;
+    const klCoefficient = factor * ((inLoss ?? grpo?.rewardKl)?.coefficient ?? Number.NaN);
     if (grpo && (grpo.rewardKl || grpo.loss.kl) && rows.length > 0) {
       references = await this.#score(await this.#options.reference(), rows);
       const { rewardKl } = grpo;
       if (rewardKl) {
         rows.forEach((row, r) => {
-          shaping[rollout(row)]! -= rewardKl.coefficient * sampledKl(row, references![r]!);
+          shaping[rollout(row)]! -= factor * rewardKl.coefficient * sampledKl(row, references![r]!);
         });
       }
     }
@@ -92,9 +107,13 @@ export class PolicyUpdate {
       });
       return [{ row, advantages, ...(references && { reference: references[r]! }) }];
     });
-    const trained = await this.#train(weighted, { ...algorithm.loss, learningRate }, update);
-    const kl = references && meanKl(rows, references);
-    return { credit, counts, learningRate, referenceKl: kl ?? Number.NaN, ...trained };
+    const kl = inLoss && { kl: { ...inLoss, coefficient: factor * inLoss.coefficient } };
+    const trained = await this.#train(weighted, { ...algorithm.loss, ...kl, learningRate }, update);
+    const referenceKl = references ? meanKl(rows, references) : Number.NaN;
+    if (grpo?.adaptiveKl && references) {
+      this.#klFactor = adaptedKl(factor, referenceKl, grpo.adaptiveKl, rollouts.length);
+    }
+    return { credit, counts, learningRate, referenceKl, klCoefficient, ...trained };
   }
 
   /** Rows with a reward and log-probabilities; every row left out is counted. */

@@ -7,6 +7,8 @@ export interface MetricView {
   /** Words for where there is little room; default the title. */
   readonly short?: string;
   readonly hint: string;
+  /** Offered only where a run has measured it. */
+  readonly optional?: boolean;
 }
 
 const optimization: readonly MetricView[] = [
@@ -79,6 +81,18 @@ const agentic: readonly MetricView[] = [
     hint: "training rows longer than the policy's context, cut and counted",
   },
   { name: "learningRate", title: "learning rate", hint: "of AdamW" },
+  {
+    name: "referenceKl",
+    title: "KL to the start",
+    hint: "how far the policy is from where the run began, in nats a token",
+    optional: true,
+  },
+  {
+    name: "klCoefficient",
+    title: "KL coefficient",
+    hint: "weight of the KL term, as the update used it",
+    optional: true,
+  },
 ];
 
 const supervised: readonly MetricView[] = [

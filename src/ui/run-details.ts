@@ -6,7 +6,15 @@ import { foldStyles } from "./fold.css.ts";
 import { hyperParameter } from "./hyper-parameters.ts";
 import { icon } from "./icons.ts";
 import { MetricEvent } from "./metric-event.ts";
-import { metricView, metricViews, rewardParts, runKindOf, stepUnit, type RunKind } from "./metrics.ts";
+import {
+  metricView,
+  metricViews,
+  rewardParts,
+  runKindOf,
+  stepUnit,
+  type MetricView,
+  type RunKind,
+} from "./metrics.ts";
 import { newestFirst, rewardText, runLabels, settings } from "./run-differences.ts";
 import "./term.ts";
 import { base, buttons } from "./tokens.css.ts";
@@ -157,7 +165,7 @@ export class FulguriteRunDetails extends LitElement {
           @change=${(event: Event) =>
             this.dispatchEvent(new MetricEvent((event.target as HTMLSelectElement).value))}
         >
-          ${[...metricViews[this.kind], ...rewardParts(this.metrics)].map(
+          ${[...this.#measured(), ...rewardParts(this.metrics)].map(
             ({ name, title }) =>
               html`<option value=${name} ?selected=${name === this.metric}>${title}</option>`,
           )}
@@ -166,8 +174,15 @@ export class FulguriteRunDetails extends LitElement {
       >`;
   }
 
+  /** The kind's curves, optional ones only where there is something to see. */
+  #measured(): readonly MetricView[] {
+    return metricViews[this.kind].filter(
+      ({ name, optional }) => optional !== true || Number.isFinite(this.metrics[`update.${name}`]),
+    );
+  }
+
   #figures(): TemplateResult {
-    const known = metricViews[this.kind].filter(({ name }) => this.metrics[`update.${name}`] !== undefined);
+    const known = this.#measured().filter(({ name }) => this.metrics[`update.${name}`] !== undefined);
     if (known.length === 0) return html``;
     return html`<h3>Last update</h3>
       <dl>

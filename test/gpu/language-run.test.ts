@@ -60,6 +60,7 @@ const explore: LanguageJob = {
     ...{ groups: 4, groupSize: 4, updates: 8, evaluateEvery: 4, evaluationTasks: 4, maxTokens: 4 },
     // The reference is made again on the new device.
     kl: { coefficient: 0.05, estimator: "k2" },
+    adaptiveKl: { target: 1e-3, horizon: 32 },
   }),
   ...{ warmStart: null, timeout: 10_000, deterministic: true, seed: 7, name: "copy", engine: "webgpu" },
 };
@@ -117,9 +118,9 @@ describe.skipIf(!gpu)("a run of a language policy on the GPU", () => {
     expect(broken.language).toEqual(whole.language);
     expect(broken.spans).toBe(whole.spans);
 
-    if (job.kind === "agentic") return;
     const cpu = await end(job, (shape, seed) => createCpuLanguageEngine(shape, { seed }));
-    for (const name of ["update.loss", "evaluation.heldOut.mean"]) {
+    const agentic = ["update.loss", "update.referenceKl", "update.klCoefficient"];
+    for (const name of job.kind === "agentic" ? agentic : ["update.loss", "evaluation.heldOut.mean"]) {
       expectClose(whole.result.metrics[name]!, cpu.result.metrics[name]!, { absolute: 0, relative: 1e-4 });
     }
   });

@@ -107,7 +107,12 @@ export const agenticMetrics = (update: number, rollouts: number): AgenticUpdate 
   generateTime: 200,
   scoreTime: 10,
   trainTime: 100,
-  ...{ referenceKl: Number.NaN, importance: Number.NaN, effectiveSampleShare: Number.NaN },
+  ...{
+    referenceKl: Number.NaN,
+    klCoefficient: Number.NaN,
+    importance: Number.NaN,
+    effectiveSampleShare: Number.NaN,
+  },
 });
 
 /** Rollouts of one update and all spans, as a trainer commits them. */

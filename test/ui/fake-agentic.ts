@@ -131,7 +131,12 @@ export class FakeRollouts {
       generateTime: 120,
       scoreTime: 8,
       trainTime: 90,
-      ...{ referenceKl: Number.NaN, importance: Number.NaN, effectiveSampleShare: Number.NaN },
+      ...{
+        referenceKl: Number.NaN,
+        klCoefficient: Number.NaN,
+        importance: Number.NaN,
+        effectiveSampleShare: Number.NaN,
+      },
     };
   }
 
