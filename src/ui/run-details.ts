@@ -15,7 +15,7 @@ import {
   type MetricView,
   type RunKind,
 } from "./metrics.ts";
-import { newestFirst, rewardText, runLabels, settings } from "./run-differences.ts";
+import { newestFirst, rewardText, runLabels, settings, UNSET } from "./run-differences.ts";
 import "./term.ts";
 import { base, buttons } from "./tokens.css.ts";
 
@@ -81,6 +81,10 @@ export class FulguriteRunDetails extends LitElement {
         text-align: end;
         font-variant-numeric: tabular-nums;
         overflow-wrap: anywhere;
+      }
+      .unset {
+        margin: 8px 0 0;
+        color: var(--ink-quiet);
       }
       ul {
         margin: 0;
@@ -198,6 +202,7 @@ export class FulguriteRunDetails extends LitElement {
     const shown = [...settings(this.record?.job ?? {})].filter(
       ([path]) => !/^(reward|agent)\./.test(path) && path !== "kind",
     );
+    const [set, unset] = [true, false].map((isSet) => shown.filter(([, text]) => (text !== UNSET) === isSet));
     const reward = rewardText(this.record?.job);
     return html`${
         reward === ""
@@ -207,17 +212,19 @@ export class FulguriteRunDetails extends LitElement {
       }
       <h3>Settings of this run</h3>
       <dl>
-        ${shown.map(
+        ${set!.map(
           ([path, text]) =>
-            html`<dt>
-                <fulgurite-term
-                  .word=${path === "algorithm.kind" ? "algorithm" : path.replace(/^algorithm\./, "")}
-                  .about=${hyperParameter(path) ?? null}
-                ></fulgurite-term>
-              </dt>
+            html`<dt>${settingTerm(path)}</dt>
               <dd>${text}</dd>`,
         )}
-      </dl>`;
+      </dl>
+      ${
+        unset!.length === 0
+          ? nothing
+          : html`<p class="unset">
+              Not set: ${unset!.map(([path], i) => [i > 0 ? ", " : "", settingTerm(path)])}
+            </p>`
+      }`;
   }
 
   #earlier(): TemplateResult {
@@ -268,6 +275,13 @@ export class FulguriteRunDetails extends LitElement {
       }`;
   }
 }
+
+/** A setting by its name, explained on hover where it is a hyper-parameter. */
+const settingTerm = (path: string): TemplateResult =>
+  html`<fulgurite-term
+    .word=${path === "algorithm.kind" ? "algorithm" : path.replace(/^algorithm\./, "")}
+    .about=${hyperParameter(path) ?? null}
+  ></fulgurite-term>`;
 
 /** Mean of the run's last evaluation. */
 const evaluated = ({ metrics }: Run): number | undefined =>

@@ -3,12 +3,15 @@ import type { Run } from "../store/records.ts";
 /** A list longer than this is told by its length. */
 const LISTED = 8;
 
+/** The text of a setting that is null. */
+export const UNSET = "none";
+
 /** Every leaf of a job by its path: "algorithm.gamma" -> "0.99". Long lists are told by their length. */
 export function settings(job: unknown): Map<string, string> {
   const found = new Map<string, string>();
   const visit = (value: unknown, path: string): void => {
     if (value === null || typeof value !== "object") {
-      found.set(path, String(value));
+      found.set(path, value === null ? UNSET : String(value));
     } else if (Array.isArray(value)) {
       const short = value.length <= LISTED && value.every((entry) => typeof entry !== "object");
       found.set(path, short ? value.join(" · ") : `${value.length} entries`);
