@@ -62,6 +62,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
 }
 
+/** True for a request that makes model calls, whatever becomes of it: those are numbered. */
+export const isCompletion = ({ method, path }: Pick<GatewayRequest, "method" | "path">): boolean =>
+  method.toUpperCase() === "POST" && ["chat/completions", "completions"].includes(routeOf(path));
+
 /** What follows the last "v1/", or the whole path where there is none: "chat/completions". */
 function routeOf(path: string): string {
   const clean = path.replace(/[?#].*$/s, "").replace(/\/+$/, "");

@@ -27,8 +27,14 @@ export type FailureReason =
   | "frame-lost"
   | "cancelled";
 
-/** Something an agent said while it ran, at a time of the trainer's clock. */
+/** Something an agent said or asked while it ran, at a time of the trainer's clock. */
 export type Emission = RecordedEmission;
+
+/** The same as its host hears of it: later than it happened, where the trainer was busy. */
+export interface HeardEmission extends Omit<Emission, "time"> {
+  /** When it happened, in milliseconds since the epoch by the agent's own clock; default now. */
+  readonly time?: number;
+}
 
 /** One attempt to run, and whom to ask and tell meanwhile. */
 export interface AttemptRequest {
@@ -42,9 +48,13 @@ export interface AttemptRequest {
   readonly signal: AbortSignal;
   /** The agent's code is about to run: time counts from here. */
   readonly onStart: () => void;
-  /** A request to the policy; the signal aborts where the agent gave up or ended. */
-  readonly onFetch: (request: GatewayRequest, signal: AbortSignal) => Promise<GatewayResponse>;
-  readonly onEmission: (emission: Omit<Emission, "time">) => void;
+  /** A request to the policy, made in an operation (0: in none); the signal aborts where the agent gave up or ended. */
+  readonly onFetch: (
+    request: GatewayRequest,
+    signal: AbortSignal,
+    operation: number,
+  ) => Promise<GatewayResponse>;
+  readonly onEmission: (emission: HeardEmission) => void;
   /** A request to anywhere else, refused. */
   readonly onDenied: (url: string) => void;
 }

@@ -32,6 +32,10 @@ export function agentWorker(
     setInterval: globalThis.setInterval.bind(globalThis),
     clearTimeout: globalThis.clearTimeout.bind(globalThis),
   };
+  const { timeOrigin } = performance;
+  const sinceStart = performance.now.bind(performance);
+  const now = (): number => timeOrigin + sinceStart();
+  const place = { operation: () => 0 };
   const baseUrl = "http://policy.local/v1";
   const encoder = new TextEncoder();
   // Read through the getter as it was: one that the agent puts in its place would get hold of the port.
@@ -83,6 +87,7 @@ export function agentWorker(
 
   async function policyFetch(input: string | URL | Request, init: RequestInit = {}): Promise<Response> {
     const of = run;
+    const operation = place.operation();
     let method = (init.method ?? "GET").toUpperCase();
     let headers = new Headers(init.headers);
     let body: string | null = null;
@@ -99,7 +104,8 @@ export function agentWorker(
     const id = nextFetch++;
     return new Promise((resolve, reject) => {
       fetches.set(id, { resolve, reject, stream: null });
-      send({ kind: "fetch", run: of, fetch: id, method, url, headers: Object.fromEntries(headers), body });
+      const sent = { method, url, headers: Object.fromEntries(headers), body, operation };
+      send({ kind: "fetch", run: of, fetch: id, ...sent });
       signal?.addEventListener("abort", () => {
         const pending = fetches.get(id);
         if (!pending) return;
@@ -164,11 +170,12 @@ export function agentWorker(
     };
     return makeEmit(
       (span) => {
-        post({ kind: "span", run: of, span });
+        post({ kind: "span", run: of, span, time: now() });
       },
       (name, value) => {
-        post({ kind: "emit", run: of, name, value });
+        post({ kind: "emit", run: of, name, value, time: now() });
       },
+      place,
     );
   };
 
@@ -184,7 +191,7 @@ export function agentWorker(
           }
         })
         .join(" ");
-      send({ kind: "log", run, level, text: text.slice(0, 2000) });
+      send({ kind: "log", run, level, text: text.slice(0, 2000), time: now() });
     };
   };
 

@@ -152,13 +152,23 @@ class FrameAgentHost implements AgentHost {
             fetches.get(message.fetch)?.abort();
             break;
           case "emit":
-            request.onEmission({ kind: "emit", name: message.name, value: message.value });
+            request.onEmission({
+              kind: "emit",
+              name: message.name,
+              value: message.value,
+              time: message.time,
+            });
             break;
           case "span":
-            request.onEmission({ kind: "span", name: message.span.type, value: message.span });
+            request.onEmission({
+              kind: "span",
+              name: message.span.type,
+              value: message.span,
+              time: message.time,
+            });
             break;
           case "log":
-            request.onEmission({ kind: "log", name: message.level, value: message.text });
+            request.onEmission({ kind: "log", name: message.level, value: message.text, time: message.time });
             break;
           case "flooded":
             finish(this.#failure("flooded", message.message, 0), false);
@@ -208,7 +218,11 @@ class FrameAgentHost implements AgentHost {
     fetches.set(fetch, abort);
     const gone = (): boolean => abort.signal.aborted;
     try {
-      const response = await request.onFetch({ method, path: url, headers, body }, abort.signal);
+      const response = await request.onFetch(
+        { method, path: url, headers, body },
+        abort.signal,
+        message.operation,
+      );
       if (gone()) return;
       const stream = typeof response.body === "string" ? null : response.body;
       worker.post({

@@ -1,6 +1,6 @@
 import type { GatewayResponse } from "../gateway/gateway-types.ts";
-import { createEmit } from "../trace/emit.ts";
-import type { AgentHost, AttemptEnd, AttemptRequest, Emission } from "./agent-host.ts";
+import { createEmit, type EmitPlace } from "../trace/emit.ts";
+import type { AgentHost, AttemptEnd, AttemptRequest, HeardEmission } from "./agent-host.ts";
 import type { AgentSource } from "./agent-source.ts";
 import { deniedMessage, fetchRoute } from "./fetch-route.ts";
 import { measure } from "./measure.ts";
@@ -73,9 +73,10 @@ async function attempt(
     if (!within) flooded();
     return within;
   };
-  const emitted = (emission: Omit<Emission, "time">): void => {
+  const emitted = (emission: HeardEmission): void => {
     if (!abort.signal.aborted && spend(emission.value)) request.onEmission(structuredClone(emission));
   };
+  const place: EmitPlace = { operation: () => 0 };
   const emit = createEmit(
     (span) => {
       emitted({ kind: "span", name: span.type, value: span });
@@ -83,8 +84,9 @@ async function attempt(
     (name, value) => {
       emitted({ kind: "emit", name, value });
     },
+    place,
   );
-  const fetch = policyFetch(request, abort.signal, spend);
+  const fetch = policyFetch(request, abort.signal, place, spend);
   let agent: InProcessAgent;
   try {
     agent = evaluate(
@@ -141,9 +143,11 @@ const seededMath = (seed: number): Math =>
 function policyFetch(
   request: AttemptRequest,
   ended: AbortSignal,
+  place: EmitPlace,
   spend: (value: unknown) => boolean,
 ): typeof globalThis.fetch {
   return async (input, init) => {
+    const operation = place.operation();
     const from = new Request(
       input instanceof Request ? input : new URL(String(input), "http://policy.local/v1/"),
       init,
@@ -159,7 +163,8 @@ function policyFetch(
     if (!spend(body)) throw new TypeError("The attempt has sent more than it may.");
     const signal = AbortSignal.any([ended, from.signal]);
     const headers = Object.fromEntries(from.headers);
-    const answer = await request.onFetch({ method: from.method, path: from.url, headers, body }, signal);
+    const asked = { method: from.method, path: from.url, headers, body };
+    const answer = await request.onFetch(asked, signal, operation);
     signal.throwIfAborted();
     return response(answer);
   };

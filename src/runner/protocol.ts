@@ -114,12 +114,27 @@ export type FromWorker =
       readonly url: string;
       readonly headers: Readonly<Record<string, string>>;
       readonly body: string | null;
+      /** Number of the operation that it is made in; 0 for none. */
+      readonly operation: number;
     }
   | { readonly kind: "abort"; readonly run: number; readonly fetch: number }
-  | { readonly kind: "emit"; readonly run: number; readonly name: string; readonly value: unknown }
+  /** `time` here and below: when it happened, in milliseconds since the epoch by the worker's clock. */
+  | {
+      readonly kind: "emit";
+      readonly run: number;
+      readonly name: string;
+      readonly value: unknown;
+      readonly time: number;
+    }
   /** What the other emitters send. */
-  | { readonly kind: "span"; readonly run: number; readonly span: EmittedSpan }
-  | { readonly kind: "log"; readonly run: number; readonly level: string; readonly text: string }
+  | { readonly kind: "span"; readonly run: number; readonly span: EmittedSpan; readonly time: number }
+  | {
+      readonly kind: "log";
+      readonly run: number;
+      readonly level: string;
+      readonly text: string;
+      readonly time: number;
+    }
   /** The runtime itself stopped the agent from sending more than its allowance. */
   | { readonly kind: "flooded"; readonly run: number; readonly message: string }
   /** `clean`: nothing of the run is left behind, so that the worker can take another. */

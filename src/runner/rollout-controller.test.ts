@@ -112,11 +112,42 @@ test("time counts from the attempt's start, and what takes too long is ended", a
   expect(failures).toEqual({ "timed-out": 4 });
 });
 
+test("what an agent says bears the time it gives, where that is possible, and calls stand among it", async () => {
+  const chat = { method: "POST", path: "/v1/chat/completions", headers: {}, body: "{}" };
+  let before = 0;
+  const host = scripted(async ({ onEmission, onFetch }) => {
+    const { signal } = new AbortController();
+    before = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    onEmission({ kind: "emit", name: "said before", value: 1, time: before });
+    await onFetch({ ...chat, method: "GET", path: "/v1/models" }, signal, 0);
+    await onFetch(chat, signal, 0);
+    onEmission({ kind: "emit", name: "too early", value: 2, time: 0 });
+    await onFetch(chat, signal, 4);
+    onEmission({ kind: "log", name: "too late", value: 3, time: before + 1e9 });
+    return { ok: true, result: 1 };
+  });
+  const {
+    attempts: [attempt],
+  } = await collect(host, 1, {});
+  const { emissions, startTime, endTime } = attempt!;
+  expect(emissions.map(({ kind, name, value }) => [kind, name, value])).toEqual([
+    ["emit", "said before", 1],
+    ["call", "0", 0],
+    ["emit", "too early", 2],
+    ["call", "4", 1],
+    ["log", "too late", 3],
+  ]);
+  expect(emissions[0]!.time).toBe(before);
+  expect(emissions[2]!.time).toBe(startTime);
+  expect(emissions[4]!.time).toBeLessThanOrEqual(endTime);
+});
+
 test("more calls than allowed end the attempt; a throw after a failed call is the model's error", async () => {
   const request = { method: "POST", path: "/v1/completions", headers: {}, body: "{}" };
   const host = scripted(async ({ identity, onFetch }) => {
     const { signal } = new AbortController();
-    for (let i = 0; i < (identity.rolloutId === "r0" ? 10 : 1); i++) await onFetch(request, signal);
+    for (let i = 0; i < (identity.rolloutId === "r0" ? 10 : 1); i++) await onFetch(request, signal, 0);
     return failed("threw");
   });
   let asked = 0;

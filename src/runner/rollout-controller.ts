@@ -1,3 +1,4 @@
+import { isCompletion } from "../gateway/gateway.ts";
 import type {
   Gateway,
   GatewayContext,
@@ -56,6 +57,7 @@ export interface FinishedAttempt {
   readonly result: unknown;
   /** In the order in which they ended. */
   readonly calls: readonly ModelCall[];
+  /** In the order in which they began; of each call where it stands among them. */
   readonly emissions: readonly Emission[];
   /** Addresses that the agent was refused. */
   readonly denied: readonly string[];
@@ -218,6 +220,7 @@ export class RolloutController {
     let started = false;
     let timer: unknown = null;
     let asked = 0;
+    let completions = 0;
     // Why we ended it, where it was us.
     let ended: FailureReason | null = null;
     const kill = new AbortController();
@@ -245,13 +248,22 @@ export class RolloutController {
             endIt("timed-out");
           }, timeout);
         },
-        onFetch: async (request, signal): Promise<GatewayResponse> => {
-          if (++asked <= maxCalls) return gateway.handle(request, context, signal);
+        onFetch: async (request, signal, operation): Promise<GatewayResponse> => {
+          if (++asked <= maxCalls) {
+            if (isCompletion(request)) {
+              const value = completions++;
+              emissions.push({ kind: "call", name: String(operation), value, time: clock.now() });
+            }
+            return gateway.handle(request, context, signal);
+          }
           endIt("too-many-calls");
           return { status: 429, headers: {}, body: "" };
         },
         onEmission: (emission) => {
-          emissions.push({ ...emission, time: clock.now() });
+          // The agent's clock is not to be trusted beyond what is possible.
+          const now = clock.now();
+          const time = Math.max(startTime, Math.min(emission.time ?? now, now));
+          emissions.push({ ...emission, time });
         },
         onDenied: (url) => {
           denied.push(url);

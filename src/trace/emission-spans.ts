@@ -10,17 +10,18 @@ import {
   rewardAttributes,
   taggedAttributes,
 } from "./emissions.ts";
+import { modelCallSpan, type RecordedCall } from "./rollout-spans.ts";
 import { spanAt, type RolloutTrace, type SpanPlace } from "./rollout-trace.ts";
 import { agentLightning, genAi } from "./semantic-conventions.ts";
 
 type Attributes = Readonly<Record<string, AttributeValue>>;
 
-/** Something that an agent emitted or logged, at a time of the trainer's clock. */
+/** Something that an agent emitted, logged or asked the policy, at a time of the trainer's clock. */
 export interface RecordedEmission {
-  readonly kind: "emit" | "log" | "span";
-  /** Name of an emission, level of a log line, type of a span. */
+  readonly kind: "emit" | "log" | "span" | "call";
+  /** Name of an emission, level of a log line, type of a span, number of the operation around a call. */
   readonly name: string;
-  /** An `EmittedSpan` where the kind is "span". */
+  /** An `EmittedSpan` where the kind is "span", the `callIndex` of a call. */
   readonly value: unknown;
   readonly time: number;
 }
@@ -78,16 +79,26 @@ function described(emitted: EmittedSpan): {
 }
 
 /**
- * The spans of what an agent emitted in one attempt, below its root: operations hold what was emitted through them, and
- * one that did not end by itself ends with the attempt, its status unset.
+ * The spans of what an agent emitted in one attempt and of its model calls, in the order in which they began, below its root:
+ * operations hold what was emitted and asked in them, and one that did not end by itself ends with the attempt, its status
+ * unset.
  */
 export function emissionSpans(
   trace: RolloutTrace,
   root: SpanPlace,
   emissions: readonly RecordedEmission[],
   endTime: number,
+  calls: readonly RecordedCall[] = [],
 ): Span[] {
-  const spans: OpenSpan[] = [];
+  const spans: (OpenSpan | Span)[] = [];
+  const left = new Set(calls);
+  const addCalls = (parent: SpanPlace, which: (call: RecordedCall) => boolean): void => {
+    for (const call of left) {
+      if (!which(call)) continue;
+      left.delete(call);
+      spans.push(modelCallSpan(trace.below(parent), call));
+    }
+  };
   const operations = new Map<number, OpenSpan>();
   const add = (parent: SpanPlace, span: Omit<OpenSpan, "place">): OpenSpan => {
     const open = { ...span, place: trace.below(parent) };
@@ -95,7 +106,11 @@ export function emissionSpans(
     return open;
   };
   for (const emission of emissions) {
-    const { kind, value, time } = emission;
+    const { kind, name, value, time } = emission;
+    if (kind === "call") {
+      addCalls(operations.get(Number(name))?.place ?? root, ({ callIndex }) => callIndex === value);
+      continue;
+    }
     if (kind !== "span") {
       add(root, plainEmission(emission));
       continue;
@@ -106,15 +121,22 @@ export function emissionSpans(
       if (around) change(around, emitted, time);
       continue;
     }
-    const name = spanNames[emitted.type];
-    const open = add(around?.place ?? root, { startTime: time, endTime: time, name, ...described(emitted) });
+    const times = { startTime: time, endTime: time };
+    const open = add(around?.place ?? root, {
+      ...times,
+      name: spanNames[emitted.type],
+      ...described(emitted),
+    });
     if (emitted.type !== "operation") continue;
     open.status = "unset";
     open.endTime = Math.max(time, endTime);
     operations.set(emitted.number, open);
   }
-  return spans.map(({ place, ...span }) => spanAt(place, span));
+  addCalls(root, () => true);
+  return spans.map((span) => ("place" in span ? closed(span) : span));
 }
+
+const closed = ({ place, ...span }: OpenSpan): Span => spanAt(place, span);
 
 /** The span of one value or line of the log, wherever it stands. */
 export const agentEmissionSpan = (

@@ -1,17 +1,24 @@
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
+import type { Span } from "../store/records.ts";
 import { checkSpan } from "../store/span.ts";
 import { emissionSpans, type RecordedEmission } from "./emission-spans.ts";
 import { objectAttributes, objectOf, operationValueOf, rewardAttributes } from "./emissions.ts";
-import { createEmit, type Emit } from "./emit.ts";
+import { createEmit, type Emit, type EmitPlace } from "./emit.ts";
 import { isEmittedSpan } from "./emitted-span.ts";
 import { linksOf, tagsOf } from "./links.ts";
 import { plainValue } from "./plain-value.ts";
 import { rewardsOf, rewardValue } from "./rewards.ts";
 import { RolloutTrace } from "./rollout-trace.ts";
+import { agentLightning } from "./semantic-conventions.ts";
 
 /** Emitters as a worker gets them: from their text, in a realm of its own, what they send cloned. */
-function emitters(): { readonly emit: Emit; readonly emissions: RecordedEmission[] } {
+function emitters(): {
+  readonly emit: Emit;
+  readonly emissions: RecordedEmission[];
+  readonly place: EmitPlace;
+} {
+  const place: EmitPlace = { operation: () => -1 };
   const emissions: RecordedEmission[] = [];
   const add = (emission: Omit<RecordedEmission, "time">): void => {
     emissions.push({ ...structuredClone(emission), time: emissions.length + 1 });
@@ -25,8 +32,9 @@ function emitters(): { readonly emit: Emit; readonly emissions: RecordedEmission
     (name, value) => {
       add({ kind: "emit", name, value });
     },
+    place,
   );
-  return { emit, emissions };
+  return { emit, emissions, place };
 }
 
 const spansOf = (emissions: readonly RecordedEmission[]) => {
@@ -168,6 +176,53 @@ test("an operation holds what was emitted through it, its input, output and time
   expect(rank!.parentId).toBe(search!.spanId);
   expect(reward!.parentId).toBe(rank!.spanId);
   expect(hits).toMatchObject({ parentId: search!.spanId, name: "agentlightning.object" });
+});
+
+test("what is emitted while an operation's function runs hangs below it, where one can tell", async () => {
+  const { emit, emissions, place } = emitters();
+  const places: number[] = [];
+  const later = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+  await emit.operation("outer", async () => {
+    emit("first");
+    await later();
+    places.push(place.operation());
+    emit.operation("inner", () => {
+      emit.message("second");
+    });
+    emit.message("third");
+  });
+  emit.message("fourth");
+  await Promise.all([
+    emit.operation("left", async (left) => {
+      await Promise.resolve();
+      emit.message("fifth");
+      left.message("sixth");
+    }),
+    emit.operation("right", later),
+  ]);
+  emit.message("seventh");
+  expect(places).toEqual([1]);
+  const spans = spansOf(emissions);
+  const nameOf = (span: Span | undefined): unknown => {
+    const { [agentLightning.operationName]: operation, [agentLightning.messageBody]: body } =
+      span?.attributes ?? {};
+    return operation ?? body ?? span?.attributes[agentLightning.tag(0)] ?? null;
+  };
+  expect(
+    spans.map((span) => [nameOf(span), nameOf(spans.find(({ spanId }) => spanId === span.parentId))]),
+  ).toEqual([
+    ["outer", null],
+    ["first", "outer"],
+    ["inner", "outer"],
+    ["second", "inner"],
+    ["third", "outer"],
+    ["fourth", null],
+    ["left", null],
+    ["right", null],
+    ["fifth", null],
+    ["sixth", "left"],
+    ["seventh", null],
+  ]);
 });
 
 test("a failed operation says why and throws on; one that never ends ends with the attempt", async () => {

@@ -8,7 +8,11 @@ export interface EmitOptions {
   readonly links?: Readonly<Record<string, string>>;
 }
 
-/** Something that takes time, seen from inside: what is emitted through it hangs below it. */
+/**
+ * Something that takes time, seen from inside: what is emitted through it hangs below it. So does what is emitted, or asked of a
+ * model, while its function runs; after an `await` only where no other operation is open beside it, because nobody can tell
+ * then whose it is. Its own emitters always can.
+ */
 export interface Operation extends Emit {
   /** What it was given; a later one replaces it. */
   input(value: unknown): void;
@@ -44,16 +48,39 @@ export interface Emit {
   ): (...args: Args) => Result;
 }
 
+/** Where the agent's code is. */
+export interface EmitPlace {
+  /** Number of the operation around what happens now; 0 for none. */
+  operation: () => number;
+}
+
 /**
- * The emitters of one attempt. `named` takes what is emitted by name outside of operations, `send` all else; both may throw. Self-contained, because agents' workers get it as source; it captures what it
+ * The emitters of one attempt. `named` takes what is emitted by name outside of operations, `send` all else; both may throw.
+ * `place` is told how to ask where the agent is. Self-contained, because agents' workers get it as source; it captures what it
  * needs of the globals before an agent can change them.
  */
 export function createEmit(
   send: (span: EmittedSpan) => void,
   named: (name: string, value: unknown) => void,
+  place?: EmitPlace,
 ): Emit {
-  const { String, Object, JSON, Array } = globalThis;
+  const { String, Object, JSON, Array, Map, Promise } = globalThis;
   let operations = 0;
+  /** Parents of the operations that go on, by number, in the order in which they began. */
+  const open = new Map<number, number>();
+  /** The operation whose code runs until the next turn; null where nobody can tell. */
+  let known: number | null = null;
+
+  const inside = (): number => {
+    if (known !== null) return known;
+    let at = 0;
+    for (;;) {
+      const below = [...open].filter(([, parent]) => parent === at);
+      if (below.length !== 1) return at;
+      at = below[0]![0];
+    }
+  };
+  if (place) place.operation = inside;
 
   const asText = (value: unknown): string => {
     try {
@@ -113,10 +140,11 @@ export function createEmit(
     );
   };
 
-  const below = (parent: number): Emit => {
+  const below = (own: number): Emit => {
+    const around = (): number => (own > 0 ? own : inside());
     const emit = (name: string, value: unknown = null): void => {
-      if (parent > 0) {
-        put("object", parent, name, value, { tags: [name] });
+      if (around() > 0) {
+        put("object", around(), name, value, { tags: [name] });
         return;
       }
       const text = asText(name).slice(0, 200);
@@ -136,6 +164,7 @@ export function createEmit(
       given?: { readonly input: unknown },
     ): Result => {
       const number = ++operations;
+      const parent = around();
       let output: unknown = undefined;
       let hasOutput = false;
       put("operation", parent, name, null, options, number);
@@ -150,17 +179,33 @@ export function createEmit(
       });
       if (given) inner.input(given.input);
       const end = (result: unknown): void => {
+        open.delete(number);
         put("end", number, "end", hasOutput ? output : result, undefined);
       };
       const fail = (error: unknown): void => {
+        open.delete(number);
         put("failed", number, "failed", thrown(error), undefined);
       };
+      const outside = inside();
+      // Before anything that `run` awaits goes on.
+      if (known === null)
+        quietly(
+          () =>
+            void Promise.resolve().then(() => {
+              known = null;
+            }),
+          () => undefined,
+        );
+      open.set(number, parent);
+      known = number;
       let result: Result;
       try {
         result = run(inner);
       } catch (error) {
         fail(error);
         throw error;
+      } finally {
+        known = outside;
       }
       const { then } = (result ?? {}) as { readonly then?: unknown };
       if (typeof then !== "function") {
@@ -180,19 +225,19 @@ export function createEmit(
     };
     return Object.assign(emit, {
       reward: (value: unknown, options?: EmitOptions & { readonly primary?: string }) => {
-        put("reward", parent, "reward", value, options);
+        put("reward", around(), "reward", value, options);
       },
       message: (text: unknown, options?: EmitOptions) => {
-        put("message", parent, "message", text, options);
+        put("message", around(), "message", text, options);
       },
       object: (value: unknown, options?: EmitOptions) => {
-        put("object", parent, "object", value, options);
+        put("object", around(), "object", value, options);
       },
       exception: (error: unknown, options?: EmitOptions) => {
-        put("exception", parent, "exception", thrown(error), options);
+        put("exception", around(), "exception", thrown(error), options);
       },
       annotation: (attributes: unknown, options?: EmitOptions) => {
-        put("annotation", parent, "annotation", attributes, options);
+        put("annotation", around(), "annotation", attributes, options);
       },
       operation: <Result>(name: string, run: (inner: Operation) => Result, options?: EmitOptions) =>
         operation(name, run, options),

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { ModelCall } from "../gateway/model-call.ts";
 import { checkSpan } from "../store/span.ts";
-import { agentEmissionSpan } from "./emission-spans.ts";
+import { agentEmissionSpan, emissionSpans } from "./emission-spans.ts";
 import {
   agenticEvaluationFromSpan,
   agenticEvaluationSpan,
@@ -9,10 +9,11 @@ import {
   agenticUpdateSpan,
   type AgenticUpdate,
 } from "./agentic-spans.ts";
+import type { EmittedSpan } from "./emitted-span.ts";
 import { isModelCall } from "./model-call.ts";
 import { rewardsOf } from "./rewards.ts";
 import { modelCallSpan, rewardSpan, rolloutSpan } from "./rollout-spans.ts";
-import { RolloutTrace } from "./rollout-trace.ts";
+import { RolloutTrace, spanIdAt } from "./rollout-trace.ts";
 import { agenticUpdateAttributes } from "./semantic-conventions.ts";
 
 const call: ModelCall = {
@@ -229,6 +230,44 @@ test("whatever an agent says can be kept", () => {
   expect(said(Float32Array.of(1, 2)).attributes["agentlightning.object.json"]).toBe("[1,2]");
   for (const odd of [null, undefined, cycle]) said(odd);
   expect(said("line", "log")).toMatchObject({ name: "agentlightning.message", startTime: 5, endTime: 5 });
+});
+
+test("calls stand among what was emitted, in the order in which they began, below their operation", () => {
+  const span = (type: EmittedSpan["type"], number: number, parent: number, value: unknown) => {
+    const common = { name: type, tags: [], links: [], primary: null };
+    return { kind: "span", name: type, value: { type, number, parent, value, ...common }, time: 5 } as const;
+  };
+  const trace = new RolloutTrace("01R", 7);
+  const root = trace.attempt(1);
+  const spans = emissionSpans(
+    trace,
+    root,
+    [
+      span("operation", 1, 0, null),
+      { kind: "call", name: "1", value: 1, time: 6 },
+      span("reward", 0, 1, 0.5),
+      span("end", 0, 1, null),
+      { kind: "call", name: "99", value: 0, time: 6 },
+    ],
+    9,
+    [{ ...call, callIndex: 0 }, { ...call, callIndex: 1, choice: 1 }, call, { ...call, callIndex: 2 }],
+  );
+  const operation = spans[0]!.spanId;
+  expect(
+    spans.map(({ name, sequence, parentId, attributes }) => [
+      name.replace(/^.*[.]/, ""),
+      sequence,
+      parentId === operation ? "operation" : parentId === spanIdAt(root) ? "root" : parentId,
+      attributes["fulgurite.call.index"] ?? null,
+    ]),
+  ).toEqual([
+    ["operation", 1, "root", null],
+    [`chat ${call.model}`, 2, "operation", 1],
+    [`chat ${call.model}`, 3, "operation", 1],
+    ["annotation", 4, "operation", null],
+    [`chat ${call.model}`, 5, "root", 0],
+    [`chat ${call.model}`, 6, "root", 2],
+  ]);
 });
 
 test("updates and evaluations of agentic runs carry all that was measured, and only their own kind", () => {

@@ -1,6 +1,6 @@
 import type { Rollout, Span } from "../store/records.ts";
 import { rolloutIdOf } from "../store/span.ts";
-import { emissionSpans, modelCallSpan, rewardSpan, rolloutSpan } from "../trace/agentic-spans.ts";
+import { emissionSpans, rewardSpan, rolloutSpan } from "../trace/agentic-spans.ts";
 import { RolloutTrace } from "../trace/rollout-trace.ts";
 import { meanScore } from "./credit.ts";
 import type { MadeRollout } from "./rollout-batch.ts";
@@ -57,8 +57,7 @@ export function rolloutSpans(record: Rollout, { attempts, score }: MadeRollout, 
     spans.push(
       rolloutSpan(place, { agent, update, mode, group, sample, status, reason, message, startTime, endTime }),
     );
-    for (const call of attempt.calls) spans.push(modelCallSpan(trace.below(place), call));
-    spans.push(...emissionSpans(trace, place, attempt.emissions, endTime));
+    spans.push(...emissionSpans(trace, place, attempt.emissions, endTime, attempt.calls));
     if (i < attempts.length - 1 || !score) return;
     spans.push(
       rewardSpan(trace.below(place), {

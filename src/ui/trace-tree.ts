@@ -3,7 +3,7 @@ import { isModelCall } from "../trace/model-call.ts";
 import { rewardsOf } from "../trace/rewards.ts";
 import { agentLightning, genAi } from "../trace/semantic-conventions.ts";
 
-export type SpanKind = "rollout" | "call" | "reward" | "emission";
+export type SpanKind = "rollout" | "call" | "reward" | "operation" | "exception" | "emission";
 
 /** One line of the tree and of the waterfall. */
 export interface TraceRow {
@@ -59,7 +59,9 @@ function spanKind(span: Span): SpanKind {
   if (isModelCall(span)) return "call";
   const failedReward = span.name === agentLightning.annotation && span.status === "error";
   if (failedReward || rewardsOf(span).length > 0) return "reward";
-  return span.parentId === null ? "rollout" : "emission";
+  if (span.parentId === null) return "rollout";
+  if (span.name === agentLightning.operation) return "operation";
+  return span.name === agentLightning.exception ? "exception" : "emission";
 }
 
 /** What a reward span says: the sum, and its components where there are several; of an agent's own, every dimension. */
@@ -72,15 +74,21 @@ export function rewardWords(span: Span, figure: (value: number) => string): stri
   return others.length < 2 ? figure(first.value) : `${figure(first.value)} of ${words(others)}`;
 }
 
-/** What an agent emitted or logged: its name, and the value as text. */
+/** What an agent emitted or logged: its name, and the value as text; of an error its type and message. */
 export function emissionOf({ name, attributes }: Span): { readonly name: string; readonly value: string } {
+  const thrown = attributes["exception.message"] ?? attributes["exception.type"];
   const value =
     attributes[agentLightning.objectLiteral] ??
     attributes[agentLightning.objectJson] ??
     attributes[agentLightning.messageBody] ??
+    thrown ??
+    attributes[genAi.errorMessage] ??
     "";
-  const said = attributes[agentLightning.tag(0)] ?? attributes[agentLightning.operationName] ?? name;
-  return { name: String(said), value: String(value) };
+  const said =
+    attributes[agentLightning.tag(0)] ??
+    attributes[agentLightning.operationName] ??
+    (thrown === undefined ? name : attributes["exception.type"]);
+  return { name: String(said ?? name), value: String(value) };
 }
 
 export interface Message {

@@ -12,6 +12,8 @@ const kindWords: Readonly<Record<SpanKind, string>> = {
   rollout: "Rollout",
   call: "Model call",
   reward: "Reward",
+  operation: "Operation",
+  exception: "Exception",
   emission: "Emitted",
 };
 
@@ -105,10 +107,10 @@ export class FulguriteTrace extends LitElement {
       .bar.reward i {
         background: var(--series-1);
       }
-      .bar.emission i {
+      :is(.bar.emission, .bar.operation) i {
         background: var(--series-2);
       }
-      .bar.wrong i {
+      :is(.bar.wrong, .bar.exception) i {
         background: var(--error);
       }
       .time {
@@ -210,6 +212,8 @@ function figures({ span, kind }: TraceRow): string {
     }
     case "reward":
       return rewardWords(span, formatFigure);
+    case "operation":
+    case "exception":
     case "emission":
       return `${emissionOf(span).name} ${emissionOf(span).value}`;
     case "rollout":

@@ -120,6 +120,10 @@ test("agents reach the policy by fetch, streams included, and nothing else", asy
       { kind: "span", name: "operation", value: { name: "think", number: 1, parent: 0 } },
       { kind: "span", name: "reward", value: { value: 0.5, parent: 1 } },
       { kind: "span", name: "end", value: { parent: 1 } },
+      { kind: "span", name: "operation", value: { name: "ask", number: 2, parent: 0 } },
+      { kind: "call", name: "2", value: 0 },
+      { kind: "span", name: "message", value: { value: "1w", parent: 2 } },
+      { kind: "span", name: "end", value: { parent: 2 } },
     ],
   });
   expect(stream![0]!.result).toMatchObject({ said: "2w", type: "text/event-stream; charset=utf-8" });
@@ -136,7 +140,7 @@ test("agents reach the policy by fetch, streams included, and nothing else", asy
     { status: "failed", reason: "threw", denied: ["https://example.com/steal"], final: true },
   ]);
   expect(flaky).toMatchObject([
-    { attemptId: "flaky-5.1", status: "failed", final: false, message: "Error: the first time", line: 76 },
+    { attemptId: "flaky-5.1", status: "failed", final: false, message: "Error: the first time", line: 80 },
     { attemptId: "flaky-5.2", status: "succeeded", result: "the second time" },
   ]);
   expect(fresh!.map(({ result }) => result)).toEqual([

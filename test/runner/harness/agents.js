@@ -14,7 +14,11 @@ const kinds = {
     emit("asked", { word });
     console.log("asking", word);
     emit.operation("think", (think) => think.reward(0.5));
-    return llm.chat(word);
+    return emit.operation("ask", async () => {
+      const answer = await llm.chat(word);
+      emit.message(answer);
+      return answer;
+    });
   },
   stream: async ({ word }) => {
     const response = await ask(word, { stream: true });
