@@ -46,6 +46,16 @@ export const attacks: readonly Attack[] = [
     name: "WebTransport",
     code: `const t = new WebTransport("https://127.0.0.1:1/"); await Promise.race([t.ready, new Promise((_, no) => setTimeout(no, 1000))]);`,
   },
+  {
+    threat: "T1 network",
+    name: "WebSocketStream",
+    code: `const s = new WebSocketStream("ELSEWHERE/stream".replace("http", "ws")); s.closed.catch(() => 0); await Promise.race([s.opened, new Promise((_, no) => setTimeout(no, 1000))]);`,
+  },
+  ...["usb", "serial", "hid", "bluetooth"].map((device) => ({
+    threat: "T1 network",
+    name: `devices: ${device}`,
+    code: `const { ${device} } = navigator as any; if ((await (${device}.getPorts ?? ${device}.getDevices).call(${device})).length === 0) throw 1;`,
+  })),
   { threat: "T1 network", name: "importScripts", code: `importScripts("ELSEWHERE/scripts");` },
   { threat: "T1 network", name: "import()", code: `await import("ELSEWHERE/module");` },
   {
@@ -119,6 +129,11 @@ export const attacks: readonly Attack[] = [
     threat: "T2 storage",
     name: "the list of databases",
     code: `if ((await indexedDB.databases()).length === 0) throw 1;`,
+  },
+  {
+    threat: "T2 storage",
+    name: "storage buckets",
+    code: `const bucket = await (navigator as any).storageBuckets.open("secret"); bucket.indexedDB.open("secrets");`,
   },
   { threat: "T2 storage", name: "caches", code: `await caches.open("x");` },
   { threat: "T2 storage", name: "private files", code: `await navigator.storage.getDirectory();` },
