@@ -156,7 +156,7 @@ describe("acknowledged means present, once, in order", () => {
         const own = await store.spans({ runId: "r", rolloutId: null });
         expect(own).toHaveLength(outcome.triedUpdates);
       }),
-      { numRuns: 20 },
+      { numRuns: 14 },
     );
   }, 120_000);
 
@@ -173,6 +173,25 @@ describe("acknowledged means present, once, in order", () => {
     );
     expect([...happened].sort()).toEqual([...faults].sort());
   }, 120_000);
+
+  test("whatever happens to the transactions over a folder", async () => {
+    const happened = new Set<Fault>();
+    await fc.assert(
+      fc.asyncProperty(plan, faultList, async (steps, list) => {
+        const folder = newFolder();
+        const storage = new FolderStorage(folder);
+        const faulty = new FaultyStorage(storage, list);
+        const outcome = await follow(faulty, steps);
+        storage.close();
+        for (const fault of faulty.happened.keys()) happened.add(fault);
+        const again = new FolderStorage(folder);
+        await expectKept(again, outcome);
+        again.close();
+      }),
+      { numRuns: 15 },
+    );
+    expect([...happened].sort()).toEqual([...faults].sort());
+  }, 60_000);
 
   test("wherever the write to a file stops", async () => {
     await fc.assert(
