@@ -246,7 +246,8 @@ export class RolloutQueue {
 
   /**
    * Resolves with those of the rollouts that are finished, in this order: when all that the store knows are, or after
-   * `timeout` milliseconds (default never), or when the signal says so.
+   * `timeout` milliseconds (default never), or when the signal says so. An id that the store does not know is left out and
+   * not waited for: enqueue first. Rollouts deleted meanwhile are such.
    */
   async waitFor(
     rolloutIds: readonly string[],
@@ -262,8 +263,9 @@ export class RolloutQueue {
           { mode: "readonly" },
           (transaction) => Promise.all(rolloutIds.map((id) => readRollout(transaction, id))),
         );
-        finished = found.filter((rollout) => rollout && rolloutIsFinished(rollout.status)) as Rollout[];
-        return finished.length === rolloutIds.length;
+        const known = found.filter((rollout) => rollout !== undefined);
+        finished = known.filter(({ status }) => rolloutIsFinished(status));
+        return finished.length === known.length;
       },
       options,
     );
