@@ -66,8 +66,9 @@ export const findAttempt = (rollout: Rollout, id: string): Attempt | undefined =
     ? (latestAttempt(rollout) ?? undefined)
     : attemptsOf(rollout).find((attempt) => attempt.id === id);
 
-export const changed = (rollout: Rollout): Pick<Rollout, "version"> & { readonly version: number } => ({
-  version: (rollout.version ?? 1) + 1,
+/** The version after a change, of a run, a rollout or an attempt. */
+export const changed = ({ version = 1 }: { readonly version?: number }): { readonly version: number } => ({
+  version: version + 1,
 });
 
 /** With one more attempt, however many it may have. */
@@ -82,6 +83,7 @@ export function withNewAttempt(rollout: Rollout, id: string, workerId: string | 
     workerId,
     lastHeartbeat: null,
     metadata: null,
+    version: 1,
   };
   return {
     ...rollout,
@@ -151,6 +153,7 @@ export function withChangedAttempt(
   const moved = status !== attempt.status;
   const next: Attempt = {
     ...attempt,
+    ...changed(attempt),
     status,
     endTime: moved && hasEnd(status) ? now : attempt.endTime,
     workerId: change.workerId ?? attempt.workerId,
@@ -163,7 +166,8 @@ export function withChangedAttempt(
 /** After a span of the attempt: a sign of life, whatever became of it; an unresponsive one is back. */
 export function withSign(rollout: Rollout, attempt: Attempt, now: number): Rollout {
   const status = attemptAfterSpan[attempt.status] ?? attempt.status;
-  return withAttempt(rollout, { ...attempt, status, lastHeartbeat: now }, status !== attempt.status, now);
+  const next = { ...attempt, ...changed(attempt), status, lastHeartbeat: now };
+  return withAttempt(rollout, next, status !== attempt.status, now);
 }
 
 /** What a watchdog makes of the attempt now; null where there is nothing to say. Times in milliseconds. */

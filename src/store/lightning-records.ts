@@ -40,6 +40,8 @@ export interface Attempt {
   readonly workerId: string | null;
   readonly lastHeartbeat: number | null;
   readonly metadata: Readonly<Record<string, unknown>> | null;
+  /** One more with every change; 1 where it is left out. */
+  readonly version?: number;
 }
 
 /** What a rollout is asked for with. */

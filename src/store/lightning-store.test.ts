@@ -5,6 +5,7 @@ import { agenticUpdate } from "../../test/store/agentic-batch.ts";
 import { contract, expectCode, makeRun, updates } from "../../test/store/contract.ts";
 import golden3 from "../../test/fixtures/store-version-3.json";
 import golden4 from "../../test/fixtures/store-version-4.json";
+import golden5 from "../../test/fixtures/store-version-5.json";
 import { checkGolden, makeGolden } from "../../test/store/golden-content.ts";
 import { FaultyStorage } from "../../test/store/faulty-storage.ts";
 import { decodeGolden, encodeGolden } from "../../test/store/golden-json.ts";
@@ -48,11 +49,15 @@ test("version 3 is brought up to date, and nothing of it is lost", async () => {
   await checkGolden(new MemoryStorage(decodeGolden(golden3.tables) as StoredTables), golden3);
 });
 
+test("version 4 is brought up to date, and nothing of it is lost", async () => {
+  await checkGolden(new MemoryStorage(decodeGolden(golden4.tables) as StoredTables), golden4);
+});
+
 test("this version writes what its golden file has: where it does not, the schema needs a new number", async () => {
-  const { schemaVersion: written, tables, expected } = golden4;
+  const { schemaVersion: written, tables, expected } = golden5;
   expect(written).toBe(schemaVersion);
   expect(JSON.parse(encodeGolden(await makeGolden()))).toEqual({ tables, expected });
-  await checkGolden(new MemoryStorage(decodeGolden(tables) as StoredTables), golden4);
+  await checkGolden(new MemoryStorage(decodeGolden(tables) as StoredTables), golden5);
 });
 
 /** Fails as told, before or after the transaction took effect. */

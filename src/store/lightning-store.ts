@@ -5,20 +5,22 @@ import { listBooks, readBook } from "./books.ts";
 import { CatalogueCache } from "./catalogue-cache.ts";
 import { ChangeFeed } from "./changes.ts";
 import { corruptProblems, logProblems, type Damage, type LogDamage } from "./damage.ts";
-import { findRollouts, selectFound, type FindRollouts, type FindSpans } from "./find.ts";
+import {
+  attemptTables,
+  findAttempts,
+  findRollouts,
+  findRuns,
+  selectFound,
+  type FindAttempts,
+  type FindRollouts,
+  type FindSpans,
+  type FoundAttempt,
+} from "./find.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { RolloutStatistics } from "./lightning-records.ts";
-import type { Page } from "./query.ts";
-import {
-  inStretches,
-  readStored,
-  readStretch,
-  selectSpans,
-  spanTables,
-  type Batch,
-  type ColdNeeds,
-  type ScannedBatch,
-} from "./read.ts";
+import type { Page, PageQuery } from "./query.ts";
+import { inStretches, readStored, readStretch, selectSpans, spanTables } from "./read.ts";
+import type { Batch, ColdNeeds, ScannedBatch } from "./read.ts";
 import type {
   Checkpoint,
   Commit,
@@ -155,9 +157,9 @@ export class TransactionalStore implements LightningStore {
   }
 
   async findSpans(query: FindSpans): Promise<Page<Span>> {
-    const rollout = await this.queue.get(query.rolloutId);
+    const { attemptId, rolloutId } = query;
+    const rollout = await this.queue.get(rolloutId);
     if (!rollout) return selectFound([], null, query);
-    const { attemptId } = query;
     const attempt = attemptId === "latest" ? (latestAttempt(rollout)?.id ?? "") : (attemptId ?? null);
     return selectFound(await this.spans({ runId: rollout.runId, rolloutId: rollout.id }), attempt, query);
   }
@@ -218,15 +220,17 @@ export class TransactionalStore implements LightningStore {
   }
 
   async runs(query: RunQuery = {}): Promise<Run[]> {
-    const rows = await this.#read(["runs"], (transaction) => transaction.list("runs"));
-    return rows
-      .map(({ value }) => value)
-      .filter(
-        ({ notebook, cell }) =>
-          (query.notebook === undefined || notebook === query.notebook) &&
-          (query.cell === undefined || cell === query.cell),
-      )
-      .reverse();
+    const filter = Object.fromEntries(Object.entries(query).map(([field, exact]) => [field, { exact }]));
+    return (await this.findRuns({ filter, sortOrder: "desc" })).items;
+  }
+
+  findRuns(query: PageQuery<Run> = {}): Promise<Page<Run>> {
+    return this.#read(["runs"], (transaction) => findRuns(transaction, query));
+  }
+
+  async findAttempts(query: FindAttempts = {}): Promise<Page<FoundAttempt>> {
+    await this.#watchdog.look();
+    return this.#read(attemptTables, (transaction) => findAttempts(transaction, query));
   }
 
   async spans(query: SpanQuery): Promise<Span[]> {

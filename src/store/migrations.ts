@@ -42,6 +42,8 @@ const steps: Readonly<Record<number, (transaction: StorageTransaction) => Promis
   // Version 4 has segments that were joined, which say where they stand, and versions of resources that went: older rows
   // lack nothing.
   3: () => Promise.resolve(),
+  // Version 5 counts the versions of runs and attempts, from 1 where a row says nothing.
+  4: () => Promise.resolve(),
 };
 
 /** Brings the rows of an older version up to `schemaVersion`, in the transaction that opens the store. */

@@ -2,7 +2,7 @@ import type { ErrorData } from "../gpu/error.ts";
 import type { LanguageState } from "../lm/language-engine.ts";
 import type { TrainingState } from "../rl/engine.ts";
 import type { StoreChange } from "./access.ts";
-import type { FindRollouts, FindSpans } from "./find.ts";
+import type { FindAttempts, FindRollouts, FindSpans, FoundAttempt } from "./find.ts";
 import type {
   Attempt,
   RolloutConfig,
@@ -10,7 +10,7 @@ import type {
   RolloutStatistics,
   RolloutStatus,
 } from "./lightning-records.ts";
-import type { Page } from "./query.ts";
+import type { Page, PageQuery } from "./query.ts";
 import type { ResourceShelf } from "./resources.ts";
 import type { RolloutQueue } from "./rollout-queue.ts";
 import type { Workers } from "./workers.ts";
@@ -143,6 +143,8 @@ export interface Run {
   readonly metrics: Readonly<Record<string, number>>;
   /** Code, reward and hyper-parameters that it was started with, and their version; absent before version 3. */
   readonly resources?: { readonly id: string; readonly version: number };
+  /** One more with every commit of it, counted by the store whatever is passed; 1 where it is left out. */
+  readonly version?: number;
 }
 
 /** Where an agentic run is: weights and optimizer after `update` updates. */
@@ -243,6 +245,8 @@ export interface LightningStore {
   run(id: string): Promise<Run | undefined>;
   /** Newest first. */
   runs(query?: RunQuery): Promise<Run[]>;
+  /** Filtered, sorted, page by page. */
+  findRuns(query?: PageQuery<Run>): Promise<Page<Run>>;
   /**
    * By number of the rollout, then sequence; the run's own spans come first. Sealed segments and tail alike. A damaged
    * segment is left out; where only its tokens are damaged, its spans come without them. See `problems`.
@@ -301,6 +305,8 @@ export interface LightningStore {
   readonly workers: Workers;
   /** Filtered, sorted, page by page, of one run or of all. */
   findRollouts(query?: FindRollouts): Promise<Page<Rollout>>;
+  /** Attempts of one rollout, of one run or of all. */
+  findAttempts(query?: FindAttempts): Promise<Page<FoundAttempt>>;
   /** Spans of one rollout. */
   findSpans(query: FindSpans): Promise<Page<Span>>;
   /** Called after every change, here or in another tab, until the returned function is; see `liveQuery`. */

@@ -2,7 +2,7 @@ import type { Resources, RolloutStatistics, Worker } from "./lightning-records.t
 import type { Checkpoint, Rollout, Run, Span } from "./records.ts";
 
 /** Everything on disk has this number in `meta`; a reader exists for every number that ever shipped, see migrations. */
-export const schemaVersion = 4;
+export const schemaVersion = 5;
 
 /** Spans of one commit and run, row-wise, until they are sealed; see `packGroup`. Key: [runId, group number]. */
 export type TailGroup = PackedGroup | RowGroup;

@@ -1,4 +1,5 @@
 import { FulguriteError } from "../gpu/error.ts";
+import { changed } from "./attempts.ts";
 import { newBook, readBook } from "./books.ts";
 import { ownArrays } from "./owned-arrays.ts";
 import type { Commit, Rollout, Span } from "./records.ts";
@@ -108,7 +109,7 @@ export async function writeCommit(
   if (run) {
     const before = await transaction.get("runs", run.id);
     if (before) checkTransition(runTransitions, `Run ${run.id}`, before.status, run.status);
-    transaction.put("runs", run.id, run);
+    transaction.put("runs", run.id, before ? { ...run, ...changed(before) } : run);
   }
   return written;
 }

@@ -149,7 +149,11 @@ export const contract: Readonly<Record<string, (open: OpenStorage) => Promise<vo
     );
     expectSame((await again.runs({ cell: "train" })).length, 3, "by cell");
     expectSame((await again.runs({ notebook: "cartpole", cell: "other" })).length, 0, "by both");
-    expectSame(await again.run("01A"), makeRun("01A", { status: "paused", metrics: { a: 1 } }), "row");
+    expectSame(
+      await again.run("01A"),
+      makeRun("01A", { status: "paused", metrics: { a: 1 }, version: 2 }),
+      "row",
+    );
     expectSame(await again.run("none"), undefined, "no such run");
   },
 

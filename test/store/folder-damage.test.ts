@@ -1,12 +1,4 @@
-import {
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -289,10 +281,11 @@ describe("a damaged log", () => {
 test("a log that version 4 wrote opens, and nothing of it is lost", async () => {
   const packed = readFileSync(new URL("../fixtures/store-folder-version-4.log.gz", import.meta.url));
   const path = folderWith(gunzipSync(packed));
-  copyFileSync(join(path, "store.log"), join(path, "before.log"));
   const storage = new FolderStorage(path);
   await checkGolden(storage, golden4);
+  const runs = await new TransactionalStore(storage).runs();
   storage.close();
-  const before = readFileSync(join(path, "before.log"));
-  expect(readFileSync(join(path, "store.log")).subarray(0, before.length).equals(before)).toBe(true);
+  const again = new FolderStorage(path);
+  expect(await new TransactionalStore(again).runs()).toEqual(runs);
+  again.close();
 });

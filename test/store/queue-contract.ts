@@ -422,6 +422,8 @@ export const queueContract: Readonly<Record<string, Case>> = {
       "both, in the order asked",
     );
     expectSame((await queue.waitFor([a, b])).length, 2, "finished already");
+    expectSame(await queue.waitFor(["ghost"]), [], "not waited for");
+    expectSame((await queue.waitFor(["ghost", a, b])).length, 2, "nor beside others");
     const [open3] = await queue.enqueue([{ task: 3 }]);
     const abort = new AbortController();
     const endless = queue.waitFor([open3!.id], { signal: abort.signal });
@@ -502,6 +504,68 @@ export const queueContract: Readonly<Record<string, Case>> = {
     await expectCode(store.findRollouts({ limit: 0 }), "store/invalid-query");
     await expectCode(store.findRollouts({ offset: -1 }), "store/invalid-query");
     expectSame(made.length, 6, "made");
+  },
+
+  async "finds runs and attempts as it finds rollouts, and counts their versions"(open) {
+    const { store, queue } = clocked(open);
+    for (const [id, name, seed] of [
+      ["01", "pole", 3],
+      ["02", "cart and pole", 1],
+      ["03", "words", 2],
+    ] as const)
+      await store.commit({ run: makeRun(id, { name, seed, status: "running" }) });
+    await store.commit({ run: makeRun("02", { name: "cart and pole", seed: 1, status: "failed" }) });
+    const runs = async (query: Parameters<typeof store.findRuns>[0]) => {
+      const { items, total } = await store.findRuns(query);
+      return [...items.map(({ id }) => id), total];
+    };
+    expectSame(await runs({}), ["01", "02", "03", 3], "all, in the order of creation");
+    expectSame(await runs({ sortBy: "seed", limit: 2 }), ["02", "03", 3], "the first by seed");
+    expectSame(await runs({ sortOrder: "desc", limit: 1, offset: 1 }), ["02", 3], "a page");
+    expectSame(await runs({ filter: { name: { contains: "pole" } } }), ["01", "02", 2], "contains");
+    const either = { status: { exact: "failed" }, seed: { atLeast: 3 } };
+    expectSame(await runs({ filter: either, logic: "or" }), ["01", "02", 2], "either");
+    expectSame(await runs({ filter: either }), [0], "both");
+    expectSame(
+      (await store.runs()).map(({ id, version }) => [id, version ?? 1]),
+      [
+        ["03", 1],
+        ["02", 2],
+        ["01", 1],
+      ],
+      "newest first, with versions",
+    );
+    const { rollout, attempt } = await queue.start({ task: 1, runId: "01" }, "w");
+    expectSame(attempt.version, 1, "an attempt's first");
+    await queue.updateAttempt(rollout.id, "latest", { lastHeartbeat: 7 });
+    await queue.updateAttempt(rollout.id, "latest", { status: "failed" });
+    await queue.startAttempt(rollout.id, "v");
+    const other = await queue.start({ task: 2, runId: "03" });
+    await store.commit({
+      run: makeRun("04", { kind: "agentic" }),
+      rollouts: agenticUpdate("04", 1, 3).rollouts,
+    });
+    const attempts = async (query: Parameters<typeof store.findAttempts>[0]) => {
+      const { items, total } = await store.findAttempts(query);
+      return [items.map((each) => `${each.rolloutId}: ${each.sequence} ${each.status}`), total];
+    };
+    const [one, two] = [rollout.id, other.rollout.id];
+    expectSame(
+      await attempts({ rolloutId: one }),
+      [[`${one}: 1 failed`, `${one}: 2 preparing`], 2],
+      "of a rollout",
+    );
+    expectSame((await store.findAttempts({ rolloutId: one })).items[0]?.version, 3, "versions");
+    expectSame(await attempts({ rolloutId: "ghost" }), [[], 0], "of none");
+    expectSame((await store.findAttempts({ runId: "04" })).total, 3, "of a run");
+    expectSame((await store.findAttempts({})).total, 6, "of all");
+    expectSame(
+      await attempts({ filter: { status: { exact: "preparing" } }, sortBy: "workerId", sortOrder: "desc" }),
+      [[`${one}: 2 preparing`, `${two}: 1 preparing`], 2],
+      "sorted, with a null",
+    );
+    const late = await store.findAttempts({ sortBy: "lastHeartbeat", limit: 1 });
+    expectSame([late.items[0]?.lastHeartbeat, late.total], [7, 6], "times that are missing come last");
   },
 
   async "finds spans within their rollout"(open) {

@@ -1,51 +1,86 @@
 import { selectPage, type Condition, type Page, type PageQuery } from "../../store/query.ts";
-import type { LightningStore, Rollout } from "../../store/records.ts";
+import type { LightningStore } from "../../store/records.ts";
 import * as schemas from "./schemas.ts";
 import { badRequest, check, internalError, type Fields, type Rule } from "./validation.ts";
-import { statusesFromWire, wireAttempted, wireAttempts, wireResources, wireWorker } from "./wire.ts";
+import { statusesFromWire, wireAttempt, wireAttempted, wireResources, wireWorker } from "./wire.ts";
 import { wireSpan } from "./wire-span.ts";
 
-/** Fields to sort by, in the original's order. */
-const fields = {
-  rollouts: "rollout_id input start_time end_time mode resources_id status config metadata",
-  attempts:
-    "rollout_id attempt_id sequence_id start_time end_time status worker_id last_heartbeat_time metadata",
-  workers:
-    "worker_id status heartbeat_stats last_heartbeat_time last_dequeue_time last_busy_time last_idle_time current_rollout_id current_attempt_id",
-  resources: "resources_id create_time update_time version resources",
-  spans:
-    "rollout_id attempt_id sequence_id trace_id span_id parent_id name status attributes events links start_time end_time context parent resource",
-} as const;
+/** Fields of a span to sort by: some of the original's have no column here, so its own rows are compared. */
+const spanFields = Object.fromEntries(
+  (
+    "rollout_id attempt_id sequence_id trace_id span_id parent_id name status attributes events links start_time " +
+    "end_time context parent resource"
+  )
+    .split(" ")
+    .map((name) => [name, name]),
+);
 
-const rolloutFields: Readonly<Record<string, keyof Rollout & string>> = {
-  rollout_id: "id",
-  input: "task",
-  start_time: "startTime",
-  end_time: "endTime",
-  mode: "mode",
-  resources_id: "resourcesId",
-  status: "status",
-  config: "config",
-  metadata: "metadata",
-};
+/** What the store calls a field of the original. */
+const storeFields = {
+  rollouts: {
+    rollout_id: "id",
+    input: "task",
+    start_time: "startTime",
+    end_time: "endTime",
+    mode: "mode",
+    resources_id: "resourcesId",
+    status: "status",
+    config: "config",
+    metadata: "metadata",
+  },
+  attempts: {
+    rollout_id: "rolloutId",
+    attempt_id: "id",
+    sequence_id: "sequence",
+    start_time: "startTime",
+    end_time: "endTime",
+    status: "status",
+    worker_id: "workerId",
+    last_heartbeat_time: "lastHeartbeat",
+    metadata: "metadata",
+  },
+  workers: {
+    worker_id: "id",
+    status: "status",
+    heartbeat_stats: "heartbeatStats",
+    last_heartbeat_time: "lastHeartbeat",
+    last_dequeue_time: "lastDequeue",
+    last_busy_time: "lastBusy",
+    last_idle_time: "lastIdle",
+    current_rollout_id: "rolloutId",
+    current_attempt_id: "attemptId",
+  },
+  resources: {
+    resources_id: "id",
+    create_time: "createTime",
+    update_time: "updateTime",
+    version: "version",
+    resources: "resources",
+  },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 interface Search {
   readonly body: Fields;
   readonly where: "body" | "query";
 }
 
-/** Sort and page of a search, checked; without its filter. */
-function paging(
+type Paging<Field extends string> = Pick<PageQuery<Fields>, "logic" | "limit" | "offset"> & {
+  readonly sortBy?: Field;
+  readonly sortOrder?: "asc" | "desc";
+};
+
+/** Sort and page of a search, checked; without its filter. `names` are the fields to sort by, as the original calls them and as they are here. */
+function paging<Field extends string>(
   { body, where }: Search,
   schema: Rule,
-  sortable: string,
+  names: Readonly<Record<string, Field>>,
   sortDefault?: string,
-): Omit<PageQuery<Fields>, "filter"> {
+): Paging<Field> {
   check(schema, body, where);
   const { sort_by: sortBy = sortDefault, sort_order: order = "asc", limit = -1, offset = 0 } = body;
-  const allowed = sortable.split(" ");
-  if (typeof sortBy === "string" && !allowed.includes(sortBy)) {
-    throw badRequest(`Invalid sort_by: ${sortBy}, allowed fields are: ${allowed.join(", ")}`);
+  const field = typeof sortBy === "string" && Object.hasOwn(names, sortBy) ? names[sortBy] : undefined;
+  if (typeof sortBy === "string" && field === undefined) {
+    throw badRequest(`Invalid sort_by: ${sortBy}, allowed fields are: ${Object.keys(names).join(", ")}`);
   }
   if (order !== "asc" && order !== "desc") {
     throw badRequest(`Invalid sort_order: ${String(order)}, allowed values are: asc, desc`);
@@ -57,7 +92,7 @@ function paging(
     logic: (body["filter_logic"] as "and" | "or" | undefined) ?? "and",
     limit: limit === -1 ? null : (limit as number),
     offset: offset as number,
-    ...(typeof sortBy === "string" ? { sortBy, sortOrder: order } : {}),
+    ...(field === undefined ? {} : { sortBy: field, sortOrder: order }),
   };
 }
 
@@ -75,11 +110,10 @@ const conditions = (
 };
 
 export async function searchRollouts(store: LightningStore, search: Search): Promise<Fields> {
-  const { sortBy, ...query } = paging(search, schemas.findRollouts, fields.rollouts);
+  const query = paging(search, schemas.findRollouts, storeFields.rollouts);
   const { status_in: statuses, rollout_id_in: ids, rollout_id_contains: part } = search.body;
   const page = await store.findRollouts({
     ...query,
-    ...(sortBy === undefined ? {} : { sortBy: rolloutFields[sortBy]! }),
     filter: conditions([
       ["status", "within", Array.isArray(statuses) ? statusesFromWire(statuses as string[]) : null],
       ["id", "within", ids],
@@ -94,35 +128,35 @@ export async function searchAttempts(
   rolloutId: string,
   search: Search,
 ): Promise<Fields> {
-  const query = paging(search, schemas.findAttempts, fields.attempts, "sequence_id");
-  const rollout = await store.queue.get(rolloutId);
-  return wirePage(selectPage(rollout ? wireAttempts(rollout) : [], query));
+  const query = paging(search, schemas.findAttempts, storeFields.attempts, "sequence_id");
+  const page = await store.findAttempts({ ...query, rolloutId });
+  return wirePage({ ...page, items: page.items.map((attempt) => wireAttempt(rolloutId, attempt)) });
 }
 
 export async function searchWorkers(store: LightningStore, search: Search): Promise<Fields> {
-  const query = paging(search, schemas.findWorkers, fields.workers);
-  const { items } = await store.workers.find();
+  const query = paging(search, schemas.findWorkers, storeFields.workers);
   const filter = conditions([
     ["status", "within", search.body["status_in"]],
-    ["worker_id", "contains", search.body["worker_id_contains"]],
+    ["id", "contains", search.body["worker_id_contains"]],
   ]);
-  return wirePage(selectPage(items.map(wireWorker), { ...query, filter }));
+  const page = await store.workers.find({ ...query, filter });
+  return wirePage({ ...page, items: page.items.map(wireWorker) });
 }
 
 export async function searchResources(store: LightningStore, search: Search): Promise<Fields> {
-  const query = paging(search, schemas.findResources, fields.resources);
-  const { items } = await store.resources.find({ kind: "shared" });
+  const query = paging(search, schemas.findResources, storeFields.resources);
   const filter = conditions([
-    ["resources_id", "exact", search.body["resources_id"]],
-    ["resources_id", "contains", search.body["resources_id_contains"]],
+    ["id", "exact", search.body["resources_id"]],
+    ["id", "contains", search.body["resources_id_contains"]],
   ]);
-  return wirePage(selectPage(items.map(wireResources), { ...query, filter }));
+  const page = await store.resources.find({ ...query, filter, kind: "shared" });
+  return wirePage({ ...page, items: page.items.map(wireResources) });
 }
 
 /** Never leaves the rollout. With "or" and nothing to look for there is nothing, as in the original. */
 export async function searchSpans(store: LightningStore, search: Search): Promise<Fields> {
   const { body } = search;
-  const query = paging(search, schemas.findSpans, fields.spans, "sequence_id");
+  const query = paging(search, schemas.findSpans, spanFields, "sequence_id");
   const filter = conditions(
     schemas.spanFilters.flatMap((name) => [
       [name, "exact", body[name]] as const,

@@ -1,4 +1,4 @@
-import { attemptsOf, configOf, latestAttempt } from "../../store/attempts.ts";
+import { configOf, latestAttempt } from "../../store/attempts.ts";
 import type {
   Attempt,
   AttemptStatus,
@@ -70,9 +70,6 @@ export const wireAttempt = (rolloutId: string, attempt: Attempt): Fields => ({
   last_heartbeat_time: seconds(attempt.lastHeartbeat),
   metadata: attempt.metadata,
 });
-
-export const wireAttempts = (rollout: Rollout): Fields[] =>
-  attemptsOf(rollout).map((attempt) => wireAttempt(rollout.id, attempt));
 
 /** With its latest attempt, where there is one. */
 export function wireAttempted(rollout: Rollout): Fields {
