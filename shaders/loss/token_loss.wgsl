@@ -79,6 +79,10 @@ fn main(
   }
   loss *= importance;
   slope *= importance;
+  // What label smoothing takes from the token and gives to every allowed id.
+  let taken = batch.label_smoothing * slope;
+  let given = batch.smoothing_share * slope;
+  loss -= taken * log_probability;
   if (batch.kl_coefficient != 0.0) {
     let raw = log_probability - tail.z;
     let d = clamp(raw, -20.0, 20.0);
@@ -95,8 +99,8 @@ fn main(
     loss += batch.kl_coefficient * value;
     slope += batch.kl_coefficient * towards * select(0.0, 1.0, raw == d);
   }
-  terms[row] = weight * vec4f(loss - bonus * entropy, entropy, kl, clipped);
   var projection = 0.0;
+  var evenly = 0.0;
   for (var k = 0u; k < LOGITS_WIDTH; k++) {
     let at = batch.chunk + k;
     var d = 0.0;
@@ -104,11 +108,24 @@ fn main(
       let shifted = logits[base + k] - largest;
       let log_p = shifted - log_total;
       let p = math_exp(log_p);
-      d = weight * (slope * (select(0.0, 1.0, at == id) - p) + bonus * p * (log_p + entropy));
+      evenly += log_p;
+      let smoothing = given - select(0.0, taken, at == id);
+      d = weight * (slope * (select(0.0, 1.0, at == id) - p) + smoothing + bonus * p * (log_p + entropy));
       // The gradients of a row add up to 0 over all chunks, so the shift may stay.
       projection += d * shifted;
     }
     logits[base + k] = d;
   }
   projections[row] = projection;
+  // The last chunk comes first.
+  var term = vec4f(loss - bonus * entropy, entropy, kl, clipped);
+  if (batch.chunk + CHUNK < VOCABULARY) {
+    term = vec4f();
+  }
+  term.x += given * evenly;
+  if (batch.chunk + CHUNK < VOCABULARY) {
+    terms[row] += weight * term;
+  } else {
+    terms[row] = weight * term;
+  }
 }

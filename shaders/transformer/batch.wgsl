@@ -28,6 +28,9 @@ struct Batch {
   kl_coefficient: f32,
   // alpha / rank of the adapters; 0 leaves them out.
   adapter_scale: f32,
+  // 0: none; and the same over the number of allowed ids.
+  label_smoothing: f32,
+  smoothing_share: f32,
 }
 
 @group(0) @binding(0) var<uniform> batch: Batch;

@@ -22,6 +22,8 @@ const floats = [
   "gateNegative",
   "klCoefficient",
   "adapterScale",
+  "labelSmoothing",
+  "smoothingShare",
 ] as const;
 
 export type BatchField = (typeof integers)[number] | (typeof floats)[number];

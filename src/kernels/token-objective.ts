@@ -21,6 +21,7 @@ export interface TokenObjective {
   readonly entropyCoefficient: number;
   readonly gate?: { readonly positive: number; readonly negative: number };
   readonly kl?: { readonly coefficient: number; readonly estimator: KlEstimator };
+  readonly labelSmoothing?: number;
 }
 
 /** Numbers of the kinds and estimators in shaders/transformer/batch.wgsl. */
@@ -94,6 +95,16 @@ export function tokenTerm(
     slope: term.slope + coefficient * towards.slope,
   };
 }
+
+/**
+ * d loss / d (mean of log pi over the allowed ids) of a token's "likelihood" with label smoothing s: its loss is -A ((1 - s)
+ * log pi(token) + s mean log pi), that is `tokenTerm`'s loss plus this times (mean log pi - log pi(token)).
+ */
+export const smoothingSlope = (
+  { kind, labelSmoothing = 0 }: TokenObjective,
+  advantage: number,
+  importance: number,
+): number => (kind === "likelihood" ? -labelSmoothing * advantage * importance : 0);
 
 function surrogateTerm(
   objective: TokenObjective,

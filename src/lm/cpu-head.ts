@@ -15,6 +15,16 @@ interface HeadChunk {
   readonly rows: number;
 }
 
+/** How a loss changes with what a head gives, times the tokens' weights. */
+export interface HeadSlopes {
+  /** By each prediction's log-probability. */
+  readonly slopes: Float32Array;
+  /** By each row's entropy. */
+  readonly entropySlopes: Float32Array;
+  /** By the mean of the log-probabilities where a prediction stands, less its own; null: nothing. */
+  readonly smoothing: Float32Array | null;
+}
+
 /**
  * Log-probabilities and entropies over the head's ids, from logits that are there for a chunk of `CpuTransformer.headIds`
  * at a time: maximum and sums run along (online softmax, Milakov and Gimelshein 2018, arXiv 1805.02867), and the gradient
@@ -25,6 +35,8 @@ export class CpuHead {
   readonly entropies: Float32Array;
   /** By prediction, in f32; -Infinity for an id that is not allowed. */
   readonly logProbabilities: Float32Array;
+  /** By row of the pass: mean of the log-probabilities over all ids, where it was asked for. */
+  readonly means: Float64Array | null;
   readonly #model: CpuTransformer;
   readonly #head: PackedHead;
   readonly #pass: TreePass;
@@ -40,7 +52,7 @@ export class CpuHead {
   readonly #maxima: readonly Float32Array[];
 
   /** Reserves workspace for as long as `pass` has its own. */
-  constructor(model: CpuTransformer, head: PackedHead, pass: TreePass) {
+  constructor(model: CpuTransformer, head: PackedHead, pass: TreePass, means: boolean) {
     const { memory } = model;
     const rows = pass.out.count;
     this.#model = model;
@@ -57,12 +69,16 @@ export class CpuHead {
     const weighted = new Float32Array(rows);
     const own = new Float32Array(pass.predictions.length).fill(-Infinity);
     const ownMaxima = new Float32Array(pass.predictions.length);
+    const logits = means ? new Float64Array(rows) : null;
     this.#chunks.forEach((chunk, c) => {
       this.#compute(chunk);
       this.#add(c, weighted);
       this.#eachOwn(chunk, (i, at, row) => {
         own[i] = memory.floats[at]!;
         ownMaxima[i] = this.#maxima[c]![row]!;
+      });
+      logits?.forEach((_, row) => {
+        logits[row]! += this.#sum(chunk, row) + chunk.count * this.#maxima[c]![row]!;
       });
     });
     this.#logTotals = this.#totals.map(log);
@@ -71,13 +87,12 @@ export class CpuHead {
       const { row } = pass.predictions[i]!;
       return logit + (ownMaxima[i]! - this.#largest[row]!) - this.#logTotals[row]!;
     });
+    this.means =
+      logits?.map((sum, row) => sum / head.ids.length - this.#largest[row]! - this.#logTotals[row]!) ?? null;
   }
 
-  /**
-   * From the slopes of the loss by each prediction's log-probability and by each row's entropy to the gradient of the
-   * head's input, `dFinal`, which is overwritten, and of its weights, where they learn.
-   */
-  backward(slopes: Float32Array, entropySlopes: Float32Array, dFinal: number): void {
+  /** To the gradient of the head's input, `dFinal`, which is overwritten, and of its weights, where they learn. */
+  backward({ slopes, entropySlopes, smoothing }: HeadSlopes, dFinal: number): void {
     const model = this.#model;
     const { memory, shape, places } = model;
     const { width } = shape;
@@ -87,8 +102,11 @@ export class CpuHead {
     const dHead = memory.reserve(learns ? this.#chunks[0]!.columns * width : 0);
     const { floats } = memory;
     const sums = new Float32Array(rows);
+    // What label smoothing gives to every id of a row.
+    const even = new Float32Array(rows);
     this.#pass.predictions.forEach(({ row }, i) => {
       sums[row]! -= slopes[i]!;
+      if (smoothing) even[row]! += smoothing[i]! / this.#head.ids.length;
     });
     floats.fill(0, dFinal >> 2, (dFinal >> 2) + rows * width);
     for (let c = this.#chunks.length - 1; c >= 0; c--) {
@@ -105,8 +123,9 @@ export class CpuHead {
       }
       model.kernels.softmaxBackward(this.#logits, this.#exponentials, coefficients, rows, chunk.columns);
       this.#eachOwn(chunk, (i, at) => {
-        floats[at]! += slopes[i]!;
+        floats[at]! += slopes[i]! - (smoothing?.[i] ?? 0);
       });
+      if (smoothing) this.#addEvenly(chunk, even);
       chunk.kernels.input(this.#logits, chunk.rows, dFinal, rows);
       if (!learns) continue;
       floats.fill(0, dHead >> 2, (dHead >> 2) + chunk.columns * width);
@@ -145,6 +164,21 @@ export class CpuHead {
       this.#totals[row] = exp(down) * this.#totals[row]! + exp(up) * total;
       this.#largest[row] = largest;
     }
+  }
+
+  /** Sum over the chunk just computed of a row's logits less their maximum. */
+  #sum({ count, columns }: HeadChunk, row: number): number {
+    const at = (this.#logits >> 2) + row * columns;
+    return this.#model.memory.floats.subarray(at, at + count).reduce((sum, logit) => sum + logit, 0);
+  }
+
+  /** Adds one number a row to all of a chunk's ids. */
+  #addEvenly({ count, columns }: HeadChunk, values: Float32Array): void {
+    const { floats } = this.#model.memory;
+    values.forEach((value, row) => {
+      const at = (this.#logits >> 2) + row * columns;
+      for (let n = 0; n < count; n++) floats[at + n]! += value;
+    });
   }
 
   /** The predictions whose ids are in the chunk, and where their logits are among the floats. */

@@ -1,6 +1,6 @@
 import { exp } from "../kernels/math.ts";
 import { inputIds } from "../kernels/transformer-places.ts";
-import { tokenTerm, type TokenObjective } from "../kernels/token-objective.ts";
+import { smoothingSlope, tokenTerm, type TokenObjective } from "../kernels/token-objective.ts";
 import { CpuHead } from "./cpu-head.ts";
 import type { CpuTransformer } from "./cpu-transformer.ts";
 import { backwardTree, bytesPerNode, forwardTree, type TreePass } from "./cpu-tree-pass.ts";
@@ -31,6 +31,7 @@ export function scoreRows(
     rows,
     () => true,
     defaultActivationBytes,
+    false,
     (head, forward) => {
       forward.predictions.forEach(({ at, row }, i) => {
         each(at, head.logProbabilities[i]!, head.entropies[row]!);
@@ -62,9 +63,12 @@ export function trainRows(
     rows,
     (at) => rows.weights[at]! > 0,
     activationBytes,
+    (objective.labelSmoothing ?? 0) > 0,
     (head, forward) => {
       const slopes = new Float32Array(forward.predictions.length);
       const entropySlopes = new Float32Array(forward.out.count);
+      const smoothing = new Float32Array(forward.predictions.length);
+      const { means } = head;
       forward.predictions.forEach(({ at, row }, i) => {
         const entropy = head.entropies[row]!;
         const weight = rows.weights[at]!;
@@ -77,7 +81,13 @@ export function trainRows(
           exp,
           rows.referenceLogProbabilities?.[at],
         );
-        sums.loss += weight * (term.loss - bonus * entropy);
+        let { loss } = term;
+        if (means) {
+          const smoothed = smoothingSlope(objective, rows.advantages[at]!, rows.importance[at]!);
+          smoothing[i] = weight * smoothed;
+          loss += smoothed * (means[row]! - head.logProbabilities[i]!);
+        }
+        sums.loss += weight * (loss - bonus * entropy);
         sums.weight += weight;
         sums.entropy += weight * entropy;
         sums.kl += weight * term.kl;
@@ -86,7 +96,7 @@ export function trainRows(
         slopes[i] = weight * term.slope;
         entropySlopes[row]! -= weight * bonus;
       });
-      backwardTree(model, head, forward, slopes, entropySlopes);
+      backwardTree(model, head, forward, { slopes, entropySlopes, smoothing: means && smoothing });
     },
   );
   return sums;
@@ -97,6 +107,7 @@ function forEachBatch(
   rows: TokenRows,
   wanted: (at: number) => boolean,
   activationBytes: number,
+  means: boolean,
   run: (head: CpuHead, forward: TreePass) => void,
 ): void {
   const { memory, shape } = model;
@@ -132,7 +143,7 @@ function forEachBatch(
     }
     if (predictions.length > 0) {
       const forward = forwardTree(model, tree, rows.length, predictions);
-      run(new CpuHead(model, head, forward), forward);
+      run(new CpuHead(model, head, forward, means), forward);
     }
     memory.release(start);
     first += tree.rows;

@@ -1,4 +1,4 @@
-import { addRow, type CpuHead } from "./cpu-head.ts";
+import { addRow, type CpuHead, type HeadSlopes } from "./cpu-head.ts";
 import type { CpuTransformer } from "./cpu-transformer.ts";
 import { reserveBackward, reserveLayer, type LayerBuffers, type TokenSet } from "./cpu-activations.ts";
 import type { TokenTree } from "./token-tree.ts";
@@ -133,13 +133,12 @@ function narrowSet(model: CpuTransformer, all: TokenSet, index: Int32Array): Tok
   return { count, positions, paths, lengths };
 }
 
-/** To the gradient arena; slopes as `CpuHead.backward` takes them. */
+/** To the gradient arena. */
 export function backwardTree(
   model: CpuTransformer,
   head: CpuHead,
   forward: TreePass,
-  slopes: Float32Array,
-  entropySlopes: Float32Array,
+  slopes: HeadSlopes,
 ): void {
   const { memory, shape, places } = model;
   const { width, vocabularySize } = shape;
@@ -148,7 +147,7 @@ export function backwardTree(
   const dOut = memory.reserve(out.count * width);
   const dAll = narrowed === null ? dOut : memory.reserve(all.count * width);
   const scratch = reserveBackward(model, all.count);
-  head.backward(slopes, entropySlopes, dFinal);
+  head.backward(slopes, dFinal);
   const { floats } = memory;
   floats.fill(0, dOut >> 2, (dOut >> 2) + out.count * width);
   model.finalNormBackward(dFinal, layers.at(-1)!.output, forward.finalInverse, dOut, out.count);

@@ -4,6 +4,7 @@ import {
   expectSameLearning,
   headDisagreement,
   largeVocabulary,
+  smoothing,
 } from "../../test/support/check-head.ts";
 import { trajectoryDifference } from "../../test/support/check-trajectory.ts";
 import { expectClose } from "../../test/support/goldens.ts";
@@ -108,6 +109,8 @@ test("the head in chunks of 4,099 ids: f64, finite differences, the same learnin
   ];
   expect(await headDisagreement(chunked)).toBeNull();
   await expectFiniteDifference(chunked);
+  for (const engine of [chunked, whole]) expect(await headDisagreement(engine, smoothing)).toBeNull();
+  await expectFiniteDifference(chunked, smoothing);
   await expectSameLearning([chunked, whole]);
 });
 

@@ -104,6 +104,9 @@ export class WebGpuTraining {
     set("objective", objectiveNumbers[config.kind]);
     set("estimator", estimatorNumbers[config.kl?.estimator ?? "k1"]);
     set("klCoefficient", config.kl?.coefficient ?? 0);
+    const smoothing = config.kind === "likelihood" ? (config.labelSmoothing ?? 0) : 0;
+    set("labelSmoothing", smoothing);
+    set("smoothingShare", smoothing / (rows.allowed?.length ?? this.#model.shape.vocabularySize));
     set("gatePositive", gate.positive);
     set("gateNegative", gate.negative);
     set("clipLow", config.clipLow);

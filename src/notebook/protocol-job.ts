@@ -232,7 +232,7 @@ const kl = read.object<NonNullable<TokenLossConfig["kl"]>>({
 });
 const loss: read.Reader<TokenLossConfig> = (value) => ({
   ...lossFields(value),
-  ...present(value, { gate, kl }),
+  ...present(value, { gate, kl, labelSmoothing: read.finite }),
 });
 
 /** Those of the fields that are there, read. */

@@ -34,7 +34,14 @@ export interface SftConfig extends SupervisedPlan {
 
 export type SftOptions = Partial<SupervisedPlan> &
   Partial<OptimizerOptions> &
-  Partial<Pick<SftConfig, "learn">>;
+  Partial<Pick<SftConfig, "learn">> & {
+    /**
+     * Share s of a token's target that is spread evenly over the ids allowed, below 1, default 0: a batch minimizes the
+     * mean of -(1 - s) log pi(token) - s / K sum log pi(k) (label smoothing, arXiv 1512.00567, section 7). Held-out losses
+     * are without it.
+     */
+    readonly labelSmoothing?: number;
+  };
 
 export const supervisedPlan = {
   updates: 200,
@@ -50,13 +57,21 @@ export const supervisedPlan = {
  * norm 1. Throws "rl/invalid-config".
  */
 export function sft(options: SftOptions = {}): SftConfig {
+  const { labelSmoothing = 0 } = options;
   const config: SftConfig = {
     kind: "sft",
     ...resolvePlan(options),
     learn: options.learn ?? "completion",
-    loss: likelihood(options),
+    loss: { ...likelihood(options), ...(labelSmoothing !== 0 && { labelSmoothing }) },
   };
   checkSupervisedPlan(config);
+  if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
+    throw new FulguriteError(
+      "rl/invalid-config",
+      `A labelSmoothing of ${labelSmoothing} cannot be used.`,
+      "Pass a share from 0 to below 1, such as 0.1.",
+    );
+  }
   return config;
 }
 

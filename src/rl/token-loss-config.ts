@@ -22,6 +22,11 @@ export interface TokenLossConfig extends TokenObjective {
    * k3 exp(-d) - 1 + d; k3+ with the value of k3 and the gradient of k2. Rows then need reference log-probabilities.
    */
   readonly kl?: NonNullable<TokenObjective["kl"]>;
+  /**
+   * Of "likelihood", s, default 0: -A ((1 - s) log pi(token) + s / K sum log pi(k)) over the K ids allowed (label
+   * smoothing, arXiv 1512.00567, section 7).
+   */
+  readonly labelSmoothing?: number;
   /** Of AdamW's step, theta -= learningRate (m' / (sqrt(v') + adamEpsilon) + weightDecay theta) (arXiv 1711.05101). */
   readonly learningRate: number;
   /** m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2; m' and v' are divided by 1 - beta^step. */

@@ -104,6 +104,23 @@ describe("supervised fine-tuning", () => {
     for (let update = 0; update < 3; update++) expect((await again.step(update)).loss).toBe(losses[update]);
   }, 30_000);
 
+  test("label smoothing changes what is learned, and not what held-out examples are measured by", async () => {
+    const config = { updates: 150, batchSize: 16, learningRate: 3e-3 };
+    const [plain, smoothed] = [
+      await trainer(),
+      await trainer({ config: sft({ ...config, labelSmoothing: 0.2 }) }),
+    ];
+    expect(await smoothed.evaluate()).toEqual(await plain.evaluate());
+    for (let update = 0; update < 60; update++) {
+      await plain.step(update);
+      await smoothed.step(update);
+    }
+    const [a, b] = [await plain.step(60), await smoothed.step(60)];
+    expect(b.loss).toBeGreaterThan(a.loss + 0.1);
+    expect(b.entropy).toBeGreaterThan(a.entropy + 0.1);
+    expect(() => sft({ labelSmoothing: 1 })).toThrow(/1 cannot be used/);
+  });
+
   test("a packed batch gives the gradient of its examples one by one", async () => {
     const lists = rows([
       { prompt: "abcdab", completion: "d" },

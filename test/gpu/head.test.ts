@@ -8,6 +8,7 @@ import {
   expectSameLearning,
   headDisagreement,
   largeVocabulary,
+  smoothing,
 } from "../support/check-head.ts";
 import { gpu, withFault } from "./support.ts";
 
@@ -23,6 +24,8 @@ describe.skipIf(!gpu)("the head in chunks of ids, on WebGPU", () => {
     await expectSameLearning([chunked, whole]);
     expect(await headDisagreement(chunked)).toBeNull();
     await expectFiniteDifference(chunked);
+    for (const engine of [chunked, whole]) expect(await headDisagreement(engine, smoothing)).toBeNull();
+    await expectFiniteDifference(chunked, smoothing);
     chunked.dispose();
     whole.dispose();
     expect(gpu!.counters.bytes).toBe(start);

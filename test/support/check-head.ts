@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { tokenLoss } from "../../src/kernels/reference/token-loss.ts";
 import { ReferenceTransformer } from "../../src/kernels/reference/transformer.ts";
-import type { LanguageEngine, TokenRows } from "../../src/lm/language-engine.ts";
+import type { LanguageEngine, TokenLossConfig, TokenRows } from "../../src/lm/language-engine.ts";
 import { transformerLayout, type TransformerShape } from "../../src/nn/transformer-layout.ts";
 import { expectClose, worstDifference } from "./goldens.ts";
 import { loadParameters } from "./hf-tiny.ts";
@@ -9,6 +9,8 @@ import { manyRequests, manyRows, noisyParameters, policyConfig, smallShape } fro
 
 /** A vocabulary of several thousand, which no chunk of 1,368 divides. */
 export const largeVocabulary: TransformerShape = { ...smallShape, layers: 1, vocabularySize: 4099 };
+/** Label smoothing over what is allowed, with an entropy bonus. */
+export const smoothing = { kind: "likelihood", labelSmoothing: 0.3 } as const;
 /** Leaves the weights as they are. */
 const still = { ...policyConfig, learningRate: 0, maxGradientNorm: 1e9 };
 
@@ -26,15 +28,19 @@ function spreadRows(shape: TransformerShape, masked: boolean): TokenRows {
 }
 
 /** What is wrong with an engine's scores, loss and gradient over some of its ids, held to f64; null where nothing is. */
-export async function headDisagreement(engine: LanguageEngine): Promise<string | null> {
+export async function headDisagreement(
+  engine: LanguageEngine,
+  config: Partial<TokenLossConfig> = {},
+): Promise<string | null> {
+  const objective = { ...still, ...config };
   const { shape } = engine;
   const layout = transformerLayout(shape);
   await loadParameters(engine, noisyParameters(layout.length));
   const before = await engine.save();
   const rows = spreadRows(shape, true);
-  const expected = tokenLoss(new ReferenceTransformer(shape, layout), before.parameters, rows, still);
+  const expected = tokenLoss(new ReferenceTransformer(shape, layout), before.parameters, rows, objective);
   const scored = await engine.score(rows);
-  const metrics = await engine.step(rows, still);
+  const metrics = await engine.step(rows, objective);
   const { firstMoment } = await engine.save();
   engine.load(before);
   const counted = [...rows.weights.keys()].filter((i) => rows.weights[i]! > 0);
@@ -55,15 +61,19 @@ export async function headDisagreement(engine: LanguageEngine): Promise<string |
 }
 
 /** The loss moves along its gradient as far as the gradient says. */
-export async function expectFiniteDifference(engine: LanguageEngine): Promise<void> {
+export async function expectFiniteDifference(
+  engine: LanguageEngine,
+  config: Partial<TokenLossConfig> = {},
+): Promise<void> {
+  const objective = { ...still, ...config };
   const start = await engine.save();
   const rows = { ...spreadRows(engine.shape, true), importance: new Float32Array(84).fill(1) };
-  await engine.step(rows, still);
+  await engine.step(rows, objective);
   const gradient = (await engine.save()).firstMoment.map((m) => m / (1 - still.betas[0]));
   const size = Math.hypot(...gradient);
   const lossAt = async (h: number): Promise<number> => {
     engine.load({ ...start, parameters: start.parameters.map((p, i) => p + (h * gradient[i]!) / size) });
-    return (await engine.step(rows, still)).loss;
+    return (await engine.step(rows, objective)).loss;
   };
   const h = 4e-3;
   const difference = ((await lossAt(h)) - (await lossAt(-h))) / (2 * h);

@@ -324,6 +324,8 @@ export const engineGoldens: readonly (readonly [string, (create: CreateEngine) =
       );
       const found = targets.flatMap((_, i) => Array.from({ length: 7 }, (__, k) => step.of(7 + i, k)));
       expectClose(found, g.output("grad"), g.f32, "gradient");
+      const smoothed = await gradient(rows, { ...still, labelSmoothing: 0.1 });
+      expectClose(smoothed.metrics.loss, g.scalar("loss_label_smoothing"), g.f32);
       engine.dispose();
     },
   ],

@@ -1,4 +1,4 @@
-import { tokenTerm, type TokenObjective } from "../token-objective.ts";
+import { smoothingSlope, tokenTerm, type TokenObjective } from "../token-objective.ts";
 import { categorical, entropyGradient, logProbabilityGradient } from "./categorical.ts";
 import type { ReferenceTransformer } from "./transformer.ts";
 
@@ -73,7 +73,11 @@ export function tokenLoss(
         batch.referenceLogProbabilities?.[at + t],
       );
       const bonus = objective.entropyCoefficient;
-      loss += weight * (term.loss - bonus * policy.entropy);
+      const smoothed = smoothingSlope(objective, batch.advantages[at + t]!, batch.importance[at + t]!);
+      const count = batch.allowed?.length ?? vocabularySize;
+      const allowed = (k: number): boolean => !mask || mask[k] === 1;
+      const mean = policy.logProbabilities.reduce((sum, v, k) => (allowed(k) ? sum + v / count : sum), 0);
+      loss += weight * (term.loss + smoothed * (mean - logProbability) - bonus * policy.entropy);
       total += weight;
       entropy += weight * policy.entropy;
       approximateKl += weight * term.kl;
@@ -82,8 +86,9 @@ export function tokenLoss(
       const towardsToken = logProbabilityGradient(policy, ids[t]!, mask);
       const towardsEntropy = entropyGradient(policy, mask);
       for (let k = 0; k < vocabularySize; k++) {
+        const evenly = allowed(k) ? 1 / count - Number(k === ids[t]) : 0;
         logitsGradient[(t - 1) * vocabularySize + k] =
-          weight * (term.slope * towardsToken[k]! - bonus * towardsEntropy[k]!);
+          weight * (term.slope * towardsToken[k]! + smoothed * evenly - bonus * towardsEntropy[k]!);
       }
     }
     model.backward(parameters, tape, logitsGradient, gradient);
