@@ -57,7 +57,7 @@ export class FulguriteRuns extends FulguriteDialog {
         white-space: nowrap;
         border-block-end: 1px solid var(--hairline);
       }
-      th button {
+      th .bare {
         border: 0;
         padding-inline: 0;
         font-weight: 600;

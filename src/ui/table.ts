@@ -80,7 +80,7 @@ export class FulguriteTable extends LitElement {
         padding: 0;
         white-space: nowrap;
       }
-      th button {
+      th .bare {
         min-block-size: 28px;
         padding: 4px 12px 4px 4px;
         inline-size: 100%;
