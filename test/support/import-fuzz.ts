@@ -12,10 +12,16 @@ import {
 } from "../../src/adapter/exchange/index.ts";
 import { decodeRunArchive } from "../../src/adapter/exchange/run-archive.ts";
 import { decodeSpanTable } from "../../src/adapter/exchange/span-table.ts";
+import { FulguriteError } from "../../src/gpu/error.ts";
+import { TransactionalStore } from "../../src/store/lightning-store.ts";
+import { MemoryStorage } from "../../src/store/memory-storage.ts";
 import type { Checkpoint, Rollout, Run, Span } from "../../src/store/records.ts";
 import { encodeOtlpJson } from "../../src/trace/otlp/json.ts";
 import { decodeOtlpProtobuf, encodeOtlpProtobuf } from "../../src/trace/otlp/protobuf.ts";
 import { spansFromOtlp, spansToOtlp } from "../../src/trace/otlp/spans.ts";
+import { agenticUpdate } from "../store/agentic-batch.ts";
+import { makeRun } from "../store/contract.ts";
+import { savedWorkspace } from "../store/workspace-contract.ts";
 import { anySpan } from "./arbitrary-spans.ts";
 
 export const fileKinds: readonly FileKind[] = [
@@ -26,6 +32,10 @@ export const fileKinds: readonly FileKind[] = [
   "fine-tuning",
   "archive",
 ];
+
+/** What is wounded: every kind of file that a run is imported from, and saved workspaces. */
+export type FuzzedKind = FileKind | "workspace";
+export const fuzzedKinds: readonly FuzzedKind[] = [...fileKinds, "workspace"];
 
 /** Numbers from a seed, 32 bits each (mulberry32). */
 export function numbersFrom(seed: number): () => number {
@@ -83,8 +93,22 @@ const examples = Array.from({ length: 4 }, (_, i) => ({
   tools: [{ type: "function" as const, function: { name: "f", description: "", parameters: {} } }],
 }));
 
+async function workspace(): Promise<Uint8Array> {
+  const store = new TransactionalStore(new MemoryStorage());
+  const { rollouts: made, spans: traces } = agenticUpdate("r", 1, 6);
+  await store.commit({ run: makeRun("r", { status: "running" }), rollouts: made, spans: traces });
+  await store.seal("r");
+  await store.commit({
+    rollouts: [{ ...rollout(6), id: "r/6", task: { bytes: Uint8Array.of(1, 2), big: 1n } }],
+  });
+  await store.resources.add({ prompt: { type: "prompt_template", template: "ü", engine: "jinja" } });
+  await store.setSetting("draft/x", "text");
+  return new Uint8Array(await (await savedWorkspace(store)).arrayBuffer());
+}
+
 /** One good file of each kind. */
-export const goodFiles: Readonly<Record<FileKind, Uint8Array>> = {
+export const goodFiles: Readonly<Record<FuzzedKind, Uint8Array>> = {
+  workspace: await workspace(),
   "otlp-json": strToU8(encodeOtlpJson(spansToOtlp(spans))),
   "otlp-protobuf": encodeOtlpProtobuf(spansToOtlp(spans)),
   arrow: encodeSpanTable(spans),
@@ -170,9 +194,34 @@ export function mutate(good: Uint8Array, next: () => number): Bytes {
   return bytes;
 }
 
+const refusals: readonly unknown[] = ["store/damaged-workspace", "store/no-workspace", "store/newer-version"];
+
+/** A workspace is opened whole or not at all: a wounded one is refused before anything is written. */
+async function workspaceFault(bytes: Uint8Array): Promise<string | null> {
+  const good = goodFiles.workspace;
+  const same = bytes.length === good.length && bytes.every((byte, i) => byte === good[i]);
+  const store = new TransactionalStore(new MemoryStorage());
+  let refused: unknown = null;
+  try {
+    await store.openWorkspace(new Blob([new Uint8Array(bytes)]));
+  } catch (error) {
+    refused = error;
+  }
+  const runs = await store.runs();
+  if (same) return refused === null && runs.length === 1 ? null : "it refused the file as it was saved";
+  if (refused === null) return "it opened a wounded file";
+  if (!(refused instanceof FulguriteError && refusals.includes(refused.code)))
+    return `it threw ${refused instanceof Error ? (refused.stack ?? refused.message) : JSON.stringify(refused)}`;
+  const { runs: used } = await store.usage();
+  return runs.length + used.length > 0 || (await store.resources.latest())
+    ? "it wrote some of what it refused"
+    : null;
+}
+
 /** What importing these bytes did wrong; null where it did all that it must: end soon, throw nothing, give only good records. */
-export function importFault(bytes: Uint8Array, kind: FileKind): string | null {
+export async function importFault(bytes: Uint8Array, kind: FuzzedKind): Promise<string | null> {
   const start = process.cpuUsage();
+  if (kind === "workspace") return (await workspaceFault(bytes)) ?? tooSlow(start);
   const reads: (() => Pick<ImportedFile, "spans" | "problems" | "rollouts">)[] = [
     () => importFile(bytes, "run"),
   ];
@@ -207,7 +256,11 @@ export function importFault(bytes: Uint8Array, kind: FileKind): string | null {
       return `it threw ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
     }
   }
-  // Not by the clock: others use the machine too.
+  return tooSlow(start);
+}
+
+/** Not by the clock: others use the machine too. */
+function tooSlow(start: NodeJS.CpuUsage): string | null {
   const { user, system } = process.cpuUsage(start);
   const milliseconds = (user + system) / 1000;
   return milliseconds > 3000 ? `it took ${milliseconds.toFixed(0)} ms` : null;
