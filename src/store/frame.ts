@@ -9,7 +9,8 @@ const magic = 0x31574c46;
 const frameHead = 16;
 /** What each frame begins with. */
 export const framePrefix: readonly number[] = [0x46, 0x4c, 0x57, 0x31];
-const padded = (bytes: number): number => (bytes + 7) & ~7;
+// Not by bits: a damaged length of 2^31 or more would come out negative.
+const padded = (bytes: number): number => 8 * Math.ceil(bytes / 8);
 
 /** A row that is put or deleted; a delete without a key takes all rows of a run. */
 export type Operation =
