@@ -18,7 +18,42 @@ export type { PreferenceExample, SupervisedExample } from "./train/examples.ts";
 export { compileConstraint, jsonSchemaGrammar, parseGrammar, tokenBytes } from "./lm/constraint/index.ts";
 export { createStoreHandler, type StoreHandlerOptions } from "./gateway/store/handler.ts";
 export { openStore } from "./store/open.ts";
-export type { LightningStore, Run, Span } from "./store/records.ts";
+export type { LightningStore, Rollout, Run, Span } from "./store/records.ts";
+export {
+  spansToMessages,
+  type ChatExample,
+  type ChatMessage,
+  type ChatTool,
+  type ChatToolCall,
+} from "./adapter/chat-messages.ts";
+export { spansToSequenceTriplets, type SequenceTriplet } from "./adapter/sequence-triplets.ts";
+export {
+  agentName,
+  findNode,
+  namesOf,
+  repairHierarchy,
+  traceTree,
+  traverse,
+  type AdapterSpan,
+  type NamedTree,
+  type TraceNode,
+} from "./adapter/trace-tree.ts";
+export { spansToTriplets, type Triplet, type TripletOptions } from "./adapter/triplets.ts";
+export { flattenAttributes, unflattenAttributes } from "./trace/attributes.ts";
+export type { Emit, EmitOptions, Operation } from "./trace/emit.ts";
+export { objectOf, operationValueOf } from "./trace/emissions.ts";
+export { linkAttributes, linkedSpans, linksOf, tagAttributes, tagsOf, type SpanLink } from "./trace/links.ts";
+export { isModelCall } from "./trace/model-call.ts";
+export { decodeOtlpJson, encodeOtlpJson } from "./trace/otlp/json.ts";
+export { decodeOtlpProtobuf, encodeOtlpProtobuf } from "./trace/otlp/protobuf.ts";
+export { spansFromOtlp, spansToOtlp, type OtlpImport, type OtlpOptions } from "./trace/otlp/spans.ts";
+export {
+  finalReward,
+  findRewardSpans,
+  rewardsOf,
+  rewardValue,
+  type RewardDimension,
+} from "./trace/rewards.ts";
 export { ppo } from "./rl/ppo.ts";
 export { a2c } from "./rl/a2c.ts";
 export { reinforce } from "./rl/reinforce.ts";

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,6 +23,11 @@ void train({ env: cartPole(), reward, seed: "1" });
 ppo({ totalStep: 1 });
 `;
 
+/** The example of the documentation that reads traces, as a person pastes it. */
+const example = [...readFileSync(join(root, "docs/traces.md"), "utf8").matchAll(/```ts\n(.*?)```/gs)]
+  .map(([, code]) => code!)
+  .find((code) => code.includes('from "fulgurite"'))!;
+
 test("a project that installs the package gets its types, under strict settings of its own", async () => {
   const folder = mkdtempSync(join(tmpdir(), "fulgurite-consumer-"));
   try {
@@ -30,6 +35,10 @@ test("a project that installs the package gets its types, under strict settings 
     mkdirSync(join(folder, "node_modules"));
     symlinkSync(root, join(folder, "node_modules/fulgurite"));
     writeFileSync(join(folder, "program.ts"), program);
+    writeFileSync(
+      join(folder, "example.ts"),
+      `declare const console: { log(...said: unknown[]): void };\n${example}`,
+    );
     const compilerOptions = {
       strict: true,
       noEmit: true,
@@ -39,7 +48,10 @@ test("a project that installs the package gets its types, under strict settings 
       moduleResolution: "NodeNext",
       types: [],
     };
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["program.ts"] }));
+    writeFileSync(
+      join(folder, "tsconfig.json"),
+      JSON.stringify({ compilerOptions, files: ["program.ts", "example.ts"] }),
+    );
     writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
     const { stdout } = await run(process.execPath, [tsc, "-p", folder], { cwd: folder }).catch(
       (error: unknown) => error as { stdout: string },

@@ -83,6 +83,7 @@ export function* traverse(tree: TraceNode): Generator<TraceNode, void, undefined
   }
 }
 
+/** The node of a span's id; null where the tree has none. */
 export function findNode(tree: TraceNode, id: string): TraceNode | null {
   for (const node of traverse(tree)) if (node.id === id) return node;
   return null;

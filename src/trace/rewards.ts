@@ -68,6 +68,7 @@ export function rewardsOf({ name, attributes }: RewardSource): RewardDimension[]
 /** The primary reward of a span; null where it carries none. */
 export const rewardValue = (span: RewardSource): number | null => rewardsOf(span)[0]?.value ?? null;
 
+/** Those of `spans` that carry a reward, in their order. */
 export const findRewardSpans = <Span extends RewardSource>(spans: readonly Span[]): Span[] =>
   spans.filter((span) => rewardValue(span) !== null);
 
