@@ -91,6 +91,46 @@ test("pages read each rollout once, what is unfinished again, and neighbours tog
   expect(asked[4]!.afterNumber).toBe(4989);
 });
 
+test("text is found anywhere in task and answer, at once or bit by bit", async () => {
+  const long = (number: number, end: string): string => `${"words ".repeat(100)}${number} ${end}`;
+  const rows = Array.from({ length: 20_000 }, (_, i) =>
+    make(i, {
+      task: { question: long(i >> 3, i >> 3 === 100 ? "NEEDLE in the task" : "") },
+      result: i === 19_000 ? long(i, "needle in the answer") : "yes",
+    }),
+  );
+  const store = {
+    rollouts: ({ afterNumber = -1, beforeNumber = Infinity, limit = Infinity }: RolloutQuery) =>
+      Promise.resolve(rows.slice(afterNumber + 1, Math.min(beforeNumber, afterNumber + 1 + limit))),
+  };
+  const query = { runId: "r", text: "needle", offset: 0, limit: 50 } as const;
+  const wanted = [...Array.from({ length: 8 }, (_, i) => 800 + i), 19_000];
+  const whole = await new RolloutPages(store).page(query);
+  expect(whole.items.map(({ number }) => number)).toEqual(wanted);
+  expect(whole.unsearched).toBeUndefined();
+  // Room for the first tasks only: the newest of the others are read first.
+  const pages = new RolloutPages(store, 50_000);
+  const first = await pages.page(query);
+  expect(first.items.map(({ number }) => number)).toEqual([19_000]);
+  expect(first.unsearched).toBeGreaterThan(10_000);
+  const left: number[] = [first.unsearched!];
+  let found = first;
+  while (found.unsearched !== undefined) {
+    found = await pages.page(query);
+    left.push(found.unsearched ?? 0);
+  }
+  expect(found.items.map(({ number }) => number)).toEqual(wanted);
+  expect(left).toEqual([...left].sort((a, b) => b - a));
+  expect(left.length).toBeLessThan(5);
+  // What comes later is looked through too, and what was found stays found.
+  rows.push(make(20_000, { task: long(7, "another Needle"), result: long(8, "") }));
+  expect((await pages.page(query)).total).toBe(wanted.length + 1);
+  expect((await pages.page({ ...query, text: "7 another" })).items.map(({ number }) => number)).toEqual([
+    20_000,
+  ]);
+  expect((await pages.page({ ...query, text: "words 2499" })).total).toBe(8);
+});
+
 test("200,000 rollouts are sorted in well under a second", () => {
   const index = new RolloutIndex();
   for (let start = 0; start < 200_000; start += 2000) {

@@ -24,12 +24,22 @@ export interface RolloutPage {
   /** All that the query takes, and all of the run. */
   readonly total: number;
   readonly all: number;
+  /**
+   * Rollouts whose long texts have not been looked through yet: ask again for more hits. Absent where the query looks for no
+   * text, and when all were.
+   */
+  readonly unsearched?: number;
 }
 
 const finished: ReadonlySet<string> = new Set(["succeeded", "failed", "timeout", "cancelled"]);
 const modes: readonly Rollout["mode"][] = ["train", "evaluation", "test", null];
-const searchable = 200;
+/** UTF-16 units of each text that are kept whatever else is. */
+const beginning = 200;
+/** UTF-16 units of distinct texts that are kept whole, in all: 64 MB of Latin text. */
+const mostText = 64 * 2 ** 20;
+const empty: ReadonlySet<number> = new Set();
 
+/** What a person may look for in a task or an answer. */
 const textOf = (value: unknown): string => {
   if (typeof value === "string") return value;
   try {
@@ -39,9 +49,14 @@ const textOf = (value: unknown): string => {
   }
 };
 
+/** Is the text, in lower case, part of the rollout's number, task or answer? */
+export const contains = ({ number, task, result }: Rollout, text: string): boolean =>
+  [String(number), textOf(task), textOf(result)].some((part) => part.toLowerCase().includes(text));
+
 /**
  * The rollouts of one run as columns, so that a million are filtered and sorted without being read again: about 60 bytes
- * a rollout and each distinct text once. Rows are in the order of their numbers.
+ * a rollout and each distinct task and answer once. Rows are in the order of their numbers. Beyond 64 MB of texts only
+ * the beginnings of long ones are kept; `cut` says of which rollouts.
  */
 export class RolloutIndex {
   readonly #columns: Readonly<Record<RolloutSort | "group", number[]>> = {
@@ -56,11 +71,24 @@ export class RolloutIndex {
   };
   readonly #statuses: Rollout["status"][] = [];
   readonly #modes: Rollout["mode"][] = [];
-  readonly #texts: string[] = [];
+  readonly #tasks: string[] = [];
+  readonly #answers: string[] = [];
   readonly #known = new Map<string, string>();
+  #room: number;
+  readonly #cut: number[] = [];
   /** Numbers that are not finished, and so may change. */
   readonly #open = new Set<number>();
   #selection: { readonly key: string; readonly rows: Uint32Array } | null = null;
+
+  /** `room` in UTF-16 units, for texts that are kept whole. */
+  constructor(room = mostText) {
+    this.#room = room;
+  }
+
+  /** Numbers of rollouts of which only the beginnings of texts are kept, in the order in which they came. */
+  get cut(): readonly number[] {
+    return this.#cut;
+  }
 
   get length(): number {
     return this.#columns.number.length;
@@ -94,14 +122,32 @@ export class RolloutIndex {
     columns.group[row] = 4 * rollout.group + modes.indexOf(rollout.mode);
     this.#statuses[row] = rollout.status;
     this.#modes[row] = rollout.mode;
-    const text = `${number} ${textOf(rollout.task)} ${textOf(rollout.result)}`
-      .slice(0, searchable)
-      .toLowerCase();
-    const known = this.#known.get(text);
-    if (known === undefined) this.#known.set(text, text);
-    this.#texts[row] = known ?? text;
+    const task = textOf(rollout.task).toLowerCase();
+    const answer = textOf(rollout.result).toLowerCase();
+    const [keptTask, keptAnswer] = [this.#keep(task), this.#keep(answer)];
+    this.#tasks[row] = keptTask;
+    this.#answers[row] = keptAnswer;
+    if (keptTask.length < task.length || keptAnswer.length < answer.length) this.#cut.push(number);
     if (finished.has(rollout.status)) this.#open.delete(number);
     else this.#open.add(number);
+  }
+
+  /** The text itself, or as much of it as there is room for. Siblings share their task, and many their answer. */
+  #keep(text: string): string {
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    if (text.length > beginning && text.length > this.#room) {
+      // A slice would keep all of the text alive.
+      const part = [...text.slice(0, beginning)].join("");
+      return this.#known.get(part) ?? this.#remember(part);
+    }
+    if (text.length > beginning) this.#room -= text.length;
+    return this.#remember(text);
+  }
+
+  #remember(text: string): string {
+    this.#known.set(text, text);
+    return text;
   }
 
   #rowOf(number: number): number {
@@ -117,11 +163,17 @@ export class RolloutIndex {
     return low;
   }
 
-  /** Numbers of the rollouts of one page, and how many there are in all. */
-  page(query: RolloutPageQuery): { readonly numbers: readonly number[]; readonly total: number } {
+  /**
+   * Numbers of the rollouts of one page, and how many there are in all. `found` are those in whose long texts somebody
+   * else has found the text of the query.
+   */
+  page(
+    query: RolloutPageQuery,
+    found: ReadonlySet<number> = empty,
+  ): { readonly numbers: readonly number[]; readonly total: number } {
     const { offset, limit, ...rest } = query;
-    const key = JSON.stringify(rest);
-    if (this.#selection?.key !== key) this.#selection = { key, rows: this.#select(query) };
+    const key = `${found.size} ${JSON.stringify(rest)}`;
+    if (this.#selection?.key !== key) this.#selection = { key, rows: this.#select(query, found) };
     const { rows } = this.#selection;
     const { number: numbers } = this.#columns;
     return {
@@ -130,21 +182,17 @@ export class RolloutIndex {
     };
   }
 
-  #select({
-    mode,
-    status,
-    text,
-    sortBy = "number",
-    descending = false,
-    siblings = false,
-  }: RolloutPageQuery): Uint32Array {
-    const wanted = text?.toLowerCase() ?? "";
+  #select(
+    { mode, status, text, sortBy = "number", descending = false, siblings = false }: RolloutPageQuery,
+    found: ReadonlySet<number>,
+  ): Uint32Array {
+    const wanted = this.#textTest(text?.toLowerCase() ?? "", found);
     const rows = new Uint32Array(this.length);
     let count = 0;
     for (let row = 0; row < rows.length; row++) {
       if (mode !== undefined && this.#modes[row] !== mode) continue;
       if (status !== undefined && this.#statuses[row] !== status) continue;
-      if (wanted !== "" && !this.#texts[row]!.includes(wanted)) continue;
+      if (wanted && !wanted(row)) continue;
       rows[count++] = row;
     }
     const selected = rows.subarray(0, count);
@@ -163,6 +211,26 @@ export class RolloutIndex {
       (a, b) =>
         compare(a, b, keys) || (siblings ? group[a]! - group[b]! || compare(a, b, values) : 0) || a - b,
     );
+  }
+
+  /** Says of a row whether it holds the text. Siblings share their task, which is looked into once. */
+  #textTest(text: string, found: ReadonlySet<number>): ((row: number) => boolean) | null {
+    if (text === "") return null;
+    let task: string | null = null;
+    let inTask = false;
+    const { number: numbers } = this.#columns;
+    return (row) => {
+      if (this.#tasks[row] !== task) {
+        task = this.#tasks[row]!;
+        inTask = task.includes(text);
+      }
+      return (
+        inTask ||
+        this.#answers[row]!.includes(text) ||
+        String(numbers[row]!).includes(text) ||
+        found.has(numbers[row]!)
+      );
+    };
   }
 
   /** By row: the value that its group is sorted by. */

@@ -61,6 +61,7 @@ export class FulguriteRolloutTable extends LitElement {
     first: { state: true },
     total: { state: true },
     all: { state: true },
+    unsearched: { state: true },
     revision: { state: true },
     failure: { state: true },
     selected: { state: true },
@@ -131,6 +132,8 @@ export class FulguriteRolloutTable extends LitElement {
   declare first: number;
   declare total: number;
   declare all: number;
+  /** Rollouts whose long texts are still to be looked through. */
+  declare unsearched: number;
   declare revision: number;
   declare failure: ErrorData | null;
   /** Numbers of the rollouts that were picked. Changes dispatch "fulgurite-selected". */
@@ -147,6 +150,7 @@ export class FulguriteRolloutTable extends LitElement {
     this.first = 0;
     this.total = 0;
     this.all = 0;
+    this.unsearched = 0;
     this.revision = 0;
     this.failure = null;
     this.selected = new Set();
@@ -170,6 +174,7 @@ export class FulguriteRolloutTable extends LitElement {
     this.#reading.clear();
     this.first = 0;
     this.total = 0;
+    this.unsearched = 0;
     this.failure = null;
     this.renderRoot.querySelector(".scroll")?.scrollTo(0, 0);
     void this.#read(0);
@@ -202,11 +207,16 @@ export class FulguriteRolloutTable extends LitElement {
       this.#pages.set(page, found.items);
       this.total = found.total;
       this.all = found.all;
+      this.unsearched = found.unsearched ?? 0;
       this.failure = null;
     } catch (error) {
       if (generation === this.#generation) this.failure = asError(error).toData();
     } finally {
-      if (generation === this.#generation) this.#reading.delete(page);
+      if (generation === this.#generation) {
+        this.#reading.delete(page);
+        // Each page that is asked for looks further.
+        if (this.unsearched > 0 && this.failure === null && this.isConnected) void this.#read(page);
+      }
       this.revision++;
     }
   }
@@ -270,7 +280,10 @@ export class FulguriteRolloutTable extends LitElement {
         ? `${formatCount(all)} rollouts`
         : `${formatCount(total)} of ${formatCount(all)} rollouts`;
     return html`<div class="above">
-        <p aria-live="polite">${all === 0 ? "No rollouts." : `${count}.`}</p>
+        <p aria-live="polite">
+          ${all === 0 ? "No rollouts." : `${count}.`}
+          ${this.unsearched > 0 ? `Looking through ${formatCount(this.unsearched)} older ones…` : nothing}
+        </p>
         <input
           type="search"
           placeholder="Find in task or answer"
