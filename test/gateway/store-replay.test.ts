@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { createStoreHandler } from "../../src/gateway/store/handler.ts";
 import { TransactionalStore } from "../../src/store/lightning-store.ts";
 import { MemoryStorage } from "../../src/store/memory-storage.ts";
-import { encodeOtlpProtobuf } from "../../src/trace/otlp/protobuf.ts";
 import exchanges from "../fixtures/v0.x-store.json";
+import { otlpOf } from "./otlp-request.ts";
 
 // Every exchange with the original's server (v0.x, in memory), in order, against our store. What differs by nature is
 // bound or bounded: ids are the same wherever they were the same, times and sizes are numbers where they were numbers.
@@ -73,30 +73,6 @@ async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
   return new Response(new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
 }
 
-/** The span that the recording sent as protobuf: its answer and the next exchange say what was in it. */
-const otlp = (rolloutId: string, attemptId: string): Uint8Array<ArrayBuffer> =>
-  encodeOtlpProtobuf([
-    {
-      traceId: "01".repeat(16),
-      spanId: "02".repeat(8),
-      parentId: null,
-      traceState: "",
-      name: "otlp.span",
-      kind: 0,
-      startTime: 1700000000123456700n,
-      endTime: 1700000001000000000n,
-      attributes: { n: 7 },
-      events: [],
-      links: [],
-      status: { code: "unset", message: "" },
-      resource: {
-        attributes: { "agentlightning.rollout_id": rolloutId, "agentlightning.attempt_id": attemptId },
-        schemaUrl: "",
-      },
-      scope: { name: "", version: "", attributes: {} },
-    },
-  ]);
-
 async function requestOf({ name, method, path, request }: Exchange, ids: Ids): Promise<Request> {
   const headers = new Headers();
   if (name.startsWith("cors-preflight")) {
@@ -108,7 +84,7 @@ async function requestOf({ name, method, path, request }: Exchange, ids: Ids): P
   if (name === "otlp-protobuf-gzip") {
     headers.set("content-type", "application/x-protobuf");
     headers.set("content-encoding", "gzip");
-    init.body = await gzip(otlp(ids.translate("ro-aed45690a807"), ids.translate("at-f1164eb2")));
+    init.body = await gzip(otlpOf(ids.translate("ro-aed45690a807"), ids.translate("at-f1164eb2")));
   } else if (request !== null) {
     headers.set("content-type", "application/json");
     init.body = ids.translate(JSON.stringify(request));

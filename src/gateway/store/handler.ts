@@ -2,6 +2,7 @@ import { FulguriteError } from "../../gpu/error.ts";
 import type { LightningStore } from "../../store/records.ts";
 import { decodeOtlpProtobuf } from "../../trace/otlp/protobuf.ts";
 import { routes, type Call } from "./routes.ts";
+import { acceptsGzip, unzipped, zipped } from "./gzip.ts";
 import { RestError } from "./validation.ts";
 import { spanFromWire, wireFromOtlp } from "./wire-span.ts";
 
@@ -54,14 +55,6 @@ function answerTo(error: unknown): Response {
   });
 }
 
-async function unzipped(request: Request): Promise<Uint8Array> {
-  const encoding = request.headers.get("content-encoding")?.trim().toLowerCase();
-  if (encoding !== "gzip" || !request.body) return new Uint8Array(await request.arrayBuffer());
-  return new Uint8Array(
-    await new Response(request.body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer(),
-  );
-}
-
 /** Spans that name no rollout or attempt are passed over, as are those the store does not know. */
 async function receiveTraces(store: LightningStore, request: Request, now: number): Promise<Response> {
   const type = request.headers.get("content-type")?.split(";")[0]?.trim() ?? "";
@@ -70,8 +63,8 @@ async function receiveTraces(store: LightningStore, request: Request, now: numbe
   let bytes: Uint8Array;
   try {
     bytes = await unzipped(request);
-  } catch {
-    return protobuf(400, "The body cannot be unzipped");
+  } catch (error) {
+    return protobuf(400, error instanceof RangeError ? error.message : "The body cannot be unzipped");
   }
   const { items, problems } = decodeOtlpProtobuf(bytes);
   const [problem] = problems;
@@ -120,9 +113,9 @@ export function createStoreHandler(
     const url = new URL(request.url);
     if (notThere.has(url.pathname)) return new Response(null, { status: 501 });
     if (url.pathname === "/v1/traces") {
-      return request.method === "POST"
-        ? receiveTraces(store, request, now())
-        : json(405, { detail: "Method Not Allowed" });
+      if (request.method !== "POST") return json(405, { detail: "Method Not Allowed" });
+      const response = await receiveTraces(store, request, now());
+      return acceptsGzip(request.headers.get("accept-encoding")) ? zipped(response) : response;
     }
     const path = url.pathname.startsWith(prefix)
       ? url.pathname.slice(prefix.length).split("/").map(decodeURIComponent)
@@ -152,7 +145,7 @@ export function createStoreHandler(
     const response = await answer(request).catch(answerTo);
     // The original's own failures pass by what would have added these.
     if (corsOrigins.length === 0 || response.status === 500) return response;
-    response.headers.set("vary", "Origin");
+    response.headers.append("vary", "Origin");
     if (origin !== null && allowed(origin)) {
       response.headers.set("access-control-allow-origin", origin);
       response.headers.set("access-control-allow-credentials", "true");
