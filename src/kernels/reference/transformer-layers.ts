@@ -48,6 +48,43 @@ export function linearBackward(
   return dx;
 }
 
+/** Of a low-rank adapter: where B A is, and what it is scaled by (Hu et al. 2021, arXiv 2106.09685). */
+export interface LowRank {
+  /** Of A, [rank x inputs], and of B, [outputs x rank]. */
+  readonly a: number;
+  readonly b: number;
+  readonly rank: number;
+  readonly alpha: number;
+}
+
+/** alpha / rank (x A^T) B^T, [T x outputs]: what an adapter adds to its projection. */
+export function lowRank(
+  x: Float64Array,
+  parameters: ArrayLike<number>,
+  { a, b, rank, alpha }: LowRank,
+  inputs: number,
+  outputs: number,
+): Float64Array {
+  const low = linear(x, parameters, a, inputs, rank);
+  return linear(low, parameters, b, rank, outputs).map((v) => (v * alpha) / rank);
+}
+
+/** Gradient of x through `lowRank`; adds those of A and B to `gradient`. */
+export function lowRankBackward(
+  dy: Float64Array,
+  x: Float64Array,
+  parameters: ArrayLike<number>,
+  { a, b, rank, alpha }: LowRank,
+  inputs: number,
+  outputs: number,
+  gradient: Float64Array,
+): Float64Array {
+  const low = linear(x, parameters, a, inputs, rank);
+  const scaled = dy.map((v) => (v * alpha) / rank);
+  const dLow = linearBackward(scaled, low, parameters, b, rank, outputs, gradient);
+  return linearBackward(dLow, x, parameters, a, inputs, rank, gradient);
+}
+
 /** Adds parameters[bias ...] to every row of `width`. */
 export function addBias(
   x: Float64Array,

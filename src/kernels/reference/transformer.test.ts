@@ -46,6 +46,27 @@ test("swiglu_mlp", () => {
   expectClose(gradient, [...g.output("d_w1"), ...g.output("d_w3"), ...g.output("d_w2")]);
 });
 
+test("lora_linear", () => {
+  const g = golden("lora_linear");
+  const [x, dy] = [Float64Array.from(g.input("x")), Float64Array.from(g.input("dy"))];
+  const parameters = [...g.input("w"), ...g.input("A"), ...g.input("B")];
+  const adapter = { a: 20, b: 28, rank: 2, alpha: 4 };
+  const y = layers.linear(x, parameters, 0, 4, 5);
+  const added = layers.lowRank(x, parameters, adapter, 4, 5);
+  expectClose(
+    y.map((v, i) => v + added[i]!),
+    g.output("y"),
+  );
+  const gradient = new Float64Array(38);
+  const plain = layers.linearBackward(dy, x, parameters, 0, 4, 5, gradient);
+  const low = layers.lowRankBackward(dy, x, parameters, adapter, 4, 5, gradient);
+  expectClose(
+    plain.map((v, i) => v + low[i]!),
+    g.output("d_x"),
+  );
+  expectClose(gradient, [...g.output("d_w"), ...g.output("d_A"), ...g.output("d_B")]);
+});
+
 test("rope_rotate_half", () => {
   const g = golden("rope_rotate_half");
   const positions = Array.from({ length: 20 }, (_, row) => [0, 1, 2, 3, 7][row % 5]!);

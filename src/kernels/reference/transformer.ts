@@ -15,6 +15,8 @@ import {
   attentionBackward,
   linear,
   linearBackward,
+  lowRank,
+  lowRankBackward,
   rmsNorm,
   rmsNormBackward,
   rope,
@@ -205,12 +207,7 @@ export class ReferenceTransformer {
     const place = w.adapters[name];
     const { adapter } = this.dimensions;
     if (!this.adapted || place === undefined || adapter === undefined) return y;
-    const { rank, alpha } = adapter;
-    const low = linear(x, parameters, place.a, inputs, rank);
-    return sum(
-      y,
-      linear(low, parameters, place.b, rank, outputs).map((v) => (v * alpha) / rank),
-    );
+    return sum(y, lowRank(x, parameters, { ...place, ...adapter }, inputs, outputs));
   }
 
   #projectBackward(
@@ -227,11 +224,8 @@ export class ReferenceTransformer {
     const place = w.adapters[name];
     const { adapter } = this.dimensions;
     if (!this.adapted || place === undefined || adapter === undefined) return dx;
-    const { rank, alpha } = adapter;
-    const low = linear(x, parameters, place.a, inputs, rank);
-    const scaled = dy.map((v) => (v * alpha) / rank);
-    const dLow = linearBackward(scaled, low, parameters, place.b, rank, outputs, gradient);
-    return sum(dx, linearBackward(dLow, x, parameters, place.a, inputs, rank, gradient));
+    const low = { ...place, ...adapter };
+    return sum(dx, lowRankBackward(dy, x, parameters, low, inputs, outputs, gradient));
   }
 }
 
