@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openGpuDevice, type GpuDevice } from "../../src/gpu/device.ts";
 import { createWebGpuLanguageEngine } from "../../src/lm/webgpu-language-engine.ts";
-import type { LanguageEngine } from "../../src/lm/language-engine.ts";
-import { transformerLayout } from "../../src/nn/transformer-layout.ts";
 import { checkAdapter } from "../support/check-adapter.ts";
+import { afterStep, expectMergedIsApart } from "../support/check-invariants.ts";
 import { trajectoryDifference } from "../support/check-trajectory.ts";
 import { expectClose } from "../support/goldens.ts";
 import {
@@ -13,7 +12,7 @@ import {
   loadParameters,
   tinyModel,
 } from "../support/hf-tiny.ts";
-import { everythingShape, noisyParameters, policyConfig, promptedRows } from "../support/language-rows.ts";
+import { everythingShape, promptedRows } from "../support/language-rows.ts";
 import { installNodeGpu } from "../support/node-gpu.ts";
 
 const gpu = await installNodeGpu();
@@ -47,6 +46,10 @@ describe.skipIf(gpu === null)("decoders on WebGPU", () => {
     },
   );
 
+  test("an adapter merged into the weights is the adapter beside them", async () => {
+    await expectMergedIsApart((shape) => createWebGpuLanguageEngine(shape, { seed: 1, device }));
+  });
+
   test("biases, norms, every adapter and a soft prompt together, and the reference without them", async () => {
     const engine = await createWebGpuLanguageEngine(everythingShape, { seed: 1, device });
     await checkAdapter(engine);
@@ -55,17 +58,10 @@ describe.skipIf(gpu === null)("decoders on WebGPU", () => {
     expect(path).toBeLessThan(1e-3);
 
     const rows = promptedRows(everythingShape);
-    const parameters = noisyParameters(transformerLayout(everythingShape).length);
-    const afterStep = async (of: LanguageEngine): Promise<Float32Array> => {
-      await loadParameters(of, parameters);
-      await of.step(rows, policyConfig);
-      return (await of.save()).parameters;
-    };
-    const kept = await afterStep(engine);
+    const kept = await afterStep(engine, rows);
     engine.dispose();
     const again = await createWebGpuLanguageEngine(everythingShape, { seed: 1, device, checkpointing: true });
-    const computed = await afterStep(again);
-    expect(computed.findIndex((p, i) => p !== kept[i])).toBe(-1);
+    expect(await afterStep(again, rows)).toBe(kept);
     again.dispose();
   });
 });

@@ -16,6 +16,7 @@ import type {
 } from "../../src/lm/language-engine.ts";
 import { createWebGpuLanguageEngine } from "../../src/lm/webgpu-language-engine.ts";
 import { transformerLayout, type TransformerShape } from "../../src/nn/transformer-layout.ts";
+import { expectMaskedIdsIrrelevant } from "../support/check-invariants.ts";
 import { expectClose, golden, worstDifference } from "../support/goldens.ts";
 import { manyRequests, manyRows, policyConfig, smallShape, strengthen } from "../support/language-rows.ts";
 import { installNodeGpu } from "../support/node-gpu.ts";
@@ -180,6 +181,11 @@ describe.skipIf(gpu === null)("the WebGPU language engine", () => {
       });
       expect(own(logProbabilities)).toEqual(alone.logProbabilities);
     }
+  });
+
+  test("ids beyond a row's length, how far rows are padded and ids behind the last weight change no bit", async () => {
+    await expectMaskedIdsIrrelevant(engine);
+    engine.load(start);
   });
 
   test("token_policy_losses: values and gradients", async () => {
