@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
@@ -31,5 +31,12 @@ test("a store in a folder is saved to one file and opened in another folder", as
   truncateSync(file, readFileSync(file).length - 1);
   expect(await main(["open", file, "--store", join(folder, "third")])).toBe(1);
   expect(said.mock.calls.flat().join("\n")).toContain("[store/damaged-workspace]");
+  // Each command over a folder says what of it is damaged.
+  const log = join(from, "store.log");
+  const bytes = readFileSync(log);
+  bytes[bytes.length >> 1]! ^= 1;
+  writeFileSync(log, bytes);
+  expect(await main(["save", from, "--out", file])).toBe(0);
+  expect(said.mock.calls.flat().join("\n")).toContain("[store/corrupt-log]");
   said.mockRestore();
 });

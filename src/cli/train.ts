@@ -2,10 +2,10 @@ import { FulguriteError } from "../gpu/error.ts";
 import { createInProcessKernel } from "../notebook/in-process-kernel.ts";
 import { createNotebookSession } from "../notebook/session.ts";
 import type { NotebookServices } from "../notebook/session-types.ts";
-import { openStore } from "../store/open.ts";
 import { nodeTrainer } from "../train/node-trainer.ts";
 import type { Job, TrainResult } from "../train/job.ts";
 import type { JobOverrides } from "../train/override-job.ts";
+import { openCommandStore } from "./command-store.ts";
 import { trainCell } from "./cell-training.ts";
 import { installNodeGpu } from "./node-gpu.ts";
 import { readNotebook } from "./notebook-file.ts";
@@ -29,9 +29,7 @@ export interface TrainCommand {
 export async function trainNotebook(command: TrainCommand): Promise<number> {
   const { id, text, path } = await readNotebook(command.notebook);
   if (command.overrides.engine !== "cpu" && !command.resume) await installNodeGpu();
-  const store = await openStore(
-    command.store === undefined ? { backend: "memory" } : { folder: command.store },
-  );
+  const store = await openCommandStore(command.store);
   const trainer = nodeTrainer(store);
   const report = reporter();
   let outcome: { readonly job: Job; readonly result: TrainResult } | null = null;

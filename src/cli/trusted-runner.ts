@@ -1,8 +1,8 @@
 import { createInProcessKernel } from "../notebook/in-process-kernel.ts";
 import { createNotebookSession } from "../notebook/session.ts";
-import { openStore } from "../store/open.ts";
 import { nodeTrainer } from "../train/node-trainer.ts";
 import { overrideCompletion } from "../train/override-job.ts";
+import { openCommandStore } from "./command-store.ts";
 import { trainCell } from "./cell-training.ts";
 import { installNodeGpu } from "./node-gpu.ts";
 import type { EndedTraining, NotebookRunner, RunnerOptions } from "./notebook-runner.ts";
@@ -11,9 +11,7 @@ import type { EndedTraining, NotebookRunner, RunnerOptions } from "./notebook-ru
 export async function openTrusted(options: RunnerOptions): Promise<NotebookRunner> {
   const { notebook, overrides, onProgress } = options;
   if (overrides.engine !== "cpu" && !options.resume) await installNodeGpu();
-  const store = await openStore(
-    options.store === undefined ? { backend: "memory" } : { folder: options.store },
-  );
+  const store = await openCommandStore(options.store);
   const trainer = nodeTrainer(store);
   const results: EndedTraining[] = [];
   const interrupted = new AbortController();

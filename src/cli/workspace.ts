@@ -2,11 +2,11 @@ import { createWriteStream, openAsBlob } from "node:fs";
 import { rename } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { openStore } from "../store/open.ts";
+import { openCommandStore } from "./command-store.ts";
 
 /** `fulgurite save`: everything that the store in a folder holds, as one file. Returns the exit code. */
 export async function saveWorkspace(folder: string, out: string): Promise<number> {
-  const store = await openStore({ folder });
+  const store = await openCommandStore(folder);
   try {
     // Beside it first: a file that was there stays until the new one is whole.
     await pipeline(Readable.from(store.saveWorkspace()), createWriteStream(`${out}.part`));
@@ -21,7 +21,7 @@ export async function saveWorkspace(folder: string, out: string): Promise<number
 
 /** `fulgurite open`: takes over what a saved workspace holds and the store in a folder does not. Returns the exit code. */
 export async function openWorkspace(file: string, folder: string): Promise<number> {
-  const store = await openStore({ folder });
+  const store = await openCommandStore(folder);
   try {
     const { runs, kept } = await store.openWorkspace(await openAsBlob(file));
     const stay = kept.length > 0 ? `; ${kept.length} were there already and stay as they are` : "";

@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import { expect, test } from "vitest";
 import { killRounds, type KillRecord } from "./killed-chromium.ts";
 
@@ -27,7 +28,7 @@ test(`${kills} kills of Chromium while two tabs write: nothing acknowledged lost
     seconds: Math.round((performance.now() - began) / 1000),
     updatesWritten: spansBy(records.at(-1)!),
     unacknowledgedButThere: records.filter(
-      ({ acknowledged, found }) => JSON.stringify(acknowledged) !== JSON.stringify(found),
+      ({ acknowledged, found }) => !isDeepStrictEqual(acknowledged, found),
     ).length,
     openMilliseconds: { median: open[open.length >> 1], most: open.at(-1) },
     storeBytesMost: Math.max(...records.map(({ bytes }) => bytes)),
