@@ -62,7 +62,8 @@ export const spanDetailsStyles = css`
 `;
 
 /** Attributes that the page shows in a form of their own. */
-const shownElsewhere = /^(gen_ai\.(input|output)\.messages|agentlightning\.reward\.)/;
+const shownElsewhere =
+  /^(gen_ai\.(input|output)\.messages$|gen_ai\.(prompt|completion)\.\d|llm\.(input|output)_messages\.|agentlightning\.reward\.)/;
 
 /** What a row of the trace opens: messages, tokens, and whatever else the span says. */
 export function spanDetails({ span, kind }: TraceRow, tokenizer: Tokenizer | null): TemplateResult {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Span } from "../store/records.ts";
 import { agentEmissionSpan } from "../trace/emission-spans.ts";
 import { modelCallSpan, rewardSpan, rolloutSpan } from "../trace/rollout-spans.ts";
-import { RolloutTrace } from "../trace/rollout-trace.ts";
+import { RolloutTrace, spanAt } from "../trace/rollout-trace.ts";
 import { emissionOf, messagesOf, rewardWords, traceRows } from "./trace-tree.ts";
 
 function spansOfOneRollout(): Span[] {
@@ -57,6 +57,32 @@ function spansOfOneRollout(): Span[] {
   });
   return [call, emission, reward, ended];
 }
+
+test("a call from another tracer is a call, and says what was said; an exception says its message", () => {
+  const trace = new RolloutTrace("r", 0);
+  const at = trace.attempt(1);
+  const span = (name: string, attributes: Span["attributes"]): Span =>
+    spanAt(trace.below(at), { name, attributes, status: "ok", startTime: 1, endTime: 2 });
+  const call = span("openai.chat.completion", {
+    "gen_ai.prompt.0.role": "user",
+    "gen_ai.prompt.0.content": "6 × 7?",
+    "gen_ai.completion.0.role": "assistant",
+    "gen_ai.completion.0.tool_calls.0.id": "c",
+    "gen_ai.completion.0.tool_calls.0.name": "multiply",
+    "gen_ai.completion.0.tool_calls.0.arguments": "[6,7]",
+  });
+  const thrown = span("agentlightning.exception", {
+    "exception.type": "TypeError",
+    "exception.message": "no number",
+  });
+  const rows = traceRows([call, thrown, span("agentlightning.operation", {})]);
+  expect(rows.map(({ kind }) => kind)).toEqual(["call", "exception", "operation"]);
+  expect(messagesOf(call)).toEqual([
+    { role: "user", text: "6 × 7?" },
+    { role: "assistant", text: "multiply([6,7])" },
+  ]);
+  expect(emissionOf(thrown)).toEqual({ name: "TypeError", value: "no number" });
+});
 
 test("spans become a tree, and bars of the same time", () => {
   const rows = traceRows(spansOfOneRollout());

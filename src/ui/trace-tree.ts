@@ -1,7 +1,9 @@
+import { conversationOf } from "../adapter/chat-messages.ts";
 import type { Span } from "../store/records.ts";
 import { isModelCall } from "../trace/model-call.ts";
 import { rewardsOf } from "../trace/rewards.ts";
 import { agentLightning, genAi } from "../trace/semantic-conventions.ts";
+import { partsText } from "./message-text.ts";
 
 export type SpanKind = "rollout" | "call" | "reward" | "operation" | "exception" | "emission";
 
@@ -96,11 +98,24 @@ export interface Message {
   readonly text: string;
 }
 
-/** What was said in a model call, in order; tolerant of every way in which messages are written. */
-export const messagesOf = (span: Span): Message[] => [
-  ...parseMessages(span.attributes[genAi.inputMessages], "user"),
-  ...parseMessages(span.attributes[genAi.outputMessages], "assistant"),
-];
+/** What was said in a model call, in order; tolerant of every way in which messages are written, by us and by others. */
+export function messagesOf(span: Span): Message[] {
+  const own = [
+    ...parseMessages(span.attributes[genAi.inputMessages], "user"),
+    ...parseMessages(span.attributes[genAi.outputMessages], "assistant"),
+  ];
+  if (own.length > 0) return own;
+  const { prompt, completion } = conversationOf(span) ?? { prompt: [], completion: [] };
+  return [...prompt, ...completion].map(({ role, content, tool_calls: calls = [] }) => ({
+    role,
+    text: [
+      partsText(content ?? ""),
+      ...calls.map((call) => `${call.function.name}(${call.function.arguments})`),
+    ]
+      .filter((text) => text !== "")
+      .join("\n"),
+  }));
+}
 
 function parseMessages(json: unknown, role: string): Message[] {
   if (typeof json !== "string" || json === "") return [];
@@ -116,17 +131,4 @@ function parseMessages(json: unknown, role: string): Message[] {
     const text = content ?? parts;
     return { role: typeof said === "string" ? said : role, text: partsText(text) };
   });
-}
-
-/** The content of a message, a text or parts, as text. */
-export function partsText(content: unknown): string {
-  if (typeof content === "string") return content;
-  if (!Array.isArray(content)) return content === undefined ? "" : JSON.stringify(content);
-  return content
-    .map((part: unknown) => {
-      const { content: inner, text } = (part ?? {}) as Record<string, unknown>;
-      const said = inner ?? text;
-      return typeof said === "string" ? said : JSON.stringify(part);
-    })
-    .join("");
 }
