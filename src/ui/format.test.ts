@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { formatBytes, formatDuration, formatFigure } from "./format.ts";
+import { counted, formatBytes, formatDuration, formatFigure } from "./format.ts";
 
 test("figures keep about three digits and name what is missing", () => {
   const values = [NaN, undefined, 0, 486.6, 12.345, 1.5, -0.02401, 1.2e-7, 80000];
@@ -13,6 +13,14 @@ test("figures keep about three digits and name what is missing", () => {
     "-0.024",
     "1.2e-7",
     "80,000",
+  ]);
+});
+
+test("one is one, and everything else is many", () => {
+  expect([counted(1, "rollout"), counted(2000, "rollout"), counted(0, "match", "matches")]).toEqual([
+    "1 rollout",
+    "2,000 rollouts",
+    "0 matches",
   ]);
 });
 

@@ -4,6 +4,10 @@ const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignif
 /** A count with thousands separators: 80,000. */
 export const formatCount = (value: number): string => whole.format(value);
 
+/** A count with its noun: "1 rollout", "2,000 rollouts". */
+export const counted = (count: number, one: string, many = `${one}s`): string =>
+  `${formatCount(count)} ${count === 1 ? one : many}`;
+
 /** A rate or size in three figures: 21.4K. */
 export const formatCompact = (value: number): string => compact.format(value);
 

@@ -1,6 +1,6 @@
 import type { Rollout } from "../store/records.ts";
-import { formatCount } from "./format.ts";
-import { partsText } from "./trace-tree.ts";
+import { counted, formatCount } from "./format.ts";
+import { partsText } from "./message-text.ts";
 
 /** Fields in which a task or a result usually keeps its text. */
 const textFields = ["prompt", "input", "question", "text", "answer", "output", "content"];
@@ -51,8 +51,21 @@ const outcomes: Readonly<Record<string, string>> = {
 export const leftOut = (rollout: Rollout): boolean =>
   rollout.status !== "succeeded" || rollout.reward === null;
 
-/** How a rollout ended. */
+/** What a rollout that is not finished is at. */
+const under: Readonly<Partial<Record<Rollout["status"], string>>> = {
+  queuing: "waiting",
+  requeuing: "waiting",
+  preparing: "running",
+  running: "running",
+};
+
+/** True for one that waits or runs. */
+export const isUnderWay = ({ status }: Rollout): boolean => under[status] !== undefined;
+
+/** How a rollout ended, or what it is at. */
 export function outcome(rollout: Rollout): string {
+  const at = under[rollout.status];
+  if (at !== undefined) return at;
   if (!leftOut(rollout)) return "done";
   if (rollout.reason !== null) return outcomes[rollout.reason] ?? rollout.reason.replaceAll("-", " ");
   if (rollout.status === "timeout") return "timed out";
@@ -66,7 +79,7 @@ export function leftOutWords(rollouts: readonly Rollout[]): string {
     if (leftOut(rollout)) counts.set(outcome(rollout), (counts.get(outcome(rollout)) ?? 0) + 1);
   }
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
-  const all = rollouts.length === 1 ? "1 rollout" : `${formatCount(rollouts.length)} rollouts`;
+  const all = counted(rollouts.length, "rollout");
   if (total === 0) return `None of ${all} left out.`;
   const reasons = [...counts]
     .sort((a, b) => b[1] - a[1])

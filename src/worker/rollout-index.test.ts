@@ -44,7 +44,7 @@ test("rollouts are filtered by mode, end and text, and paged", () => {
   ]);
   expect(page({})).toEqual([0, 1, 2, 9]);
   expect(page({ mode: "train" })).toEqual([0, 2, 9]);
-  expect(page({ status: "failed" })).toEqual([2]);
+  expect(page({ status: ["failed"] })).toEqual([2]);
   expect(page({ text: "ü" })).toEqual([9]);
   expect(page({ text: "TASK 1" })).toEqual([1]);
   expect(page({ offset: 1, limit: 2, descending: true })).toEqual([2, 1]);
@@ -62,6 +62,11 @@ test("siblings stay together, in the order of their best", () => {
   const page = indexOf(rewards.map((reward, i) => make(i, { reward })));
   expect(page({ sortBy: "reward", descending: true, siblings: true })).toEqual([5, 4, 1, 0, 3, 2]);
   expect(page({ siblings: true, descending: true })).toEqual([5, 4, 3, 2, 1, 0]);
+  // The same held-out task after one update and after another: no siblings.
+  const evaluations = [1, 1, 2, 2].map((update, i) =>
+    make(i, { mode: "evaluation", update, group: i % 2, reward: [0.5, 0.1, 0.4, 0.2][i]! }),
+  );
+  expect(indexOf(evaluations)({ sortBy: "reward", siblings: true })).toEqual([1, 3, 2, 0]);
 });
 
 test("pages read each rollout once, what is unfinished again, and neighbours together", async () => {
@@ -87,7 +92,7 @@ test("pages read each rollout once, what is unfinished again, and neighbours tog
   ]);
   rows[4990] = make(4990, { status: "failed" });
   rows.push(make(5000));
-  expect(await pages.page({ ...query, status: "failed" })).toMatchObject({ total: 1, all: 5001 });
+  expect(await pages.page({ ...query, status: ["failed"] })).toMatchObject({ total: 1, all: 5001 });
   expect(asked[4]!.afterNumber).toBe(4989);
 });
 

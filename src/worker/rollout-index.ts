@@ -5,7 +5,7 @@ export interface RolloutPageQuery {
   readonly runId: string;
   /** Only these; default all. */
   readonly mode?: Rollout["mode"] | undefined;
-  readonly status?: Rollout["status"] | undefined;
+  readonly status?: readonly Rollout["status"][] | undefined;
   /** Only those whose number, task or result contains it, in any case. */
   readonly text?: string | undefined;
   readonly sortBy?: RolloutSort | undefined;
@@ -118,8 +118,8 @@ export class RolloutIndex {
     columns.tokens[row] = inputTokens + outputTokens;
     columns.update[row] = rollout.update;
     columns.attempts[row] = rollout.attempts;
-    // Training and evaluation number their groups each for themselves.
-    columns.group[row] = 4 * rollout.group + modes.indexOf(rollout.mode);
+    // Training and evaluation number their groups each for themselves, every evaluation anew.
+    columns.group[row] = 4 * (rollout.update * 2 ** 31 + rollout.group) + modes.indexOf(rollout.mode);
     this.#statuses[row] = rollout.status;
     this.#modes[row] = rollout.mode;
     const task = textOf(rollout.task).toLowerCase();
@@ -191,7 +191,7 @@ export class RolloutIndex {
     let count = 0;
     for (let row = 0; row < rows.length; row++) {
       if (mode !== undefined && this.#modes[row] !== mode) continue;
-      if (status !== undefined && this.#statuses[row] !== status) continue;
+      if (status && !status.includes(this.#statuses[row]!)) continue;
       if (wanted && !wanted(row)) continue;
       rows[count++] = row;
     }

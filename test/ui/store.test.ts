@@ -40,7 +40,7 @@ test("rollouts are sorted, found, put together with their siblings, opened and e
     await rows(page).first().waitFor();
     await table(page).getByRole("button", { name: "Reward" }).click();
     await expect.poll(async () => (await rewards(page))[0]).toBe("1");
-    await page.getByLabel("How they ended").selectOption("timeout");
+    await page.getByLabel("State").selectOption("timeout");
     await expect.poll(async () => table(page).locator("p").textContent()).toContain(" of ");
     const [shown] = /[\d,]+/.exec((await table(page).locator("p").textContent())!)!;
     const downloads = page.waitForEvent("download");
@@ -69,7 +69,7 @@ test("rollouts are sorted, found, put together with their siblings, opened and e
     await page.getByRole("button", { name: "Clear 2 selected" }).click();
     expect(await page.getByLabel("Select rollout").nth(1).isChecked()).toBe(false);
 
-    await page.getByLabel("How they ended").selectOption("");
+    await page.getByLabel("State").selectOption("");
     await page.getByLabel("Which rollouts").selectOption("train");
     await page.getByLabel("Siblings together").check();
     await expect.poll(() => table(page).locator("tr.group").count()).toBeGreaterThan(0);

@@ -3,8 +3,8 @@ import type { ErrorData } from "../../gpu/error.ts";
 import type { Rollout, Run } from "../../store/records.ts";
 import type { RolloutPage, RolloutPageQuery, RolloutSort } from "../../worker/rollout-index.ts";
 import { errorNote, errorNoteStyles } from "../error-note.ts";
-import { formatCount, formatFigure, formatSigned, formatSpan } from "../format.ts";
-import { leftOut, outcome, valueText } from "../rollout-words.ts";
+import { counted, formatCount, formatFigure, formatSigned, formatSpan } from "../format.ts";
+import { isUnderWay, leftOut, outcome, valueText } from "../rollout-words.ts";
 import { showRollout } from "../show-rollout.ts";
 import { base, buttons, fields } from "../tokens.css.ts";
 import { asError } from "../trainer-client.ts";
@@ -30,7 +30,7 @@ const columns: readonly Column[] = [
   { title: "Number", sort: "number", figure: true, text: ({ number }) => formatCount(number) },
   { title: "Task", sort: null, text: ({ task }) => valueText(task) },
   { title: "Answer", sort: null, text: ({ result }) => valueText(result) },
-  { title: "Ended", sort: null, text: outcome },
+  { title: "State", sort: null, text: outcome },
   { title: "Reward", sort: "reward", figure: true, text: ({ reward }) => formatFigure(reward ?? Number.NaN) },
   { title: "Advantage", sort: "advantage", figure: true, text: ({ advantage }) => formatSigned(advantage) },
   { title: "Update", sort: "update", figure: true, text: ({ update }) => formatCount(update) },
@@ -48,6 +48,16 @@ const columns: readonly Column[] = [
     text: ({ startTime, endTime }) => (endTime === null ? "–" : formatSpan(endTime - startTime)),
   },
 ];
+
+/** Choices of a state, with what a rollout then says. */
+const states: Readonly<Record<string, readonly [title: string, statuses: readonly Rollout["status"][]]>> = {
+  waiting: ["Waiting", ["queuing", "requeuing"]],
+  running: ["Running", ["preparing", "running"]],
+  succeeded: ["Done", ["succeeded"]],
+  failed: ["Failed", ["failed"]],
+  timeout: ["Timed out", ["timeout"]],
+  cancelled: ["Stopped", ["cancelled"]],
+};
 
 /** What the table shows; an export of "what is shown" takes the same. */
 export type RolloutFilter = Omit<RolloutPageQuery, "offset" | "limit" | "runId">;
@@ -84,12 +94,25 @@ export class FulguriteRolloutTable extends LitElement {
         flex-wrap: wrap;
         align-items: center;
         gap: 8px;
-        padding-block: 8px;
+        padding-block-start: 8px;
       }
-      .above p {
+      .above input[type="search"] {
+        flex: 1 1 200px;
+        max-inline-size: 280px;
+      }
+      .count {
+        display: flex;
+        align-items: center;
+        gap: 8px;
+        min-block-size: 40px;
+      }
+      .count p {
         margin: 0 auto 0 0;
         color: var(--ink-quiet);
         font-variant-numeric: tabular-nums;
+      }
+      .count button {
+        white-space: nowrap;
       }
       label {
         display: inline-flex;
@@ -276,14 +299,8 @@ export class FulguriteRolloutTable extends LitElement {
   override render(): TemplateResult {
     const { total, all } = this;
     const count =
-      total === all
-        ? `${formatCount(all)} rollouts`
-        : `${formatCount(total)} of ${formatCount(all)} rollouts`;
+      total === all ? counted(all, "rollout") : `${formatCount(total)} of ${counted(all, "rollout")}`;
     return html`<div class="above">
-        <p aria-live="polite">
-          ${all === 0 ? "No rollouts." : `${count}.`}
-          ${this.unsearched > 0 ? `Looking through ${formatCount(this.unsearched)} older ones…` : nothing}
-        </p>
         <input
           type="search"
           placeholder="Find in task or answer"
@@ -304,17 +321,13 @@ export class FulguriteRolloutTable extends LitElement {
           <option value="evaluation">Evaluation</option>
         </select>
         <select
-          aria-label="How they ended"
+          aria-label="State"
           @change=${(event: Event) => {
-            const { value } = event.target as HTMLSelectElement;
-            this.#change({ status: value === "" ? undefined : (value as Rollout["status"]) });
+            this.#change({ status: states[(event.target as HTMLSelectElement).value]?.[1] });
           }}
         >
-          <option value="">However they ended</option>
-          <option value="succeeded">Done</option>
-          <option value="failed">Failed</option>
-          <option value="timeout">Timed out</option>
-          <option value="cancelled">Stopped</option>
+          <option value="">Any state</option>
+          ${Object.entries(states).map(([value, [title]]) => html`<option value=${value}>${title}</option>`)}
         </select>
         <label
           ><input
@@ -325,6 +338,12 @@ export class FulguriteRolloutTable extends LitElement {
             }}
           />Siblings together</label
         >
+      </div>
+      <div class="count">
+        <p aria-live="polite">
+          ${all === 0 ? "No rollouts." : `${count}.`}
+          ${this.unsearched > 0 ? `Looking through ${formatCount(this.unsearched)} older ones…` : nothing}
+        </p>
         ${
           this.selected.size === 0
             ? nothing
@@ -417,7 +436,9 @@ export class FulguriteRolloutTable extends LitElement {
       void showRollout(this.renderRoot, rollout);
     };
     const before = this.filter.siblings === true && row > 0 ? this.#rollout(row - 1) : null;
-    const newGroup = before !== null && (before.group !== rollout.group || before.mode !== rollout.mode);
+    const newGroup =
+      before !== null &&
+      (["group", "mode", "update"] as const).some((field) => before[field] !== rollout[field]);
     return html`<tr class=${`row ${newGroup ? "group" : ""}`} aria-rowindex=${row + 2} @click=${open}>
       <td
         class="pick"
@@ -436,8 +457,9 @@ export class FulguriteRolloutTable extends LitElement {
       </td>
       ${columns.map(({ title, figure, text }, i) => {
         const shown = text(rollout);
-        const wrong = title === "Ended" && leftOut(rollout);
-        const kind = figure ? "end" : wrong ? "failed" : title === "Ended" ? "" : "text";
+        const isState = title === "State";
+        const wrong = isState && leftOut(rollout) && !isUnderWay(rollout);
+        const kind = figure ? "end" : wrong ? "failed" : isState ? "" : "text";
         return html`<td class=${kind} title=${figure ? nothing : shown}>
           ${i === 0 ? html`<button class="bare open" aria-label=${`Rollout ${shown}`}>${shown}</button>` : shown}
         </td>`;
