@@ -5,7 +5,7 @@ import type { Rollout, Run } from "../store/records.ts";
 import type { Job } from "../train/job.ts";
 import type { RescoreResult } from "../train/rescore.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
-import { formatCount, formatFigure } from "./format.ts";
+import { counted, formatCount, formatFigure } from "./format.ts";
 import { rescoreWords } from "./rescore-words.ts";
 import { valueText } from "./rollout-words.ts";
 import { showRollout } from "./show-rollout.ts";
@@ -269,8 +269,8 @@ export class FulguriteRescore extends LitElement {
       aria-busy=${this.busy ? "true" : "false"}
     >
       <p class="about">
-        On the ${formatCount(result.rollouts.length)} newest rollouts of ${run.cell ?? run.name}, without a
-        new one
+        On the ${counted(result.rollouts.length, "newest rollout")} of ${run.cell ?? run.name}, without a new
+        one
       </p>
       <p class="first" role="status">${first}</p>
       <p>${rest.join(" ")}</p>

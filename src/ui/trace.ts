@@ -1,7 +1,7 @@
 import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import type { Tokenizer } from "../lm/tokenizer.ts";
 import type { Span } from "../store/records.ts";
-import { formatCount, formatFigure, formatSpan } from "./format.ts";
+import { counted, formatCount, formatFigure, formatSpan } from "./format.ts";
 import { icon } from "./icons.ts";
 import { spanDetails, spanDetailsStyles } from "./span-details.ts";
 import { tokenChipStyles } from "./token-chips.ts";
@@ -163,8 +163,7 @@ export class FulguriteTrace extends LitElement {
     const rows = traceRows(spans);
     const whole =
       Math.max(...spans.map(({ endTime }) => endTime)) - Math.min(...spans.map(({ startTime }) => startTime));
-    const count = spans.length === 1 ? "1 span" : `${formatCount(spans.length)} spans`;
-    return html`<p>${count}, ${formatSpan(whole)} in all.</p>
+    return html`<p>${counted(spans.length, "span")}, ${formatSpan(whole)} in all.</p>
       <ol>
         ${rows.map((row) => this.#row(row))}
       </ol>`;

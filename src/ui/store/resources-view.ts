@@ -51,6 +51,22 @@ export class FulguriteResources extends LitElement {
         padding-block: 16px 8px;
         color: var(--ink-quiet);
       }
+      label {
+        display: inline-flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 4px 8px;
+        min-inline-size: 0;
+        max-inline-size: 100%;
+      }
+      select {
+        min-inline-size: 0;
+        text-overflow: ellipsis;
+      }
+      p {
+        margin: 0;
+        color: var(--ink-quiet);
+      }
       h3 {
         margin: 24px 0 8px;
         font: 650 0.9375rem / 24px var(--font-text);
@@ -148,8 +164,7 @@ export class FulguriteResources extends LitElement {
             ${this.sets.map(
               ({ id, version, resources }) =>
                 html`<option value=${id} ?selected=${id === this.setId}>
-                  ${Object.keys(resources).join(", ")}: ${id}, ${version}
-                  ${version === 1 ? "version" : "versions"}
+                  ${Object.keys(resources).join(", ")}: ${id}, version ${version}
                 </option>`,
             )}
           </select></label
@@ -222,7 +237,12 @@ export class FulguriteResources extends LitElement {
       ${this.#against(
         others.map((one) => [String(one.version), asOf(one)] as const),
         this.#otherVersion,
-      )}`;
+      )}
+      ${
+        newest.length < (version ?? 0)
+          ? html`<p>Earlier versions were not kept; of weights the store has the last ones only.</p>`
+          : nothing
+      }`;
   }
 
   #texts(): TemplateResult {

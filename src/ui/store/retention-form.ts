@@ -3,7 +3,7 @@ import type { ErrorData } from "../../gpu/error.ts";
 import type { Run } from "../../store/records.ts";
 import { expiredRuns, type Removed, type Retention } from "../../store/retention.ts";
 import { errorNote, errorNoteStyles } from "../error-note.ts";
-import { formatCount } from "../format.ts";
+import { counted } from "../format.ts";
 import { base, fields } from "../tokens.css.ts";
 import { asError } from "../trainer-client.ts";
 import type { StoreSource } from "./store-source.ts";
@@ -124,7 +124,7 @@ export class FulguriteRetention extends LitElement {
       ${label}
       <fulgurite-sure-button
         .label=${words}
-        .question=${`Delete ${runWords(count)} for good?`}
+        .question=${`Delete ${counted(count, "run")} for good?`}
         .disabled=${this.busy || (count === 0 && retention.age === undefined)}
         @fulgurite-sure=${() => this.#retain(retention)}
       ></fulgurite-sure-button>
@@ -132,10 +132,8 @@ export class FulguriteRetention extends LitElement {
   }
 }
 
-const runWords = (count: number): string => (count === 1 ? "1 run" : `${formatCount(count)} runs`);
-
 const removedWords = ({ runs, rollouts }: Removed): string =>
-  `Deleted ${runWords(runs.length)}${rollouts > 0 ? ` and ${formatCount(rollouts)} rollouts of the queue` : ""}.`;
+  `Deleted ${counted(runs.length, "run")}${rollouts > 0 ? ` and ${counted(rollouts, "rollout")} of the queue` : ""}.`;
 
 customElements.define("fulgurite-retention", FulguriteRetention);
 

@@ -5,7 +5,7 @@ import type { ExportFormat } from "../../worker/export-run.ts";
 import type { ImportReport } from "../../worker/import-run.ts";
 import { download } from "../download.ts";
 import { errorNote, errorNoteStyles } from "../error-note.ts";
-import { formatCount } from "../format.ts";
+import { counted, formatCount } from "../format.ts";
 import { icon } from "../icons.ts";
 import { base, buttons, fields } from "../tokens.css.ts";
 import { asError } from "../trainer-client.ts";
@@ -147,6 +147,9 @@ export class FulguriteStore extends LitElement {
         line-height: 24px;
       }
       [role="status"] p {
+        display: flex;
+        align-items: center;
+        gap: 8px;
         margin: 8px 0 0;
       }
     `,
@@ -161,8 +164,8 @@ export class FulguriteStore extends LitElement {
   declare busy: boolean;
   /** How many rollouts were picked in the table. */
   declare selected: number;
-  /** What the last import brought. */
-  declare imported: string;
+  /** What the last import brought, and the run that it made. */
+  declare imported: { readonly words: string; readonly runId: string } | null;
   declare failure: ErrorData | null;
 
   constructor() {
@@ -174,7 +177,7 @@ export class FulguriteStore extends LitElement {
     this.tab = "rollouts";
     this.busy = false;
     this.selected = 0;
-    this.imported = "";
+    this.imported = null;
     this.failure = null;
     new FollowStore(
       this,
@@ -222,13 +225,14 @@ export class FulguriteStore extends LitElement {
     if (!file || !this.source) return;
     this.busy = true;
     this.failure = null;
-    this.imported = "";
+    this.imported = null;
     try {
-      const runId = file.name.endsWith(workspaceEnding)
+      const imported = file.name.endsWith(workspaceEnding)
         ? await this.#open(this.source, file)
         : await this.#take(this.source, file);
       await this.#read();
-      this.runId = runId;
+      this.runId = imported.runId;
+      this.imported = imported;
       this.tab = "rollouts";
     } catch (error) {
       this.failure = asError(error).toData();
@@ -239,18 +243,16 @@ export class FulguriteStore extends LitElement {
   }
 
   /** Takes over a saved workspace; the run to show. */
-  async #open(source: StoreSource, file: File): Promise<string> {
+  async #open(source: StoreSource, file: File): Promise<NonNullable<FulguriteStore["imported"]>> {
     const opened = await source.openWorkspace(file);
-    this.imported = openedWords(opened);
-    return opened.runs.at(-1) ?? this.runId;
+    return { words: openedWords(opened), runId: opened.runs.at(-1) ?? this.runId };
   }
 
   /** Imports any other file; the run to show. */
-  async #take(source: StoreSource, file: File): Promise<string> {
+  async #take(source: StoreSource, file: File): Promise<NonNullable<FulguriteStore["imported"]>> {
     const bytes = new Uint8Array(await file.arrayBuffer());
     const report = await source.importRun({ name: file.name, bytes });
-    this.imported = importWords(report);
-    return report.runId;
+    return { words: importWords(report), runId: report.runId };
   }
 
   /** Numbers of the rollouts to export; null for all of the run. */
@@ -296,11 +298,23 @@ export class FulguriteStore extends LitElement {
         <form method="dialog"><button class="bare" aria-label="Close">${icon("close")}</button></form>
       </div>
       ${this.failure ? errorNote(this.failure) : nothing}
-      <div role="status">${this.imported ? html`<p>${this.imported}</p>` : nothing}</div>
       <fulgurite-store-problems .source=${this.source}></fulgurite-store-problems>
       ${run && this.tab !== "usage" && this.tab !== "workers" ? this.#which(run, runs ?? []) : nothing}
+      <div role="status">${this.#importNote()}</div>
       <div id="panel" role="tabpanel" aria-labelledby=${`tab-${this.tab}`}>${this.#panel(run, runs)}</div>
     </dialog>`;
+  }
+
+  /** Beside the run that the import made, until it is put away. */
+  #importNote(): TemplateResult | typeof nothing {
+    const { imported } = this;
+    if (!imported || imported.runId !== this.runId || this.tab !== "rollouts") return nothing;
+    return html`<p>
+      ${imported.words}
+      <button class="bare" aria-label="Put this note away" @click=${() => (this.imported = null)}>
+        ${icon("close")}
+      </button>
+    </p>`;
   }
 
   #tab(tab: Tab, title: string): TemplateResult {
@@ -398,13 +412,17 @@ export class FulguriteStore extends LitElement {
 
 function importWords({ rollouts, spans, problems, callsWithoutTokens }: ImportReport): string {
   const [first] = problems;
-  const words = [`Imported ${formatCount(rollouts)} rollouts and ${formatCount(spans)} spans.`];
+  const words = [`Imported ${counted(rollouts, "rollout")} and ${counted(spans, "span")}.`];
   if (callsWithoutTokens > 0) {
-    const count = formatCount(callsWithoutTokens);
-    words.push(`${count} model calls came without token ids: they can be read, not trained on.`);
+    const calls = counted(callsWithoutTokens, "model call");
+    words.push(
+      `${calls} came without token ids: ${callsWithoutTokens === 1 ? "it" : "they"} can be read, not trained on.`,
+    );
   }
-  if (first)
-    words.push(`${formatCount(problems.length)} parts could not be read; the first: ${first.message}`);
+  if (first) {
+    const rest = problems.length === 1 ? ": " : "; the first: ";
+    words.push(`${counted(problems.length, "part")} could not be read${rest}${first.message}`);
+  }
   return words.join(" ");
 }
 

@@ -2,7 +2,7 @@ import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import type { ErrorData } from "../../gpu/error.ts";
 import type { Run, StoreUsage } from "../../store/records.ts";
 import { errorNote, errorNoteStyles } from "../error-note.ts";
-import { formatBytes } from "../format.ts";
+import { counted, formatBytes } from "../format.ts";
 import { base } from "../tokens.css.ts";
 import { asError } from "../trainer-client.ts";
 import { FollowStore } from "./follow-store.ts";
@@ -45,17 +45,22 @@ export class FulguriteUsage extends LitElement {
         grid-template-columns: minmax(0, 1fr) minmax(0, 1fr) 80px auto;
         align-items: center;
         gap: 16px;
-        min-block-size: 44px;
+        min-block-size: 56px;
         border-block-start: 1px solid var(--hairline);
       }
       h3 {
         margin: 32px 0 4px;
         font: 650 0.9375rem / 24px var(--font-text);
       }
-      .name {
+      .name :is(b, small) {
+        display: block;
         overflow: hidden;
         text-overflow: ellipsis;
         white-space: nowrap;
+        font: inherit;
+      }
+      .name small {
+        color: var(--ink-quiet);
       }
       .bar {
         block-size: 8px;
@@ -135,7 +140,9 @@ export class FulguriteUsage extends LitElement {
         ${usage.runs.map(
           ({ runId, name, bytes }) =>
             html`<li>
-              <span class="name">${name}</span>
+              <span class="name"
+                ><b>${name}</b><small>${runWords(this.runs.find(({ id }) => id === runId))}</small></span
+              >
               <span class="bar" style=${`--share: ${(bytes / most).toFixed(3)}`} aria-hidden="true"></span>
               <span class="bytes">${formatBytes(bytes)}</span>
               <fulgurite-sure-button @fulgurite-sure=${() => this.#delete(runId)}></fulgurite-sure-button>
@@ -151,6 +158,14 @@ export class FulguriteUsage extends LitElement {
       <h3>All in one file</h3>
       <fulgurite-workspace-files .source=${this.source}></fulgurite-workspace-files>`;
   }
+}
+
+/** What else tells a run from its namesakes: how far it came, and when it was begun. */
+function runWords(run: Run | undefined): string {
+  if (!run) return "";
+  const { status, kind, step, createdAt } = run;
+  const made = kind === "simulated" ? counted(step, "step") : counted(step, "rollout");
+  return [status, ...(step > 0 ? [made] : []), new Date(createdAt).toLocaleString()].join(", ");
 }
 
 customElements.define("fulgurite-usage", FulguriteUsage);

@@ -31,6 +31,7 @@ export class FulguriteWorkers extends LitElement {
         line-height: 20px;
       }
       p {
+        max-inline-size: 640px;
         margin: 0;
         color: var(--ink-quiet);
       }
@@ -94,8 +95,10 @@ export class FulguriteWorkers extends LitElement {
     if (!workers) return html`<p aria-busy="true">Reading…</p>`;
     if (workers.length === 0)
       return html`<p>
-        No worker has asked for a rollout. Training runs work off their own; workers are programs that take
-        rollouts from the queue.
+        No worker has asked for a rollout yet. Training runs in this page make their rollouts themselves and
+        need none. Whoever takes rollouts from the store's queue shows up here, with its last sign of life: a
+        runner of Agent Lightning, or a program of yours, that talks to <code>createStoreHandler</code> over
+        this store.
       </p>`;
     return html`<table>
       <thead>

@@ -3,7 +3,7 @@ import type { ErrorData } from "../../gpu/error.ts";
 import type { OpenedWorkspace } from "../../store/workspace-open.ts";
 import { download } from "../download.ts";
 import { errorNote, errorNoteStyles } from "../error-note.ts";
-import { formatBytes, formatCount } from "../format.ts";
+import { counted, formatBytes, formatCount } from "../format.ts";
 import { base, buttons } from "../tokens.css.ts";
 import { asError } from "../trainer-client.ts";
 import type { StoreSource } from "./store-source.ts";
@@ -121,10 +121,10 @@ export class FulguriteWorkspaceFiles extends LitElement {
 
 /** What an opening brought. */
 export function openedWords({ runs, kept }: OpenedWorkspace): string {
-  const taken = runs.length === 1 ? "Opened 1 run" : `Opened ${formatCount(runs.length)} runs`;
+  const taken = `Opened ${counted(runs.length, "run")}`;
   return kept.length === 0
     ? `${taken}.`
-    : `${taken}; ${formatCount(kept.length)} were here already and stay as they are.`;
+    : `${taken}; ${kept.length === 1 ? "1 was here already and stays as it is" : `${formatCount(kept.length)} were here already and stay as they are`}.`;
 }
 
 customElements.define("fulgurite-workspace-files", FulguriteWorkspaceFiles);
