@@ -37,8 +37,8 @@ export interface Environment {
    */
   readonly wgsl: string;
   /**
-   * Steps it in another realm, in batches; `reset` and `step` are then to be had through `hostedEnvironment` only, and
-   * only the CPU engine trains in it. Its state is its observation.
+   * Steps it in another realm, in batches; `reset`, `step` and `mask` are then to be had through `hostedEnvironment` only.
+   * Its state is its observation.
    */
   readonly host?: HostStepper;
   /** The parts that its own reward is the sum of. */

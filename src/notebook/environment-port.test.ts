@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { environmentOfHost, hostEnvironment, type HostBatch } from "../env/host-environment.ts";
-import { environmentsOver, serveEnvironments, type AskedBatch } from "./environment-port.ts";
+import { environmentsOver, serveEnvironments, type AskedOfHost } from "./environment-port.ts";
 
 const clock = {
   setTimeout: (run: () => void, milliseconds: number): unknown => setTimeout(run, milliseconds),
@@ -49,7 +49,7 @@ test("environments are stepped over a port, each run's apart, and an error cross
         port2.postMessage(message);
       },
       listen: (receive) => {
-        port2.onmessage = ({ data }: MessageEvent<AskedBatch>) => {
+        port2.onmessage = ({ data }: MessageEvent<AskedOfHost>) => {
           receive(data);
         };
       },
@@ -57,12 +57,12 @@ test("environments are stepped over a port, each run's apart, and an error cross
     return environmentsOver(channel.port1, reference!, { clock });
   };
   const [first, second] = [open(), open()];
-  await first(begin);
-  await second(begin);
-  await first(step);
-  expect((await first(step)).observations).toEqual(Float32Array.of(2, 0));
-  expect((await second(step)).observations).toEqual(Float32Array.of(1, 0));
-  expect((await first(step).catch((error: unknown) => error)) as Error).toMatchObject({
+  await first.run(begin);
+  await second.run(begin);
+  await first.run(step);
+  expect((await first.run(step)).observations).toEqual(Float32Array.of(2, 0));
+  expect((await second.run(step)).observations).toEqual(Float32Array.of(1, 0));
+  expect((await first.run(step).catch((error: unknown) => error)) as Error).toMatchObject({
     code: "env/host",
     message:
       'step(1) of environment 0 of "Counter" failed, step 3 of its episode, after observing count 2. RangeError: too far.',
@@ -74,7 +74,7 @@ test("an environment that never answers is named; so is one that answers nonsens
   const open = (answer: (request: number) => unknown) => {
     channel = new MessageChannel();
     const { port1, port2 } = channel;
-    port2.onmessage = ({ data }: MessageEvent<AskedBatch>) => {
+    port2.onmessage = ({ data }: MessageEvent<AskedOfHost>) => {
       const message = answer(data.request);
       if (message === "gone") port2.close();
       else if (message !== null) port2.postMessage(message);
@@ -83,19 +83,22 @@ test("an environment that never answers is named; so is one that answers nonsens
     return environmentsOver(port1, reference!, options);
   };
   const failure = async (answer: (request: number) => unknown) =>
-    (await open(answer)(step).catch((error: unknown) => error)) as Error;
+    (await open(answer)
+      .run(step)
+      .catch((error: unknown) => error)) as Error;
   expect((await failure(() => null)).message).toBe(
     'The environment "Counter" did not return from step() within 0.05 s (a batch of 2).',
   );
   const { observationSize: size } = environmentOfHost(reference!);
   const good = {
     ...{ observations: new Float32Array(2 * size), rewards: new Float32Array(2) },
-    ...{ terminated: new Uint8Array(2), starts: new Float32Array(2 * size) },
+    ...{ terminated: new Uint8Array(2), starts: new Float32Array(2 * size), masks: new Uint32Array() },
   };
   const nonsense: unknown[] = [
     ...[{}, { observations: 1 }, { ...good, rewards: Float32Array.of(1, NaN) }],
     ...[
       { ...good, starts: new Float32Array(3) },
+      { ...good, masks: Uint32Array.of(1, 1) },
       { ...good, terminated: [0, 0] },
     ],
   ];
@@ -106,5 +109,5 @@ test("an environment that never answers is named; so is one that answers nonsens
   }
   expect((await failure(() => ({ request: 99, reply: good }))).message).toMatch(/something else/);
   expect((await failure(() => "gone")).message).toMatch(/is gone/);
-  expect(await open((request) => ({ request, reply: good }))(step)).toEqual(good);
+  expect(await open((request) => ({ request, reply: good })).run(step)).toEqual(good);
 });

@@ -1,5 +1,6 @@
 import {
   environmentOfHost,
+  MAX_SAVED,
   type HostBatch,
   type HostReply,
   type HostStepper,
@@ -12,28 +13,33 @@ import * as read from "./validate.ts";
 
 // A port of its own for every run: batches go from the trainer to the kernel, and neither page nor cells are in between.
 
-/** A batch, with the number that its answer bears. */
-export interface AskedBatch {
+/** What is asked of the environments, with the number that the answer bears. */
+export interface AskedOfHost {
   readonly request: number;
   readonly reference: string;
-  readonly batch: HostBatch;
+  readonly ask: HostAsk;
 }
 
+type HostAsk =
+  | { readonly kind: "run"; readonly batch: HostBatch }
+  | { readonly kind: "save"; readonly indices: Int32Array }
+  | { readonly kind: "load"; readonly indices: Int32Array; readonly saved: readonly string[] };
+
 type Answer =
-  | { readonly request: number; readonly reply: HostReply }
+  | { readonly request: number; readonly reply: unknown }
   | { readonly request: number; readonly error: ErrorData };
 
 /** The kernel's end; cells share its realm, and never get hold of the port behind it. */
 export interface EnvironmentPort {
   answer(message: Answer): void;
   /** Begins to hand over what is asked. */
-  listen(receive: (asked: AskedBatch) => void): void;
+  listen(receive: (asked: AskedOfHost) => void): void;
 }
 
 /** Steps the host environments of this realm, with instances of their own, for whoever holds the other end. */
 export function serveEnvironments(port: EnvironmentPort): void {
   const environments = new Map<string, Environment>();
-  port.listen(({ request, reference, batch }) => {
+  port.listen(({ request, reference, ask }) => {
     let answered = false;
     // Once for each request, whatever a cell has made of promises.
     const answer = (message: Answer): void => {
@@ -43,7 +49,7 @@ export function serveEnvironments(port: EnvironmentPort): void {
     };
     const environment = environments.get(reference) ?? environmentOfHost(reference);
     environments.set(reference, environment);
-    environment.host!(batch).then(
+    answerOf(environment.host!, ask).then(
       (reply) => {
         answer({ request, reply });
       },
@@ -52,6 +58,17 @@ export function serveEnvironments(port: EnvironmentPort): void {
       },
     );
   });
+}
+
+function answerOf(host: HostStepper, ask: HostAsk): Promise<unknown> {
+  switch (ask.kind) {
+    case "run":
+      return host.run(ask.batch);
+    case "save":
+      return host.save(ask.indices);
+    case "load":
+      return host.load(ask.indices, ask.saved);
+  }
 }
 
 export interface EnvironmentPortOptions {
@@ -69,7 +86,7 @@ export function environmentsOver(
   reference: string,
   { clock, limit = 20_000 }: EnvironmentPortOptions,
 ): HostStepper {
-  const { name, observationSize } = environmentOfHost(reference);
+  const { name, observationSize, mask } = environmentOfHost(reference);
   const waiting = new Map<number, Waiting>();
   let next = 1;
   let over: FulguriteError | null = null;
@@ -87,8 +104,7 @@ export function environmentsOver(
       if (!asked) throw new read.Invalid("request");
       const { error } = data as { readonly error?: unknown };
       if (error !== undefined) asked.reject(FulguriteError.fromData(errorData(error)));
-      else
-        asked.resolve(readReply((data as { readonly reply?: unknown }).reply, asked.count, observationSize));
+      else asked.resolve((data as { readonly reply?: unknown }).reply);
     } catch {
       end(nonsense(name));
     }
@@ -99,38 +115,60 @@ export function environmentsOver(
   });
   port.start();
 
-  return (batch) =>
-    new Promise<HostReply>((resolve, reject) => {
+  const ask = <T>(asked: HostAsk, call: string, count: number, reader: read.Reader<T>): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
       if (over) {
         reject(over);
         return;
       }
       const request = next++;
       const timer = clock.setTimeout(() => {
-        end(endless(name, batch, limit));
+        end(endless(name, call, count, limit));
       }, limit);
       const settle = (): void => {
         clock.clearTimeout(timer);
         waiting.delete(request);
       };
       waiting.set(request, {
-        count: batch.indices.length,
+        // Throws where it is something else.
         resolve: (reply) => {
+          const value = reader(reply);
           settle();
-          resolve(reply);
+          resolve(value);
         },
         reject: (error) => {
           settle();
           reject(error);
         },
       });
-      port.postMessage({ request, reference, batch } satisfies AskedBatch);
+      port.postMessage({ request, reference, ask: asked } satisfies AskedOfHost);
     });
+
+  return {
+    run: (batch) => {
+      const count = batch.indices.length;
+      const call = batch.actions ? "step()" : "reset()";
+      return ask(
+        { kind: "run", batch },
+        call,
+        count,
+        replyReader(count, observationSize, mask !== undefined),
+      );
+    },
+    save: (indices) =>
+      ask({ kind: "save", indices }, "save()", indices.length, read.nullable(savedOf(indices.length))),
+    load: (indices, saved) =>
+      ask(
+        { kind: "load", indices, saved },
+        "load()",
+        indices.length,
+        words(mask === undefined ? 0 : indices.length),
+      ),
+  };
 }
 
 interface Waiting {
-  readonly count: number;
-  readonly resolve: (reply: HostReply) => void;
+  readonly resolve: (reply: unknown) => void;
   readonly reject: (error: FulguriteError) => void;
 }
 
@@ -152,13 +190,29 @@ const flags =
     return value.map((flag) => (flag === 0 ? 0 : 1));
   };
 
-const readReply = (value: unknown, count: number, size: number): HostReply =>
+const savedOf =
+  (length: number): read.Reader<readonly string[]> =>
+  (value) => {
+    const texts = read.list(read.text(MAX_SAVED), length)(value);
+    if (texts.length !== length) throw new read.Invalid("saved");
+    return texts;
+  };
+
+const words =
+  (length: number): read.Reader<Uint32Array> =>
+  (value) => {
+    if (!(value instanceof Uint32Array) || value.length !== length) throw new read.Invalid("words");
+    return value.slice();
+  };
+
+const replyReader = (count: number, size: number, masked: boolean): read.Reader<HostReply> =>
   read.object<HostReply>({
     observations: numbers(count * size),
     rewards: numbers(count),
     terminated: flags(count),
     starts: numbers(count * size),
-  })(value);
+    masks: words(masked ? count : 0),
+  });
 
 const nonsense = (name: string): FulguriteError =>
   new FulguriteError(
@@ -174,9 +228,9 @@ const left = (name: string): FulguriteError =>
     "Run its cell again, and then train.",
   );
 
-const endless = (name: string, { actions, indices }: HostBatch, limit: number): FulguriteError =>
+const endless = (name: string, call: string, count: number, limit: number): FulguriteError =>
   new FulguriteError(
     "env/host",
-    `The environment "${name}" did not return from ${actions ? "step()" : "reset()"} within ${limit / 1_000} s (a batch of ${indices.length}).`,
+    `The environment "${name}" did not return from ${call} within ${limit / 1_000} s (a batch of ${count}).`,
     "Look for a loop without an end in it, or in another cell that runs.",
   );

@@ -177,6 +177,8 @@ export interface NotebookSession extends EventTarget {
   withdraw(): Promise<void>;
   /** Runs the cell, its stale ancestors first. Resolves when it is done, failed or cancelled. */
   run(cellId: string): Promise<void>;
+  /** A port to the cells' host environments, for a run that is resumed; null where they are in this realm, or nowhere. */
+  environments(): Promise<MessagePort | null>;
   /** Runs eager cells that are idle or stale (on opening one's own notebook). */
   runEager(): Promise<void>;
   /**

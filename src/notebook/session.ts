@@ -233,6 +233,10 @@ class Session extends EventTarget implements OpenNotebook {
     }, INPUT_DELAY_MS);
   }
 
+  environments(): Promise<MessagePort | null> {
+    return this.#kernel.environments();
+  }
+
   async requests(): Promise<NotebookRequests> {
     // Reading code takes two parsers, and a page that shows one's own notebook does without them.
     const { notebookRequests } = await import("./requests.ts");

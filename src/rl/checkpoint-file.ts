@@ -18,7 +18,7 @@ export interface CheckpointHeader {
 type Space = Pick<Environment, "name" | "observationSize" | "actionCount" | "actions">;
 type FlatName = Exclude<
   keyof TrainingState,
-  "version" | "update" | "optimizerStep" | (typeof arenas)[number]
+  "version" | "update" | "optimizerStep" | "hosts" | (typeof arenas)[number]
 >;
 
 const FORMAT = "fulgurite-checkpoint";
@@ -43,9 +43,9 @@ export function encodeCheckpoint(
     }
   }
   for (const [name, value] of Object.entries(state)) {
-    if (!ArrayBuffer.isView(value) || arenas.includes(name as (typeof arenas)[number])) continue;
-    const data = value as Float32Array | Uint32Array;
-    tensors.set(`state.${name}`, { shape: [data.length], data });
+    if (!(value instanceof Float32Array || value instanceof Uint32Array)) continue;
+    if (arenas.includes(name as (typeof arenas)[number])) continue;
+    tensors.set(`state.${name}`, { shape: [value.length], data: value });
   }
   const { update, optimizerStep } = state;
   return encodeTensors({
@@ -58,6 +58,7 @@ export function encodeCheckpoint(
       update: String(update),
       optimizerStep: String(optimizerStep),
       algorithm: JSON.stringify(algorithm),
+      ...(state.hosts && { hosts: state.hosts }),
     },
   });
 }
@@ -104,6 +105,7 @@ export function decodeCheckpoint(environment: Space, file: Uint8Array): Training
     environmentReturn: float("environmentReturn"),
     episodeLength: lengths instanceof Uint32Array ? lengths : refused("episodeLength is missing"),
     ...Object.fromEntries(optional.map((name) => [name, float(name)])),
+    ...(metadata["hosts"] !== undefined && { hosts: metadata["hosts"] }),
   };
 }
 

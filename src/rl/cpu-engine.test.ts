@@ -13,6 +13,11 @@ import { ppo } from "./ppo.ts";
 const [, bootstrapping] = algorithmVariants[0]!;
 const request = (changes: Partial<EngineRequest> = {}): EngineRequest => ({ ...bootstrapping, ...changes });
 
+const byHost = (request: EngineRequest): EngineRequest => ({
+  ...request,
+  environment: hosted(request.environment),
+});
+
 async function trained(
   request: EngineRequest,
   updates: number,
@@ -48,7 +53,7 @@ describe("whole updates are those of the f64 reference", () => {
     ["one step after the other", bootstrapping],
     ["in whole episodes", algorithmVariants.find(([name]) => name === "GRPO over whole episodes")![1]],
   ] as const)("stepped by a host, %s", async (_, other) => {
-    await check({ ...other, environment: hosted(other.environment) }, referenceRun(other, updates));
+    await check(byHost(other), referenceRun(other, updates));
   });
 
   test.each(algorithmVariants.slice(1))("%s", async (_, other) => {
@@ -74,7 +79,10 @@ describe("whole updates are those of the f64 reference", () => {
   });
 });
 
-test("the same seed gives the same bits, a resumed run goes on with them, another seed does not", async () => {
+test.each([
+  ["compiled", (changes?: Partial<EngineRequest>) => request(changes)],
+  ["stepped by a host", (changes?: Partial<EngineRequest>) => byHost(request(changes))],
+])("the same seed gives the same bits, a resumed run goes on with them: %s", async (_, request) => {
   const [whole] = await trained(request(), 5);
   const [again] = await trained(request(), 5);
   const [half] = await trained(request(), 2);

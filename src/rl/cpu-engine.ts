@@ -4,9 +4,10 @@ import { policyHead } from "../kernels/action-space.ts";
 import type { ParameterLayout } from "../nn/parameter-layout.ts";
 import { checkDemonstrations } from "./behaviour-cloning.ts";
 import { CpuCredit } from "./cpu-credit.ts";
-import { createCpuKernels, type CpuKernels } from "./cpu-kernels.ts";
+import type { CpuKernels } from "./cpu-kernels.ts";
 import { CpuRollout, type EpisodeSums } from "./cpu-rollout.ts";
 import { CpuUpdate } from "./cpu-update.ts";
+import { cpuKernelsFor } from "./engine-kernels.ts";
 import type { EngineRequest, TrainingEngine, TrainingState, UpdateMetrics } from "./engine.ts";
 import { explainedVariance } from "./gae.ts";
 import { CostMultiplier } from "./lagrangian.ts";
@@ -24,32 +25,10 @@ const WORK_BETWEEN_PAUSES = 5e7;
  */
 export async function createCpuEngine(request: EngineRequest): Promise<TrainingEngine> {
   const { environment, algorithm } = request;
-  const { observationSize } = environment;
   if (request.loss) checkTowers(request.loss, algorithm);
   checkDemonstrations(environment, algorithm);
   const layout = networkLayout(environment, algorithm);
-  let kernels: CpuKernels;
-  try {
-    kernels = await createCpuKernels({
-      layout,
-      observationSize,
-      head: policyHead(environment),
-      envs: algorithm.envs,
-      minibatchSize: algorithm.minibatchSize,
-      clipsValue: algorithm.valueClip !== null,
-      masked: environment.mask !== undefined,
-      surrogate: request.loss ? "custom" : algorithm.surrogate,
-      dualClip: algorithm.dualClip !== null,
-      optimizer: algorithm.optimizer,
-    });
-  } catch (cause) {
-    throw new FulguriteError(
-      "cpu/unavailable",
-      "The CPU engine's WebAssembly SIMD does not run here.",
-      "Use a browser from 2023 or later, and allow WebAssembly on this page.",
-      { cause },
-    );
-  }
+  const kernels = await cpuKernelsFor(request, layout);
   kernels.parameters.set(initializeParameters(layout, request.seed));
   if (algorithm.optimizer === "rmsprop-tensorflow") {
     for (const { offset, length } of layout.tensors) kernels.secondMoment.fill(1, offset, offset + length);
@@ -91,8 +70,7 @@ class CpuEngine implements TrainingEngine {
       ? new RunningNormalization(environment.observationSize, algorithm.envs)
       : null;
     this.#multiplier = algorithm.costLimit && new CostMultiplier(algorithm.costLimit);
-    const logStd = layout.tensors.find((tensor) => tensor.name === "actor.logStd")?.offset ?? 0;
-    this.#rollout = new CpuRollout(request, kernels, { logStd, normalization: this.#normalization });
+    this.#rollout = new CpuRollout(request, kernels, { layout, normalization: this.#normalization });
     if (algorithm.demonstrations) this.#rollout.demonstrate(algorithm.demonstrations);
     this.#credit = new CpuCredit(algorithm, this.#rollout, this.#normalization);
     this.#epochs = new CpuUpdate(
@@ -122,8 +100,18 @@ class CpuEngine implements TrainingEngine {
     return this.#queue;
   }
 
-  async save(): Promise<TrainingState> {
-    await this.#queue;
+  save(): Promise<TrainingState> {
+    const saved = this.#queue.then(() => this.#save());
+    // Nothing steps the environments before they have said what is inside of them.
+    this.#queue = saved.then(
+      () => undefined,
+      () => undefined,
+    );
+    return saved;
+  }
+
+  async #save(): Promise<TrainingState> {
+    const hosts = await this.#rollout.saveHosts();
     const { parameters, firstMoment, secondMoment } = this.#kernels;
     const { environmentState, episodeReturn, environmentReturn, episodeLength, episodeCost } = this.#rollout;
     return {
@@ -142,6 +130,7 @@ class CpuEngine implements TrainingEngine {
         episodeCost: episodeCost.slice(),
         multiplier: this.#multiplier.state.slice(),
       }),
+      ...(hosts && { hosts }),
     };
   }
 
@@ -180,7 +169,7 @@ class CpuEngine implements TrainingEngine {
       }
     }
     for (const name of names) places[name]!.set(state[name]!);
-    this.#rollout.restart();
+    this.#rollout.restart(state.hosts ?? null);
     this.#submitted = state.update;
     this.#done = state.update;
     this.#optimizerStep = state.optimizerStep;

@@ -2,6 +2,7 @@ import { policyHead, type PolicyHead } from "../kernels/action-space.ts";
 import { exp } from "../kernels/math.ts";
 import { normal } from "../kernels/normal.ts";
 import { random4, stream, uniform } from "../kernels/philox.ts";
+import type { ParameterLayout } from "../nn/parameter-layout.ts";
 import type { PolicyGradientConfig } from "./config.ts";
 import type { CpuKernels } from "./cpu-kernels.ts";
 import type { EngineRequest } from "./engine.ts";
@@ -76,13 +77,14 @@ export class CpuRollout {
   /** Whole episodes only: which environments still play. */
   readonly #alive: Uint8Array;
   readonly #hosted: HostedEnvironment | null;
-  /** Host environments only: they have begun their first episodes. */
+  /** Host environments only: they have begun their first episodes, and what they are to take back before they go on. */
   #begun = false;
+  #saved: string | null = null;
 
   constructor(
     request: EngineRequest,
     kernels: CpuKernels,
-    options: { readonly logStd: number; readonly normalization: RunningNormalization | null },
+    options: { readonly layout: ParameterLayout; readonly normalization: RunningNormalization | null },
   ) {
     const { algorithm } = request;
     this.#hosted = hostedEnvironment(request.environment);
@@ -94,7 +96,7 @@ export class CpuRollout {
     this.#kernels = kernels;
     this.#head = policyHead(environment);
     this.#normalization = algorithm.normalizeObservations ? options.normalization : null;
-    this.#logStd = options.logStd;
+    this.#logStd = options.layout.tensors.find((tensor) => tensor.name === "actor.logStd")?.offset ?? 0;
     this.#limit =
       episodes === "whole" ? Math.min(environment.maxEpisodeSteps, steps) : environment.maxEpisodeSteps;
     this.environmentState = new Float32Array(envs * stateSize);
@@ -126,9 +128,17 @@ export class CpuRollout {
     for (let n = 0; n < envs; n++) this.#reset(n, 0);
   }
 
-  /** What a host environment had in hand is gone: its episodes begin anew with the next update. */
-  restart(): void {
+  /** Host environments take back what they saved with the next update; without that, episodes begin anew there. */
+  restart(saved: string | null): void {
     this.#begun = false;
+    this.#saved = saved;
+  }
+
+  /** What host environments have inside, between two updates; null where there is nothing to keep. */
+  saveHosts(): Promise<string | null> {
+    const { envs, episodes } = this.#request.algorithm;
+    if (!this.#hosted || episodes === "whole") return Promise.resolve(null);
+    return this.#begun ? this.#hosted.save(envs) : Promise.resolve(this.#saved);
   }
 
   /**
@@ -147,7 +157,11 @@ export class CpuRollout {
       reward: 0,
     };
     const whole = episodes === "whole";
-    if (this.#hosted && (whole || !this.#begun)) {
+    if (this.#hosted && this.#saved && !this.#begun && !whole) {
+      yield this.#hosted.load(this.#saved);
+      this.#saved = null;
+      this.#begun = true;
+    } else if (this.#hosted && (whole || !this.#begun)) {
       yield this.#hosted.begin([...this.#alive.keys()], (n, out) => {
         this.#resetWords(update * steps, n, out);
       });

@@ -58,6 +58,8 @@ export interface TrainingState {
   /** Per environment the cost of the episode in progress, and the multiplier's state; only with a cost. */
   readonly episodeCost?: Float32Array;
   readonly multiplier?: Float32Array;
+  /** What host environments have inside, where they save it: JSON, a list of texts, one an environment. */
+  readonly hosts?: string;
 }
 
 export interface EngineRequest {

@@ -172,12 +172,14 @@ function* play(
         (k) => logits[k * columns + c]!,
         environment.mask?.(states, c * size),
       );
+    // Before anything is stepped: what is allowed afterwards is something else.
+    const actions = new Map(playing.map((c) => [c, actionOf(c)]));
     if (hosted) {
-      const steps = playing.map((c) => ({ index: c, action: actionOf(c), truncated: false }));
+      const steps = playing.map((c) => ({ index: c, action: actions.get(c)!, truncated: false }));
       yield hosted.advance(steps, startWords);
     }
     playing = playing.filter((c) => {
-      const action = actionOf(c);
+      const action = actions.get(c)!;
       for (let i = 0; i < size; i++) before[i] = states[c * size + i]!;
       environment.step(states, c * size, action, outcome);
       const environmentReward = outcome[0]!;

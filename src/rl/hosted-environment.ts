@@ -1,5 +1,6 @@
 import type { Environment } from "../env/environment.ts";
 import type { HostReply } from "../env/host-environment.ts";
+import { FulguriteError } from "../gpu/error.ts";
 
 /**
  * A host environment as the engines see it: what its `reset` and `step` give was fetched before, in one batch. The
@@ -10,6 +11,9 @@ export interface HostedEnvironment extends Environment {
   begin(indices: readonly number[], words: (index: number, out: Uint32Array) => void): Promise<void>;
   /** Fetches one step of each, and the start of the next episode where one ends. */
   advance(steps: readonly HostedStep[], words: (index: number, out: Uint32Array) => void): Promise<void>;
+  /** What is inside of the first `count`, for `load`; null where the environment does not say. */
+  save(count: number): Promise<string | null>;
+  load(saved: string): Promise<void>;
 }
 
 export interface HostedStep {
@@ -29,8 +33,11 @@ export function hostedEnvironment(environment: Environment, offset = 0): HostedE
   const row = new Map<number, number>();
   let reply: HostReply = {
     ...{ observations: new Float32Array(), rewards: new Float32Array() },
-    ...{ terminated: new Uint8Array(), starts: new Float32Array() },
+    ...{ terminated: new Uint8Array(), starts: new Float32Array(), masks: new Uint32Array() },
   };
+  const masks = new Map<number, number>();
+  const placesOf = (indices: readonly number[]): Int32Array =>
+    Int32Array.from(indices, (index) => index + offset);
   const fetch = async (
     indices: readonly number[],
     actions: Float32Array | null,
@@ -43,10 +50,12 @@ export function hostedEnvironment(environment: Environment, offset = 0): HostedE
       wordsOf(index, one);
       words.set(one, 4 * i);
     });
-    const places = Int32Array.from(indices, (index) => index + offset);
-    reply = await host({ indices: places, actions, truncated, words });
+    reply = await host.run({ indices: placesOf(indices), actions, truncated, words });
     row.clear();
-    indices.forEach((index, i) => row.set(index, i));
+    indices.forEach((index, i) => {
+      row.set(index, i);
+      if (reply.masks.length > 0) masks.set(index, reply.masks[i]!);
+    });
   };
   const copy = (from: Float32Array, state: Float32Array, at: number): void => {
     const i = row.get(at / size);
@@ -64,6 +73,16 @@ export function hostedEnvironment(environment: Environment, offset = 0): HostedE
         Uint8Array.from(steps, ({ truncated }) => (truncated ? 1 : 0)),
         words,
       ),
+    save: async (count) => {
+      const texts = await host.save(placesOf([...Array(count).keys()]));
+      return texts && JSON.stringify(texts);
+    },
+    load: async (saved) => {
+      const texts = savedTexts(saved);
+      const allowed = await host.load(placesOf([...texts.keys()]), texts);
+      allowed.forEach((mask, index) => masks.set(index, mask));
+    },
+    ...(environment.mask && { mask: (_: Float32Array, at: number) => masks.get(at / size) ?? 0xffffffff }),
     reset: (state, at) => {
       copy(reply.starts, state, at);
     },
@@ -74,4 +93,18 @@ export function hostedEnvironment(environment: Environment, offset = 0): HostedE
       out[1] = reply.terminated[i]!;
     },
   };
+}
+
+function savedTexts(saved: string): readonly string[] {
+  try {
+    const texts: unknown = JSON.parse(saved);
+    if (Array.isArray(texts) && texts.every((text) => typeof text === "string")) return texts;
+  } catch {
+    // Said below.
+  }
+  throw new FulguriteError(
+    "rl/state-mismatch",
+    "What the checkpoint holds of its environments cannot be read.",
+    "Resume from a checkpoint that this run saved.",
+  );
 }

@@ -3,7 +3,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import type { Dispatch } from "../gpu/plan.ts";
 import { ReadbackRing } from "../gpu/readback.ts";
 import { submitPieces, type WorkUnit } from "../gpu/submit-turns.ts";
-import { METRICS_LENGTH, metricWord } from "../kernels/metrics.ts";
+import { METRICS_LENGTH } from "../kernels/metrics.ts";
 import { random4, stream } from "../kernels/philox.ts";
 import { ScalarSlots } from "../kernels/scalars.ts";
 import { initializeParameters } from "../nn/initialize.ts";
@@ -16,6 +16,8 @@ import { networkLayout } from "./network.ts";
 import { initialNormalization, normalizationLength } from "./normalization.ts";
 import { checkTowers } from "./separable-loss.ts";
 import { scheduleValue, updateCount } from "./schedule.ts";
+import { HostedCollection, padRows } from "./webgpu-hosted-collection.ts";
+import { describeMetrics } from "./webgpu-metrics.ts";
 import {
   createPpoDispatches,
   createPpoPlan,
@@ -35,7 +37,8 @@ const BETA2 = 0.999;
 const IN_FLIGHT = 2;
 
 /**
- * PPO wholly on the GPU: an update is one submit, nothing is read back but its metrics, late. Rejects with
+ * PPO wholly on the GPU: an update is one submit, nothing is read back but its metrics, late. In a host environment the
+ * policy acts on the processor, and its parameters are read back after every update (`HostedCollection`). Rejects with
  * `gpu/memory` before anything is made where the buffers do not fit, `gpu/shader` where a kernel does not compile and
  * `gpu/network-size` where the network does not fit. `onMemory` hears what the buffers will take before there are any.
  */
@@ -50,8 +53,12 @@ export async function createWebGpuEngine(
   const planned = { ...algorithm, environment, reward, cost, loss };
   onMemory(planPpoMemory(device, planned).bytes);
   const plan = createPpoPlan(device, planned);
-  return new WebGpuEngine(request, device, plan, await createPpoDispatches(plan));
+  const dispatches = await createPpoDispatches(plan);
+  const hosted = await HostedCollection.create(request, plan, device.device.queue);
+  return new WebGpuEngine(request, device, plan, dispatches, hosted);
 }
+
+const nothing = (): void => undefined;
 
 /** Dispatches that belong together, with their uniform slots. */
 interface Unit extends WorkUnit {
@@ -65,7 +72,7 @@ function updateUnits(
   collects: boolean,
 ): readonly Unit[] {
   const units: Unit[] = [];
-  for (let chunk = 0; collects && chunk < sizes.chunks; chunk++) {
+  for (let chunk = 0; rollout && collects && chunk < sizes.chunks; chunk++) {
     units.push({ seconds: sizes.chunkSeconds, dispatches: [[rollout, 1 + chunk]] });
   }
   units.push({ seconds: 0, dispatches: credit.map((dispatch) => [dispatch, 0]) });
@@ -101,11 +108,20 @@ class WebGpuEngine implements TrainingEngine {
   readonly #saves = new Set<Promise<void>>();
   readonly #inFlight: number;
   readonly #multiplier: CostMultiplier | null;
+  readonly #hosted: HostedCollection | null;
+  /** What is read back after every update: the metrics, then what acts next where that is not the GPU. */
+  readonly #measured: { readonly buffer: GPUBuffer; readonly length: number }[];
   #update = 0;
   #optimizerStep = 0;
   #disposed = false;
 
-  constructor(request: EngineRequest, gpu: GpuDevice, ppo: PpoPlan, dispatches: PpoDispatches) {
+  constructor(
+    request: EngineRequest,
+    gpu: GpuDevice,
+    ppo: PpoPlan,
+    dispatches: PpoDispatches,
+    hosted: HostedCollection | null,
+  ) {
     const { algorithm, environment, seed } = request;
     const { buffers, layout, sizes } = ppo;
     this.#request = request;
@@ -116,7 +132,6 @@ class WebGpuEngine implements TrainingEngine {
     this.adapter = gpu.adapter;
     this.lost = gpu.lost;
     this.#scalars = new ScalarSlots(sizes.slots);
-    this.#metrics = new ReadbackRing(gpu, "metrics readback", METRICS_LENGTH, IN_FLIGHT + 1);
     const stateSize = algorithm.envs * environment.stateFields.length;
     this.#stateParts = [
       { buffer: buffers.parameters, length: layout.length },
@@ -131,14 +146,21 @@ class WebGpuEngine implements TrainingEngine {
       gpu.device.queue.writeBuffer(buffers.normalization, 0, initial);
     }
     this.#multiplier = algorithm.costLimit && new CostMultiplier(algorithm.costLimit);
-    this.#inFlight = algorithm.costLimit || algorithm.klStop ? 1 : IN_FLIGHT;
+    this.#hosted = hosted;
+    this.#inFlight = algorithm.costLimit || algorithm.klStop || hosted ? 1 : IN_FLIGHT;
+    this.#measured = [{ buffer: buffers.metrics, length: METRICS_LENGTH }];
+    if (hosted) {
+      this.#measured.push(this.#stateParts[0]!, ...this.#stateParts.slice(4));
+    }
+    const measured = this.#measured.reduce((sum, part) => sum + part.length, 0);
+    this.#metrics = new ReadbackRing(gpu, "metrics readback", measured, IN_FLIGHT + 1);
     this.#stateLength = this.#stateParts.reduce((sum, part) => sum + part.length, 0);
     this.#state = new ReadbackRing(gpu, "state readback", this.#stateLength, 1);
 
     const plain = networkLayout(environment, algorithm);
     const states = new Float32Array(stateSize);
     const words = new Uint32Array(4);
-    for (let n = 0; n < algorithm.envs; n++) {
+    for (let n = 0; !hosted && n < algorithm.envs; n++) {
       random4(seed, stream.reset, 0, n, words);
       environment.reset(states, n * environment.stateFields.length, words);
     }
@@ -164,13 +186,23 @@ class WebGpuEngine implements TrainingEngine {
     }
     this.#assertAlive();
     this.#leaveTurns ??= this.#gpu.turns.join();
+    if (this.#hosted) {
+      const collecting = this.#hosted.collect(this.#update);
+      this.#submitting = collecting.then(nothing, nothing);
+      try {
+        await collecting;
+      } finally {
+        this.#submitting = null;
+      }
+      this.#assertAlive();
+    }
     const { sizes, buffers } = this.#ppo;
     const learningRate = this.#writeScalars();
     this.#gpu.device.queue.writeBuffer(buffers.scalars, 0, this.#scalars.bytes);
     let read: (() => Promise<Float32Array<ArrayBuffer>>) | null = null;
     if (this.#gpu.turns.contended) {
       const turns = this.#takeTurns((done) => (read = done));
-      this.#submitting = turns.catch(() => undefined);
+      this.#submitting = turns.catch(nothing);
       try {
         await turns;
       } finally {
@@ -187,7 +219,15 @@ class WebGpuEngine implements TrainingEngine {
       void this.#pending.shift();
       if (this.#pending.length === 0 && !this.#submitting) this.#rest();
       if (data === null) return;
-      const metrics = this.#describe(data, update, learningRate, multiplier);
+      if (this.#hosted) {
+        const [, { length }] = this.#measured as [object, { readonly length: number }];
+        const rest = data.subarray(METRICS_LENGTH);
+        this.#hosted.take(rest.subarray(0, length), rest.subarray(length));
+      }
+      const planned = this.#ppo.sizes.minibatches;
+      const metrics = describeMetrics(data, this.#request.algorithm, {
+        ...{ update, learningRate, multiplier, planned },
+      });
       if (this.#request.algorithm.klStop) this.#optimizerStep += metrics.optimizerSteps;
       this.#multiplier?.take(metrics.episodeCost);
       this.onMetrics?.(metrics);
@@ -220,17 +260,14 @@ class WebGpuEngine implements TrainingEngine {
 
   /** Submits one piece; with the last one goes the copy of the metrics. */
   #submitPiece(piece: readonly Unit[]): (() => Promise<Float32Array<ArrayBuffer>>) | null {
-    const { plan, buffers } = this.#ppo;
+    const { plan } = this.#ppo;
     const encoder = this.#gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     for (const { dispatches } of piece) {
       for (const [dispatch, slot] of dispatches) plan.encode(pass, dispatch, slot);
     }
     pass.end();
-    const read =
-      piece.at(-1) === this.#units.at(-1)
-        ? this.#metrics.copy(encoder, [{ buffer: buffers.metrics, length: METRICS_LENGTH }])
-        : null;
+    const read = piece.at(-1) === this.#units.at(-1) ? this.#metrics.copy(encoder, this.#measured) : null;
     this.#gpu.submit(encoder);
     return read;
   }
@@ -248,15 +285,17 @@ class WebGpuEngine implements TrainingEngine {
       ? null
       : new ReadbackRing(this.#gpu, "spare readback", this.#stateLength, 1);
     const encoder = this.#gpu.device.createCommandEncoder();
-    const read = (spare ?? this.#state).copy(encoder, this.#stateParts);
+    const copied = (spare ?? this.#state).copy(encoder, this.#stateParts);
     this.#gpu.submit(encoder);
     const update = this.#update;
     const measured = Promise.all(this.#pending);
-    const saved = this.#guard(read()).then(async (data) => {
+    // Environments are asked before any later submit steps them: they answer in order.
+    const hosts = this.#hosted?.save();
+    const saved = Promise.all([this.#guard(copied()), hosts]).then(async ([data, hosts]) => {
       spare?.dispose();
       // How many steps were taken, and the multiplier, are known with the metrics.
       if (this.#inFlight === 1) await measured;
-      return this.#unpackState(data ?? this.#gone(), update);
+      return { ...this.#unpackState(data ?? this.#gone(), update), ...hosts };
     });
     const settled = saved.then(
       () => undefined,
@@ -310,6 +349,7 @@ class WebGpuEngine implements TrainingEngine {
     queue.writeBuffer(buffers.episodes, 0, episodes);
     if (running) queue.writeBuffer(running, 0, state.normalization!.slice());
     this.#multiplier?.state.set(state.multiplier!);
+    this.#hosted?.load(state);
     this.#update = state.update;
     this.#optimizerStep = state.optimizerStep;
   }
@@ -329,10 +369,7 @@ class WebGpuEngine implements TrainingEngine {
     const { queue } = this.#gpu.device;
     const size = this.#request.environment.observationSize;
     const rows = actions.length;
-    const padded = new Float32Array(rows * layout.observationBlocks * 4);
-    for (let row = 0; row < rows; row++) {
-      padded.set(observations.slice(row * size, (row + 1) * size), row * layout.observationBlocks * 4);
-    }
+    const padded = padRows(observations, size, layout.observationBlocks * 4);
     const gaussian = policyHead(this.#request.environment).kind === "gaussian";
     // In the order of shaders/common/transitions.wgsl.
     queue.writeBuffer(buffers.observations, 0, padded);
@@ -397,36 +434,6 @@ class WebGpuEngine implements TrainingEngine {
       scalars.set(slot, "correction2", 1 - BETA2 ** step);
     }
     return learningRate;
-  }
-
-  #describe(data: Float32Array, update: number, learningRate: number, multiplier: number): UpdateMetrics {
-    const { algorithm } = this.#request;
-    const of = (name: keyof typeof metricWord): number => data[metricWord[name]]!;
-    const optimizerSteps = algorithm.klStop ? of("optimizerSteps") : this.#ppo.sizes.minibatches;
-    const samples = optimizerSteps * algorithm.minibatchSize;
-    const episodes = algorithm.demonstrations ? 0 : of("episodes");
-    const perEpisode = (sum: number): number => (episodes === 0 ? NaN : sum / episodes);
-    const variance = of("returnVariance");
-    return {
-      update,
-      step: update * algorithm.envs * algorithm.steps,
-      policyLoss: of("policyLoss") / samples,
-      valueLoss: of("valueLoss") / samples,
-      entropy: of("entropy") / samples,
-      approximateKl: of("kl") / samples,
-      clipFraction: of("clipped") / samples,
-      explainedVariance: variance === 0 ? NaN : 1 - of("residualVariance") / variance,
-      gradientNorm: of("gradientNorm") / optimizerSteps,
-      learningRate,
-      episodes,
-      episodeReturn: perEpisode(of("episodeReturn")),
-      environmentReturn: perEpisode(of("environmentReturn")),
-      episodeLength: perEpisode(of("episodeLength")),
-      rewardMean: algorithm.demonstrations ? NaN : of("rewardMean"),
-      optimizerSteps,
-      episodeCost: this.#multiplier ? perEpisode(of("episodeCost")) : NaN,
-      multiplier,
-    };
   }
 
   #unpackState(data: Float32Array<ArrayBuffer>, update: number): TrainingState {

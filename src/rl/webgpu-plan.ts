@@ -81,8 +81,8 @@ export interface PpoBuffers {
 
 /** Every dispatch of an update. */
 export interface PpoDispatches {
-  /** Once per chunk of steps, each with a slot of its own. */
-  readonly rollout: Dispatch;
+  /** Once per chunk of steps, each with a slot of its own; null where steps are taken in another way. */
+  readonly rollout: Dispatch | null;
   /** Once an update, in order: running statistics, GAE, whole episodes, shuffle, statistics. */
   readonly credit: readonly Dispatch[];
   /** In order for every minibatch: 2 + 2 x hidden layers. */
@@ -173,7 +173,7 @@ export async function createPpoDispatches(ppo: PpoPlan): Promise<PpoDispatches> 
   try {
     const collection = collectionStages(ppo);
     const [rollout, credit, minibatch] = await Promise.all([
-      plan.stage(collection.rollout),
+      ppo.request.environment.host ? null : plan.stage(collection.rollout),
       Promise.all(collection.credit.map((stage) => plan.stage(stage))),
       Promise.all(minibatchStages(ppo).map((stage) => plan.stage(stage))),
     ]);

@@ -75,7 +75,7 @@ const inPlaceOf = <Engine extends object>(engine: Engine, { adapter }: GpuDevice
 const MAX_BATCH = 256;
 
 const HOSTED =
-  "Every step waits for the code of its environment, so there is nothing for a GPU to run ahead with: the CPU engine trains.";
+  'Every step waits for the code of its environment, so there is nothing for a GPU to run ahead with: the CPU engine trains. With engine: "webgpu" the GPU makes the updates.';
 
 /**
  * Whether an adapter refused our kernels, and so is no usable adapter. Too large is for the person to decide: the
@@ -120,7 +120,7 @@ export async function createEngine(
   choice: SimulatedJob["engine"],
   terms: EngineTerms,
 ): Promise<TrainingEngine> {
-  if (request.environment.host) {
+  if (request.environment.host && choice === "auto") {
     return Object.assign(await createCpuEngine(request), { passedOver: HOSTED });
   }
   if (choice === "cpu") return createCpuEngine(request);

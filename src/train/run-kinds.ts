@@ -15,7 +15,7 @@ import { engineRequest, restoreCurve, SimulatedRun, type SimulatedRunOptions } f
 import { restoreSupervisedCurve, SupervisedRun } from "./supervised-run.ts";
 
 /** What runs of any kind need. */
-export type RunKindOptions = Omit<SimulatedRunOptions & AgenticRunOptions, "onEvent">;
+export type RunKindOptions = Omit<SimulatedRunOptions & AgenticRunOptions, "onEvent" | "host">;
 
 /** Throws `FulguriteError` where the job cannot be trained. */
 export function checkJob(job: Job): void {
@@ -47,7 +47,7 @@ export function jobSize(job: Job): { readonly updates: number; readonly steps: n
 
 export function createController(
   run: Run,
-  options: RunKindOptions & Pick<SimulatedRunOptions, "onEvent">,
+  options: RunKindOptions & Pick<SimulatedRunOptions, "onEvent" | "host">,
 ): RunController {
   const job = run.job as Job;
   switch (job.kind) {

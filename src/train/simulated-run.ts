@@ -26,6 +26,8 @@ export interface SimulatedRunOptions extends RunControllerOptions {
     choice: SimulatedJob["engine"],
     terms: EngineTerms,
   ) => Promise<TrainingEngine>;
+  /** Who steps the job's host environment, where that is not in this realm. */
+  readonly host?: HostStepper | null;
 }
 
 /** The engine's request for a job: environment looked up, reward and cost compiled. Throws `FulguriteError`. */
@@ -95,7 +97,7 @@ export class SimulatedRun extends RunController {
     super(run, options);
     this.#createEngine = options.createEngine;
     this.#job = job;
-    this.#request = this.#interruptible(engineRequest(job));
+    this.#request = this.#interruptible(engineRequest(job), options.host ?? null);
     this.curve = simulatedCurve(run.id);
     this.#evaluateEvery = Math.max(1, Math.ceil(run.updates / EVALUATIONS_PER_RUN));
     this.#spanTime = options.now();
@@ -106,24 +108,27 @@ export class SimulatedRun extends RunController {
   }
 
   /** Environments of another realm may never answer: a run that is stopped waits no longer. */
-  #interruptible(request: EngineRequest): EngineRequest {
-    const { host } = request.environment;
-    if (!host) return request;
+  #interruptible(request: EngineRequest, other: HostStepper | null): EngineRequest {
+    if (!request.environment.host) return request;
+    const host = other ?? request.environment.host;
     const { signal } = this.#interruption;
-    const untilStopped: HostStepper = (batch) =>
+    const untilStopped = <T>(work: Promise<T>): Promise<T> =>
       new Promise((resolve, reject) => {
         const stop = (): void => {
           reject(new FulguriteError("train/interrupted", "The run was stopped.", "Start it again."));
         };
         if (signal.aborted) stop();
         signal.addEventListener("abort", stop, { once: true });
-        host(batch)
-          .then(resolve, reject)
-          .finally(() => {
-            signal.removeEventListener("abort", stop);
-          });
+        work.then(resolve, reject).finally(() => {
+          signal.removeEventListener("abort", stop);
+        });
       });
-    return { ...request, environment: { ...request.environment, host: untilStopped } };
+    const interruptible: HostStepper = {
+      run: (batch) => untilStopped(host.run(batch)),
+      save: (indices) => untilStopped(host.save(indices)),
+      load: (indices, saved) => untilStopped(host.load(indices, saved)),
+    };
+    return { ...request, environment: { ...request.environment, host: interruptible } };
   }
 
   protected get device(): TrainingEngine | null {

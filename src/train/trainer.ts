@@ -1,3 +1,4 @@
+import type { HostStepper } from "../env/host-environment.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { LightningStore, Run, RunQuery } from "../store/records.ts";
 import { runHasEnded } from "../store/state-machines.ts";
@@ -42,15 +43,19 @@ export class Trainer {
     return this.#options.store;
   }
 
-  /** Validates the job, writes the run and starts it. Resolves with its id at once. */
+  /**
+   * Validates the job, writes the run and starts it. Resolves with its id at once. `host` steps the job's host environment
+   * where it is in another realm.
+   */
   async start(
     job: Job,
     owner: { readonly notebook: string | null; readonly cell: string | null },
+    host: HostStepper | null = null,
   ): Promise<string> {
     checkJob(job);
     const run = await this.#create(job, owner);
     await this.#options.store.commit({ run });
-    await this.#launch(run, false);
+    await this.#launch(run, false, host);
     return run.id;
   }
 
@@ -123,16 +128,21 @@ export class Trainer {
   }
 
   /** Goes on with a run paused here, or one that an earlier page left behind. */
-  async resume(id: string): Promise<void> {
+  async resume(id: string, host: HostStepper | null = null): Promise<void> {
     const live = this.#live.get(id);
     if (live) live.controller.resume();
-    else await this.#launch(await this.#stored(id), false);
+    else await this.#launch(await this.#stored(id), false, host);
   }
 
   /** One update, then paused. */
-  async step(id: string): Promise<void> {
-    if (!this.#live.has(id)) await this.#launch(await this.#stored(id), true);
+  async step(id: string, host: HostStepper | null = null): Promise<void> {
+    if (!this.#live.has(id)) await this.#launch(await this.#stored(id), true, host);
     this.#controller(id).step();
+  }
+
+  /** Whether the run is trained by this trainer now, or paused in it. */
+  isLive(id: string): boolean {
+    return this.#live.has(id);
   }
 
   /** Ends the run as cancelled; what it learned stays. */
@@ -252,7 +262,7 @@ export class Trainer {
     );
   }
 
-  async #launch(run: Run, paused: boolean): Promise<void> {
+  async #launch(run: Run, paused: boolean, host: HostStepper | null): Promise<void> {
     if (run.kind === "outside") throw notRunning(run.id);
     if (ended(run)) {
       throw new FulguriteError(
@@ -265,7 +275,7 @@ export class Trainer {
     const onEvent = (event: RunEvent): void => {
       this.#tell(run.id, event);
     };
-    const controller = createController(run, { ...this.#options, onEvent });
+    const controller = createController(run, { ...this.#options, onEvent, host });
     const result = controller.start({ paused }).finally(() => {
       this.#live.delete(run.id);
       release();

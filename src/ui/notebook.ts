@@ -17,6 +17,7 @@ import "./header.ts";
 import "./inserter.ts";
 import type { InputEvent } from "./input.ts";
 import type { InsertEvent } from "./inserter.ts";
+import type { EnvironmentPortEvent } from "./environment-port-event.ts";
 import type { LanguageHostEvent } from "./language/language-host.ts";
 import type { Library } from "./library.ts";
 import { NotebookRuns } from "./notebook-runs.ts";
@@ -416,6 +417,8 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
         @fulgurite-input=${({ cell, label, value }: InputEvent) => this.session?.setInput(cell, label, value)}
         @fulgurite-insert=${({ at, cell }: InsertEvent) => this.apply({ kind: "insert", at, cell }, "edit")}
         @fulgurite-language-host=${this.#onLanguageHost}
+        @fulgurite-environment-port=${(event: EnvironmentPortEvent) =>
+          (event.port ??= this.session?.environments() ?? null)}
       >
         ${this.#consent(session)}
         ${this.notice ? html`<div class="notice">${errorNote(this.notice)}</div>` : nothing}

@@ -8,6 +8,7 @@ import "./answers.ts";
 import "./curve.ts";
 import type { CurveLine } from "./curve.ts";
 import { engineWord } from "./engine-word.ts";
+import { environmentPort } from "./environment-port-event.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { formatBytes, formatCompact, formatCount, formatDuration, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
@@ -208,7 +209,10 @@ export class FulguriteRun extends LitElement {
   async #command(action: Command): Promise<void> {
     this.failure = null;
     try {
-      await this.trainer?.[action](this.runId);
+      if (action === "resume" || action === "step") {
+        const port = await environmentPort(this, this.#record?.job as Job | undefined);
+        await this.trainer?.[action](this.runId, port);
+      } else await this.trainer?.[action](this.runId);
     } catch (error) {
       this.failure = asError(error).toData();
     }

@@ -35,20 +35,19 @@ export class TrainerClient implements RolloutSource {
 
   /** `environments`: a port to the host environment of the job, where it has one. */
   async start(job: Job, options: StartOptions, environments: MessagePort | null = null): Promise<string> {
-    const port = environments && Comlink.transfer(environments, [environments]);
-    return value(await this.#api.start(job, options, port));
+    return value(await this.#api.start(job, options, transferred(environments)));
   }
 
   async pause(runId: string): Promise<void> {
     value(await this.#api.pause(runId));
   }
 
-  async resume(runId: string): Promise<void> {
-    value(await this.#api.resume(runId));
+  async resume(runId: string, environments: MessagePort | null = null): Promise<void> {
+    value(await this.#api.resume(runId, transferred(environments)));
   }
 
-  async step(runId: string): Promise<void> {
-    value(await this.#api.step(runId));
+  async step(runId: string, environments: MessagePort | null = null): Promise<void> {
+    value(await this.#api.step(runId, transferred(environments)));
   }
 
   async stop(runId: string): Promise<void> {
@@ -210,6 +209,8 @@ export class TrainerClient implements RolloutSource {
       });
   }
 }
+
+const transferred = (port: MessagePort | null): MessagePort | null => port && Comlink.transfer(port, [port]);
 
 function value<T>(reply: Reply<T>): T {
   if (reply.ok) return reply.value;

@@ -41,10 +41,10 @@ export interface TrainerApi {
    */
   start(job: Job, options: StartOptions, environments: MessagePort | null): Promise<Reply<string>>;
   pause(runId: string): Promise<Reply<void>>;
-  /** Resumes a paused run, also one from before a reload. */
-  resume(runId: string): Promise<Reply<void>>;
+  /** Resumes a paused run, also one from before a reload; `environments` as for `start`. */
+  resume(runId: string, environments: MessagePort | null): Promise<Reply<void>>;
   /** One update, then paused again. */
-  step(runId: string): Promise<Reply<void>>;
+  step(runId: string, environments: MessagePort | null): Promise<Reply<void>>;
   /** Ends the run as cancelled; its curve and checkpoint stay. */
   stop(runId: string): Promise<Reply<void>>;
   /** Takes a failed run back to its last checkpoint; it is paused there. */

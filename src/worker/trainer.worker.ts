@@ -1,6 +1,6 @@
 import * as Comlink from "comlink";
 import { RolloutPages } from "./rollout-pages.ts";
-import { lendHost } from "../env/host-environment.ts";
+import { environmentOfHost, isHostReference, type HostStepper } from "../env/host-environment.ts";
 import { asFulguriteError } from "../gpu/error.ts";
 import { environmentsOver } from "../notebook/environment-port.ts";
 import { openStore } from "../store/open.ts";
@@ -9,7 +9,7 @@ import { rescore } from "../train/rescore.ts";
 import { Trainer } from "../train/trainer.ts";
 import { runId } from "../trace/ids.ts";
 import type { Job } from "../train/job.ts";
-import type { Reply, StartOptions, TrainerApi } from "./api.ts";
+import type { Reply, TrainerApi } from "./api.ts";
 import { exportRun } from "./export-run.ts";
 import { importRun } from "./import-run.ts";
 import { reach } from "./reach.ts";
@@ -57,23 +57,26 @@ async function reply<T>(work: (trainer: Trainer) => T | Promise<T>): Promise<Rep
 const watches = new Map<number, () => void>();
 let nextWatch = 1;
 
-/** Starts a run; one in a host environment steps it over the port, for as long as it lives. */
-async function startRun(
+/**
+ * Starts or resumes a run; one in a host environment is given a stepper over the port, which is closed when the run is over.
+ * `launch` resolves with the run's id.
+ */
+async function withHost(
   trainer: Trainer,
   job: Job,
-  owner: StartOptions,
   port: MessagePort | null,
+  launch: (host: HostStepper | null) => Promise<string>,
 ): Promise<string> {
-  if (!port || job.kind !== "simulated") return trainer.start(job, owner);
-  const { environment } = job;
-  const takeBack = lendHost(environment, () => environmentsOver(port, environment, { clock: workerClock }));
+  if (!port || job.kind !== "simulated" || !isHostReference(job.environment)) {
+    port?.close();
+    return launch(null);
+  }
   const end = (): void => {
-    takeBack();
     port.close();
   };
   try {
-    const id = await trainer.start(job, owner);
-    void (async () => trainer.result(id))().then(end, end);
+    const id = await launch(environmentsOver(port, job.environment, { clock: workerClock }));
+    void trainer.result(id).then(end, end);
     return id;
   } catch (error) {
     end();
@@ -81,11 +84,35 @@ async function startRun(
   }
 }
 
+/** Resumes, or takes one update of, a run that may be from before a reload. */
+async function goOn(
+  trainer: Trainer,
+  id: string,
+  port: MessagePort | null,
+  how: "resume" | "step",
+): Promise<void> {
+  const run = trainer.isLive(id) ? undefined : await trainer.store.run(id);
+  if (!run) {
+    port?.close();
+    return trainer[how](id);
+  }
+  const job = run.job as Job;
+  await withHost(trainer, job, port, async (host) => {
+    // A run whose environment is not to be had stays paused: nothing of it has failed.
+    if (job.kind === "simulated" && isHostReference(job.environment)) {
+      await (host ?? environmentOfHost(job.environment).host!).save(new Int32Array());
+    }
+    await trainer[how](id, host);
+    return id;
+  });
+}
+
 const api: TrainerApi = {
-  start: (job, owner, environments) => reply((trainer) => startRun(trainer, job, owner, environments)),
+  start: (job, owner, environments) =>
+    reply((trainer) => withHost(trainer, job, environments, (host) => trainer.start(job, owner, host))),
   pause: (id) => reply((trainer) => trainer.pause(id)),
-  resume: (id) => reply((trainer) => trainer.resume(id)),
-  step: (id) => reply((trainer) => trainer.step(id)),
+  resume: (id, environments) => reply((trainer) => goOn(trainer, id, environments, "resume")),
+  step: (id, environments) => reply((trainer) => goOn(trainer, id, environments, "step")),
   stop: (id) => reply((trainer) => trainer.stop(id)),
   goBack: (id) => reply((trainer) => trainer.goBack(id)),
   loadCheckpoint: (id, file) => reply((trainer) => trainer.load(id, file)),

@@ -21,8 +21,9 @@ export async function compareEngines(
   request: EngineRequest,
   updates: number,
   tolerance: EngineTolerance = strict,
+  gpuEnvironment = request.environment,
 ): Promise<{ readonly metric: number; readonly parameter: number }> {
-  const onGpu = await createWebGpuEngine(request, gpu!);
+  const onGpu = await createWebGpuEngine({ ...request, environment: gpuEnvironment }, gpu!);
   const onCpu = await createCpuEngine(request);
   const worst = { metric: 0, parameter: 0 };
   try {
@@ -41,6 +42,7 @@ export async function compareEngines(
       const [s, t] = [await onGpu.save(), await onCpu.save()];
       expect(s.optimizerStep).toBe(t.optimizerStep);
       expect([...s.episodeLength].join()).toBe(alike(request, t.episodeLength).join());
+      expect(s.hosts).toBe(t.hosts);
       for (const name of arrays(t)) {
         const [x, y] = [s[name]!, t[name]!];
         expect(x.length, name).toBe(y.length);
@@ -64,9 +66,14 @@ export async function compareEngines(
 
 /** Between updates of whole episodes no episode is in progress; the CPU engine still shows the last ones. */
 const alike = (request: EngineRequest, lengths: Uint32Array): number[] =>
-  request.algorithm.episodes === "whole" ? Array.from(lengths, () => 0) : [...lengths];
+  request.algorithm.episodes === "whole" && !request.environment.host
+    ? Array.from(lengths, () => 0)
+    : [...lengths];
 
-type ArrayName = Exclude<keyof TrainingState, "version" | "update" | "optimizerStep" | "episodeLength">;
+type ArrayName = Exclude<
+  keyof TrainingState,
+  "version" | "update" | "optimizerStep" | "episodeLength" | "hosts"
+>;
 
 const arrays = (state: TrainingState): ArrayName[] =>
   (Object.keys(state) as (keyof TrainingState)[]).filter(

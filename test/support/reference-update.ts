@@ -312,6 +312,6 @@ export function sameBits(a: TrainingState, b: TrainingState): boolean {
   return (Object.keys(a) as (keyof TrainingState)[]).every((key) => {
     const [x, y] = [a[key], b[key]];
     if (x === undefined || y === undefined) return x === y;
-    return typeof x === "number" || typeof y === "number" ? x === y : words(x) === words(y);
+    return typeof x === "object" && typeof y === "object" ? words(x) === words(y) : x === y;
   });
 }

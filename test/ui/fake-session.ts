@@ -219,6 +219,10 @@ export class FakeSession extends EventTarget implements NotebookSession {
     this.set(id, { state });
   }
 
+  environments(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   async run(id: string): Promise<void> {
     this.state(id, { kind: "running", since: 0 });
     if (id !== "train" && id !== "learn") {
