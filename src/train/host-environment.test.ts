@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
-import { hostEnvironment, type HostInstance } from "../env/host-environment.ts";
+import { sameBits } from "../../test/support/reference-update.ts";
+import { hostEnvironment, type HostBatch, type HostInstance } from "../env/host-environment.ts";
+import { createCpuEngine } from "../rl/cpu-engine.ts";
+import type { TrainingState } from "../rl/engine.ts";
 import { ppo } from "../rl/ppo.ts";
 import { train } from "./train.ts";
 
@@ -65,4 +68,103 @@ test("an environment that throws ends the run, and is named with its number, ste
       /^step\([01]\) of environment \d+ of "Mapped pole" failed, step \d+ of its episode, after observing x .*theta -?0\.1.* RangeError: the pole is too far out\.$/,
     ) as string,
   });
+});
+
+/** A row of doors, of which two are open at a time; the number of the door is the reward. */
+class Doors {
+  #open: number[] = [];
+  #random: () => number = () => 0;
+
+  reset(random: () => number): number[] {
+    this.#random = random;
+    return this.#shut();
+  }
+
+  step(action: number): { observation: number[]; reward: number; terminated: boolean } {
+    if (!this.allows(action)) throw new Error(`door ${action} is shut`);
+    return { observation: this.#shut(), reward: action, terminated: this.#random() < 0.1 };
+  }
+
+  allows(action: number): boolean {
+    return this.#open.includes(action);
+  }
+
+  save(): unknown {
+    return { open: this.#open };
+  }
+
+  load(saved: unknown, random: () => number): void {
+    this.#open = (saved as { readonly open: number[] }).open;
+    this.#random = random;
+  }
+
+  #shut(): number[] {
+    const first = Math.floor(this.#random() * 5);
+    this.#open = [first, (first + 1 + Math.floor(this.#random() * 4)) % 5];
+    return [0, 1, 2, 3, 4].map((door) => (this.#open.includes(door) ? 1 : 0));
+  }
+}
+
+const doors = (create: () => HostInstance & Pick<Doors, "allows"> = () => new Doors()) =>
+  hostEnvironment({
+    ...{ name: "Doors", observations: 5, actions: 5, steps: 20, create },
+    allowed: (it, action) => it.allows(action),
+  });
+
+test("a policy takes only the actions that the environment allows, in training and evaluation", async () => {
+  const algorithm = ppo({ totalSteps: 16_384, envs: 8, steps: 64, minibatchSize: 128, hidden: [16] });
+  const { metrics } = await train({ env: doors(), algorithm, seed: 1 });
+  // Of two open doors chance takes 2.0 in the mean, and the higher one is 3.0.
+  expect(metrics["update.rewardMean"]).toBeGreaterThan(2.7);
+  // About ten steps an episode.
+  expect(metrics["evaluation.greedy.mean"]).toBeGreaterThan(0);
+});
+
+test("resumed in another realm it goes on to the bit where it can be saved, and begins anew where not", async () => {
+  const algorithm = ppo({ totalSteps: 4096, envs: 8, steps: 32, minibatchSize: 64, hidden: [8] });
+  const saveless = (): HostInstance & Pick<Doors, "allows"> => {
+    const it = new Doors();
+    return {
+      reset: (random) => it.reset(random),
+      step: (action) => it.step(action),
+      allows: (action) => it.allows(action),
+    };
+  };
+  const updates = async (
+    create: typeof saveless | undefined,
+    count: number,
+    from?: TrainingState,
+  ): Promise<TrainingState> => {
+    const engine = await createCpuEngine({ environment: doors(create), reward: null, algorithm, seed: 3 });
+    if (from) engine.load(structuredClone(from));
+    for (let i = 0; i < count; i++) await engine.submit();
+    return engine.save();
+  };
+  const [whole, half] = [await updates(undefined, 6), await updates(undefined, 3)];
+  expect(sameBits(await updates(undefined, 3, half), whole)).toBe(true);
+  const plain = await updates(saveless, 3);
+  expect(plain.hosts).toBeUndefined();
+  const [again, once] = [await updates(saveless, 3, plain), await updates(saveless, 3, plain)];
+  expect(sameBits(again, once)).toBe(true);
+  expect(sameBits(again, await updates(saveless, 6))).toBe(false);
+});
+
+test.each([
+  ["NaN in an observation", { reset: () => [1, 2, 3, 4, NaN] }, /^reset\(\) .*the observation's o4 is NaN/],
+  ["too few numbers", { reset: () => [1] }, /the observation has 1 numbers, not 5/],
+  ["no allowed action", { allows: () => false }, /^allowed\(\) .*no action is allowed/],
+  ["a state that JSON loses", { save: () => ({ seen: new Map() }) }, /JSON does not keep seen \(Map\)/],
+  ["a number that JSON loses", { save: () => ({ speed: NaN }) }, /JSON does not keep speed \(NaN\)/],
+  ["too large a state", { save: () => "x".repeat(70_000) }, /at most 65536 are kept/],
+])("names what is wrong: %s", async (_, wrong, message) => {
+  const { host } = doors(() => Object.assign(new Doors(), wrong));
+  const indices = Int32Array.of(0);
+  const truncated = new Uint8Array(1);
+  const begin: HostBatch = { indices, actions: null, truncated, words: Uint32Array.of(1, 2, 3, 4) };
+  const work = async () => {
+    await host!.run(begin);
+    await host!.save(indices);
+  };
+  const named = expect.stringMatching(message) as string;
+  await expect(work()).rejects.toMatchObject({ code: "env/host", message: named });
 });
