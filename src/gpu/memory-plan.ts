@@ -22,6 +22,11 @@ export class MemoryPlan implements BufferMaker {
     return this.buffers.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
+  /** The largest of them. */
+  get largest(): PlannedBuffer {
+    return this.buffers.reduce((a, b) => (b.bytes > a.bytes ? b : a), { label: "", bytes: 0 });
+  }
+
   createBuffer(label: string, bytes: number): GPUBuffer {
     const size = Math.max(16, Math.ceil(bytes / 16) * 16);
     this.buffers.push({ label, bytes: size });
@@ -39,15 +44,16 @@ export class MemoryPlan implements BufferMaker {
   check(gpu: GpuDevice, reduce: (label: string) => string): void {
     const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
     const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
-    const largest = this.buffers.reduce((a, b) => (b.bytes > a.bytes ? b : a), { label: "", bytes: 0 });
+    const { largest } = this;
     if (largest.bytes <= limit) return;
     throw new FulguriteError(
       "gpu/memory",
-      `This run needs ${megabytes(this.bytes)} on the GPU, ${megabytes(largest.bytes)} of them in one piece for its ${largest.label}; ${gpu.adapter} allows ${megabytes(limit)} in one piece.`,
+      `This run needs ${formatMegabytes(this.bytes)} on the GPU, ${formatMegabytes(largest.bytes)} of them in one piece for its ${largest.label}; ${gpu.adapter} allows ${formatMegabytes(limit)} in one piece.`,
       reduce(largest.label),
     );
   }
 }
 
-const megabytes = (bytes: number): string =>
+/** For people. */
+export const formatMegabytes = (bytes: number): string =>
   `${(bytes / 2 ** 20).toLocaleString("en", { maximumFractionDigits: bytes < 2 ** 24 ? 1 : 0 })} MB`;

@@ -5,6 +5,7 @@ import type { ParameterLayout } from "../nn/parameter-layout.ts";
 import { checkDemonstrations } from "./behaviour-cloning.ts";
 import { CpuCredit } from "./cpu-credit.ts";
 import type { CpuKernels } from "./cpu-kernels.ts";
+import { planCpuMemory } from "./cpu-memory.ts";
 import { CpuRollout, type EpisodeSums } from "./cpu-rollout.ts";
 import { CpuUpdate } from "./cpu-update.ts";
 import { cpuKernelsFor } from "./engine-kernels.ts";
@@ -21,12 +22,14 @@ const WORK_BETWEEN_PAUSES = 5e7;
 
 /**
  * Trains on the processor: WebAssembly SIMD generated for the network's shape, one thread. Same algorithm, order
- * and random numbers as the WebGPU engine; the same bits in every browser.
+ * and random numbers as the WebGPU engine; the same bits in every browser. Rejects with "cpu/memory" before anything is made
+ * where it does not fit.
  */
 export async function createCpuEngine(request: EngineRequest): Promise<TrainingEngine> {
   const { environment, algorithm } = request;
   if (request.loss) checkTowers(request.loss, algorithm);
   checkDemonstrations(environment, algorithm);
+  planCpuMemory(request);
   const layout = networkLayout(environment, algorithm);
   const kernels = await cpuKernelsFor(request, layout);
   kernels.parameters.set(initializeParameters(layout, request.seed));

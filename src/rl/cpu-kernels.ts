@@ -108,14 +108,12 @@ export interface CpuKernels {
   ): void;
 }
 
-/** Generates, compiles and instantiates the kernels; resolves when they can run. */
-export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernels> {
-  const { layout, observationSize, head, envs, minibatchSize } = shape;
-  const { masked = false, surrogate = "clip", dualClip = false, optimizer = "adamw" } = shape;
+/** Where everything stands in the kernels' memory; nothing is made. */
+function addresses(shape: CpuKernelShape) {
+  const { layout, head, envs, minibatchSize, masked = false, surrogate = "clip" } = shape;
   const factors = head.kind === "gaussian" ? [] : head.factors;
   const towers = actorCriticTowers(layout);
   const values = towers.critic.at(-1)!.outputs;
-  const logStd = layout.tensors.find((tensor) => tensor.name === "actor.logStd")?.offset ?? 0;
   const arena = new Arena();
   const allocate = (count: number): number => arena.allocate(count);
   const parameters = allocate(layout.length);
@@ -149,9 +147,38 @@ export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernel
           byEntropy: column(),
         }
       : null;
+  const { pages } = arena;
+  return {
+    ...{ factors, towers, values, pages, parameters, gradient, firstMoment, secondMoment, scalars, metrics },
+    ...{ rollout, training, probabilities, logProbabilities, rolloutMask, action, mask, costReturn },
+    ...{ oldLogProbability, advantage, returns, oldValue, weight, custom },
+  };
+}
 
+/** Bytes of WebAssembly memory that the kernels take. */
+export const kernelBytes = (shape: CpuKernelShape): number => addresses(shape).pages * 65_536;
+
+/** Generates, compiles and instantiates the kernels; resolves when they can run. */
+export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernels> {
+  const { layout, observationSize, head } = shape;
+  const { surrogate = "clip", dualClip = false, optimizer = "adamw" } = shape;
+  const at = addresses(shape);
+  const {
+    factors,
+    towers,
+    values,
+    pages,
+    parameters,
+    gradient,
+    firstMoment,
+    secondMoment,
+    scalars,
+    metrics,
+  } = at;
+  const { rollout, training, probabilities, logProbabilities, rolloutMask, action, mask, costReturn } = at;
+  const { oldLogProbability, advantage, returns, oldValue, weight, custom } = at;
+  const logStd = layout.tensors.find((tensor) => tensor.name === "actor.logStd")?.offset ?? 0;
   const wasm = new WasmModule();
-  const pages = arena.pages;
   wasm.importMemory("engine", "memory", pages);
   wasm.define("rolloutForward", [], [], (body) => {
     forward(body, towers, parameters, rollout, "both");

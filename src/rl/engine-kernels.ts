@@ -1,31 +1,42 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { policyHead } from "../kernels/action-space.ts";
 import type { ParameterLayout } from "../nn/parameter-layout.ts";
-import { createCpuKernels, type CpuKernels } from "./cpu-kernels.ts";
+import { createCpuKernels, kernelBytes, type CpuKernels, type CpuKernelShape } from "./cpu-kernels.ts";
 import type { EngineRequest } from "./engine.ts";
+
+/** What the kernels of a job are made for. */
+const kernelShape = (
+  { environment, algorithm, loss }: EngineRequest,
+  layout: ParameterLayout,
+  minibatchSize = algorithm.minibatchSize,
+): CpuKernelShape => ({
+  layout,
+  observationSize: environment.observationSize,
+  head: policyHead(environment),
+  envs: algorithm.envs,
+  minibatchSize,
+  clipsValue: algorithm.valueClip !== null,
+  masked: environment.mask !== undefined,
+  surrogate: loss ? "custom" : algorithm.surrogate,
+  dualClip: algorithm.dualClip !== null,
+  optimizer: algorithm.optimizer,
+});
+
+/** Bytes of memory that `cpuKernelsFor` takes. */
+export const planKernels = (request: EngineRequest, layout: ParameterLayout): number =>
+  kernelBytes(kernelShape(request, layout));
 
 /**
  * WebAssembly for a job's network, its parameters still zero; `minibatchSize` default the algorithm's. Rejects with
  * "cpu/unavailable" where it does not run.
  */
 export async function cpuKernelsFor(
-  { environment, algorithm, loss }: EngineRequest,
+  request: EngineRequest,
   layout: ParameterLayout,
-  minibatchSize = algorithm.minibatchSize,
+  minibatchSize?: number,
 ): Promise<CpuKernels> {
   try {
-    return await createCpuKernels({
-      layout,
-      observationSize: environment.observationSize,
-      head: policyHead(environment),
-      envs: algorithm.envs,
-      minibatchSize,
-      clipsValue: algorithm.valueClip !== null,
-      masked: environment.mask !== undefined,
-      surrogate: loss ? "custom" : algorithm.surrogate,
-      dualClip: algorithm.dualClip !== null,
-      optimizer: algorithm.optimizer,
-    });
+    return await createCpuKernels(kernelShape(request, layout, minibatchSize));
   } catch (cause) {
     throw new FulguriteError(
       "cpu/unavailable",

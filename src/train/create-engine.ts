@@ -1,6 +1,7 @@
 import { openGpuDevice, type GpuDevice } from "../gpu/device.ts";
 import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
 import { createCpuEngine } from "../rl/cpu-engine.ts";
+import { planCpuMemory } from "../rl/cpu-memory.ts";
 import type { EngineRequest, TrainingEngine } from "../rl/engine.ts";
 import { createWebGpuEngine } from "../rl/webgpu-engine.ts";
 import type { ThreadOptions } from "../kernels/wasm/threads.ts";
@@ -40,6 +41,12 @@ let threads: () => ThreadOptions | null = nodeThreads;
 /** Says which threads CPU engines take that are made from here on; null: none. */
 export function offerThreads(offered: ThreadOptions | null): void {
   threads = () => offered;
+}
+
+/** What it will take is told before anything is made. */
+function cpuEngine(request: EngineRequest, { onMemory }: EngineTerms): Promise<TrainingEngine> {
+  onMemory(planCpuMemory(request).bytes);
+  return createCpuEngine(request);
 }
 
 const cpuLanguageEngine = (shape: TransformerShape, seed: number): Promise<LanguageEngine> =>
@@ -121,21 +128,21 @@ export async function createEngine(
   terms: EngineTerms,
 ): Promise<TrainingEngine> {
   if (request.environment.host && choice === "auto") {
-    return Object.assign(await createCpuEngine(request), { passedOver: HOSTED });
+    return Object.assign(await cpuEngine(request, terms), { passedOver: HOSTED });
   }
-  if (choice === "cpu") return createCpuEngine(request);
+  if (choice === "cpu") return cpuEngine(request, terms);
   const gpu = await sharedDevice();
   if (!gpu) {
-    if (choice === "auto") return createCpuEngine(request);
+    if (choice === "auto") return cpuEngine(request, terms);
     throw unavailable();
   }
-  if (gpu.software && choice === "auto") return inPlaceOf(await createCpuEngine(request), gpu);
+  if (gpu.software && choice === "auto") return inPlaceOf(await cpuEngine(request, terms), gpu);
   try {
     if (terms.now) gpu.turns.measureBy(terms.now);
     return await createWebGpuEngine(request, gpu, terms.onMemory);
   } catch (error) {
     if (choice === "webgpu" || !isRefusal(error)) throw error;
-    return createCpuEngine(request);
+    return cpuEngine(request, terms);
   }
 }
 

@@ -170,7 +170,7 @@ export interface RunProgress {
   readonly timeLeft: number | null;
   readonly engine: string | null;
   readonly adapter: string | null;
-  /** What the run's buffers take on the GPU, known before they are made; absent where there is no plan of them. */
-  readonly gpuBytes?: number;
+  /** What the run takes, on the GPU or the CPU engine's memory, known before anything is made; absent where there is no plan of them. */
+  readonly memoryBytes?: number;
   readonly metrics: Readonly<Record<string, number>>;
 }

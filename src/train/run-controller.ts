@@ -179,7 +179,7 @@ export abstract class RunController {
       timeLeft: rate === null ? null : Math.max(0, updates - update) * rate,
       engine,
       adapter,
-      ...(this.#memory === null ? {} : { gpuBytes: this.#memory }),
+      ...(this.#memory === null ? {} : { memoryBytes: this.#memory }),
       metrics: { ...this.current.metrics, ...this.curve.summary() },
     };
   }

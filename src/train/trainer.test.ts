@@ -345,7 +345,9 @@ describe("a run", () => {
     while ((await store.run(id))!.status !== "paused") await new Promise((resolve) => setTimeout(resolve, 5));
     expect(await store.run(id)).toMatchObject({ variant: "registers", platform: "Chrome/1", reason: null });
     const told = seen.flatMap((event) => (event.kind === "progress" ? [event.progress] : []));
-    expect(told.find(({ phase }) => phase === "compiling")?.gpuBytes ?? told.at(-1)!.gpuBytes).toBe(12_345);
+    expect(told.find(({ phase }) => phase === "compiling")?.memoryBytes ?? told.at(-1)!.memoryBytes).toBe(
+      12_345,
+    );
 
     const second = gpuLike("Chrome/2", "tiled");
     await second.resume(id);
