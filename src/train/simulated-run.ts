@@ -125,7 +125,8 @@ export class SimulatedRun extends RunController {
       });
     const interruptible: HostStepper = {
       run: (batch) => untilStopped(host.run(batch)),
-      save: (indices) => untilStopped(host.save(indices)),
+      // The last checkpoint of a run that is stopped does without: its environments may never answer again.
+      save: (indices) => (signal.aborted ? Promise.resolve(null) : untilStopped(host.save(indices))),
       load: (indices, saved) => untilStopped(host.load(indices, saved)),
     };
     return { ...request, environment: { ...request.environment, host: interruptible } };

@@ -18,6 +18,7 @@ import { loadView } from "./lazy-outputs.ts";
 import type { Run } from "../store/records.ts";
 import type { Job } from "../train/job.ts";
 import type { RecordedRun } from "./recorded.ts";
+import type { RunStatusEvent } from "./run.ts";
 import { base, buttons } from "./tokens.css.ts";
 import type { TrainerClient } from "./trainer-client.ts";
 
@@ -68,6 +69,7 @@ export class FulguriteCell extends LitElement {
     empty: { type: Boolean, reflect: true },
     editingText: { state: true },
     unfolded: { state: true },
+    saidByRuns: { state: true },
   };
 
   static override styles = [
@@ -105,6 +107,8 @@ export class FulguriteCell extends LitElement {
   declare empty: boolean;
   declare editingText: boolean;
   declare unfolded: boolean;
+  /** Why runs failed, where their views have said it; what the cell threw because of that is not said again. */
+  declare saidByRuns: readonly string[];
 
   constructor() {
     super();
@@ -124,6 +128,7 @@ export class FulguriteCell extends LitElement {
     this.empty = false;
     this.editingText = false;
     this.unfolded = false;
+    this.saidByRuns = [];
   }
 
   /** Command mode: the cell itself has the focus. */
@@ -243,6 +248,9 @@ export class FulguriteCell extends LitElement {
       }}
       @fulgurite-edit=${this.#onEdit}
       @fulgurite-code-key=${this.#onCodeKey}
+      @fulgurite-run-status=${({ status, reason }: RunStatusEvent) => {
+        if (status === "failed" && reason !== null) this.saidByRuns = [reason, ...this.saidByRuns];
+      }}
       @fulgurite-run-cell=${() => {
         this.#act("run");
       }}
@@ -345,7 +353,11 @@ export class FulguriteCell extends LitElement {
                 ></fulgurite-code>
               </div>`
       }
-      ${state.kind === "error" ? errorNote(state.error, state.lineText) : nothing}
+      ${
+        state.kind === "error" && !this.saidByRuns.includes(state.error.message)
+          ? errorNote(state.error, state.lineText)
+          : nothing
+      }
       ${this.refusal ? errorNote(this.refusal) : nothing}
       ${
         invites

@@ -38,10 +38,13 @@ const OVERLAID_RUNS = 4;
 export class RunStatusEvent extends Event {
   readonly runId: string;
   readonly status: Run["status"];
-  constructor(runId: string, status: Run["status"]) {
+  /** Why it is so, as the view says. */
+  readonly reason: string | null;
+  constructor(runId: string, status: Run["status"], reason: string | null = null) {
     super("fulgurite-run-status", { bubbles: true, composed: true });
     this.runId = runId;
     this.status = status;
+    this.reason = reason;
   }
 }
 
@@ -136,10 +139,10 @@ export class FulguriteRun extends LitElement {
 
   protected override updated(): void {
     this.#keepFocus();
-    const status = this.#model?.progress?.status ?? null;
+    const { status = null, reason = null } = this.#model?.progress ?? {};
     if (status === this.#told) return;
     this.#told = status;
-    if (status !== null) this.dispatchEvent(new RunStatusEvent(this.runId, status));
+    if (status !== null) this.dispatchEvent(new RunStatusEvent(this.runId, status, reason));
   }
 
   #leave(): void {
@@ -378,12 +381,14 @@ export class FulguriteRun extends LitElement {
 
   #words(): TemplateResult {
     const progress = this.#model!.progress!;
-    const { update, updates, step, steps, stepsPerSecond, timeLeft, engine, adapter, reason, gpuBytes } =
+    const { update, updates, step, steps, stepsPerSecond, timeLeft, engine, adapter, reason, memoryBytes } =
       progress;
     const unit = stepUnit(this.#kind());
     const where = [
       ...(engine === null ? [] : [engineWord(engine), adapter ?? ""]),
-      ...(gpuBytes === undefined ? [] : [`${formatBytes(gpuBytes)} on the GPU`]),
+      ...(memoryBytes === undefined
+        ? []
+        : [`${formatBytes(memoryBytes)} ${engine === "cpu" ? "of memory" : "on the GPU"}`]),
     ];
     const ended = progress.status !== "running" && progress.status !== "queued";
     const activeTime = this.#model?.result?.activeTime ?? this.#record?.activeTime ?? 0;

@@ -13,6 +13,12 @@ const pole = (wrong = ""): string => `class MappedPole {
     for (const name of ["x", "xDot", "theta", "thetaDot"]) this.state.set(name, (random() - 0.5) / 10);
     return [...this.state.values()];
   }
+  save() {
+    return [...this.state];
+  }
+  load(saved: [string, number][]) {
+    this.state = new Map(saved);
+  }
   step(action: number) {
     ${wrong}
     const at = (name: string) => this.state.get(name)!;
@@ -37,14 +43,17 @@ export const pole = hostEnvironment({
   create: () => new MappedPole(),
 });`;
 
+const trainingOf = (totalSteps: number, more = ""): string =>
+  `export const run = await train({ env: pole, algorithm: ppo({ totalSteps: ${totalSteps} }), seed: 1${more} });`;
+
 const notebook = `// fulgurite: 1
 // %% pole
 ${pole()}
 // %% training lazy
-export const run = await train({ env: pole, algorithm: ppo({ totalSteps: 15_360 }), seed: 1 });
+${trainingOf(15_360)}
 `;
 
-test("PPO learns in a cell's class over a Map; one that throws is named, one without an end is stopped", async () => {
+test("PPO learns in a cell's class over a Map, and resumes after a reload; one that throws is named, one without an end is stopped", async () => {
   const page = await (await app.launch()).newPage();
   await page.goto(`${app.url}#code=${await packText(notebook)}`);
   await page.getByRole("button", { name: "Run this notebook" }).click();
@@ -69,6 +78,36 @@ test("PPO learns in a cell's class over a Map; one that throws is named, one wit
   expect(learned.metrics["rollout.return.last100"]).toBeGreaterThan(60);
   expect(learned.metrics["evaluation.greedy.mean"]).toBeGreaterThan(100);
 
+  // The page goes away in the middle of the same run: the environments' states were kept with the weights.
+  await training
+    .getByRole("button", { name: /^Run (training|again)/ })
+    .first()
+    .click();
+  await until(
+    () => stored(page),
+    ({ runs }) => runs.length === 2 && runs[1]!.update >= 4,
+    "the second run to be under way",
+  );
+  await page.reload();
+  await training.getByRole("button", { name: "Resume" }).click();
+  const { runs } = await until(
+    () => stored(page),
+    (now) => now.runs[1]!.status === "succeeded",
+    "the second run to end",
+  );
+  const resumed = runs[1]!;
+  const numbers = ({ metrics }: StoredRun): unknown => ({ ...metrics, "update.stepsPerSecond": 0 });
+  expect(numbers(resumed)).toEqual(numbers(learned));
+
+  // The GPU can make the updates, where that is asked for.
+  await rewrite(page, "training", trainingOf(1_024, ', engine: "webgpu"'));
+  await training
+    .getByRole("button", { name: /^Run (training|again)/ })
+    .first()
+    .click();
+  expect(await last(3)).toMatchObject({ status: "succeeded", engine: "webgpu" });
+
+  await rewrite(page, "training", trainingOf(15_360));
   await rewrite(
     page,
     "pole",
@@ -78,11 +117,11 @@ test("PPO learns in a cell's class over a Map; one that throws is named, one wit
     .getByRole("button", { name: /^Run (training|again)/ })
     .first()
     .click();
-  expect(await last(2)).toMatchObject({ status: "failed" });
-  await training
-    .getByText(/of "Mapped pole" failed, step \d+ of its episode.*too far out/)
-    .first()
-    .waitFor();
+  expect(await last(4)).toMatchObject({ status: "failed" });
+  const why = training.getByText(/of "Mapped pole" failed, step \d+ of its episode.*too far out/);
+  await why.first().waitFor();
+  // Said once, by the run.
+  expect(await why.count()).toBe(1);
 
   await rewrite(page, "pole", pole('if (this.state.get("theta")! > 0.1) for (;;);'));
   await training
@@ -91,10 +130,10 @@ test("PPO learns in a cell's class over a Map; one that throws is named, one wit
     .click();
   await until(
     () => stored(page),
-    ({ runs }) => runs[2]?.status === "running",
-    "the third run",
+    ({ runs }) => runs[4]?.status === "running",
+    "the last run",
   );
   await page.waitForTimeout(500);
   await training.getByRole("button", { name: "Stop training" }).click();
-  expect(await last(3)).toMatchObject({ status: "cancelled" });
+  expect(await last(5)).toMatchObject({ status: "cancelled" });
 }, 180_000);
