@@ -35,5 +35,5 @@ export function jobResources(job: Job): Record<string, Resource> {
 }
 
 /** The code as a person reads it: what the entry needs, and then the entry. */
-const sourceText = ({ code, entry }: CodeSource): string =>
+export const sourceText = ({ code, entry }: Pick<CodeSource, "code" | "entry">): string =>
   [code.replace(/^"use strict";\n?/, ""), entry].filter((text) => text !== "").join("\n");

@@ -100,6 +100,10 @@ export function spanDetails({ span, kind }: TraceRow, tokenizer: Tokenizer | nul
   </div>`;
 }
 
+/** "–" where it was not recorded. */
+const logText = (value: number): string =>
+  Number.isNaN(value) ? "–" : value === Number.NEGATIVE_INFINITY ? "−∞" : value.toFixed(3).replace("-", "−");
+
 /** What was read as chips, what was written token by token. */
 function tokenTable(tokens: TokenColumns, tokenizer: Tokenizer | null): TemplateResult {
   const { promptIds, responseIds, samplerLogProbabilities, logProbabilities } = tokens;
@@ -130,8 +134,8 @@ function tokenTable(tokens: TokenColumns, tokenizer: Tokenizer | null): Template
                 <th scope="row">${tokenText(id, tokenizer).text}</th>
                 <td>${id}</td>
                 <td>${formatFigure(Math.exp(logProbabilities[i]!))}</td>
-                <td>${samplerLogProbabilities[i]!.toFixed(3)}</td>
-                <td>${logProbabilities[i]!.toFixed(3)}</td>
+                <td>${logText(samplerLogProbabilities[i]!)}</td>
+                <td>${logText(logProbabilities[i]!)}</td>
               </tr>`,
           )}
         </tbody>

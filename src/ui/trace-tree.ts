@@ -89,8 +89,8 @@ export function emissionOf({ name, attributes }: Span): { readonly name: string;
   const said =
     attributes[agentLightning.tag(0)] ??
     attributes[agentLightning.operationName] ??
-    (thrown === undefined ? name : attributes["exception.type"]);
-  return { name: String(said ?? name), value: String(value) };
+    (thrown === undefined ? null : attributes["exception.type"]);
+  return { name: String(said ?? name.replace(/^agentlightning\./, "")), value: String(value) };
 }
 
 export interface Message {

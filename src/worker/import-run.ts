@@ -222,9 +222,11 @@ function runRow(
   name: string,
   runId: string,
   { ids, started }: TakenResources,
+  rollouts: number,
   now: number,
 ): Run {
-  const row = outsideRun(runId, name.replace(/\.[^.]*$/, "") || name, "succeeded", now);
+  const named = outsideRun(runId, name.replace(/\.[^.]*$/, "") || name, "succeeded", now);
+  const row = { ...named, step: rollouts };
   const archived = file.archive?.run;
   if (!archived) return row;
   const known: ReadonlyMap<string, unknown> = new Map(Object.entries(row));
@@ -271,7 +273,7 @@ export async function importRun(
   }
   const resources = file.archive ? await takeResources(store, file.archive, runId) : nothingTaken;
   const { rollouts, traces, own } = renumber(file, runId, resources.ids, now);
-  const run = runRow(file, name, runId, resources, now);
+  const run = runRow(file, name, runId, resources, rollouts.length, now);
   await store.commit({ run: { ...run, status: "running" }, spans: own });
   for (let at = 0; at < rollouts.length; at += chunk) {
     const part = rollouts.slice(at, at + chunk);

@@ -1,5 +1,6 @@
 import type { Resource, Resources } from "../../store/lightning-records.ts";
 import type { Run } from "../../store/records.ts";
+import { sourceText } from "../../train/job-resources.ts";
 
 /** A named resource as a text that can be compared with another version's. */
 export interface ResourceText {
@@ -11,15 +12,20 @@ const isFields = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** As JSON; of arrays of numbers only how many there are. */
-const json = (value: unknown): string =>
+const json = (value: unknown, indent = 2): string =>
   JSON.stringify(
     value,
-    (_, inner: unknown) => (ArrayBuffer.isView(inner) ? `${inner.byteLength} bytes` : inner),
-    2,
+    (_, inner: unknown) =>
+      typeof inner === "bigint"
+        ? `${inner}n`
+        : ArrayBuffer.isView(inner)
+          ? `${inner.byteLength} bytes`
+          : inner,
+    indent,
   ) ?? "";
 
 const withRest = (code: string, rest: object): string =>
-  Object.keys(rest).length > 0 ? `${code}\n\n// ${JSON.stringify(rest)}` : code;
+  Object.keys(rest).length > 0 ? `${code}\n\n// ${json(rest, 0)}` : code;
 
 /** What a run was started with: code as it is, all else as JSON. */
 export function jobTexts({ job }: Run): ResourceText[] {
@@ -28,9 +34,14 @@ export function jobTexts({ job }: Run): ResourceText[] {
     .filter(([name]) => !["kind", "name"].includes(name))
     .map(([name, value]) => {
       const code = isFields(value) ? (value["code"] ?? value["source"]) : undefined;
-      if (typeof code !== "string") return { name, text: json(value) };
-      const rest = Object.entries(value as object).filter(([key]) => key !== "code" && key !== "source");
-      return { name, text: withRest(code, Object.fromEntries(rest)) };
+      if (!isFields(value) || typeof code !== "string") return { name, text: json(value) };
+      const { entry } = value;
+      const rest = Object.entries(value).filter(
+        ([key, of]) =>
+          !["code", "source", "entry"].includes(key) && !(isFields(of) && Object.keys(of).length === 0),
+      );
+      const text = typeof entry === "string" ? sourceText({ code, entry }) : code;
+      return { name, text: withRest(text, Object.fromEntries(rest)) };
     });
 }
 

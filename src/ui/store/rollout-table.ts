@@ -23,26 +23,48 @@ interface Column {
   readonly title: string;
   readonly sort: RolloutSort | null;
   readonly figure?: boolean;
+  /** In pixels; what has none shares the rest. */
+  readonly width?: number;
   readonly text: (rollout: Rollout) => string;
 }
 
 const columns: readonly Column[] = [
-  { title: "Number", sort: "number", figure: true, text: ({ number }) => formatCount(number) },
+  { title: "Number", width: 92, sort: "number", figure: true, text: ({ number }) => formatCount(number) },
   { title: "Task", sort: null, text: ({ task }) => valueText(task) },
   { title: "Answer", sort: null, text: ({ result }) => valueText(result) },
-  { title: "State", sort: null, text: outcome },
-  { title: "Reward", sort: "reward", figure: true, text: ({ reward }) => formatFigure(reward ?? Number.NaN) },
-  { title: "Advantage", sort: "advantage", figure: true, text: ({ advantage }) => formatSigned(advantage) },
-  { title: "Update", sort: "update", figure: true, text: ({ update }) => formatCount(update) },
-  { title: "Attempts", sort: "attempts", figure: true, text: ({ attempts }) => formatCount(attempts) },
+  { title: "State", width: 104, sort: null, text: outcome },
+  {
+    title: "Reward",
+    width: 84,
+    sort: "reward",
+    figure: true,
+    text: ({ reward }) => formatFigure(reward ?? Number.NaN),
+  },
+  {
+    title: "Advantage",
+    width: 108,
+    sort: "advantage",
+    figure: true,
+    text: ({ advantage }) => formatSigned(advantage),
+  },
+  { title: "Update", width: 84, sort: "update", figure: true, text: ({ update }) => formatCount(update) },
+  {
+    title: "Attempts",
+    width: 100,
+    sort: "attempts",
+    figure: true,
+    text: ({ attempts }) => formatCount(attempts),
+  },
   {
     title: "Tokens",
+    width: 84,
     sort: "tokens",
     figure: true,
     text: ({ inputTokens, outputTokens }) => formatCount(inputTokens + outputTokens),
   },
   {
     title: "Time",
+    width: 84,
     sort: "duration",
     figure: true,
     text: ({ startTime, endTime }) => (endTime === null ? "–" : formatSpan(endTime - startTime)),
@@ -111,8 +133,13 @@ export class FulguriteRolloutTable extends LitElement {
         color: var(--ink-quiet);
         font-variant-numeric: tabular-nums;
       }
-      .count button {
+      .count :is(p, button) {
         white-space: nowrap;
+      }
+      .count p {
+        min-inline-size: 0;
+        overflow: hidden;
+        text-overflow: ellipsis;
       }
       label {
         display: inline-flex;
@@ -123,7 +150,7 @@ export class FulguriteRolloutTable extends LitElement {
         block-size: min(62dvh, 720px);
       }
       table {
-        min-inline-size: 860px;
+        min-inline-size: 1000px;
       }
       tbody tr.group {
         border-block-start: 1px solid var(--ink-faint);
@@ -407,10 +434,15 @@ export class FulguriteRolloutTable extends LitElement {
     </div>`;
   }
 
-  #head({ title, sort, figure }: Column): TemplateResult {
+  #head({ title, sort, figure, width }: Column): TemplateResult {
     const { sortBy, descending } = this.filter;
     const order = sort !== null && sort === sortBy ? (descending ? "descending" : "ascending") : nothing;
-    return html`<th scope="col" class=${figure ? "end" : ""} aria-sort=${order}>
+    return html`<th
+      scope="col"
+      class=${figure ? "end" : ""}
+      style=${width === undefined ? nothing : `inline-size: ${width}px`}
+      aria-sort=${order}
+    >
       ${
         sort === null
           ? title

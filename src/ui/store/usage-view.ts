@@ -60,6 +60,7 @@ export class FulguriteUsage extends LitElement {
         font: inherit;
       }
       .name small {
+        white-space: normal;
         color: var(--ink-quiet);
       }
       .bar {
