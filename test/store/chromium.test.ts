@@ -44,7 +44,7 @@ describe("over IndexedDB in Chromium", () => {
     expect(await page.evaluate((it) => harness.runContract(it), name)).toBeNull();
   });
 
-  test.for([1, 2, 3] as const)(
+  test.for([1, 2, 3, 4] as const)(
     "version %i is brought up to date once other tabs let go of it",
     async (version) => {
       expect(await page.evaluate((it) => harness.runMigration(it), version)).toBeNull();

@@ -6,6 +6,7 @@ import { agenticContract } from "./agentic-contract.ts";
 import { contract, expectCode, makeRun, updates } from "./contract.ts";
 import { ingest, inspect } from "./killed-ingest.ts";
 import golden3 from "../fixtures/store-version-3.json";
+import golden4 from "../fixtures/store-version-4.json";
 import { checkGolden, type Golden } from "./golden-content.ts";
 import { decodeGolden } from "./golden-json.ts";
 import type { StoredTables } from "../../src/store/memory-storage.ts";
@@ -50,6 +51,7 @@ const past = {
   1: { tables: version1Tables, check: checkMigrated },
   2: { tables: version2Tables, check: checkMigratedFrom2 },
   3: alike(golden3),
+  4: alike(golden4),
 };
 export type PastVersion = keyof typeof past;
 
