@@ -128,7 +128,7 @@ import { cartPole, defineReward, ppo, train } from "fulgurite";
 export const environment = cartPole();
 
 // %% reward
-export const reward = defineReward.step((s, a, next) => 1);
+export const reward = defineReward.step((s, a, next) => 1 - 0.1 * Math.abs(next.x));
 
 // %% training lazy
 export const run = await train({
@@ -167,7 +167,10 @@ table(records, "records");
 export const height = slider("Height", { min: 120, max: 480, step: 20, value: 240 });
 
 // %% drawing
-Plot.plot({ height, marks: [Plot.lineY(records, { x: names[0], y: names[1], marker: true })] });
+import * as Plot from "@observablehq/plot";
+
+const [x = "", y = ""] = names;
+Plot.plot({ height, marks: [Plot.lineY(records, { x, y, marker: true })] });
 `,
     },
   ];
