@@ -156,7 +156,15 @@ export class NotebookDesk implements Library {
   }
 
   async #fetched(url: string): Promise<string> {
-    const { status, body } = await this.#trainer.reach(url);
+    const { status, body } = await this.#trainer.reach(url).catch((error: unknown) => {
+      const known = asError(error);
+      if (known.code !== "internal") throw known;
+      throw new FulguriteError(
+        "share/unreachable",
+        `Nothing could be read from ${url}.`,
+        "Check the address and the connection; its site must let other pages read its files (CORS). Or save the file and open it from here.",
+      );
+    });
     if (status !== 200) {
       throw new FulguriteError(
         "share/address",

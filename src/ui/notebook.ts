@@ -421,7 +421,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
           (event.port ??= this.session?.environments() ?? null)}
       >
         ${this.#consent(session)}
-        ${this.notice ? html`<div class="notice">${errorNote(this.notice)}</div>` : nothing}
+        ${this.notice ? html`<div class="notice" tabindex="0">${errorNote(this.notice)}</div>` : nothing}
         ${
           session === null
             ? this.notice

@@ -9,6 +9,7 @@ import { singleFile } from "../../src/notebook/single-file.ts";
 import type { Standalone } from "../../src/notebook/standalone-page.ts";
 import { bundleStandalone } from "../../src/notebook/standalone.vite.ts";
 import { chromiumLaunch } from "../support/browser.ts";
+import { axeViolations } from "../ui/gallery-pages.ts";
 
 declare const fulguriteStandalone: Standalone;
 
@@ -60,6 +61,7 @@ test("one HTML file from disk shows code and results, and learns on the CPU once
     page.evaluate(() => fulguriteStandalone.session.cells.map(({ state }) => state.kind));
   expect(new Set(await states())).toEqual(new Set(["idle"]));
   expect(page.frames()).toHaveLength(1);
+  expect(await axeViolations(page)).toEqual([]);
 
   await page.evaluate(() => {
     fulguriteStandalone.overrides = { engine: "cpu", steps: 12_000 };

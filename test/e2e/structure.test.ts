@@ -38,19 +38,34 @@ async function isAlike(name: string, selector: string, of = steady): Promise<voi
   await expect(of(snapshot)).toMatchFileSnapshot(`structure/${name}.aria`);
 }
 
+/** What axe finds there, in light; in dark only the colours differ. */
+async function violations(selector: string): Promise<string[]> {
+  const all: string[] = [];
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    const found = await page.evaluate(
+      async ([within, only]) => {
+        const { run } = (globalThis as unknown as { axe: typeof axe }).axe;
+        const options = only === null ? {} : { runOnly: [only] };
+        const result = await run(within, { resultTypes: ["violations"], ...options });
+        return result.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ""}`);
+      },
+      // Dialogs are the last thing on the page, in an element of their own.
+      [
+        selector === "dialog" ? "body > :last-child" : selector,
+        colorScheme === "light" ? null : "color-contrast",
+      ] as const,
+    );
+    all.push(...found.map((violation) => `${colorScheme}: ${violation}`));
+  }
+  await page.emulateMedia({ colorScheme: "light" });
+  return all;
+}
+
 /** Holds it to axe, too. */
-async function holds(name: string, selector: string, of = steady, rules = {}): Promise<void> {
+async function holds(name: string, selector: string, of = steady): Promise<void> {
   await picture(page, name);
-  const violations = await page.evaluate(
-    async ([within, without]) => {
-      const { run } = (globalThis as unknown as { axe: typeof axe }).axe;
-      const found = await run(within, { resultTypes: ["violations"], rules: without });
-      return found.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ""}`);
-    },
-    // Dialogs are the last thing on the page, in an element of their own.
-    [selector === "dialog" ? "body > :last-child" : selector, rules] as const,
-  );
-  expect(violations).toEqual([]);
+  expect(await violations(selector)).toEqual([]);
   await isAlike(name, selector, of);
 }
 
@@ -76,17 +91,13 @@ test("notebooks", async () => {
   await page.locator("fulgurite-environment canvas").first().waitFor();
   await page.getByRole("figure").first().waitFor();
   await holds("cartpole", "body");
-  // Colours are those of the first one, and half of the work.
-  const rules = { "color-contrast": { enabled: false } };
-  for (const id of ["environments", "text-to-sql"]) {
+  for (const id of ["environments", "text-to-sql", "strings"]) {
     await open(id);
-    await holds(id, "fulgurite-notebook", frame, rules);
+    await holds(id, "fulgurite-notebook", frame);
   }
-  await open("strings");
-  await isAlike("strings", "fulgurite-notebook", frame);
-}, 90_000);
+}, 120_000);
 
-test("dialogs, store and articles", async () => {
+test("dialogs, store, articles and what is not there", async () => {
   await open("cartpole");
   for (const name of ["library", "share", "history", "runs", "permissions", "keys", "palette"] as const) {
     await page.evaluate((what) => {
@@ -114,4 +125,10 @@ test("dialogs, store and articles", async () => {
     await page.getByRole("button", { name: "Close" }).click();
     await dialog.waitFor({ state: "detached" });
   }
-}, 90_000);
+  await page.goto("about:blank");
+  // Nobody listens on port 1.
+  await page.goto(`${app.url}#src=http://127.0.0.1:1/x.nb.ts`);
+  await page.getByRole("alert").getByText("share/unreachable").waitFor();
+  await page.evaluate(axe.source);
+  expect(await violations("body")).toEqual([]);
+}, 120_000);

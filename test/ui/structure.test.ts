@@ -154,6 +154,7 @@ test("only what cells show, without code; and the code again", async () => {
     await page.keyboard.press("p");
     await expect.poll(() => page.locator("fulgurite-code:visible").count()).toBe(0);
     await page.getByText("the sum is 3").waitFor();
+    expect(await axeViolations(page)).toEqual([]);
     await page.getByRole("button", { name: "Show the code" }).click();
     await expect.poll(() => page.locator("fulgurite-code:visible").count()).toBe(3);
   });
