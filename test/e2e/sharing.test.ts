@@ -117,7 +117,7 @@ test("any page can hold a notebook", async () => {
   expect(errors).toEqual([]);
   const host = await context.newPage();
   await host.goto(`${app.url}icon.svg`);
-  const text = `// fulgurite: 1\n// %% [md] a\n/*\n# Embedded\n*/\n`;
+  const text = `// fulgurite: 1\n// %% [md] a\n/*\n# Embedded\n*/\n// %% b\ndisplay(\`\${40 + 2} and \${origin}\`);\n`;
   writeFileSync(join(app.directory, "small.nb.ts"), text);
   writeFileSync(
     join(app.directory, "host.html"),
@@ -127,6 +127,8 @@ test("any page can hold a notebook", async () => {
   const frame = host.frameLocator("iframe");
   await frame.getByRole("heading", { name: "Embedded" }).waitFor();
   await frame.getByText(/This notebook came from http/).waitFor();
+  await frame.getByRole("button", { name: "Run this notebook" }).click();
+  await frame.getByText("42 and null").waitFor();
   await host.close();
 }, 60_000);
 
