@@ -57,7 +57,7 @@ export class FulguriteDiff extends LitElement {
   }
 
   override render(): TemplateResult {
-    const lines = diffLines(this.older.split("\n"), this.newer.split("\n"));
+    const lines = diffLines(linesOf(this.older), linesOf(this.newer));
     const near = lines.map((_, i) =>
       lines.slice(Math.max(0, i - CONTEXT), i + CONTEXT + 1).some(({ kind }) => kind !== "same"),
     );
@@ -86,6 +86,9 @@ const lineView = ({ kind, text }: DiffLine): TemplateResult =>
     : kind === "added"
       ? html`<ins class="added">+ ${text}</ins>`
       : html`<span>${"  "}${text}</span>`;
+
+/** No text has no line. */
+const linesOf = (text: string): string[] => (text === "" ? [] : text.split("\n"));
 
 customElements.define("fulgurite-diff", FulguriteDiff);
 

@@ -29,7 +29,7 @@ interface Column {
 }
 
 const columns: readonly Column[] = [
-  { title: "Number", width: 92, sort: "number", figure: true, text: ({ number }) => formatCount(number) },
+  { title: "Number", width: 108, sort: "number", figure: true, text: ({ number }) => formatCount(number) },
   { title: "Task", sort: null, text: ({ task }) => valueText(task) },
   { title: "Answer", sort: null, text: ({ result }) => valueText(result) },
   { title: "State", width: 104, sort: null, text: outcome },

@@ -46,6 +46,7 @@ export class FulguriteUsage extends LitElement {
         align-items: center;
         gap: 16px;
         min-block-size: 56px;
+        padding-block: 8px;
         border-block-start: 1px solid var(--hairline);
       }
       h3 {
