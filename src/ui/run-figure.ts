@@ -50,13 +50,17 @@ export function runFigure(
 /** What filtered cloning came to, for a run that learned by reinforcement. */
 export const baselineWords = (baseline: Omit<Baseline, "runId"> | null): TemplateResult =>
   baseline
-    ? html`<p class="words">
-        Filtered cloning on the same tasks: <b>${percent(baseline.mean)} %</b>, 95 % interval
-        ${percent(baseline.low)} to ${percent(baseline.high)}.
-      </p>`
-    : html`<p class="words">
-        Not compared yet: train the same with <code>filteredCloning()</code>, and its result stands here.
-      </p>`;
+    ? html`<div class="words">
+        <p>
+          Filtered cloning on the same tasks: <b>${percent(baseline.mean)} %</b>, 95 % interval
+          ${percent(baseline.low)} to ${percent(baseline.high)}.
+        </p>
+      </div>`
+    : html`<div class="words">
+        <p>
+          Not compared yet: train the same with <code>filteredCloning()</code>, and its result stands here.
+        </p>
+      </div>`;
 
 const heldOut = (most: number, tasks: readonly unknown[]): string =>
   `${formatCount(Math.min(most, tasks.length))} `;
