@@ -120,6 +120,8 @@ const tokenLoss =
       entropyCoefficient: kind === "likelihood" ? 0 : 0.05,
     } as const;
     const expected = new Expectation();
+    const termsBefore = random(4 * size, 3);
+    const isLast = first + chunk >= head.vocabularySize;
     for (let row = 0; row < size; row++) {
       const { own, policy: drawnPolicy } = drawRow(ids, head.vocabularySize, 100 + row);
       const policy = drawnPolicy!;
@@ -139,7 +141,9 @@ const tokenLoss =
       const bonus = objective.entropyCoefficient;
       const terms = [term.loss - bonus * policy.entropy, policy.entropy, term.kl, Number(term.clipped)];
       terms.forEach((x, i) => {
-        expected.float("terms", 4 * row + i, weight * x);
+        // The last chunk, which comes first, writes the terms; the others add what label smoothing gives to their ids.
+        const at = 4 * row + i;
+        expected.float("terms", at, isLast ? weight * x : termsBefore[at]!);
       });
       const towardsToken = logProbabilityGradient(policy, choice);
       const towardsEntropy = entropyGradient(policy);
@@ -165,7 +169,7 @@ const tokenLoss =
       }),
       buffers: {
         ...{ predictions, allowed: allowedMask(allowed, head.vocabularySize), softmax, logits },
-        ...{ terms: random(4 * size, 3), projections: random(size, 4) },
+        ...{ terms: termsBefore.slice(), projections: random(size, 4) },
       },
       ...{ expected, tolerance: 3e-5 },
     };
