@@ -148,6 +148,16 @@ export function encodeFrame(operations: readonly Operation[]): Uint8Array<ArrayB
   return bytes;
 }
 
+/** Whether both values would be the same bytes in a file; false where one cannot be kept in a file. */
+export function isSameValue(a: unknown, b: unknown): boolean {
+  try {
+    const [x, y] = [a, b].map((value) => encodeFrame([{ kind: "put", table: "meta", key: "", value }]));
+    return x!.length === y!.length && x!.every((byte, i) => byte === y![i]);
+  } catch {
+    return false;
+  }
+}
+
 /** Bytes of the frame that begins here; null where these are not the first 16 bytes of one. */
 export function frameLength(head: Uint8Array): number | null {
   if (head.byteLength < frameHead) return null;

@@ -3,7 +3,7 @@ import { deletedBook } from "./books.ts";
 import type { CatalogueCache } from "./catalogue-cache.ts";
 import { removeFinished } from "./finished-feed.ts";
 import type { Rollout, Run, Span } from "./records.ts";
-import { removeVersions, startId, weightsId } from "./resources.ts";
+import { ownSets, removeVersions } from "./resources.ts";
 import { holdsRollout } from "./rollout-zone.ts";
 import { estimateRolloutBytes } from "./rollouts.ts";
 import { dropSegment, rewriteSegments } from "./segment-rewrite.ts";
@@ -34,7 +34,7 @@ export async function removeRun(
   }
   const run = await transaction.get("runs", runId);
   transaction.delete("runs", runId);
-  for (const id of [weightsId(runId), startId(runId)]) {
+  for (const id of ownSets(runId)) {
     transaction.deleteAll("resources", id);
     transaction.delete("resourceHeads", id);
   }

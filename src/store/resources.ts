@@ -1,3 +1,4 @@
+import { isSameValue } from "./frame.ts";
 import type { StoreAccess } from "./access.ts";
 import type { Resource, Resources } from "./lightning-records.ts";
 import { selectPage, type Page, type PageQuery } from "./query.ts";
@@ -114,6 +115,9 @@ export const weightsId = (runId: string): string => `${runId}/weights`;
 /** The set that keeps what a run's policy began with, where that came as a file or from another run. */
 export const startId = (runId: string): string => `${runId}/start`;
 
+/** The sets that come and go with a run. */
+export const ownSets = (runId: string): readonly string[] => [weightsId(runId), startId(runId)];
+
 /** Prompts, models, weights, hyper-parameters and code by name, in sets with versions. Every version stays. */
 export class ResourceShelf {
   readonly #access: StoreAccess;
@@ -139,17 +143,16 @@ export class ResourceShelf {
 
   /**
    * The same, but a latest version that says the same stays, and is `runId`'s from now on: so that it outlives the run
-   * before, whoever deletes that until this one has its row. Compares as JSON.
+   * before, whoever deletes that until this one has its row.
    */
   async keep(id: string, resources: Named, runId: string): Promise<Resources> {
     const now = this.#access.now();
-    const text = JSON.stringify(resources);
     const kept = await this.#access.transaction(
       resourceTables,
       { mode: "readwrite" },
       async (transaction) => {
         const latest = await readResources(transaction, id);
-        if (!latest || JSON.stringify(latest.resources) !== text)
+        if (!latest || !isSameValue(latest.resources, resources))
           return writeResources(transaction, { id, runId, resources }, now);
         const own = { ...latest, runId };
         transaction.put("resources", [id, latest.version], own);

@@ -1,11 +1,11 @@
 import type { StoreAccess } from "./access.ts";
 import { newBook, readBook } from "./books.ts";
 import { appendFinished, readCounters } from "./finished-feed.ts";
-import type { Operation } from "./frame.ts";
+import { isSameValue, type Operation } from "./frame.ts";
 import { MemoryStorage, type StoredTables } from "./memory-storage.ts";
 import type { Run } from "./records.ts";
 import { outsideRunId } from "./rollout-writer.ts";
-import { weightsId } from "./resources.ts";
+import { ownSets } from "./resources.ts";
 import {
   listKey,
   tableNames,
@@ -140,12 +140,12 @@ async function reveal(transaction: StorageTransaction, rows: Rows, runId: string
   }
   const run = rows.runs.find(({ key }) => key === runId)?.value;
   if (run) transaction.put("runs", runId, await withResources(transaction, rows, run));
-  const weights = weightsId(runId);
+  const own = ownSets(runId);
   for (const { key, value } of rows.resources) {
-    if (value.id === weights) transaction.put("resources", key, value);
+    if (own.includes(value.id)) transaction.put("resources", key, value);
   }
   for (const { key, value } of rows.resourceHeads) {
-    if (key === weights) transaction.put("resourceHeads", key, value);
+    if (own.includes(key as string)) transaction.put("resourceHeads", key, value);
   }
   const ids = new Set<string>();
   for (const { key, value } of rows.rolloutIds) {
@@ -183,9 +183,8 @@ async function withResources(transaction: StorageTransaction, rows: Rows, run: R
     ({ value }) => value.id === id && value.version === run.resources?.version,
   )?.value;
   if (!saved) return run;
-  const text = JSON.stringify(saved.resources);
   const here = (await transaction.list("resources", id)).map(({ value }) => value);
-  const same = here.find(({ resources }) => JSON.stringify(resources) === text);
+  const same = here.find(({ resources }) => isSameValue(resources, saved.resources));
   if (same) return { ...run, resources: { id, version: same.version } };
   const head = await transaction.get("resourceHeads", id);
   const last = head?.lastVersion ?? head?.version ?? 0;

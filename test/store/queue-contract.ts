@@ -2,7 +2,7 @@ import type { StoreChange } from "../../src/store/access.ts";
 import { attemptsOf, latestAttempt } from "../../src/store/attempts.ts";
 import { liveQuery } from "../../src/store/changes.ts";
 import { TransactionalStore } from "../../src/store/lightning-store.ts";
-import type { RolloutConfig, RolloutStatus } from "../../src/store/lightning-records.ts";
+import type { Resource, RolloutConfig, RolloutStatus } from "../../src/store/lightning-records.ts";
 import type { RolloutSpan } from "../../src/store/rollout-queue.ts";
 import { agenticUpdate } from "./agentic-batch.ts";
 import { expectCode, expectSame, makeRun, type OpenStorage } from "./contract.ts";
@@ -349,6 +349,18 @@ export const queueContract: Readonly<Record<string, Case>> = {
       "the same is kept",
     );
     expectSame((await resources.keep("run code", prompt("y"), "r")).version, 2, "another is a version");
+    const captured = (...values: unknown[]): Record<string, Resource> => ({
+      agent: {
+        type: "code",
+        role: "agent",
+        source: "",
+        constants: { big: 1n, map: new Map([["a", values]]) },
+      },
+    });
+    const versions: number[] = [];
+    for (const constants of [captured(1), captured(1), captured(2), captured(Number.NaN), captured(-0)])
+      versions.push((await resources.keep("captured", constants, "r")).version);
+    expectSame(versions, [1, 1, 2, 3, 4], "whatever code may capture is compared");
     expectSame((await resources.latest())?.id, first.id, "a run's own record is not for rollouts");
     expectSame(clock.time > 0, true, "clock");
   },

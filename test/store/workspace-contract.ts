@@ -81,6 +81,10 @@ export const workspaceContract: Readonly<Record<string, (open: OpenStorage) => P
   async "what is here stays as it is"(open) {
     const source = new MemoryStorage();
     await writeGoldenContent(source);
+    const start = {
+      policy: { type: "code", role: "agent", source: "", constants: new Float32Array(3) },
+    } as const;
+    await new TransactionalStore(source).resources.update("01B/start", start, "01B");
     const file = await savedWorkspace(new TransactionalStore(source));
     const store = new TransactionalStore(open());
     const other = { x: { type: "prompt_template", template: "mine", engine: "jinja" } } as const;
@@ -98,6 +102,7 @@ export const workspaceContract: Readonly<Record<string, (open: OpenStorage) => P
       (await new TransactionalStore(source).resources.get("cell", 1))?.resources,
       "what the run was started with",
     );
+    expectSame((await store.resources.get("01B/start"))?.resources, start, "what its policy began with");
     const { spans } = agenticUpdate("01B", 2, 8);
     const before = (await store.spans({ runId: "01B" })).length;
     await store.commit({ spans });
