@@ -308,7 +308,10 @@ function notStarted(why: string): FulguriteError {
   return new FulguriteError(
     "notebook/kernel",
     `The notebook's kernel did not start: ${why}.`,
-    "Reload the page; if that does not help, try another browser.",
+    // Firefox blocks an opaque-origin frame under COEP otherwise, and says so in its console alone.
+    globalThis.crossOriginIsolated
+      ? "Reload the page; its host must send `Cross-Origin-Resource-Policy: cross-origin` with every file."
+      : "Reload the page; if that does not help, try another browser.",
   );
 }
 
