@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ESLint } from "eslint";
 import ts from "typescript";
@@ -61,3 +61,16 @@ test("ESLint reads every shipped notebook, and finds nothing in the templates", 
     "@typescript-eslint/no-floating-promises",
   ]);
 }, 120_000);
+
+test("the recorded run of text-to-SQL says what recorded filtered cloning came to on the same tasks", () => {
+  const results = JSON.parse(readFileSync(join(folder, "text-to-sql.results.json"), "utf8")) as {
+    readonly cell: string;
+    readonly metrics: Readonly<Record<string, number>>;
+  }[];
+  const metrics = (cell: string) => results.find((it) => it.cell === cell)!.metrics;
+  for (const name of ["mean", "low", "high"]) {
+    const beside = metrics("training")[`baseline.filteredCloning.${name}`];
+    expect(beside).toBe(metrics("baseline")[`evaluation.greedy.${name}`]);
+    expect(beside).toBeGreaterThan(0);
+  }
+});
