@@ -40,7 +40,7 @@ test("one tab trains and another follows: rollouts, siblings, traces, tokens, ve
 
     const store = await pages.openAt(context, "store");
     const count = async (): Promise<number> => {
-      const text = await store.locator("fulgurite-rollout-table .above p").innerText({ timeout: 20_000 });
+      const text = await store.locator("fulgurite-rollout-table .count p").innerText({ timeout: 20_000 });
       return Number(/[\d,]+/.exec(text)?.[0].replaceAll(",", "") ?? 0);
     };
     const seen = new Set<number>();
@@ -86,8 +86,10 @@ test("one tab trains and another follows: rollouts, siblings, traces, tokens, ve
     await cell(notebook, "training").getByRole("button", { name: "Run training" }).click();
     await show(store, "Resources");
     const sets = store.getByRole("combobox", { name: "Resources" });
-    await soon(async () => (await sets.locator("option").allTextContents()).join()).toMatch(/2\s+versions/);
-    const set = await sets.locator("option", { hasText: /2\s+versions/ }).getAttribute("value");
+    await soon(async () => (await sets.locator("option").allTextContents()).join()).toMatch(
+      /: job\S*,\s+version 2/,
+    );
+    const set = await sets.locator("option", { hasText: /: job\S*, version 2/ }).getAttribute("value");
     await sets.selectOption(set);
     await store.locator("fulgurite-diff ins.added").first().waitFor();
     await picture(store, "versions");
