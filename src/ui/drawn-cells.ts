@@ -19,6 +19,9 @@ export class DrawnCells {
   #ids = new WeakMap<FulguriteCell, string>();
   readonly #nearGroups = new WeakSet<Element>();
   readonly #shown = new Map<string, CellView>();
+  /** Number of the `show` that changed what a cell shows; what follows by itself does not count. */
+  readonly #writes = new Map<string, number>();
+  #lastWrite = 0;
   /** Out of sight and not shown as they are now. */
   readonly #behind = new Map<string, CellView>();
   #following = false;
@@ -41,6 +44,7 @@ export class DrawnCells {
     if (shown === undefined || now || this.#isNear(id)) {
       this.#behind.delete(id);
       this.#shown.set(id, cell);
+      this.#writes.set(id, ++this.#lastWrite);
       return cell;
     }
     this.#behind.set(id, cell);
@@ -49,6 +53,11 @@ export class DrawnCells {
       setTimeout(() => void this.#follow(), FOLLOW_DELAY_MS);
     }
     return shown;
+  }
+
+  /** A number that no other cell has, and another where the cell's element has to be given what `show` said last. */
+  write(id: string): number | undefined {
+    return this.#writes.get(id);
   }
 
   /** Watches the groups among an element's children and the cells in them, as they come and go. */
@@ -80,6 +89,7 @@ export class DrawnCells {
       if (id === undefined || this.#elements.get(id) !== element) continue;
       this.#elements.delete(id);
       this.#shown.delete(id);
+      this.#writes.delete(id);
       this.#behind.delete(id);
     }
   }
@@ -90,6 +100,7 @@ export class DrawnCells {
     this.#elements.clear();
     this.#ids = new WeakMap();
     this.#shown.clear();
+    this.#writes.clear();
     this.#behind.clear();
   }
 

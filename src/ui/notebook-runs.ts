@@ -10,6 +10,9 @@ export interface Refusal {
   readonly error: ErrorData;
 }
 
+/** The same one each time: cells without runs are not drawn again for it. */
+const nothingStored: readonly Run[] = [];
+
 /** What the store knows of a notebook's runs, by cell; the element that it belongs to is drawn again when it changes. */
 export class NotebookRuns implements ReactiveController {
   /** By cell the newest stored run, or, oldest first, those of the newest sweep. */
@@ -89,6 +92,21 @@ export class NotebookRuns implements ReactiveController {
 
   async stop(id: string): Promise<void> {
     for (const run of this.live.get(id) ?? []) await this.#trainer?.stop(run.id);
+  }
+
+  /** All that a cell is told of its runs comes from these; others where it changes. */
+  get known(): readonly unknown[] {
+    return [this.stored, this.live, this.refusal];
+  }
+
+  /** Of a cell, what `stored` has of it. */
+  storedOf(id: string): readonly Run[] {
+    return this.stored.get(id) ?? nothingStored;
+  }
+
+  /** Why the cell was not run, where that is the newest refusal. */
+  refusalOf(id: string): ErrorData | null {
+    return this.refusal?.cell === id ? this.refusal.error : null;
   }
 
   /** Whether a run of the cell trains or waits, for the cell's margin. */

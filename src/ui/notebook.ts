@@ -1,11 +1,12 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { guard } from "lit/directives/guard.js";
 import { repeat } from "lit/directives/repeat.js";
 import type { ErrorData } from "../gpu/error.ts";
 import type { CellView, NotebookSession } from "../notebook/session-types.ts";
 import type { StructureEdit } from "../notebook/structure.ts";
 import "./cell.ts";
 import type { CellActionEvent, CellEditEvent, FulguriteCell } from "./cell.ts";
-import { CellGroups } from "./cell-groups.ts";
+import { CellGroups, type CellGroup } from "./cell-groups.ts";
 import { CellPace } from "./cell-pace.ts";
 import { DrawnCells } from "./drawn-cells.ts";
 import { stateWords } from "./cell-words.ts";
@@ -24,15 +25,11 @@ import { NotebookRuns } from "./notebook-runs.ts";
 import { notebookStyles } from "./notebook.css.ts";
 import { replaceAll } from "./replace.ts";
 import type { RecordedRun } from "./recorded.ts";
-import type { Run } from "../store/records.ts";
 import type { RunStatusEvent } from "./run.ts";
 import { base } from "./tokens.css.ts";
 import { asError, type TrainerClient } from "./trainer-client.ts";
 import { turn } from "./turn.ts";
 import { UsedBy } from "./used-by.ts";
-
-/** The same one each time: cells without runs are not drawn again for it. */
-const nothingStored: readonly Run[] = [];
 
 /** Scrolled this far, the notebook's own heading is out of sight. */
 const HEADING_HEIGHT_PX = 96;
@@ -444,48 +441,53 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     return html`<fulgurite-consent .session=${session} .revision=${this.revision}></fulgurite-consent>`;
   }
 
+  /** A group is given to Lit anew only where something of it has changed. */
   #list(session: NotebookSession): unknown {
     const { cells } = session;
     const usedBy = this.#usedBy.of(cells);
-    const { stored, refusal } = this.#runs;
-    const place = (cell: CellView, index: number): TemplateResult =>
-      html`<div class="place">
-        <fulgurite-inserter .at=${index}></fulgurite-inserter>
-        <fulgurite-cell
-          .cell=${this.#drawn.show(cell, index === this.index)}
-          .index=${index}
-          .trainer=${this.trainer}
-          .notebook=${session.id}
-          .storedRuns=${stored.get(cell.id) ?? nothingStored}
-          .storedStatus=${stored.get(cell.id)?.at(-1)?.status ?? null}
-          .live=${this.#runs.word(cell.id)}
-          .refusal=${refusal?.cell === cell.id ? refusal.error : null}
-          .recorded=${this.recorded.find(({ cell: recorded }) => recorded === cell.id) ?? null}
-          .usedBy=${usedBy.get(cell.id) ?? []}
-          .active=${index === this.index}
-          .target=${this}
-          .appView=${this.appView}
-        ></fulgurite-cell>
+    const common = [session.id, this.trainer, ...this.#runs.known, this.recorded, this.appView];
+    const group = ({ from, cells }: CellGroup): TemplateResult => {
+      const drawn = cells.map((cell, i) => this.#drawn.show(cell, from + i === this.index));
+      const own = cells.flatMap(({ id }) => [this.#drawn.write(id), usedBy.get(id)]);
+      const active = cells[this.index - from] ? this.index : -1;
+      return html`<div class="group">
+        ${guard([...common, from, active, ...own], () => {
+          const place = (cell: CellView, i: number): TemplateResult =>
+            this.#place(cell, from + i, usedBy.get(cell.id) ?? []);
+          return repeat(drawn, ({ id }) => id, place);
+        })}
       </div>`;
+    };
     return html`
-      ${repeat(
-        this.#groups.of(cells.slice(0, this.shown)),
-        ({ key }) => key,
-        ({ from, cells }) =>
-          html`<div class="group">
-            ${repeat(
-              cells,
-              ({ id }) => id,
-              (cell, i) => place(cell, from + i),
-            )}
-          </div>`,
-      )}
+      ${repeat(this.#groups.of(cells.slice(0, this.shown)), ({ key }) => key, group)}
       <fulgurite-inserter
         class=${cells.length === 0 ? "only" : "last"}
         .at=${cells.length}
         ?open=${cells.length === 0}
       ></fulgurite-inserter>
     `;
+  }
+
+  #place(cell: CellView, index: number, usedBy: readonly string[]): TemplateResult {
+    const storedRuns = this.#runs.storedOf(cell.id);
+    return html`<div class="place">
+      <fulgurite-inserter .at=${index}></fulgurite-inserter>
+      <fulgurite-cell
+        .cell=${cell}
+        .index=${index}
+        .trainer=${this.trainer}
+        .notebook=${this.session!.id}
+        .storedRuns=${storedRuns}
+        .storedStatus=${storedRuns.at(-1)?.status ?? null}
+        .live=${this.#runs.word(cell.id)}
+        .refusal=${this.#runs.refusalOf(cell.id)}
+        .recorded=${this.recorded.find(({ cell: recorded }) => recorded === cell.id) ?? null}
+        .usedBy=${usedBy}
+        .active=${index === this.index}
+        .target=${this}
+        .appView=${this.appView}
+      ></fulgurite-cell>
+    </div>`;
   }
 }
 
