@@ -1,10 +1,13 @@
 import { expect, test, vi } from "vitest";
 import { threadWords } from "../src/kernels/wasm/thread.ts";
-import type { StartThread, Thread } from "../src/kernels/wasm/threads.ts";
+import { Threads, type OpenThreads, type StartThread, type Thread } from "../src/kernels/wasm/threads.ts";
 import { createCpuLanguageEngine } from "../src/lm/cpu-language-engine.ts";
 import type { LanguageEngine } from "../src/lm/language-engine.ts";
 import type { TransformerShape } from "../src/nn/transformer-layout.ts";
+import { createCpuEngine } from "../src/rl/cpu-engine.ts";
+import type { UpdateMetrics } from "../src/rl/engine.ts";
 import { startNodeThread } from "../src/train/node-threads.ts";
+import { algorithmVariants } from "./support/algorithm-variants.ts";
 import {
   everythingShape,
   manyRequests,
@@ -81,6 +84,41 @@ test.each([
   for (const engine of engines) engine.dispose();
   expect(watched.ended()).toBe(3);
 });
+
+const towers = [
+  "truncation bootstraps",
+  "a mask",
+  "a normal distribution",
+  "a loss of one's own",
+  "a cost limit",
+];
+
+test.each(algorithmVariants.filter(([name]) => towers.includes(name)))(
+  "updates of actor and critic apart are the same bits with one, two and three threads: %s",
+  async (_, request) => {
+    const watched = watchedThreads();
+    const threads =
+      (count: number): OpenThreads =>
+      (memory) =>
+        new Threads(memory, { ...eager, count, start: watched.start });
+    const engines = await Promise.all(
+      [null, threads(2), threads(3)].map((open) => createCpuEngine(request, open)),
+    );
+    const metrics = engines.map((engine) => {
+      const seen: UpdateMetrics[] = [];
+      engine.onMetrics = (update) => seen.push(update);
+      return seen;
+    });
+    for (let round = 0; round < 2 || watched.helped() < 20; round++) {
+      for (const engine of engines) await engine.submit();
+      const [alone, ...others] = await Promise.all(engines.map((engine) => engine.save()));
+      for (const state of others) expect(state).toEqual(alone);
+      for (const seen of metrics) expect(seen).toEqual(metrics[0]);
+    }
+    for (const engine of engines) engine.dispose();
+    expect([watched.count(), watched.ended()]).toEqual([3, 3]);
+  },
+);
 
 test("small work starts no thread", async () => {
   const watched = watchedThreads();

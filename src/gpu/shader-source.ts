@@ -16,11 +16,14 @@ export interface ShaderOptions {
   readonly parts?: Readonly<Record<string, string>>;
 }
 
-const common: Readonly<Record<string, string>> = import.meta.glob("../../shaders/{common,loss}/*.wgsl", {
-  query: "?raw",
-  import: "default",
-  eager: true,
-});
+const common: Readonly<Record<string, string>> = import.meta.glob(
+  ["../../shaders/common/*.wgsl", "../../shaders/loss/{allowed,ppo}.wgsl"],
+  {
+    query: "?raw",
+    import: "default",
+    eager: true,
+  },
+);
 
 /** Expands `source` to plain WGSL; throws `gpu/shader-source` on a directive it cannot follow. */
 export function assembleShader(source: string, options: ShaderOptions = {}): string {

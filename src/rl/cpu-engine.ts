@@ -1,6 +1,7 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { initializeParameters } from "../nn/initialize.ts";
 import { policyHead } from "../kernels/action-space.ts";
+import type { OpenThreads } from "../kernels/wasm/threads.ts";
 import type { ParameterLayout } from "../nn/parameter-layout.ts";
 import { checkDemonstrations } from "./behaviour-cloning.ts";
 import { CpuCredit } from "./cpu-credit.ts";
@@ -21,17 +22,20 @@ import { scheduleValue, updateCount } from "./schedule.ts";
 const WORK_BETWEEN_PAUSES = 5e7;
 
 /**
- * Trains on the processor: WebAssembly SIMD generated for the network's shape, one thread. Same algorithm, order
- * and random numbers as the WebGPU engine; the same bits in every browser. Rejects with "cpu/memory" before anything is made
- * where it does not fit.
+ * Trains on the processor: WebAssembly SIMD generated for the network's shape. Same algorithm, order and random numbers as the
+ * WebGPU engine; the same bits in every browser, and with any number of `threads` (default none but the caller's). Rejects with
+ * "cpu/memory" before anything is made where it does not fit.
  */
-export async function createCpuEngine(request: EngineRequest): Promise<TrainingEngine> {
+export async function createCpuEngine(
+  request: EngineRequest,
+  threads: OpenThreads | null = null,
+): Promise<TrainingEngine> {
   const { environment, algorithm } = request;
   if (request.loss) checkTowers(request.loss, algorithm);
   checkDemonstrations(environment, algorithm);
   planCpuMemory(request);
   const layout = networkLayout(environment, algorithm);
-  const kernels = await cpuKernelsFor(request, layout);
+  const kernels = await cpuKernelsFor(request, layout, undefined, threads);
   kernels.parameters.set(initializeParameters(layout, request.seed));
   if (algorithm.optimizer === "rmsprop-tensorflow") {
     for (const { offset, length } of layout.tensors) kernels.secondMoment.fill(1, offset, offset + length);
@@ -181,6 +185,7 @@ class CpuEngine implements TrainingEngine {
   dispose(): void {
     this.#disposed = true;
     this.onMetrics = null;
+    this.#kernels.dispose();
   }
 
   async #runUpdate(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { PolicyHead } from "../kernels/action-space.ts";
 import { actorCriticTowers } from "../kernels/towers.ts";
+import type { FunctionBody } from "../kernels/wasm/function-body.ts";
 import { WasmModule } from "../kernels/wasm/module.ts";
 import { defineAdamW, defineRmsProp, defineSumOfSquares } from "../kernels/wasm/optimizer.ts";
 import {
@@ -11,6 +12,7 @@ import {
   type CustomLoss,
   type PpoRows,
 } from "../kernels/wasm/policy.ts";
+import type { OpenThreads, Slicing } from "../kernels/wasm/threads.ts";
 import type { ParameterLayout } from "../nn/parameter-layout.ts";
 import { Arena, backward, blockColumns, forward, networkBuffers } from "./cpu-network.ts";
 
@@ -106,6 +108,8 @@ export interface CpuKernels {
     complement: number,
     epsilon: number,
   ): void;
+  /** Ends the threads; nothing else may be called after it. */
+  dispose(): void;
 }
 
 /** Where everything stands in the kernels' memory; nothing is made. */
@@ -158,8 +162,14 @@ function addresses(shape: CpuKernelShape) {
 /** Bytes of WebAssembly memory that the kernels take. */
 export const kernelBytes = (shape: CpuKernelShape): number => addresses(shape).pages * 65_536;
 
-/** Generates, compiles and instantiates the kernels; resolves when they can run. */
-export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernels> {
+/**
+ * Generates, compiles and instantiates the kernels; resolves when they can run. With `threads`, actor and critic of a block
+ * are trained beside each other, the same bits; not where they have a trunk in common.
+ */
+export async function createCpuKernels(
+  shape: CpuKernelShape,
+  threads: OpenThreads | null = null,
+): Promise<CpuKernels> {
   const { layout, observationSize, head } = shape;
   const { surrogate = "clip", dualClip = false, optimizer = "adamw" } = shape;
   const at = addresses(shape);
@@ -179,7 +189,9 @@ export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernel
   const { oldLogProbability, advantage, returns, oldValue, weight, custom } = at;
   const logStd = layout.tensors.find((tensor) => tensor.name === "actor.logStd")?.offset ?? 0;
   const wasm = new WasmModule();
-  wasm.importMemory("engine", "memory", pages);
+  const apart = towers.trunk.length === 0;
+  const shares = threads !== null && apart;
+  wasm.importMemory("host", "memory", pages, shares ? pages : null);
   wasm.define("rolloutForward", [], [], (body) => {
     forward(body, towers, parameters, rollout, "both");
     policyHead(body, {
@@ -223,19 +235,50 @@ export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernel
       policyTerms(body, rows, custom);
     });
   }
-  wasm.define("accumulate", [], [], (body) => {
-    if (!custom) forward(body, towers, parameters, training, "both");
-    ppoRows(body, rows);
-    backward(body, towers, parameters, gradient, training);
+  const pass = (body: FunctionBody, wanted: "both" | "actor" | "critic"): void => {
+    if (!custom) forward(body, towers, parameters, training, wanted);
+    ppoRows(body, rows, wanted);
+    backward(body, towers, parameters, gradient, training, wanted);
+  };
+  const [actor, critic] = (apart ? (["actor", "critic"] as const) : (["both"] as const)).map((wanted) =>
+    wasm.define(null, [], [], (body) => {
+      pass(body, wanted);
+    }),
+  );
+  // `count` of the two from the `first` on; a trunk goes with the actor.
+  wasm.define("accumulate", ["i32", "i32"], [], (body) => {
+    const [first, count] = body.parameters;
+    body
+      .get(first!)
+      .op("i32.eqz")
+      .if(null, () => body.call(actor!));
+    if (critic === undefined) return;
+    body
+      .get(first!)
+      .get(count!)
+      .op("i32.add")
+      .i32(1)
+      .op("i32.gt_s")
+      .if(null, () => body.call(critic));
   });
   defineSumOfSquares(wasm, "sumOfSquares", gradient, layout.length);
   const arenas = { parameters, gradient, firstMoment, secondMoment, length: layout.length };
   if (optimizer === "adamw") defineAdamW(wasm, "adamW", arenas);
   else defineRmsProp(wasm, "rmsProp", arenas, optimizer === "rmsprop-tensorflow");
 
-  const memory = new WebAssembly.Memory({ initial: pages });
-  const { instance } = await WebAssembly.instantiate(wasm.encode(), { engine: { memory } });
-  const exported = <T>(name: string): T => instance.exports[name] as T;
+  const memory = new WebAssembly.Memory(
+    shares ? { initial: pages, maximum: pages, shared: true } : { initial: pages },
+  );
+  const { instance, module } = await WebAssembly.instantiate(wasm.encode(), { host: { memory } });
+  const workers = shares ? threads(memory) : null;
+  const passes: Slicing = {
+    ...{ count: 1, grain: 1, steps: () => [1, 0] },
+    // Forward, back to the weights and back to the inputs.
+    work: () => 1.5 * layout.length * training.columns,
+  };
+  const exports = workers?.share(module, instance.exports, { accumulate: passes }) ?? instance.exports;
+  const exported = <T>(name: string): T => exports[name] as T;
+  const accumulate = exported<(first: number, count: number) => void>("accumulate");
   const view = (address: number, count: number): Float32Array =>
     new Float32Array(memory.buffer, address, count);
   const trainingColumn = (address: number): Float32Array => view(address, training.columns);
@@ -270,7 +313,9 @@ export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernel
       returns: trainingColumn(returns),
       oldValues: trainingColumn(oldValue),
       weights: trainingColumn(weight),
-      accumulate: exported("accumulate"),
+      accumulate: () => {
+        accumulate(0, 2);
+      },
       custom: custom && {
         logProbabilities: trainingColumn(custom.logProbability),
         entropies: trainingColumn(custom.entropy),
@@ -285,5 +330,6 @@ export async function createCpuKernels(shape: CpuKernelShape): Promise<CpuKernel
     sumOfSquares: exported("sumOfSquares"),
     adamW: exported("adamW"),
     rmsProp: exported("rmsProp"),
+    dispose: () => workers?.dispose(),
   };
 }

@@ -102,7 +102,7 @@ export function forward(
 
 /**
  * Code of a backward pass over one block: from the heads' gradients, which are there already, adds to the
- * parameters' gradient.
+ * parameters' gradient. One tower alone only where they have no trunk in common.
  */
 export function backward(
   body: FunctionBody,
@@ -110,6 +110,7 @@ export function backward(
   parameters: number,
   gradient: number,
   buffers: NetworkBuffers,
+  wanted: "both" | "actor" | "critic",
 ): void {
   const { columns } = buffers;
   const features = buffers.trunk.outputs.at(-1);
@@ -151,7 +152,7 @@ export function backward(
     }
   };
   const input = features ?? buffers.observations;
-  tower(towers.actor, buffers.actor, input, "zero");
-  tower(towers.critic, buffers.critic, input, "accumulate");
+  if (wanted !== "critic") tower(towers.actor, buffers.actor, input, "zero");
+  if (wanted !== "actor") tower(towers.critic, buffers.critic, input, "accumulate");
   tower(towers.trunk, buffers.trunk, buffers.observations, null);
 }

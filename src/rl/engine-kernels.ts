@@ -1,5 +1,6 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { policyHead } from "../kernels/action-space.ts";
+import type { OpenThreads } from "../kernels/wasm/threads.ts";
 import type { ParameterLayout } from "../nn/parameter-layout.ts";
 import { createCpuKernels, kernelBytes, type CpuKernels, type CpuKernelShape } from "./cpu-kernels.ts";
 import type { EngineRequest } from "./engine.ts";
@@ -34,9 +35,10 @@ export async function cpuKernelsFor(
   request: EngineRequest,
   layout: ParameterLayout,
   minibatchSize?: number,
+  threads: OpenThreads | null = null,
 ): Promise<CpuKernels> {
   try {
-    return await createCpuKernels(kernelShape(request, layout, minibatchSize));
+    return await createCpuKernels(kernelShape(request, layout, minibatchSize), threads);
   } catch (cause) {
     throw new FulguriteError(
       "cpu/unavailable",

@@ -4,7 +4,7 @@ import { createCpuEngine } from "../rl/cpu-engine.ts";
 import { planCpuMemory } from "../rl/cpu-memory.ts";
 import type { EngineRequest, TrainingEngine } from "../rl/engine.ts";
 import { createWebGpuEngine } from "../rl/webgpu-engine.ts";
-import type { ThreadOptions } from "../kernels/wasm/threads.ts";
+import { Threads, type OpenThreads, type ThreadOptions } from "../kernels/wasm/threads.ts";
 import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
 import type { LanguageEngine } from "../lm/language-engine.ts";
 import { planLanguageMemory } from "../lm/webgpu-memory.ts";
@@ -43,10 +43,16 @@ export function offerThreads(offered: ThreadOptions | null): void {
   threads = () => offered;
 }
 
+/** For actor and critic of a simulated policy: a third thread would have nothing to do. */
+function twoThreads(): OpenThreads | null {
+  const offered = threads();
+  return offered && ((memory) => new Threads(memory, { ...offered, count: Math.min(2, offered.count) }));
+}
+
 /** What it will take is told before anything is made. */
 function cpuEngine(request: EngineRequest, { onMemory }: EngineTerms): Promise<TrainingEngine> {
   onMemory(planCpuMemory(request).bytes);
-  return createCpuEngine(request);
+  return createCpuEngine(request, twoThreads());
 }
 
 const cpuLanguageEngine = (shape: TransformerShape, seed: number): Promise<LanguageEngine> =>

@@ -71,7 +71,7 @@ async function end(job: LanguageJob, create: LanguageEngineMaker) {
   let time = 0;
   const trainer = new Trainer({
     store,
-    createEngine: createCpuEngine,
+    createEngine: (request) => createCpuEngine(request),
     createLanguageEngine: create,
     ...nodeHosts,
     // Every few looks at the clock are time for a checkpoint.

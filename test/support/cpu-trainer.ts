@@ -10,7 +10,7 @@ let bytes = 0;
 export const cpuTrainer = (store: LightningStore, options: Partial<TrainerOptions> = {}): Trainer =>
   new Trainer({
     store,
-    createEngine: createCpuEngine,
+    createEngine: (request) => createCpuEngine(request),
     createLanguageEngine: (shape, seed) => createCpuLanguageEngine(shape, { seed }),
     ...nodeHosts,
     now: () => Date.now(),

@@ -20,7 +20,7 @@ export interface NotebookRun {
 
 /** The engines that every machine has. */
 export const cpuEngines: Pick<TrainerOptions, "createEngine" | "createLanguageEngine"> = {
-  createEngine: createCpuEngine,
+  createEngine: (request) => createCpuEngine(request),
   createLanguageEngine: (shape, seed) => createCpuLanguageEngine(shape, { seed }),
 };
 

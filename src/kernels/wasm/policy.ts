@@ -118,7 +118,10 @@ export const ppoScalars = [
 ] as const;
 
 /** Sums over the minibatch that the loss adds to, four lanes each, at `PpoRows.metrics`. */
-export const ppoMetrics = ["policyLoss", "valueLoss", "entropy", "approximateKl", "clipFraction"] as const;
+export const ppoMetrics = ["policyLoss", "entropy", "approximateKl", "clipFraction", "valueLoss"] as const;
+/** Which of them the actor's rows add to, and which the critic's: from, to before. */
+const policyMetrics = [0, 4] as const;
+const valueMetrics = [4, 5] as const;
 
 /** Where a loss from outside leaves what it is for each of [columns] rows. */
 export interface CustomLoss {
@@ -263,40 +266,61 @@ export function policyTerms(body: FunctionBody, rows: PpoRows, custom: CustomLos
   });
 }
 
-/**
- * The policy-gradient loss of one block: the gradients of outputs and values, and the metrics added up. The formula
- * is that of `kernels/reference/ppo-loss.ts`.
- */
-export function ppoRows(body: FunctionBody, rows: PpoRows): void {
-  const rowBytes = rows.columns * 4;
-  const scalar = (name: (typeof ppoScalars)[number]): Expression =>
-    keep(body, loadSplat(nowhere, rows.scalars + ppoScalars.indexOf(name) * 4));
-  const clip = scalar("clip");
-  const clipHigh = scalar("clipHigh");
-  const valueClip = scalar("valueClip");
-  const entropyCoefficient = scalar("entropyCoefficient");
-  const valueCoefficient = scalar("valueCoefficient");
-  const dualClip = scalar("dualClip");
-  const low = keep(body, subtract(constant(1), clip));
-  const high = keep(body, add(constant(1), clipHigh));
+/** Goes through a block's rows, and adds up the metrics from the `first` to before the `end`. */
+function rowsOf(
+  body: FunctionBody,
+  rows: PpoRows,
+  [first, end]: readonly [number, number],
+  inside: (
+    at: Expression,
+    weight: Expression,
+    count: (metric: (typeof ppoMetrics)[number], value: Expression) => void,
+  ) => void,
+): void {
   const totals = ppoMetrics.map((_, i) => {
     const total = body.local("v128");
     assign(body, total, load(nowhere, rows.metrics + i * 16));
     return total;
   });
+  forRange(body, 0, rows.columns * 4, 16, (local) => {
+    const at = read(local);
+    const weight = columnAt(body, at)(rows.weight);
+    inside(at, weight, (metric, value) => {
+      const total = totals[ppoMetrics.indexOf(metric)]!;
+      assign(body, total, add(read(total), multiply(weight, value)));
+    });
+  });
+  for (let i = first; i < end; i++) store(body, nowhere, rows.metrics + i * 16, read(totals[i]!));
+}
+
+/**
+ * The policy-gradient loss of one block: the gradients of outputs and values, and the metrics added up. The formula
+ * is that of `kernels/reference/ppo-loss.ts`. What it writes for the actor and for the critic has nothing in common.
+ */
+export function ppoRows(body: FunctionBody, rows: PpoRows, wanted: "both" | "actor" | "critic"): void {
+  if (wanted !== "critic") policyRows(body, rows);
+  if (wanted !== "actor") valueRows(body, rows);
+}
+
+const scalarOf =
+  (body: FunctionBody, rows: PpoRows) =>
+  (name: (typeof ppoScalars)[number]): Expression =>
+    keep(body, loadSplat(nowhere, rows.scalars + ppoScalars.indexOf(name) * 4));
+
+function policyRows(body: FunctionBody, rows: PpoRows): void {
+  const scalar = scalarOf(body, rows);
+  const clip = scalar("clip");
+  const clipHigh = scalar("clipHigh");
+  const entropyCoefficient = scalar("entropyCoefficient");
+  const dualClip = scalar("dualClip");
+  const low = keep(body, subtract(constant(1), clip));
+  const high = keep(body, add(constant(1), clipHigh));
   const logStd = rows.factors.length === 0 ? new LogStd(body, rows) : null;
   const { surrogate } = rows;
   const custom = typeof surrogate === "object" ? surrogate : null;
 
-  forRange(body, 0, rowBytes, 16, (local) => {
-    const at = read(local);
-    const column = (address: number): Expression => keep(body, load(at, address));
-    const weight = column(rows.weight);
-    const count = (metric: (typeof ppoMetrics)[number], value: Expression): void => {
-      const total = totals[ppoMetrics.indexOf(metric)]!;
-      assign(body, total, add(read(total), multiply(weight, value)));
-    };
-
+  rowsOf(body, rows, policyMetrics, (at, weight, count) => {
+    const column = columnAt(body, at);
     const policy = logStd ? normal(body, rows, at, logStd) : choices(body, rows, at);
     const logRatio = keep(body, subtract(policy.logProbability, column(rows.oldLogProbability)));
     const ratio = exponential(body, logRatio);
@@ -327,7 +351,25 @@ export function ppoRows(body: FunctionBody, rows: PpoRows): void {
     const above = and(greater(subtract(ratio, constant(1)), clipHigh), constant(1));
     const below = and(greater(subtract(constant(1), ratio), clip), constant(1));
     count("clipFraction", add(above, below));
+  });
+  if (logStd) {
+    const zero = constant(0);
+    const sum = laneSums(body, [read(logStd.gradient), zero, zero, zero]);
+    body.i32(0).i32(0).memory("f32.load", rows.logStdGradient);
+    sum(body);
+    body.extractLane(0).op("f32.add").memory("f32.store", rows.logStdGradient);
+  }
+}
 
+function valueRows(body: FunctionBody, rows: PpoRows): void {
+  const rowBytes = rows.columns * 4;
+  const scalar = scalarOf(body, rows);
+  const valueClip = scalar("valueClip");
+  const valueCoefficient = scalar("valueCoefficient");
+  const custom = typeof rows.surrogate === "object" ? rows.surrogate : null;
+
+  rowsOf(body, rows, valueMetrics, (at, weight, count) => {
+    const column = columnAt(body, at);
     const value = column(rows.value);
     const target = column(rows.return);
     const error = keep(body, subtract(value, target));
@@ -353,14 +395,4 @@ export function ppoRows(body: FunctionBody, rows: PpoRows): void {
       store(body, at, rows.valueGradient + rowBytes, multiply(weight, multiply(valueCoefficient, costError)));
     }
   });
-  totals.forEach((total, i) => {
-    store(body, nowhere, rows.metrics + i * 16, read(total));
-  });
-  if (logStd) {
-    const zero = constant(0);
-    const sum = laneSums(body, [read(logStd.gradient), zero, zero, zero]);
-    body.i32(0).i32(0).memory("f32.load", rows.logStdGradient);
-    sum(body);
-    body.extractLane(0).op("f32.add").memory("f32.store", rows.logStdGradient);
-  }
 }

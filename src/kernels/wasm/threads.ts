@@ -20,6 +20,9 @@ export interface ThreadOptions {
   readonly leastWork?: number;
 }
 
+/** Opens the threads that share a memory; whoever asks for it disposes of them. */
+export type OpenThreads = (memory: WebAssembly.Memory) => Threads;
+
 /** Most threads that are taken without being asked for: a person works on the same machine. */
 const mostThreads = 4;
 
