@@ -194,7 +194,7 @@ export class RolloutQueue {
   async addSpans(spans: readonly RolloutSpan[]): Promise<(Span | null)[]> {
     const { ids, tails } = this.#access;
     const now = this.#access.now();
-    const { written, kept, rollouts } = await this.#access.transaction(
+    const { written, kept, rollouts, revived } = await this.#access.transaction(
       queueTables,
       { mode: "readwrite" },
       async (transaction) => {
@@ -211,21 +211,30 @@ export class RolloutQueue {
         const commits = await writeCommit(transaction, { spans: full }, ids, tails);
         const fresh = new Set(commits.flatMap((commit) => commit.spans));
         const signed = new Map<string, Rollout>();
+        const revived: Rollout[] = [];
         for (const span of fresh) {
           const before = signed.get(span.rolloutId!) ?? (await writer.get(span.rolloutId!));
-          const rollout = withSign(before, findAttempt(before, span.attemptId!)!, now);
+          const silent = findAttempt(before, span.attemptId!)!;
+          const rollout = withSign(before, silent, now);
           await writer.save(before, rollout);
+          const heard = findAttempt(rollout, silent.id)!;
+          if (silent.status === "unresponsive" && heard.status !== silent.status) {
+            await workerFollows(transaction, rollout.id, heard, now);
+            revived.push(rollout);
+          }
           signed.set(rollout.id, rollout);
         }
         return {
           written: commits,
           kept: full.map((span) => (fresh.has(span) ? span : null)),
           rollouts: [...signed.values()],
+          revived,
         };
       },
     );
     await this.#access.written(written);
     this.#announce(rollouts, true);
+    this.#announce(revived);
     return kept;
   }
 

@@ -392,6 +392,13 @@ export const queueContract: Readonly<Record<string, Case>> = {
     const lost = await taken(it);
     await it.queue.updateAttempt(lost.id, "latest", { status: "timeout" });
     expectSame((await workers.get("w"))?.status, "unknown", "after a timeout");
+    const silent = await taken(it);
+    await it.queue.updateAttempt(silent.id, "latest", { status: "unresponsive" });
+    expectSame((await workers.get("w"))?.status, "unknown", "silent");
+    await it.queue.addSpans([span(silent.id, silent.attemptId, "1")]);
+    const heard = (await workers.get("w"))!;
+    expectSame([heard.status, heard.attemptId], ["busy", silent.attemptId], "heard of again");
+    await it.queue.updateAttempt(silent.id, "latest", { status: "timeout" });
     await it.queue.start({ task: 1 }, "v");
     const page = await workers.find({ filter: { status: { within: ["busy"] } } });
     expectSame([page.items.map((worker) => worker.id), page.total], [["v"], 1], "found");
