@@ -41,8 +41,7 @@ test.each(["archive", "jsonl", "arrow", "otlp-json", "otlp-protobuf", "otlp-obse
     const other = await openStore({ backend: "memory" });
     const report = await importRun(other, { name: "x", bytes }, "01NEW", 5);
     expect(report).toMatchObject({ rollouts: 3, spans: spans.length, problems: [] });
-    const groups = [0, 1, 0].map((group) => ({ group }));
-    const expected = rollouts.map((rollout, i) => ({ ...movedTo(rollout, "01OLD", "01NEW"), ...groups[i] }));
+    const expected = rollouts.map((rollout) => movedTo(rollout, "01OLD", "01NEW"));
     expect(await other.rollouts({ runId: "01NEW" })).toEqual(expected);
     const before = movedTo(await store.spans({ runId: "01OLD" }), "01OLD", "01NEW");
     const after = await other.spans({ runId: "01NEW" });

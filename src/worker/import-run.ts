@@ -149,7 +149,10 @@ const renamed = (id: string, before: string, after: string): string =>
     ? after + id.slice(before.length)
     : id;
 
-/** What a file held as rollouts of a run of ours, numbered from 0; siblings stay siblings. */
+/**
+ * What a file held as rollouts of a run of ours, numbered from 0. Groups of one run keep their numbers, which its spans name, too;
+ * those of several are told apart by new ones.
+ */
 function renumber(
   file: ImportedFile,
   runId: string,
@@ -159,6 +162,7 @@ function renumber(
   const rollouts: Rollout[] = [];
   const numbers = new Map<string, number>();
   const groups = new Map<string, number>();
+  const isOneRun = new Set(file.rollouts.map((old) => old.runId)).size === 1;
   for (const old of file.rollouts) {
     const number = rollouts.length;
     const group = `${old.runId}/${String(old.mode)}/${old.group}`;
@@ -175,7 +179,7 @@ function renumber(
       id,
       runId,
       number,
-      group: groups.get(group)!,
+      group: isOneRun && Number.isSafeInteger(old.group) && old.group >= 0 ? old.group : groups.get(group)!,
       update: Math.max(0, Math.trunc(old.update)),
     });
   }
