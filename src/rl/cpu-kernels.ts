@@ -151,11 +151,31 @@ function addresses(shape: CpuKernelShape) {
           byEntropy: column(),
         }
       : null;
-  const { pages } = arena;
   return {
-    ...{ factors, towers, values, pages, parameters, gradient, firstMoment, secondMoment, scalars, metrics },
-    ...{ rollout, training, probabilities, logProbabilities, rolloutMask, action, mask, costReturn },
-    ...{ oldLogProbability, advantage, returns, oldValue, weight, custom },
+    factors,
+    towers,
+    values,
+    pages: arena.pages,
+    parameters,
+    gradient,
+    firstMoment,
+    secondMoment,
+    scalars,
+    metrics,
+    rollout,
+    training,
+    probabilities,
+    logProbabilities,
+    rolloutMask,
+    action,
+    mask,
+    costReturn,
+    oldLogProbability,
+    advantage,
+    returns,
+    oldValue,
+    weight,
+    custom,
   };
 }
 
@@ -172,7 +192,6 @@ export async function createCpuKernels(
 ): Promise<CpuKernels> {
   const { layout, observationSize, head } = shape;
   const { surrogate = "clip", dualClip = false, optimizer = "adamw" } = shape;
-  const at = addresses(shape);
   const {
     factors,
     towers,
@@ -184,9 +203,21 @@ export async function createCpuKernels(
     secondMoment,
     scalars,
     metrics,
-  } = at;
-  const { rollout, training, probabilities, logProbabilities, rolloutMask, action, mask, costReturn } = at;
-  const { oldLogProbability, advantage, returns, oldValue, weight, custom } = at;
+    rollout,
+    training,
+    probabilities,
+    logProbabilities,
+    rolloutMask,
+    action,
+    mask,
+    costReturn,
+    oldLogProbability,
+    advantage,
+    returns,
+    oldValue,
+    weight,
+    custom,
+  } = addresses(shape);
   const logStd = layout.tensors.find((tensor) => tensor.name === "actor.logStd")?.offset ?? 0;
   const wasm = new WasmModule();
   const apart = towers.trunk.length === 0;

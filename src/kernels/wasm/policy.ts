@@ -117,11 +117,10 @@ export const ppoScalars = [
   "valueCoefficient",
 ] as const;
 
-/** Sums over the minibatch that the loss adds to, four lanes each, at `PpoRows.metrics`. */
-export const ppoMetrics = ["policyLoss", "entropy", "approximateKl", "clipFraction", "valueLoss"] as const;
-/** Which of them the actor's rows add to, and which the critic's: from, to before. */
-const policyMetrics = [0, 4] as const;
-const valueMetrics = [4, 5] as const;
+const policyMetrics = ["policyLoss", "entropy", "approximateKl", "clipFraction"] as const;
+const valueMetrics = ["valueLoss"] as const;
+/** Sums over the minibatch that the loss adds to, four lanes each, at `PpoRows.metrics`: the actor's, then the critic's. */
+export const ppoMetrics = [...policyMetrics, ...valueMetrics] as const;
 
 /** Where a loss from outside leaves what it is for each of [columns] rows. */
 export interface CustomLoss {
@@ -266,31 +265,28 @@ export function policyTerms(body: FunctionBody, rows: PpoRows, custom: CustomLos
   });
 }
 
-/** Goes through a block's rows, and adds up the metrics from the `first` to before the `end`. */
-function rowsOf(
+/** Goes through a block's rows, and adds to the sums of `metrics`. */
+function rowsOf<Metric extends (typeof ppoMetrics)[number]>(
   body: FunctionBody,
   rows: PpoRows,
-  [first, end]: readonly [number, number],
-  inside: (
-    at: Expression,
-    weight: Expression,
-    count: (metric: (typeof ppoMetrics)[number], value: Expression) => void,
-  ) => void,
+  metrics: readonly Metric[],
+  inside: (at: Expression, weight: Expression, count: (metric: Metric, value: Expression) => void) => void,
 ): void {
-  const totals = ppoMetrics.map((_, i) => {
+  const sums = metrics.map((metric) => {
+    const address = rows.metrics + ppoMetrics.indexOf(metric) * 16;
     const total = body.local("v128");
-    assign(body, total, load(nowhere, rows.metrics + i * 16));
-    return total;
+    assign(body, total, load(nowhere, address));
+    return { address, total };
   });
   forRange(body, 0, rows.columns * 4, 16, (local) => {
     const at = read(local);
     const weight = columnAt(body, at)(rows.weight);
     inside(at, weight, (metric, value) => {
-      const total = totals[ppoMetrics.indexOf(metric)]!;
+      const { total } = sums[metrics.indexOf(metric)]!;
       assign(body, total, add(read(total), multiply(weight, value)));
     });
   });
-  for (let i = first; i < end; i++) store(body, nowhere, rows.metrics + i * 16, read(totals[i]!));
+  for (const { address, total } of sums) store(body, nowhere, address, read(total));
 }
 
 /**
