@@ -162,7 +162,9 @@ function renumber(
   const rollouts: Rollout[] = [];
   const numbers = new Map<string, number>();
   const groups = new Map<string, number>();
-  const isOneRun = new Set(file.rollouts.map((old) => old.runId)).size === 1;
+  const keepsGroups =
+    new Set(file.rollouts.map((old) => old.runId)).size === 1 &&
+    file.rollouts.every((old) => Number.isSafeInteger(old.group) && old.group >= 0);
   for (const old of file.rollouts) {
     const number = rollouts.length;
     const group = `${old.runId}/${String(old.mode)}/${old.group}`;
@@ -179,7 +181,7 @@ function renumber(
       id,
       runId,
       number,
-      group: isOneRun && Number.isSafeInteger(old.group) && old.group >= 0 ? old.group : groups.get(group)!,
+      group: keepsGroups ? old.group : groups.get(group)!,
       update: Math.max(0, Math.trunc(old.update)),
     });
   }

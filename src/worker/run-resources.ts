@@ -1,6 +1,6 @@
 import { isFields } from "../adapter/exchange/checks.ts";
-import { encodeCloneable } from "../adapter/exchange/cloneable-json.ts";
 import type { RunArchiveImport } from "../adapter/exchange/run-archive.ts";
+import { isSameValue } from "../store/frame.ts";
 import type { Resource, Resources } from "../store/lightning-records.ts";
 import type { LightningStore, Rollout, Run } from "../store/records.ts";
 import { startId } from "../store/resources.ts";
@@ -44,9 +44,6 @@ function setsOf(values: readonly unknown[]): Map<string, Resources[]> {
   return sets;
 }
 
-/** For comparing; values that JSON does not know count too. */
-const said = ({ resources }: Resources): string => JSON.stringify(encodeCloneable(resources).json);
-
 /** Where the resources of an archive are in this store. */
 export interface TakenResources {
   /** New ids of the sets that could not keep theirs. */
@@ -70,12 +67,13 @@ export async function takeResources(
     const here = await store.resources.versions(id);
     const isShared = here.some((version) => version.runId === null);
     const isStart = run !== null && id === startId(run.id);
-    const texts = new Map(here.map((version) => [said(version), version.version]));
-    const known = versions.every((version) => texts.has(said(version)));
+    const numberHere = ({ resources: own }: Resources): number | undefined =>
+      here.find((version) => isSameValue(version.resources, own))?.version;
+    const known = versions.every((version) => numberHere(version) !== undefined);
     const target = isStart ? startId(runId) : isShared && !known ? `${id}/${runId}` : id;
     if (target !== id) ids.set(id, target);
     for (const version of versions) {
-      const present = target === id ? texts.get(said(version)) : undefined;
+      const present = target === id ? numberHere(version) : undefined;
       const number = present ?? (await store.resources.update(target, version.resources, runId)).version;
       if (run?.resources?.id === id && run.resources.version === version.version)
         started = { id: target, version: number };
