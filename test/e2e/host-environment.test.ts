@@ -58,6 +58,11 @@ test("PPO learns in a cell's class over a Map, and resumes after a reload; one t
   await page.goto(`${app.url}#code=${await packText(notebook)}`);
   await page.getByRole("button", { name: "Run this notebook" }).click();
   const training = cell(page, "training");
+  const runTraining = (): Promise<void> =>
+    training
+      .getByRole("button", { name: /^Run (training|again)/ })
+      .first()
+      .click();
   await cell(page, "pole").getByText("Mapped pole: observes 4 numbers").waitFor();
 
   const last = async (count: number): Promise<StoredRun> =>
@@ -69,7 +74,7 @@ test("PPO learns in a cell's class over a Map, and resumes after a reload; one t
       )
     ).runs[count - 1]!;
 
-  await training.getByRole("button", { name: "Run training" }).click();
+  await runTraining();
   const learned = await last(1);
   expect(learned).toMatchObject({ status: "succeeded", engine: "cpu" });
   expect(learned.reason).toMatch(/the CPU engine trains/);
@@ -79,10 +84,7 @@ test("PPO learns in a cell's class over a Map, and resumes after a reload; one t
   expect(learned.metrics["evaluation.greedy.mean"]).toBeGreaterThan(100);
 
   // The page goes away in the middle of the same run: the environments' states were kept with the weights.
-  await training
-    .getByRole("button", { name: /^Run (training|again)/ })
-    .first()
-    .click();
+  await runTraining();
   await until(
     () => stored(page),
     ({ runs }) => runs.length === 2 && runs[1]!.update >= 4,
@@ -101,10 +103,7 @@ test("PPO learns in a cell's class over a Map, and resumes after a reload; one t
 
   // The GPU can make the updates, where that is asked for.
   await rewrite(page, "training", trainingOf(1_024, ', engine: "webgpu"'));
-  await training
-    .getByRole("button", { name: /^Run (training|again)/ })
-    .first()
-    .click();
+  await runTraining();
   expect(await last(3)).toMatchObject({ status: "succeeded", engine: "webgpu" });
 
   await rewrite(page, "training", trainingOf(15_360));
@@ -113,10 +112,7 @@ test("PPO learns in a cell's class over a Map, and resumes after a reload; one t
     "pole",
     pole('if (this.state.get("theta")! > 0.1) throw new RangeError("too far out");'),
   );
-  await training
-    .getByRole("button", { name: /^Run (training|again)/ })
-    .first()
-    .click();
+  await runTraining();
   expect(await last(4)).toMatchObject({ status: "failed" });
   const why = training.getByText(/of "Mapped pole" failed, step \d+ of its episode.*too far out/);
   await why.first().waitFor();
@@ -124,10 +120,7 @@ test("PPO learns in a cell's class over a Map, and resumes after a reload; one t
   expect(await why.count()).toBe(1);
 
   await rewrite(page, "pole", pole('if (this.state.get("theta")! > 0.1) for (;;);'));
-  await training
-    .getByRole("button", { name: /^Run (training|again)/ })
-    .first()
-    .click();
+  await runTraining();
   await until(
     () => stored(page),
     ({ runs }) => runs[4]?.status === "running",

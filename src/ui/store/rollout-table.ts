@@ -3,13 +3,14 @@ import type { ErrorData } from "../../gpu/error.ts";
 import type { Rollout, Run } from "../../store/records.ts";
 import type { RolloutPage, RolloutPageQuery, RolloutSort } from "../../worker/rollout-index.ts";
 import { errorNote, errorNoteStyles } from "../error-note.ts";
-import { counted, formatCount, formatFigure, formatSigned, formatSpan } from "../format.ts";
-import { isUnderWay, leftOut, outcome, valueText } from "../rollout-words.ts";
+import { counted, formatCount } from "../format.ts";
+import { isUnderWay, leftOut } from "../rollout-words.ts";
 import { showRollout } from "../show-rollout.ts";
 import { base, buttons, fields } from "../tokens.css.ts";
 import { asError } from "../trainer-client.ts";
 import { ROW_HEIGHT, virtualTableStyles } from "../virtual-table.css.ts";
 import { FollowStore } from "./follow-store.ts";
+import { rolloutColumns as columns, rolloutStates as states, type RolloutColumn } from "./rollout-columns.ts";
 import type { StoreSource } from "./store-source.ts";
 import "./sure-button.ts";
 
@@ -18,68 +19,6 @@ const overscan = 8;
 const pageRows = 64;
 /** Browsers draw nothing beyond some ten million pixels: a longer table scrolls in larger steps. */
 const mostPixels = 8_000_000;
-
-interface Column {
-  readonly title: string;
-  readonly sort: RolloutSort | null;
-  readonly figure?: boolean;
-  /** In pixels; what has none shares the rest. */
-  readonly width?: number;
-  readonly text: (rollout: Rollout) => string;
-}
-
-const columns: readonly Column[] = [
-  { title: "Number", width: 108, sort: "number", figure: true, text: ({ number }) => formatCount(number) },
-  { title: "Task", sort: null, text: ({ task }) => valueText(task) },
-  { title: "Answer", sort: null, text: ({ result }) => valueText(result) },
-  { title: "State", width: 104, sort: null, text: outcome },
-  {
-    title: "Reward",
-    width: 84,
-    sort: "reward",
-    figure: true,
-    text: ({ reward }) => formatFigure(reward ?? Number.NaN),
-  },
-  {
-    title: "Advantage",
-    width: 108,
-    sort: "advantage",
-    figure: true,
-    text: ({ advantage }) => formatSigned(advantage),
-  },
-  { title: "Update", width: 84, sort: "update", figure: true, text: ({ update }) => formatCount(update) },
-  {
-    title: "Attempts",
-    width: 100,
-    sort: "attempts",
-    figure: true,
-    text: ({ attempts }) => formatCount(attempts),
-  },
-  {
-    title: "Tokens",
-    width: 84,
-    sort: "tokens",
-    figure: true,
-    text: ({ inputTokens, outputTokens }) => formatCount(inputTokens + outputTokens),
-  },
-  {
-    title: "Time",
-    width: 84,
-    sort: "duration",
-    figure: true,
-    text: ({ startTime, endTime }) => (endTime === null ? "–" : formatSpan(endTime - startTime)),
-  },
-];
-
-/** Choices of a state, with what a rollout then says. */
-const states: Readonly<Record<string, readonly [title: string, statuses: readonly Rollout["status"][]]>> = {
-  waiting: ["Waiting", ["queuing", "requeuing"]],
-  running: ["Running", ["preparing", "running"]],
-  succeeded: ["Done", ["succeeded"]],
-  failed: ["Failed", ["failed"]],
-  timeout: ["Timed out", ["timeout"]],
-  cancelled: ["Stopped", ["cancelled"]],
-};
 
 /** What the table shows; an export of "what is shown" takes the same. */
 export type RolloutFilter = Omit<RolloutPageQuery, "offset" | "limit" | "runId">;
@@ -434,7 +373,7 @@ export class FulguriteRolloutTable extends LitElement {
     </div>`;
   }
 
-  #head({ title, sort, figure, width }: Column): TemplateResult {
+  #head({ title, sort, figure, width }: RolloutColumn): TemplateResult {
     const { sortBy, descending } = this.filter;
     const order = sort !== null && sort === sortBy ? (descending ? "descending" : "ascending") : nothing;
     return html`<th
