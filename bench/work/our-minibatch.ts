@@ -3,7 +3,7 @@ import type { GpuDevice } from "../../src/gpu/device.ts";
 import { policyHead } from "../../src/kernels/action-space.ts";
 import { METRICS_LENGTH, metricWord } from "../../src/kernels/metrics.ts";
 import { ScalarSlots, type Scalar } from "../../src/kernels/scalars.ts";
-import { ppoScalars } from "../../src/kernels/wasm/policy.ts";
+import { ppoMetrics, ppoScalars } from "../../src/kernels/wasm/policy.ts";
 import { actorCriticLayout } from "../../src/nn/parameter-layout.ts";
 import { createCpuKernels } from "../../src/rl/cpu-kernels.ts";
 import { minibatchStages } from "../../src/rl/webgpu-minibatch.ts";
@@ -120,11 +120,12 @@ export async function createOurCpuMinibatch(work: MinibatchWork): Promise<Contes
   };
   await step();
   const firstStep = performance.now() - began;
-  // In the order of `ppoMetrics`, four lanes each.
-  const [surrogate = NaN, value = NaN, entropy = NaN] = Array.from({ length: 3 }, (_, i) =>
-    kernels.metrics.subarray(4 * i, 4 * i + 4).reduce((sum, lane) => sum + lane, 0),
-  );
-  return { step, firstStep, firstLoss: totalLoss(work, surrogate, value, entropy), dispose: () => undefined };
+  const sum = (name: (typeof ppoMetrics)[number]): number => {
+    const at = 4 * ppoMetrics.indexOf(name);
+    return kernels.metrics.subarray(at, at + 4).reduce((total, lane) => total + lane, 0);
+  };
+  const firstLoss = totalLoss(work, sum("policyLoss"), sum("valueLoss"), sum("entropy"));
+  return { step, firstStep, firstLoss, dispose: () => undefined };
 }
 
 /** Copies a buffer's first elements back. */
