@@ -180,9 +180,10 @@ export class FulguriteCode extends LitElement {
   }
 
   #changed(source: string): void {
-    if (source === this.source) return;
-    this.#unsent = source;
     clearTimeout(this.#timer);
+    // Typed and taken back: what was to be sent is not the text any more.
+    this.#unsent = source === this.source ? null : source;
+    if (this.#unsent === null) return;
     this.#timer = setTimeout(() => {
       this.flush();
     }, EDIT_DELAY_MS);

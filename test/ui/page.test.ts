@@ -29,6 +29,12 @@ test("by keyboard alone: to a cell, into its text, out again, run, and on", asyn
     await editor.waitFor();
     await expect.poll(() => editor.evaluate(isFocused)).toBe(true);
     await page.keyboard.press("ControlOrMeta+End");
+    const before = await editor.innerText();
+    await page.keyboard.type("x");
+    await page.keyboard.press("Backspace");
+    // Longer than the editor keeps what was typed to itself.
+    await page.waitForTimeout(500);
+    expect(await editor.innerText()).toBe(before);
     await page.keyboard.type(" // dearer");
     await page.keyboard.press("Escape");
     await expect.poll(() => section(/^Cell 4, reward/).evaluate(isFocused)).toBe(true);
