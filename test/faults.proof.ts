@@ -246,6 +246,13 @@ const faults: readonly (readonly [
     "values[k]! * scale",
   ],
   [
+    "a step has the advantage of a sibling",
+    "GRPO over whole episodes",
+    "rl/episode-grpo.ts",
+    "row % config.envs",
+    "(row + 1) % config.envs",
+  ],
+  [
     "long episodes weigh more",
     "GRPO over whole episodes",
     "rl/episode-credit.ts",

@@ -4,7 +4,7 @@
 // The policy-gradient loss, forward and backward for four samples at once: PPO's clipped surrogate (Schulman et al.
 // 2017, equation 7) or the plain -A log pi (SCORE), entropy bonus and value loss (equation 9). Outputs come in
 // head_output, gradients of the mean loss leave in head_gradient; `inside` is 0 where a block reaches beyond
-// the minibatch. Twin: src/kernels/reference/ppo-loss.ts.
+// the minibatch. Reference: `ppoRowLoss` in src/rl/ppo.ts and its siblings.
 
 #if CUSTOM_LOSS
 #include "loss"

@@ -1,5 +1,30 @@
+import type { RowLossFunction } from "../kernels/row-loss.ts";
+import { actorCriticLoss, valueLoss } from "./actor-critic-loss.ts";
 import type { PolicyGradientConfig } from "./config.ts";
+import { generalizedAdvantages, type AdvantageFunction } from "./credit.ts";
 import { neutral, presetOf, resolveConfig, type ConfigOptions } from "./resolve-config.ts";
+import { scoreSurrogate } from "./surrogate.ts";
+
+/**
+ * Advantage actor-critic (Mnih et al. 2016, arXiv 1602.01783, synchronous). An update of N environments and a few
+ * steps T takes one step on all of them:
+ *
+ * A = r_t + gamma r_t+1 + ... + gamma^n V(s_t+n) - V(s_t)     (GAE with lambda 1; `a2cAdvantages`)
+ * L = -mean A log pi(a|s) - c_e mean H + c_v mean 1/2 (V - R)^2              (`a2cRowLoss`)
+ *
+ * with RMSprop and a clipped gradient norm. Throws `rl/invalid-config`.
+ */
+export function a2c(options: A2cOptions = {}): PolicyGradientConfig {
+  const { preset = "sb3-zoo-cartpole", ...given } = options;
+  return resolveConfig("a2c", presetOf("A2C", a2cPresets, preset), given);
+}
+
+/** A of every step: with lambda 1 the sum that the bootstrap ends, minus V. */
+export const a2cAdvantages: AdvantageFunction = generalizedAdvantages;
+
+/** The loss of one row, in f64: what the kernels of every engine are held to. */
+export const a2cRowLoss: RowLossFunction = (row, settings) =>
+  actorCriticLoss(scoreSurrogate(row), valueLoss(row, settings.valueClip), row, settings);
 
 export type A2cOptions = Omit<
   ConfigOptions,
@@ -46,17 +71,3 @@ export const a2cPresets: Readonly<Record<A2cPreset, PolicyGradientConfig>> = {
   /** RL Baselines3 Zoo's `a2c.yml`, CartPole-v1: eight environments. */
   "sb3-zoo-cartpole": { ...sb3, envs: 8, minibatchSize: 40 },
 };
-
-/**
- * Advantage actor-critic (Mnih et al. 2016, arXiv 1602.01783, synchronous). An update of N environments and a few
- * steps T takes one step on all of them:
- *
- * A = r_t + gamma r_t+1 + ... + gamma^n V(s_t+n) - V(s_t)     (GAE with lambda 1)
- * L = -mean A log pi(a|s) - c_e mean H + c_v mean 1/2 (V - R)^2
- *
- * with RMSprop and a clipped gradient norm. Throws `rl/invalid-config`.
- */
-export function a2c(options: A2cOptions = {}): PolicyGradientConfig {
-  const { preset = "sb3-zoo-cartpole", ...given } = options;
-  return resolveConfig("a2c", presetOf("A2C", a2cPresets, preset), given);
-}

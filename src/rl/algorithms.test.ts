@@ -72,8 +72,13 @@ test.each<[string, () => unknown, RegExp]>([
   ["an unknown optimizer", () => a2c({ optimizer: "sgd" as "adamw" }), /optimizer is "sgd"/],
   [
     "groups of continued episodes",
-    () => ppo({ groups: { size: 2, advantage: "mean", aggregation: "step-mean" } } as object),
+    () => episodeGrpo({ episodes: "continued" } as object),
     /compare whole episodes/,
+  ],
+  [
+    "groups in PPO",
+    () => ppo({ groups: { size: 2, advantage: "mean", aggregation: "step-mean" } } as object),
+    /groups do not go with "ppo"/,
   ],
 ])("%s is an error with a fix", (_, make, message) => {
   let error: unknown;

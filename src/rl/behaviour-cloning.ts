@@ -1,7 +1,52 @@
 import { actionSpace, type Environment } from "../env/environment.ts";
+import type { RowLossFunction } from "../kernels/row-loss.ts";
+import { actorCriticLoss, valueLoss } from "./actor-critic-loss.ts";
 import type { PolicyGradientConfig } from "./config.ts";
+import type { AdvantageFunction } from "./credit.ts";
 import { neutral, resolveConfig } from "./resolve-config.ts";
+import { scoreSurrogate } from "./surrogate.ts";
 import { invalid } from "./validate-config.ts";
+
+/**
+ * Behaviour cloning (Pomerleau 1989): the likelihood of an expert's actions, L = -mean log pi(a|s)
+ * (`behaviourCloningRowLoss`), over the demonstrations in shuffled minibatches. It is the score surrogate with an
+ * advantage of 1 everywhere (`behaviourCloningAdvantages`), without critic and without environment: an update is one
+ * pass, its "steps" are the demonstrations. Throws `rl/invalid-config`.
+ */
+export function behaviourCloning(options: BehaviourCloningOptions): PolicyGradientConfig {
+  const { demonstrations, epochs = 20, minibatchSize, ...given } = options;
+  const { observations, actions } = demonstrations ?? {};
+  const count = observations?.length ?? 0;
+  if (count === 0 || actions?.length !== count) {
+    invalid(
+      "There is not one action for every observation.",
+      "Pass demonstrations: { observations, actions }.",
+    );
+  }
+  const width = observations[0]!.length;
+  if (observations.some((observation) => observation.length !== width)) {
+    invalid("The observations are of different lengths.", "Use the environment's observations.");
+  }
+  if (!Number.isInteger(epochs) || epochs < 1)
+    invalid(`epochs is ${epochs}.`, "Use a whole number of at least 1.");
+  const config = resolveConfig("behaviourCloning", base, {
+    ...given,
+    steps: count,
+    minibatchSize: minibatchSize ?? divisorNear(count, 64),
+    totalSteps: epochs * count,
+  });
+  return { ...config, demonstrations: { observations: observations.flat(), actions: [...actions] } };
+}
+
+/** What an expert did is what is to be done. */
+export const behaviourCloningAdvantages: AdvantageFunction = (_collected, _config, credit) => {
+  credit.advantages.fill(1);
+  credit.returns.fill(1);
+};
+
+/** The loss of one row, in f64: what the kernels of every engine are held to. Its value's coefficient is 0. */
+export const behaviourCloningRowLoss: RowLossFunction = (row, settings) =>
+  actorCriticLoss(scoreSurrogate(row), valueLoss(row, settings.valueClip), row, settings);
 
 /** What an expert saw and did. */
 export interface Demonstrations {
@@ -42,36 +87,6 @@ const base: PolicyGradientConfig = {
   normalizeAdvantages: false,
   truncationBootstrap: false,
 };
-
-/**
- * Behaviour cloning (Pomerleau 1989): the likelihood of an expert's actions, L = -mean log pi(a|s), over the
- * demonstrations in shuffled minibatches. It is the score surrogate with an advantage of 1 everywhere, without critic
- * and without environment: an update is one pass, its "steps" are the demonstrations. Throws `rl/invalid-config`.
- */
-export function behaviourCloning(options: BehaviourCloningOptions): PolicyGradientConfig {
-  const { demonstrations, epochs = 20, minibatchSize, ...given } = options;
-  const { observations, actions } = demonstrations ?? {};
-  const count = observations?.length ?? 0;
-  if (count === 0 || actions?.length !== count) {
-    invalid(
-      "There is not one action for every observation.",
-      "Pass demonstrations: { observations, actions }.",
-    );
-  }
-  const width = observations[0]!.length;
-  if (observations.some((observation) => observation.length !== width)) {
-    invalid("The observations are of different lengths.", "Use the environment's observations.");
-  }
-  if (!Number.isInteger(epochs) || epochs < 1)
-    invalid(`epochs is ${epochs}.`, "Use a whole number of at least 1.");
-  const config = resolveConfig("behaviourCloning", base, {
-    ...given,
-    steps: count,
-    minibatchSize: minibatchSize ?? divisorNear(count, 64),
-    totalSteps: epochs * count,
-  });
-  return { ...config, demonstrations: { observations: observations.flat(), actions: [...actions] } };
-}
 
 /** The divisor of `count` that is nearest to `wanted`. */
 function divisorNear(count: number, wanted: number): number {

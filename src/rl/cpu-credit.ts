@@ -1,17 +1,32 @@
 import type { PolicyGradientConfig } from "./config.ts";
 import type { CpuRollout } from "./cpu-rollout.ts";
-import { episodeShares } from "./episode-credit.ts";
-import { computeAdvantages } from "./gae.ts";
-import { constrainedAdvantage } from "./lagrangian.ts";
+import { a2cAdvantages } from "./a2c.ts";
+import { behaviourCloningAdvantages } from "./behaviour-cloning.ts";
+import type { AdvantageFunction, Credit } from "./credit.ts";
+import { episodeWeights } from "./episode-credit.ts";
+import { episodeGrpoAdvantages } from "./episode-grpo.ts";
 import { cutReward, meanAndVariance, type RunningNormalization } from "./normalization.ts";
+import { ppoLagrangianAdvantages } from "./ppo-lagrangian.ts";
+import { ppoAdvantages } from "./ppo.ts";
+import { reinforceAdvantages } from "./reinforce.ts";
+
+/** By the algorithm's kind, from its own file. */
+const advantagesOf: Readonly<Record<PolicyGradientConfig["kind"], AdvantageFunction>> = {
+  ppo: ppoAdvantages,
+  a2c: a2cAdvantages,
+  reinforce: reinforceAdvantages,
+  "ppo-lagrangian": ppoLagrangianAdvantages,
+  "episode-grpo": episodeGrpoAdvantages,
+  "behaviour-cloning": behaviourCloningAdvantages,
+};
 
 /** From one update's transitions to what its minibatches train on: normalised rewards, advantages, targets, weights. */
-export class CpuCredit {
+export class CpuCredit implements Credit {
   /** [T x N] each. */
   readonly advantages: Float32Array;
   readonly returns: Float32Array;
   readonly costReturns: Float32Array;
-  readonly #costAdvantages: Float32Array;
+  readonly costAdvantages: Float32Array;
   readonly #config: PolicyGradientConfig;
   readonly #rollout: CpuRollout;
   readonly #normalization: RunningNormalization | null;
@@ -27,7 +42,7 @@ export class CpuCredit {
     this.advantages = new Float32Array(rows);
     this.returns = new Float32Array(rows);
     this.costReturns = new Float32Array(costed);
-    this.#costAdvantages = new Float32Array(costed);
+    this.costAdvantages = new Float32Array(costed);
   }
 
   /** Steps of the last update that count. */
@@ -37,45 +52,22 @@ export class CpuCredit {
 
   /** `multiplier` is read only where there is a cost limit. */
   assign(multiplier: number): void {
-    const { episodes, costLimit } = this.#config;
+    const { episodes } = this.#config;
     const rollout = this.#rollout;
     const whole = episodes === "whole";
     if (whole) this.#rows = rollout.endedLengths.reduce((sum, length) => sum + length, 0);
     if (this.#normalization) this.#normalize(this.#normalization);
-    const { advantages, returns } = this;
-    const { envs, steps, gamma, lambda } = this.#config;
-    const shape = { envs, steps, gamma, lambda, ended: rollout.ended };
-    const { rewards, values, finalValues, lastValues } = rollout;
-    computeAdvantages({ ...shape, rewards, values, finalValues, lastValues }, advantages, returns);
-    if (costLimit) {
-      computeAdvantages(
-        {
-          ...shape,
-          rewards: rollout.costs,
-          values: rollout.costValues,
-          finalValues: rollout.finalCostValues,
-          lastValues: rollout.lastCostValues,
-        },
-        this.#costAdvantages,
-        this.costReturns,
-      );
-      for (let i = 0; i < advantages.length; i++) {
-        advantages[i] = constrainedAdvantage(advantages[i]!, this.#costAdvantages[i]!, multiplier);
-      }
-    }
+    advantagesOf[this.#config.kind](rollout, this.#config, this, multiplier);
     if (whole) this.#share();
   }
 
-  /** Advantages and weights by whole episodes. */
+  /** What the steps of whole episodes count for; none behind the end. */
   #share(): void {
     const { envs, steps, groups } = this.#config;
-    const { endedReturns, endedLengths, weights } = this.#rollout;
-    const shares = episodeShares({ returns: endedReturns, lengths: endedLengths, steps, groups });
+    const { endedLengths, weights } = this.#rollout;
+    const shares = episodeWeights(endedLengths, steps, groups?.aggregation ?? "step-mean");
     for (let row = 0; row < weights.length; row++) {
-      if (weights[row] === 0) continue;
-      const n = row % envs;
-      weights[row] = shares.weights[n]!;
-      if (shares.advantages) this.advantages[row] = shares.advantages[n]!;
+      if (weights[row] !== 0) weights[row] = shares[row % envs]!;
     }
   }
 

@@ -4,10 +4,11 @@ import { importMutated } from "../../test/support/mutation.ts";
 import { policyHead } from "../kernels/action-space.ts";
 import { ReferenceActorCritic } from "../kernels/reference/actor-critic.ts";
 import { categorical } from "../kernels/reference/categorical.ts";
-import { ppoLoss } from "../kernels/reference/ppo-loss.ts";
+import { minibatchLoss } from "../kernels/reference/minibatch-loss.ts";
 import { ppoMetrics } from "../kernels/wasm/policy.ts";
 import { actorCriticLayout } from "../nn/parameter-layout.ts";
 import * as engine from "./cpu-kernels.ts";
+import { ppoRowLoss } from "./ppo.ts";
 
 const wave = (length: number, scale: number, phase: number): Float32Array =>
   Float32Array.from({ length }, (_, i) => scale * Math.sin(phase + i * 1.7 + 0.013 * i * i));
@@ -45,6 +46,7 @@ async function check(module: typeof engine, shape: Shape): Promise<void> {
     oldValues: wave(size, 1, 5),
   };
   const options = {
+    rowLoss: ppoRowLoss,
     clip: 0.2,
     valueClip: clipsValue ? 0.25 : null,
     entropyCoefficient: 0.05,
@@ -72,7 +74,10 @@ async function check(module: typeof engine, shape: Shape): Promise<void> {
   }
 
   const network = new ReferenceActorCritic(layout);
-  const expected = ppoLoss(network, kernels.parameters, batch, { ...options, normalizeAdvantages: false });
+  const expected = minibatchLoss(network, kernels.parameters, batch, {
+    ...options,
+    normalizeAdvantages: false,
+  });
   expectClose(kernels.gradient, expected.gradient, { absolute: 2e-6, relative: 2e-5 }, "gradient");
   const sums = { ...expected, approximateKl: expected.klK3 };
   ppoMetrics.forEach((name, i) => {

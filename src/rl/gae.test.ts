@@ -7,8 +7,9 @@ function returnsOf(name: string, lambda: number, values: Float32Array): Float32A
   const g = golden(name);
   const returns = new Float32Array(24);
   computeAdvantages(
+    { steps: 8, envs: 3, gamma: g.params["gamma"] as number, lambda },
     {
-      ...{ steps: 8, envs: 3, gamma: g.params["gamma"] as number, lambda, values },
+      values,
       rewards: Float32Array.from(g.input("rewards")),
       ended: Uint8Array.from([...g.input("dones").slice(3), ...g.input("next_done")]),
       finalValues: new Float32Array(24),

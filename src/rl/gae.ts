@@ -1,8 +1,12 @@
-export interface GaeBatch {
+export interface GaeShape {
   readonly steps: number;
   readonly envs: number;
   readonly gamma: number;
   readonly lambda: number;
+}
+
+/** What an update left of a reward, or of a cost. */
+export interface GaeRows {
   /** [steps x envs] each. */
   readonly rewards: Float32Array;
   readonly values: Float32Array;
@@ -18,8 +22,12 @@ export interface GaeBatch {
  * Generalised advantage estimation (Schulman et al. 2015, arXiv 1506.02438), see `kernels/reference/gae.ts`:
  * delta = r + gamma V' - V; A = delta + gamma lambda A' (1 - ended). Writes [steps x envs] f32.
  */
-export function computeAdvantages(batch: GaeBatch, advantages: Float32Array, returns: Float32Array): void {
-  const { steps, envs, gamma, lambda, rewards, values, ended, finalValues, lastValues } = batch;
+export function computeAdvantages(
+  { steps, envs, gamma, lambda }: GaeShape,
+  { rewards, values, ended, finalValues, lastValues }: GaeRows,
+  advantages: Float32Array,
+  returns: Float32Array,
+): void {
   for (let n = 0; n < envs; n++) {
     let nextAdvantage = 0;
     let nextValue = lastValues[n]!;

@@ -1,7 +1,39 @@
+import type { RowLossFunction } from "../kernels/row-loss.ts";
+import { actorCriticLoss, valueLoss } from "./actor-critic-loss.ts";
 import type { PolicyGradientConfig } from "./config.ts";
+import { generalizedAdvantages, type AdvantageFunction } from "./credit.ts";
 import { neutral, presetOf, resolveConfig, type ConfigOptions } from "./resolve-config.ts";
+import { clippedSurrogate } from "./surrogate.ts";
 
 export type { Schedule } from "./resolve-config.ts";
+
+/**
+ * Proximal policy optimisation (Schulman et al. 2017, arXiv 1707.06347), a preset's values with the given ones over
+ * them. An update of N environments and T steps:
+ *
+ * 1. Collect N x T transitions with pi_old. Where the time limit ended an episode, gamma V(last observation) stands
+ *    for what would have come (`truncationBootstrap`).
+ * 2. GAE: delta = r + gamma V' - V; A = delta + gamma lambda A'; R = A + V (`ppoAdvantages`).
+ * 3. `epochs` times over all of them in shuffled minibatches, of each (`ppoRowLoss` is the loss of one row):
+ *    A <- (A - mean) / (std + 1e-8) (`normalizeAdvantages`), r = pi(a|s) / pi_old(a|s),
+ *    L = mean max(-A r, -A clip(r, 1 - e, 1 + e))            (equation 7; `clip`, `clipHigh`, `dualClip`)
+ *        - c_e mean H + c_v mean 1/2 (V - R)^2               (equation 9; `valueClip`: the larger of it and the clipped)
+ *    gradient norm clipped, one AdamW step, learning rate and clip range annealed.
+ *    Ends early where pi has moved too far from pi_old (`klStop`).
+ *
+ * Throws `rl/invalid-config` for a value that cannot work, an unknown option or an unknown preset.
+ */
+export function ppo(options: PpoOptions = {}): PolicyGradientConfig {
+  const { preset = "sb3-zoo-cartpole", ...given } = options;
+  return resolveConfig("ppo", presetOf("PPO", ppoPresets, preset), given);
+}
+
+/** Step 2. */
+export const ppoAdvantages: AdvantageFunction = generalizedAdvantages;
+
+/** Step 3 for one row, in f64: what the kernels of every engine are held to. */
+export const ppoRowLoss: RowLossFunction = (row, settings) =>
+  actorCriticLoss(clippedSurrogate(row, settings), valueLoss(row, settings.valueClip), row, settings);
 
 /** Options of `ppo()`: any field of the configuration, over a preset's values. Defaults are those of "sb3-zoo-cartpole". */
 export type PpoOptions = Omit<ConfigOptions, "surrogate" | "groups" | "costLimit"> & {
@@ -90,24 +122,3 @@ export const ppoPresets: Readonly<Record<PpoPreset, PolicyGradientConfig>> = {
     gamma: 0.9,
   },
 };
-
-/**
- * Proximal policy optimisation (Schulman et al. 2017, arXiv 1707.06347), a preset's values with the given ones over
- * them. An update of N environments and T steps:
- *
- * 1. Collect N x T transitions with pi_old. Where the time limit ended an episode, gamma V(last observation) stands
- *    for what would have come (`truncationBootstrap`).
- * 2. GAE: delta = r + gamma V' - V; A = delta + gamma lambda A'; R = A + V.
- * 3. `epochs` times over all of them in shuffled minibatches, of each:
- *    A <- (A - mean) / (std + 1e-8) (`normalizeAdvantages`), r = pi(a|s) / pi_old(a|s),
- *    L = mean max(-A r, -A clip(r, 1 - e, 1 + e))            (equation 7; `clip`, `clipHigh`, `dualClip`)
- *        - c_e mean H + c_v mean 1/2 (V - R)^2               (equation 9; `valueClip`: the larger of it and the clipped)
- *    gradient norm clipped, one AdamW step, learning rate and clip range annealed.
- *    Ends early where pi has moved too far from pi_old (`klStop`).
- *
- * Throws `rl/invalid-config` for a value that cannot work, an unknown option or an unknown preset.
- */
-export function ppo(options: PpoOptions = {}): PolicyGradientConfig {
-  const { preset = "sb3-zoo-cartpole", ...given } = options;
-  return resolveConfig("ppo", presetOf("PPO", ppoPresets, preset), given);
-}

@@ -1,5 +1,31 @@
+import type { RowLossFunction } from "../kernels/row-loss.ts";
+import { actorCriticLoss, valueLoss } from "./actor-critic-loss.ts";
 import type { PolicyGradientConfig } from "./config.ts";
+import { generalizedAdvantages, type AdvantageFunction } from "./credit.ts";
 import { neutral, resolveConfig, type ConfigOptions } from "./resolve-config.ts";
+import { scoreSurrogate } from "./surrogate.ts";
+
+/**
+ * REINFORCE with baseline (Williams 1992; Sutton and Barto 2018, section 13.4). An update plays one whole episode in
+ * each of N environments, at most `steps` long, and takes one step on all of them:
+ *
+ * G_t = r_t + gamma r_t+1 + gamma^2 r_t+2 + ...      (to the episode's end; `reinforceAdvantages`)
+ * L = -mean_t (G_t - V(s_t)) log pi(a_t|s_t) + c_v mean_t 1/2 (V(s_t) - G_t)^2      (`reinforceRowLoss`)
+ *
+ * The baseline V is that from before the step; the factor gamma^t in front of the gradient is dropped, as everybody
+ * does; advantages are whitened over the update. `totalSteps` counts N x `steps` an update, however short the
+ * episodes are. Throws `rl/invalid-config`.
+ */
+export function reinforce(options: ReinforceOptions = {}): PolicyGradientConfig {
+  return resolveConfig("reinforce", defaults, options);
+}
+
+/** G - V: every episode ends within the update, and GAE with lambda 1 is then the sum to its end, minus V. */
+export const reinforceAdvantages: AdvantageFunction = generalizedAdvantages;
+
+/** The loss of one row, in f64: what the kernels of every engine are held to. */
+export const reinforceRowLoss: RowLossFunction = (row, settings) =>
+  actorCriticLoss(scoreSurrogate(row), valueLoss(row, settings.valueClip), row, settings);
 
 export type ReinforceOptions = Omit<
   ConfigOptions,
@@ -31,18 +57,3 @@ const defaults: PolicyGradientConfig = {
   lambda: 1,
   truncationBootstrap: false,
 };
-
-/**
- * REINFORCE with baseline (Williams 1992; Sutton and Barto 2018, section 13.4). An update plays one whole episode in
- * each of N environments, at most `steps` long, and takes one step on all of them:
- *
- * G_t = r_t + gamma r_t+1 + gamma^2 r_t+2 + ...      (to the episode's end; GAE with lambda 1 is G - V)
- * L = -mean_t (G_t - V(s_t)) log pi(a_t|s_t) + c_v mean_t 1/2 (V(s_t) - G_t)^2
- *
- * The baseline V is that from before the step; the factor gamma^t in front of the gradient is dropped, as everybody
- * does; advantages are whitened over the update. `totalSteps` counts N x `steps` an update, however short the
- * episodes are. Throws `rl/invalid-config`.
- */
-export function reinforce(options: ReinforceOptions = {}): PolicyGradientConfig {
-  return resolveConfig("reinforce", defaults, options);
-}

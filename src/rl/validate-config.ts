@@ -61,6 +61,12 @@ export function validateConfig(config: PolicyGradientConfig): void {
     between("klStop.limit", config.klStop.limit, 1e-9, 1000);
     oneOf("klStop.when", config.klStop.when, ["epoch", "step"]);
   }
+  if ((config.groups !== null) !== (config.kind === "episode-grpo")) {
+    invalid(`groups do not go with "${config.kind}".`, "Use episodeGrpo().");
+  }
+  if ((config.costLimit !== null) !== (config.kind === "ppo-lagrangian")) {
+    invalid(`costLimit does not go with "${config.kind}".`, "Use ppoLagrangian().");
+  }
   if (config.groups !== null) validateGroups(config, config.groups);
   if (config.costLimit !== null) validateCostLimit(config.costLimit);
   if (!Array.isArray(config.hidden) || config.hidden.length < 1 || config.hidden.length > 8) {

@@ -6,9 +6,14 @@ import { gaeKernel } from "../../src/kernels/gae.ts";
 import { METRICS_LENGTH, metricWord } from "../../src/kernels/metrics.ts";
 import { ReferenceActorCritic } from "../../src/kernels/reference/actor-critic.ts";
 import { adamW, clipCoefficient, globalNorm } from "../../src/kernels/reference/optimizer.ts";
-import { ppoLoss, type PpoLossOptions, type PpoMinibatch } from "../../src/kernels/reference/ppo-loss.ts";
+import {
+  minibatchLoss,
+  type Minibatch,
+  type MinibatchOptions,
+} from "../../src/kernels/reference/minibatch-loss.ts";
 import type { Scalar } from "../../src/kernels/scalars.ts";
 import { actorCriticLayout, type ActorCriticShape } from "../../src/nn/parameter-layout.ts";
+import { ppoRowLoss } from "../../src/rl/ppo.ts";
 import { minibatchStages } from "../../src/rl/webgpu-minibatch.ts";
 import { createPpoPlan } from "../../src/rl/webgpu-plan.ts";
 import { golden, worstDifference } from "../support/goldens.ts";
@@ -109,8 +114,8 @@ async function gaeDisagreement(): Promise<unknown> {
 
 interface MinibatchCase extends ActorCriticShape {
   readonly parameters: Float32Array;
-  readonly batch: PpoMinibatch;
-  readonly options: PpoLossOptions;
+  readonly batch: Minibatch;
+  readonly options: MinibatchOptions;
   readonly tile?: number;
 }
 
@@ -234,6 +239,7 @@ async function ppoDisagreement(name: "ppo_cleanrl" | "ppo_no_vclip_no_norm"): Pr
       mask: g.input("mask"),
     },
     options: {
+      rowLoss: ppoRowLoss,
       clip: 0.2,
       valueClip: name === "ppo_cleanrl" ? 0.2 : null,
       entropyCoefficient: 0.01,
@@ -308,7 +314,7 @@ async function adamwDisagreement(): Promise<unknown> {
 function randomCase(
   shape: ActorCriticShape,
   size: number,
-  options: Partial<PpoLossOptions> = {},
+  options: Partial<MinibatchOptions> = {},
 ): MinibatchCase {
   const plain = actorCriticLayout(shape);
   const parameters = new Float32Array(plain.length);
@@ -331,6 +337,7 @@ function randomCase(
       oldValues: random(size, 6),
     },
     options: {
+      rowLoss: ppoRowLoss,
       clip: 0.2,
       valueClip: 0.3,
       entropyCoefficient: 0.02,
@@ -368,7 +375,7 @@ describe.skipIf(!gpu)("update kernels on the GPU", () => {
     const c = { ...randomCase(shape, size), tile };
     const { gradient, metrics } = await runMinibatch(c);
     const network = new ReferenceActorCritic(actorCriticLayout(shape));
-    const expected = ppoLoss(network, c.parameters, c.batch, c.options);
+    const expected = minibatchLoss(network, c.parameters, c.batch, c.options);
     const norm = globalNorm(expected.gradient);
     // Cancellation over the batch: absolute error in units of the gradient's size.
     const allowed = { relative: 1e-4, absolute: 1e-5 * norm };
@@ -392,7 +399,7 @@ describe.skipIf(!gpu)("update kernels on the GPU", () => {
     const expected = Float64Array.from(c.parameters);
     const [first, second] = [new Float64Array(plain.length), new Float64Array(plain.length)];
     for (let step = 1; step <= 4; step++) {
-      const { gradient } = ppoLoss(new ReferenceActorCritic(plain), expected, c.batch, c.options);
+      const { gradient } = minibatchLoss(new ReferenceActorCritic(plain), expected, c.batch, c.options);
       const scale = clipCoefficient(globalNorm(gradient), 0.5);
       const clipped = gradient.map((g) => g * scale);
       adamW(expected, clipped, first, second, step, { learningRate: 0.01, epsilon: 1e-5 });

@@ -4,14 +4,22 @@ import { categorical, sampleCategorical } from "../../src/kernels/reference/cate
 import { gae } from "../../src/kernels/reference/gae.ts";
 import { adamW, clipCoefficient, globalNorm, rmsProp } from "../../src/kernels/reference/optimizer.ts";
 import { actionTerms } from "../../src/kernels/reference/policy-distribution.ts";
-import { ppoLoss } from "../../src/kernels/reference/ppo-loss.ts";
+import { minibatchLoss } from "../../src/kernels/reference/minibatch-loss.ts";
 import { normalize, RunningStatistics } from "../../src/kernels/reference/statistics.ts";
+import type { RowLossFunction } from "../../src/kernels/row-loss.ts";
 import { epochPermutation } from "../../src/kernels/permutation.ts";
 import { random4, stream, uniform } from "../../src/kernels/philox.ts";
 import { ReferenceActorCritic } from "../../src/kernels/reference/actor-critic.ts";
 import { initializeParameters } from "../../src/nn/initialize.ts";
 import { actorCriticLayout } from "../../src/nn/parameter-layout.ts";
+import { a2cRowLoss } from "../../src/rl/a2c.ts";
+import { behaviourCloningRowLoss } from "../../src/rl/behaviour-cloning.ts";
+import type { PolicyGradientConfig } from "../../src/rl/config.ts";
 import type { EngineRequest, TrainingState } from "../../src/rl/engine.ts";
+import { episodeGrpoRowLoss } from "../../src/rl/episode-grpo.ts";
+import { ppoLagrangianRowLoss } from "../../src/rl/ppo-lagrangian.ts";
+import { ppoRowLoss } from "../../src/rl/ppo.ts";
+import { reinforceRowLoss } from "../../src/rl/reinforce.ts";
 import { scheduleValue, updateCount } from "../../src/rl/schedule.ts";
 
 /** What `updates` updates of an engine should come to, in f64 and from the golden-tested references alone. */
@@ -38,6 +46,15 @@ export interface ReferenceRun {
   readonly episodes: number;
   readonly truncations: number;
 }
+
+const rowLosses: Readonly<Record<PolicyGradientConfig["kind"], RowLossFunction>> = {
+  ppo: ppoRowLoss,
+  a2c: a2cRowLoss,
+  reinforce: reinforceRowLoss,
+  "ppo-lagrangian": ppoLagrangianRowLoss,
+  "episode-grpo": episodeGrpoRowLoss,
+  "behaviour-cloning": behaviourCloningRowLoss,
+};
 
 /** Runs `request` from its start, read off the equations, whatever the algorithm. Slow: for small networks and few steps. */
 export function referenceRun(request: EngineRequest, updates: number): ReferenceRun {
@@ -243,13 +260,13 @@ export function referenceRun(request: EngineRequest, updates: number): Reference
           weights: pick(weights),
           ...(costLimit && { costReturns: pick(costEstimate.returns) }),
         };
-        const loss = ppoLoss(network, parameters, batch, {
+        const ownLoss = rowLosses[algorithm.kind];
+        const loss = minibatchLoss(network, parameters, batch, {
           ...algorithm,
+          rowLoss: request.loss ? customRowLoss(request.loss, ownLoss, algorithm.separateTowers) : ownLoss,
           head,
           clip,
-          clipHigh: algorithm.clipHigh ?? clip,
           normalizeAdvantages: false,
-          ...(request.loss && { custom: customTerms(request.loss, algorithm.separateTowers) }),
         });
         if (klStop?.when === "step" && loss.klK3 > klStop.limit) break epochs;
         const norm = globalNorm(loss.gradient);
@@ -294,16 +311,21 @@ export function referenceRun(request: EngineRequest, updates: number): Reference
 }
 
 /** A compiled loss in f64; where the towers are separate its value is taken at the old value, as engines do. */
-function customTerms(
-  loss: CompiledLoss,
-  separate: boolean,
-): (row: readonly number[]) => readonly [number, number, number, number] {
-  return (row) => {
-    const seen = separate ? row.map((x, i) => (i === 3 ? row[4]! : x)) : row;
-    const by = (k: number): number => loss.referenceDerivative(row, 0, k).value;
-    return [loss.reference(seen, 0).value, by(0), by(1), by(2)];
+const customRowLoss =
+  (loss: CompiledLoss, own: RowLossFunction, separate: boolean): RowLossFunction =>
+  (row, settings) => {
+    const columns = (value: number): readonly number[] => [
+      ...[row.logProbability, row.oldLogProbability, row.advantage, value],
+      ...[row.oldValue, row.return, row.entropy, 1],
+    ];
+    const by = (k: number): number => loss.referenceDerivative(columns(row.value), 0, k).value;
+    const mean = loss.reference(columns(separate ? row.oldValue : row.value), 0).value;
+    return {
+      ...own(row, settings),
+      ...{ loss: mean, policyLoss: mean },
+      ...{ byLogProbability: by(0), byValue: by(1), byEntropy: by(2) },
+    };
   };
-}
 
 /** Whether two states are the same to the last bit. */
 export function sameBits(a: TrainingState, b: TrainingState): boolean {

@@ -3,8 +3,10 @@ import { MemoryPlan } from "../../../src/gpu/memory-plan.ts";
 import type { Stage } from "../../../src/gpu/plan.ts";
 import { policyHead } from "../../../src/kernels/action-space.ts";
 import type { ActorCriticTape } from "../../../src/kernels/reference/actor-critic.ts";
-import { ppoLoss, type PpoLossOptions } from "../../../src/kernels/reference/ppo-loss.ts";
+import { minibatchLoss, type MinibatchOptions } from "../../../src/kernels/reference/minibatch-loss.ts";
 import type { Scalar } from "../../../src/kernels/scalars.ts";
+import { a2cRowLoss } from "../../../src/rl/a2c.ts";
+import { ppoRowLoss } from "../../../src/rl/ppo.ts";
 import { minibatchStages } from "../../../src/rl/webgpu-minibatch.ts";
 import { createPpoPlan, type PpoPlan, type PpoPlanRequest } from "../../../src/rl/webgpu-plan.ts";
 import { gpu, random, scalarSlot } from "../support.ts";
@@ -330,9 +332,9 @@ const forwardLoss =
     const valueRow = ppo.layout.valueRow;
     const costed = (request.cost ?? null) !== null;
     const whole = request.episodes === "whole";
-    const lossOptions: PpoLossOptions = {
+    const lossOptions: MinibatchOptions = {
       ...{ head, ...lossScalars, normalizeAdvantages: false },
-      surrogate: request.surrogate ?? "clip",
+      rowLoss: request.surrogate === "score" ? a2cRowLoss : ppoRowLoss,
     };
     // d loss / d output by row of the heads, and what the minibatch's loss terms add up to, sample by sample.
     const heads = samples.map((sample) => {
@@ -349,7 +351,7 @@ const forwardLoss =
           gradient.set(Array.from(v), valueRow);
         },
       };
-      const loss = ppoLoss(
+      const loss = minibatchLoss(
         network,
         [headRow(1, sample)],
         {

@@ -8,7 +8,8 @@ import { shuffleKernel } from "../../../src/kernels/shuffle.ts";
 import { statisticsKernel } from "../../../src/kernels/statistics.ts";
 import { wholeEpisodesKernel } from "../../../src/kernels/whole-episodes.ts";
 import type { EpisodeGroups } from "../../../src/rl/config.ts";
-import { episodeShares } from "../../../src/rl/episode-credit.ts";
+import { episodeWeights } from "../../../src/rl/episode-credit.ts";
+import { episodeAdvantages } from "../../../src/rl/episode-grpo.ts";
 import { constrainedAdvantage } from "../../../src/rl/lagrangian.ts";
 import { EPISODE_WORDS } from "../../../src/rl/webgpu-plan.ts";
 import { random, scalarSlot } from "../support.ts";
@@ -251,10 +252,8 @@ const wholeEpisodes =
       episodes[e * EPISODE_WORDS + 4] = returns[e]!;
       wordsOf(episodes)[e * EPISODE_WORDS + 6] = lengths[e]!;
     }
-    const { advantages, weights } = episodeShares({
-      ...{ returns, lengths, steps: STEPS },
-      groups: groups && { size, ...groups },
-    });
+    const weights = episodeWeights(lengths, STEPS, groups?.aggregation ?? "step-mean");
+    const advantages = groups && episodeAdvantages(returns, { size, ...groups });
     const expected = new Expectation();
     for (let row = 0; row < n; row++) {
       const env = row % envs;

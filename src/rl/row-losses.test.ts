@@ -1,11 +1,18 @@
 import { describe, expect, test } from "vitest";
-import { expectClose, golden } from "../../../test/support/goldens.ts";
-import { importMutated } from "../../../test/support/mutation.ts";
-import { policyHead } from "../action-space.ts";
-import { actorCriticLayout, type ActorCriticShape, type ParameterLayout } from "../../nn/parameter-layout.ts";
-import { ReferenceActorCritic } from "./actor-critic.ts";
-import { adamW, clipCoefficient, globalNorm } from "./optimizer.ts";
-import * as reference from "./ppo-loss.ts";
+import { expectClose, golden } from "../../test/support/goldens.ts";
+import { importMutated } from "../../test/support/mutation.ts";
+import { policyHead } from "../kernels/action-space.ts";
+import type { RowLossFunction } from "../kernels/row-loss.ts";
+import { actorCriticLayout, type ActorCriticShape, type ParameterLayout } from "../nn/parameter-layout.ts";
+import { ReferenceActorCritic } from "../kernels/reference/actor-critic.ts";
+import { adamW, clipCoefficient, globalNorm } from "../kernels/reference/optimizer.ts";
+import { minibatchLoss, type Minibatch, type MinibatchOptions } from "../kernels/reference/minibatch-loss.ts";
+import * as a2c from "./a2c.ts";
+import * as behaviourCloning from "./behaviour-cloning.ts";
+import * as episodeGrpo from "./episode-grpo.ts";
+import * as ppoLagrangian from "./ppo-lagrangian.ts";
+import * as ppo from "./ppo.ts";
+import * as reinforce from "./reinforce.ts";
 
 const goldenNames: Readonly<Record<string, string>> = {
   "actor.0.weight": "a.w1",
@@ -26,12 +33,12 @@ function arena(layout: ParameterLayout, tensor: (name: string) => ArrayLike<numb
   return data;
 }
 
-function check(module: typeof reference, name: "ppo_cleanrl" | "ppo_no_vclip_no_norm"): void {
+function check({ ppoRowLoss }: typeof ppo, name: "ppo_cleanrl" | "ppo_no_vclip_no_norm"): void {
   const g = golden(name);
   const plain = name === "ppo_no_vclip_no_norm";
   const network = new ReferenceActorCritic(layout);
   const parameters = arena(layout, (tensor) => g.input(`weights/${goldenNames[tensor]!}`));
-  const batch: reference.PpoMinibatch = {
+  const batch: Minibatch = {
     observations: g.input("obs"),
     actions: g.input("actions"),
     oldLogProbabilities: g.input("old_logp"),
@@ -40,14 +47,15 @@ function check(module: typeof reference, name: "ppo_cleanrl" | "ppo_no_vclip_no_
     oldValues: g.input("old_values"),
     mask: g.input("mask"),
   };
-  const options: reference.PpoLossOptions = {
+  const options: MinibatchOptions = {
+    rowLoss: ppoRowLoss,
     clip: 0.2,
     valueClip: plain ? null : 0.2,
     entropyCoefficient: 0.01,
     valueCoefficient: 0.5,
     normalizeAdvantages: !plain,
   };
-  const result = module.ppoLoss(network, parameters, batch, options);
+  const result = minibatchLoss(network, parameters, batch, options);
   expectClose(result.loss, g.scalar("loss"), undefined, "loss");
   expectClose(result.policyLoss, g.scalar("pg_loss"), undefined, "policy loss");
   expectClose(result.valueLoss, g.scalar("v_loss"), undefined, "value loss");
@@ -69,7 +77,7 @@ function check(module: typeof reference, name: "ppo_cleanrl" | "ppo_no_vclip_no_
   const second = new Float64Array(layout.length);
   const losses: number[] = [];
   for (let step = 1; step <= 3; step++) {
-    const { loss, gradient } = module.ppoLoss(network, parameters, batch, options);
+    const { loss, gradient } = minibatchLoss(network, parameters, batch, options);
     losses.push(loss);
     const coefficient = clipCoefficient(globalNorm(gradient), 0.5);
     const clipped = gradient.map((value) => value * coefficient);
@@ -88,38 +96,44 @@ function check(module: typeof reference, name: "ppo_cleanrl" | "ppo_no_vclip_no_
   );
 }
 
-describe("PPO loss", () => {
+describe("the loss of a row, in its algorithm's own file", () => {
   test("ppo_cleanrl, three Adam steps", () => {
-    check(reference, "ppo_cleanrl");
+    check(ppo, "ppo_cleanrl");
   });
 
   test("ppo_no_vclip_no_norm", () => {
-    check(reference, "ppo_no_vclip_no_norm");
+    check(ppo, "ppo_no_vclip_no_norm");
   });
 
   test.each([
-    ["a sign in the clip", "1 - clip), 1 + clipHigh)", "1 + clip), 1 + clipHigh)"],
+    ["a sign in the clip", "./surrogate.ts", "1 - clip), 1 + (", "1 + clip), 1 + ("],
+    ["the smaller loss", "./surrogate.ts", "Math.max(unclipped, clipped)", "Math.min(unclipped, clipped)"],
     [
-      "clip to the smaller loss",
-      "Math.max(unclippedLoss, clippedLoss)",
-      "Math.min(unclippedLoss, clippedLoss)",
+      "the gradient ignores the clip",
+      "./surrogate.ts",
+      "unclipped >= clipped ? ",
+      "unclipped > -Infinity ? ",
     ],
-    ["the gradient ignores the clip", "unclippedLoss >= clippedLoss ? ", "unclippedLoss >= -Infinity ? "],
-    ["entropy is punished", "entropyWeight = -entropyCoefficient", "entropyWeight = entropyCoefficient"],
-    ["the value clip's sign", "Math.max(change, -valueClip)", "Math.max(change, valueClip)"],
-  ])("a seeded fault is caught: %s", async (_, find, replace) => {
-    const faulty = await importMutated<typeof reference>(import.meta.url, "./ppo-loss.ts", { find, replace });
+    ["entropy is punished", "./actor-critic-loss.ts", "byEntropy: -entropy", "byEntropy: entropy"],
+    ["the value clip's sign", "./actor-critic-loss.ts", "Math.max(change, -clip)", "Math.max(change, clip)"],
+    ["the value is not clipped", "./ppo.ts", "settings.valueClip", "null"],
+  ])("a seeded fault is caught: %s", async (_, file, find, replace) => {
+    const faulty = await importMutated<typeof ppo>(import.meta.url, "./ppo.ts", { file, find, replace });
     expect(() => {
       check(faulty, "ppo_cleanrl");
     }).toThrow(/expected/);
   });
 
-  test.each(["reinforce_baseline", "a2c"])("%s: the score surrogate", (name) => {
+  const scores: readonly [string, RowLossFunction][] = [
+    ["reinforce_baseline", reinforce.reinforceRowLoss],
+    ["a2c", a2c.a2cRowLoss],
+  ];
+  test.each(scores)("%s: the score surrogate", (name, rowLoss) => {
     const g = golden(name);
     const network = new ReferenceActorCritic(layout);
     const parameters = arena(layout, (tensor) => g.input(`weights/${goldenNames[tensor]!}`));
     const size = 8;
-    const result = reference.ppoLoss(
+    const result = minibatchLoss(
       network,
       parameters,
       {
@@ -132,7 +146,7 @@ describe("PPO loss", () => {
         mask: g.input("mask"),
       },
       {
-        surrogate: "score",
+        rowLoss,
         clip: 0.2,
         valueClip: null,
         entropyCoefficient: 0,
@@ -152,20 +166,18 @@ describe("PPO loss", () => {
     );
   });
 
-  const variants: readonly [
-    string,
-    Partial<ActorCriticShape>,
-    Partial<reference.PpoLossOptions>,
-    number[],
-  ][] = [
+  const variants: readonly [string, Partial<ActorCriticShape>, Partial<MinibatchOptions>, number[]][] = [
     ["two towers", {}, {}, [0, 1, 2, 2, 1, 0]],
     ["one trunk", { separateTowers: false }, {}, [0, 1, 2, 2, 1, 0]],
     ["asymmetric and dual clip", {}, { clip: 0.1, clipHigh: 0.3, dualClip: 1.2 }, [0, 1, 2, 2, 1, 0]],
-    ["score", { separateTowers: false }, { surrogate: "score" }, [0, 1, 2, 2, 1, 0]],
+    ["A2C", { separateTowers: false }, { rowLoss: a2c.a2cRowLoss }, [0, 1, 2, 2, 1, 0]],
+    ["REINFORCE", {}, { rowLoss: reinforce.reinforceRowLoss }, [0, 1, 2, 2, 1, 0]],
+    ["GRPO over episodes", {}, { rowLoss: episodeGrpo.episodeGrpoRowLoss }, [0, 1, 2, 2, 1, 0]],
+    ["behaviour cloning", {}, { rowLoss: behaviourCloning.behaviourCloningRowLoss }, [0, 1, 2, 2, 1, 0]],
     [
       "two factors and a cost's value",
       { actionCount: 6, actions: { kind: "factored", counts: [2, 3] }, values: 2 },
-      {},
+      { rowLoss: ppoLagrangian.ppoLagrangianRowLoss },
       [0, 1, 2, 3, 4, 5],
     ],
     [
@@ -188,7 +200,7 @@ describe("PPO loss", () => {
       return wave(tensor.length, 0.6, tensor.offset);
     });
     const size = 6;
-    const batch: reference.PpoMinibatch = {
+    const batch: Minibatch = {
       observations: wave(size * 3, 1, 0.3),
       actions,
       oldLogProbabilities: wave(size, 0.3, 0.2).map((x) => x - 1.1),
@@ -199,8 +211,9 @@ describe("PPO loss", () => {
       ...(full.actionCount === 3 ? { mask: [1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1] } : {}),
       ...(full.values === 2 ? { costReturns: wave(size, 1, 5) } : {}),
     };
-    const options: reference.PpoLossOptions = {
+    const options: MinibatchOptions = {
       head,
+      rowLoss: ppo.ppoRowLoss,
       clip: 0.2,
       valueClip: 0.3,
       entropyCoefficient: 0.05,
@@ -208,7 +221,7 @@ describe("PPO loss", () => {
       normalizeAdvantages: true,
       ...choices,
     };
-    const { gradient } = reference.ppoLoss(network, parameters, batch, options);
+    const { gradient } = minibatchLoss(network, parameters, batch, options);
     const step = 1e-5;
     const numeric = new Float64Array(layout.length);
     for (const { offset, length } of layout.tensors) {
@@ -216,7 +229,7 @@ describe("PPO loss", () => {
         const at = (x: number): number => {
           const moved = Float64Array.from(parameters);
           moved[i] = x;
-          return reference.ppoLoss(network, moved, batch, options).loss;
+          return minibatchLoss(network, moved, batch, options).loss;
         };
         numeric[i] = (at(parameters[i]! + step) - at(parameters[i]! - step)) / (2 * step);
       }
