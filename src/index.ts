@@ -4,7 +4,23 @@ export type { Completion } from "./train/complete.ts";
 export type { RunProgress, TrainResult } from "./train/job.ts";
 export type { Curve, EpisodeReplay, RunEvent } from "./train/events.ts";
 export { defineAgent, type Agent, type AgentContext } from "./train/define-agent.ts";
-export { characterPolicy, modelPolicy, wordPolicy, type CharacterPolicy } from "./train/character-policy.ts";
+export {
+  bytePairPolicy,
+  characterPolicy,
+  modelPolicy,
+  wordPolicy,
+  type CharacterPolicy,
+} from "./train/character-policy.ts";
+export { byteTokenizer } from "./lm/byte-tokenizer.ts";
+export {
+  bytePairTokenizer,
+  bytePairTokenizerJson,
+  trainBytePairs,
+  type BytePairs,
+} from "./lm/byte-pair-tokenizer.ts";
+export { huggingFaceTokenizer, type HuggingFaceTokenizerFiles } from "./lm/hugging-face-tokenizer.ts";
+export { characterTokenizer, type ConversationMessage, type Tokenizer } from "./lm/tokenizer.ts";
+export { wordTokenizer, type WordVocabulary } from "./lm/word-tokenizer.ts";
 export { defineReward } from "./reward/define-reward.ts";
 export type { RolloutReward, Transcript } from "./reward/rollout-reward.ts";
 export { filteredCloning, grpo, type LanguageAlgorithm } from "./rl/grpo.ts";

@@ -9,6 +9,9 @@ export interface BytePairs {
   readonly merges: readonly (readonly [number, number])[];
 }
 
+/** Most pairs that are learned. */
+export const MAX_PAIRS = 65_000;
+
 /** GPT-2's pieces, which no pair crosses: contractions, words and numbers with a space in front, signs, white space. */
 const piece = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
 
@@ -23,7 +26,7 @@ const pairOf = (a: number, b: number): number => a * 0x100000 + b;
  * early where no pair is left that occurs twice. The same texts give the same pairs everywhere.
  */
 export function trainBytePairs(texts: readonly string[], merges: number): BytePairs {
-  if (!Number.isInteger(merges) || merges < 0 || merges > 65_000) {
+  if (!Number.isInteger(merges) || merges < 0 || merges > MAX_PAIRS) {
     throw new FulguriteError(
       "lm/bad-vocabulary",
       `${String(merges)} byte pairs cannot be learned.`,
@@ -37,15 +40,27 @@ export function trainBytePairs(texts: readonly string[], merges: number): BytePa
     else counts.set(pieces.join(), { pieces, count: 1 });
   }
   const words = [...counts.values()];
+  const pairs = new Map<number, number>();
+  /** Words that a pair has occurred in. */
+  const places = new Map<number, Set<number>>();
+  const note = (at: number, sign: 1 | -1): void => {
+    const { pieces, count } = words[at]!;
+    for (let i = 1; i < pieces.length; i++) {
+      const pair = pairOf(pieces[i - 1]!, pieces[i]!);
+      const left = (pairs.get(pair) ?? 0) + sign * count;
+      if (left > 0) pairs.set(pair, left);
+      else pairs.delete(pair);
+      if (sign < 0) continue;
+      const known = places.get(pair);
+      if (known) known.add(at);
+      else places.set(pair, new Set([at]));
+    }
+  };
+  words.forEach((_, at) => {
+    note(at, 1);
+  });
   const learned: [number, number][] = [];
   while (learned.length < merges) {
-    const pairs = new Map<number, number>();
-    for (const { pieces, count } of words) {
-      for (let i = 1; i < pieces.length; i++) {
-        const pair = pairOf(pieces[i - 1]!, pieces[i]!);
-        pairs.set(pair, (pairs.get(pair) ?? 0) + count);
-      }
-    }
     let best = -1;
     let most = 1;
     for (const [pair, count] of pairs) {
@@ -54,7 +69,13 @@ export function trainBytePairs(texts: readonly string[], merges: number): BytePa
     if (best < 0) break;
     const merge: [number, number] = [Math.floor(best / 0x100000), best % 0x100000];
     learned.push(merge);
-    for (const word of words) word.pieces = merged(word.pieces, merge, 255 + learned.length);
+    for (const at of places.get(best)!) {
+      note(at, -1);
+      const word = words[at]!;
+      word.pieces = merged(word.pieces, merge, 255 + learned.length);
+      note(at, 1);
+    }
+    places.delete(best);
   }
   return { merges: learned };
 }

@@ -4,6 +4,7 @@ import { hostEnvironment } from "../env/host-environment.ts";
 import type { AnyDefinition } from "../env/define-env.ts";
 import type { LossFunction, StepFunction } from "../compile/index.ts";
 import { FulguriteError } from "../gpu/error.ts";
+import { bytePairTokenizer, trainBytePairs } from "../lm/byte-pair-tokenizer.ts";
 import type { RewardDefinition } from "../reward/index.ts";
 import { filteredCloning, grpo } from "../rl/grpo.ts";
 import { dapo, drGrpo, gspo, rloo } from "../rl/grpo-family.ts";
@@ -16,7 +17,7 @@ import { reinforce } from "../rl/reinforce.ts";
 import { dpo } from "../rl/dpo.ts";
 import { sft } from "../rl/sft.ts";
 import type { AgenticJobOptions } from "../train/agentic-job.ts";
-import { characterPolicy, modelPolicy, wordPolicy } from "../train/character-policy.ts";
+import { bytePairPolicy, characterPolicy, modelPolicy, wordPolicy } from "../train/character-policy.ts";
 import { completionRequestOf, type CompletionOptions } from "../train/completion-request.ts";
 import type { Completion, CompletionRequest } from "../train/complete.ts";
 import type { Job, TrainResult } from "../train/job.ts";
@@ -88,7 +89,10 @@ export const cellApiNames = [
   "dpo",
   "characterPolicy",
   "wordPolicy",
+  "bytePairPolicy",
   "modelPolicy",
+  "trainBytePairs",
+  "bytePairTokenizer",
   "defineAgent",
   "defineReward",
   "train",
@@ -148,7 +152,10 @@ export function createCellApi(host: CellHost): CellApi {
     dpo,
     characterPolicy,
     wordPolicy,
+    bytePairPolicy,
     modelPolicy,
+    trainBytePairs,
+    bytePairTokenizer,
     defineAgent: definitions.defineAgent,
     defineReward,
     FulguriteError,

@@ -236,6 +236,21 @@ it("shows a policy with the parameters that it will have", async () => {
   ]);
 });
 
+it("learns byte pairs in a cell, and makes a policy over them", async () => {
+  const texts = 'const texts = ["low low lower lowest"];';
+  const pairs = "const pairs = trainBytePairs(texts, 2);";
+  const policies = "const one = bytePairPolicy({ pairs }); const two = bytePairPolicy({ texts, merges: 2 });";
+  await run({ texts, pairs, policies }, "policies");
+  const merges = [
+    [108, 111],
+    [256, 119],
+  ];
+  expect(outputs.get("policies")).toMatchObject([
+    { view: "policy", name: "one", shape: { alphabet: "", pairs: { merges } } },
+    { view: "policy", name: "two", shape: { alphabet: "", pairs: { merges } } },
+  ]);
+});
+
 it("says why a training cannot be sent, and does not wait for ever", async () => {
   await run(
     {

@@ -42,6 +42,9 @@ describe("a job for an agent, on the way out of the sandbox", () => {
     });
     for (const cloning of [filteredCloning(), filteredCloning({ sampledFrom: "start" })])
       expect(read({ ...good, algorithm: cloning })!.algorithm).toEqual(cloning);
+    const policy = { ...good.policy, alphabet: "", pairs: { merges: [[97, 98]] } };
+    expect(read({ ...good, policy: { ...policy, evil: 1 } })!.policy).toEqual(policy);
+    expect(read({ ...good, policy: { ...policy, pairs: { merges: [[97]] } } })).toBeNull();
     const shared = { n: 1 };
     const circular: Record<string, unknown> = { shared, again: shared };
     circular["self"] = circular;

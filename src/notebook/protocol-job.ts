@@ -39,6 +39,14 @@ const MAX_WEIGHT_BYTES = 256_000_000;
 const counter = read.whole(MAX_NUMBER);
 const engine = read.oneOf("auto", "webgpu", "cpu");
 
+const two =
+  (item: read.Reader<number>): read.Reader<readonly [number, number]> =>
+  (value) => {
+    const [first, second] = read.list(item, 2)(value);
+    if (first === undefined || second === undefined) throw new read.Invalid("two numbers");
+    return [first, second];
+  };
+
 const constant: read.Reader<number | readonly number[]> = (value) =>
   Array.isArray(value) ? read.list(read.finite, 4_096)(value) : read.finite(value);
 const functionText = read.object<FunctionText>({ source: read.text(32_768), line: read.whole(1_000_000) });
@@ -141,7 +149,7 @@ export const codeSource: read.Reader<CodeSource> = (value) => {
   };
 };
 
-const network = read.object<Omit<PolicyConfig, "words" | "start" | "model">>({
+const network = read.object<Omit<PolicyConfig, "words" | "pairs" | "start" | "model">>({
   alphabet: read.text(2_000),
   width: counter,
   layers: counter,
@@ -152,6 +160,10 @@ const network = read.object<Omit<PolicyConfig, "words" | "start" | "model">>({
 const vocabulary = read.object<NonNullable<PolicyConfig["words"]>>({
   words: read.list(read.text(200), 20_000),
   answers: counter,
+});
+
+const bytePairs = read.object<NonNullable<PolicyConfig["pairs"]>>({
+  merges: read.list(two(counter), 65_000),
 });
 
 const modelFiles: read.Reader<ModelFiles> = (value) =>
@@ -174,10 +186,11 @@ const startWeights: read.Reader<NonNullable<PolicyConfig["start"]>> = (value) =>
 
 export const policy: read.Reader<PolicyConfig> = (value) => {
   const config = network(value);
-  const { words, start, model } = value as Partial<Record<"words" | "start" | "model", unknown>>;
+  const { words, pairs, start, model } = value as Partial<Record<keyof PolicyConfig, unknown>>;
   return {
     ...config,
     ...(words === undefined ? {} : { words: vocabulary(words) }),
+    ...(pairs === undefined ? {} : { pairs: bytePairs(pairs) }),
     ...(model === undefined ? {} : { model: modelFiles(model) }),
     ...(start === undefined ? {} : { start: startWeights(start) }),
   };
@@ -212,11 +225,7 @@ const lossFields = read.object<Omit<TokenLossConfig, "gate" | "kl">>({
   dualClip: read.nullable(read.finite),
   entropyCoefficient: read.finite,
   learningRate: read.finite,
-  betas: (value) => {
-    const [first, second, ...more] = read.list(read.finite, 2)(value);
-    if (first === undefined || second === undefined || more.length > 0) throw new read.Invalid("betas");
-    return [first, second];
-  },
+  betas: two(read.finite),
   adamEpsilon: read.finite,
   weightDecay: read.finite,
   maxGradientNorm: read.finite,

@@ -13,7 +13,7 @@ export interface AgenticJobOptions {
   readonly reward: RolloutReward;
   /** Cloneable; held-out tasks are evaluated and never trained on, so none may be in both. */
   readonly tasks: { readonly train: readonly unknown[]; readonly heldOut: readonly unknown[] };
-  /** `characterPolicy(...)` or `wordPolicy(...)`. */
+  /** `characterPolicy(...)`, `wordPolicy(...)`, `bytePairPolicy(...)` or `modelPolicy(...)`. */
   readonly policy: CharacterPolicy;
   /** Default `grpo()`. */
   readonly algorithm?: LanguageAlgorithm;

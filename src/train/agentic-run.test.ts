@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { cpuTrainer } from "../../test/support/cpu-trainer.ts";
 import { FulguriteError } from "../gpu/error.ts";
+import { trainBytePairs } from "../lm/byte-pair-tokenizer.ts";
 import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
 import { filteredCloning, grpo } from "../rl/grpo.ts";
 import { dapo } from "../rl/grpo-family.ts";
@@ -118,15 +119,20 @@ describe("an agentic run", () => {
     expect(current.train).not.toEqual(still.train);
   });
 
-  test("repeats bit for bit, also from where a closed tab left it, the KL's weight where it was", async () => {
+  const pairs = trainBytePairs(
+    words.map(({ word }) => word),
+    24,
+  );
+  test("over byte pairs repeats bit for bit, also from where a closed tab left it, the KL's weight where it was", async () => {
     const whole = trainer();
+    const policy = { ...job().policy, alphabet: "", pairs };
     const plan = { groups: 8, groupSize: 4, updates: 6, evaluateEvery: 3, evaluationTasks: 16, maxTokens: 4 };
     // Every update multiplies the weight by 1.2.
     const adaptiveKl = { target: 1e-9, horizon: 32 };
     const algorithm = grpo({ ...plan, kl: { coefficient: 0.05, estimator: "k2" }, adaptiveKl });
-    const first = await whole.start(job({ algorithm }), owner);
+    const first = await whole.start(job({ algorithm, policy }), owner);
     await whole.result(first);
-    const again = await whole.start(job({ algorithm }), owner);
+    const again = await whole.start(job({ algorithm, policy }), owner);
     await whole.result(again);
     expect(await weights(again)).toEqual(await weights(first));
 
@@ -143,7 +149,7 @@ describe("an agentic run", () => {
         });
       },
     });
-    const id = await closing.start(job({ algorithm }), owner);
+    const id = await closing.start(job({ algorithm, policy }), owner);
     while (steps <= 4) await new Promise((resolve) => setTimeout(resolve, 5));
     const reopened = trainer();
     expect((await reopened.runs({}))[0]).toMatchObject({ status: "paused" });

@@ -64,8 +64,8 @@ function isOfStart({ job }: Run): boolean {
 
 /** What two jobs must have in common to be compared; seeds and how they begin may differ. */
 function likeness({ agent, reward, tasks, policy, algorithm }: Extract<Job, { kind: "agentic" }>): string {
-  const { alphabet, words, width, layers, heads, feedForward, maxLength } = policy;
-  const network = [alphabet, words, width, layers, heads, feedForward, maxLength];
+  const { alphabet, words, pairs, width, layers, heads, feedForward, maxLength } = policy;
+  const network = [alphabet, words, pairs, width, layers, heads, feedForward, maxLength];
   const evaluated = tasks.heldOut.slice(0, algorithm.evaluationTasks);
   return JSON.stringify([
     agent.code,

@@ -1,4 +1,5 @@
 import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
+import { bytePairTokenizer, MAX_PAIRS, trainBytePairs, type BytePairs } from "../lm/byte-pair-tokenizer.ts";
 import type { HuggingFaceTokenizerFiles } from "../lm/hugging-face-tokenizer.ts";
 import type { WordVocabulary } from "../lm/word-tokenizer.ts";
 import { checkShape } from "../lm/requests.ts";
@@ -7,9 +8,9 @@ import { transformerLayout, type TransformerShape } from "../nn/transformer-layo
 import type { PolicyConfig, WarmStart } from "./job.ts";
 import { plainTokenizer } from "./plain-tokenizer.ts";
 
-/** A transformer over characters, words or a model's own tokens, and how it starts. Plain data. */
+/** A transformer over characters, words, byte pairs or a model's own tokens, and how it starts. Plain data. */
 export interface CharacterPolicy extends PolicyConfig {
-  readonly kind: "character-policy" | "word-policy" | "model-policy";
+  readonly kind: (typeof kinds)[number];
   readonly warmStart: WarmStart | null;
 }
 
@@ -17,7 +18,9 @@ export interface WarmStartOptions extends Partial<Omit<WarmStart, "demonstration
   readonly demonstrations: WarmStart["demonstrations"];
 }
 
-export interface CharacterPolicyOptions extends Partial<Omit<PolicyConfig, "alphabet" | "model" | "start">> {
+export interface CharacterPolicyOptions extends Partial<
+  Omit<PolicyConfig, "alphabet" | "words" | "pairs" | "model" | "start">
+> {
   /**
    * Weights to begin with: bytes of a safetensors file, what `await train(...)` gave of a run of the same policy, or the
    * name of weights that ship with Fulgurite. Default random ones.
@@ -28,6 +31,8 @@ export interface CharacterPolicyOptions extends Partial<Omit<PolicyConfig, "alph
   /** A short supervised start: 150 steps of 64 demonstrations at 1e-3 unless said otherwise. */
   readonly warmStart?: WarmStartOptions | null;
 }
+
+const kinds = ["character-policy", "word-policy", "byte-pair-policy", "model-policy"] as const;
 
 const MAX_WORDS = 20_000;
 
@@ -45,7 +50,7 @@ export function characterPolicy(options: CharacterPolicyOptions): CharacterPolic
   return policyOf({ kind: "character-policy", alphabet: options.alphabet }, options);
 }
 
-export interface WordPolicyOptions extends Omit<CharacterPolicyOptions, "alphabet" | "words"> {
+export interface WordPolicyOptions extends Omit<CharacterPolicyOptions, "alphabet"> {
   /** Words that an answer may consist of, each a token. */
   readonly answers: readonly string[];
   /** The others, which only prompts have. */
@@ -60,6 +65,32 @@ export function wordPolicy(options: WordPolicyOptions): CharacterPolicy {
   const { answers, words } = options;
   const vocabulary = { words: [...answers, ...words], answers: answers.length };
   return policyOf({ kind: "word-policy", alphabet: "", words: vocabulary }, options);
+}
+
+export interface BytePairPolicyOptions extends Omit<CharacterPolicyOptions, "alphabet"> {
+  /** Texts like those that the policy will read and write: pairs are learned from them. Default none: a token is a byte. */
+  readonly texts?: readonly string[];
+  /** Most pairs to learn from `texts`; default 256. The vocabulary has 260 ids and one a pair. */
+  readonly merges?: number;
+  /** What `trainBytePairs(texts, merges)` gave, in place of `texts`. */
+  readonly pairs?: BytePairs;
+}
+
+/**
+ * The same over byte pairs (byte-level BPE: Sennrich et al. 2016, arXiv 1508.07909): the pair of tokens that stands side by
+ * side most often in `texts` becomes a token, again and again. No text is unknown to it, and frequent words are one token.
+ * Throws "train/invalid" and "lm/bad-vocabulary".
+ */
+export function bytePairPolicy(options: BytePairPolicyOptions): CharacterPolicy {
+  const { texts, merges, pairs, ...network } = options;
+  if (pairs !== undefined && (texts !== undefined || merges !== undefined)) {
+    throw invalid("Byte pairs are given and asked for at once.", "Pass `pairs`, or `texts` and `merges`.");
+  }
+  if (texts !== undefined && !(Array.isArray(texts) && texts.every((text) => typeof text === "string"))) {
+    throw invalid("`texts` is no list of texts.", 'Pass some: bytePairPolicy({ texts: ["one", "two"] }).');
+  }
+  const learned = pairs ?? trainBytePairs(texts ?? [], merges ?? 256);
+  return policyOf({ kind: "byte-pair-policy", alphabet: "", pairs: { merges: learned.merges } }, network);
 }
 
 export interface ModelPolicyOptions {
@@ -105,8 +136,8 @@ function parsed(config: ModelPolicyOptions["config"]): Readonly<Record<string, u
 }
 
 function policyOf(
-  tokens: Pick<CharacterPolicy, "kind" | "alphabet" | "words" | "model">,
-  options: Omit<CharacterPolicyOptions, "alphabet" | "words">,
+  tokens: Pick<CharacterPolicy, "kind" | "alphabet" | "words" | "pairs" | "model">,
+  options: Omit<CharacterPolicyOptions, "alphabet">,
 ): CharacterPolicy {
   const { width = 64, layers = 2, heads = 4, maxLength = 64, warmStart = null, start } = options;
   const policy: CharacterPolicy = {
@@ -135,14 +166,15 @@ export const isPolicy = (value: unknown): value is CharacterPolicy =>
   typeof value === "object" &&
   value !== null &&
   Object.isFrozen(value) &&
-  ["character-policy", "word-policy", "model-policy"].includes(String((value as { kind?: unknown }).kind));
+  (kinds as readonly unknown[]).includes((value as { kind?: unknown }).kind);
 
 /** What of a policy is its network and its tokens: all but how it starts to learn. */
 export function policyConfig(policy: CharacterPolicy): PolicyConfig {
-  const { alphabet, words, model, start, width, layers, heads, feedForward, maxLength } = policy;
+  const { alphabet, words, pairs, model, start, width, layers, heads, feedForward, maxLength } = policy;
   return {
     ...{ alphabet, width, layers, heads, feedForward, maxLength },
     ...(words ? { words } : {}),
+    ...(pairs ? { pairs } : {}),
     ...(model ? { model } : {}),
     ...(start === undefined ? {} : { start }),
   };
@@ -174,7 +206,8 @@ export function checkPolicy(policy: PolicyConfig): void {
     checkModel(policy);
     return;
   }
-  if (policy.words) checkWords(policy.words);
+  if (policy.pairs) checkPairs(policy.pairs);
+  else if (policy.words) checkWords(policy.words);
   else if (typeof policy.alphabet !== "string" || policy.alphabet === "" || policy.alphabet.length > 2_000) {
     throw invalid(
       "The policy's alphabet is not a text of 1 to 2,000 characters.",
@@ -233,6 +266,16 @@ function checkModel(policy: PolicyConfig): void {
     );
   }
   checkSize(policy, "Choose a smaller model.");
+}
+
+function checkPairs({ merges }: BytePairs): void {
+  if (!Array.isArray(merges) || merges.length > MAX_PAIRS) {
+    throw invalid(
+      `The policy's byte pairs are no list of at most ${MAX_PAIRS.toLocaleString("en")}.`,
+      "Pass what `trainBytePairs(texts, 256)` gave.",
+    );
+  }
+  bytePairTokenizer({ merges });
 }
 
 function checkWords({ words, answers }: WordVocabulary): void {

@@ -3,6 +3,7 @@ import type { AlgorithmConfig } from "../rl/config.ts";
 import type { DpoConfig } from "../rl/dpo.ts";
 import type { LanguageAlgorithm } from "../rl/grpo.ts";
 import type { SftConfig } from "../rl/sft.ts";
+import type { BytePairs } from "../lm/byte-pair-tokenizer.ts";
 import type { HuggingFaceTokenizerFiles } from "../lm/hugging-face-tokenizer.ts";
 import type { WordVocabulary } from "../lm/word-tokenizer.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
@@ -62,10 +63,12 @@ export type PolicyStartWeights =
 
 /** The decoder transformer that a run trains, and what it reads and writes. */
 export interface PolicyConfig {
-  /** Every character that prompts and answers may have, once; empty where there are `words`. */
+  /** Every character that prompts and answers may have, once; empty where tokens are something else. */
   readonly alphabet: string;
   /** Tokens are words instead of characters. */
   readonly words?: WordVocabulary;
+  /** Tokens are bytes and the pairs of them that were learned. */
+  readonly pairs?: BytePairs;
   /** The model that it is, where it comes from a checkpoint; its tokens then are this one's, or bytes. */
   readonly model?: ModelFiles;
   /** Weights that it begins with; absent: random ones. */

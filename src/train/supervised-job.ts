@@ -11,7 +11,7 @@ export interface SupervisedJobOptions {
    * Held-out ones are evaluated and never trained on, so none may be in both lists.
    */
   readonly examples: SupervisedJob["examples"];
-  /** `characterPolicy(...)` or `wordPolicy(...)`. */
+  /** `characterPolicy(...)`, `wordPolicy(...)`, `bytePairPolicy(...)` or `modelPolicy(...)`. */
   readonly policy: CharacterPolicy;
   /** Default `sft()`. */
   readonly algorithm?: SftConfig | DpoConfig;

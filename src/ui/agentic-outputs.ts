@@ -79,16 +79,18 @@ export function compositeRewardOutput({ components }: View<"composite-reward">):
 
 /** A transformer that a run will train: how large it is, and what it can read and write. */
 export function policyOutput({ parameters, shape, warmStart }: View<"policy">): TemplateResult {
-  const { layers, width, heads, alphabet, words, model, maxLength } = shape;
+  const { layers, width, heads, alphabet, words, pairs, model, maxLength } = shape;
   return html`<p class="about">
     A transformer of <b>${formatCount(parameters)} parameters</b>: ${layers}
     ${layers === 1 ? "layer" : "layers"} of width ${width} with ${heads} heads. It knows
     ${
       words
         ? html`${formatCount(words.words.length)} words, ${formatCount(words.answers)} of them to answer with,`
-        : model
-          ? html`a checkpoint's tokens`
-          : html`the ${Array.from(alphabet).length} characters <code>${alphabet}</code>`
+        : pairs
+          ? html`any text, in bytes and ${formatCount(pairs.merges.length)} pairs of them,`
+          : model
+            ? html`a checkpoint's tokens`
+            : html`the ${Array.from(alphabet).length} characters <code>${alphabet}</code>`
     }
     and conversations of up to ${formatCount(maxLength)} tokens.
     ${

@@ -10,7 +10,7 @@ const ppo = "Schulman et al. 2017, arXiv 1707.06347";
 const gae = "Schulman et al. 2015, arXiv 1506.02438";
 const details = "Huang et al. 2022, The 37 implementation details of PPO";
 
-/** By the path of the setting in a job, without "algorithm." and without ".start" or ".end". */
+/** By the path of the setting in a job, without "algorithm." or "policy." and without ".start" or ".end". */
 export const hyperParameters: Readonly<Record<string, HyperParameter>> = {
   kind: { words: "Which equations the update follows.", source: "src/rl" },
   envs: {
@@ -154,6 +154,11 @@ export const hyperParameters: Readonly<Record<string, HyperParameter>> = {
     formula: "L = -\\mathrm{mean} \\log \\pi(a|s)",
     source: "Pomerleau 1989",
   },
+  pairs: {
+    words: "Byte pairs that are tokens of the policy, learned from texts: the most frequent pair first.",
+    formula: "(a, b) = \\arg\\max\\, \\mathrm{count}(ab), \\quad ab \\to \\text{a new token}",
+    source: "Sennrich et al. 2016, arXiv 1508.07909",
+  },
   hidden: { words: "Widths of the hidden layers, tanh.", source: details },
   separateTowers: {
     words: "Whether actor and critic have layers of their own.",
@@ -167,6 +172,6 @@ export const hyperParameters: Readonly<Record<string, HyperParameter>> = {
 
 /** What is known of a setting by its path, "algorithm.learningRate.start" for example. */
 export const hyperParameter = (path: string): HyperParameter | undefined => {
-  const [first = ""] = path.replace(/^algorithm\./, "").split(".");
+  const [first = ""] = path.replace(/^(algorithm|policy)\./, "").split(".");
   return path === "kind" ? undefined : hyperParameters[first];
 };
