@@ -108,7 +108,7 @@ function compareWithFunction(jsFunction: LossFunction, row: Float32Array, { valu
 }
 
 /** A row as training makes them: ratios near 1 and far from it, padding now and then. */
-function randomRow(row: Float32Array, seed: number, index: number): void {
+export function randomRow(row: Float32Array, seed: number, index: number): void {
   const words = new Uint32Array(4);
   const draw = (k: number): number => {
     random4(seed, stream.check, k, index, words);
@@ -129,11 +129,14 @@ function randomRow(row: Float32Array, seed: number, index: number): void {
   ]);
 }
 
+/** A row for people. */
+export const describeRow = (row: Float32Array): string =>
+  `row: ${lossColumns.map((name, i) => `${name} ${row[i]!}`).join(", ")}`;
+
 function mismatch(row: Float32Array, what: string): FulguriteError {
-  const columns = lossColumns.map((name, i) => `${name} ${row[i]!}`).join(", ");
   return new FulguriteError(
     "compile/mismatch",
-    `the loss's forms disagree: ${what} (row: ${columns})`,
+    `the loss's forms disagree: ${what} (${describeRow(row)})`,
     "Check that captured constants have not changed since; otherwise please report this loss.",
   );
 }

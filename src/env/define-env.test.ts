@@ -95,7 +95,7 @@ describe("an environment of one's own", () => {
   test("every built-in environment agrees with its reference", () => {
     for (const name of environmentNames.slice(1)) {
       const environment = environmentByName(name) as ReturnType<typeof compileEnvironment>;
-      const own = { step: null, observe: null, done: null, rewards: [] };
+      const own = { step: null, observe: null, done: null, allowed: null, rewards: [] };
       const { checkedStates, undecided, largestDifference } = checkEnvironment(environment, own, {
         states: 200,
         seed: 3,

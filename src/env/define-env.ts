@@ -143,6 +143,7 @@ export function ownFunctions(definition: AnyDefinition): OwnFunctions {
     step: own(definition.step),
     observe: own(definition.observe),
     done: own(definition.done),
+    allowed: own(definition.allowed),
     rewards: rewards.map(own),
   };
 }

@@ -107,7 +107,7 @@ const compile = (step: string): ReturnType<typeof compileEnvironment> =>
   );
 
 test("random environments are the same in every form", () => {
-  const own = { step: null, observe: null, done: null, rewards: [] };
+  const own = { step: null, observe: null, done: null, allowed: null, rewards: [] };
   let checked = 0;
   let undecided = 0;
   for (let seed = 1; seed <= 150; seed++) {

@@ -14,6 +14,7 @@ import type { AgenticJob, SimulatedJob } from "./job.ts";
 import { nodeThreads } from "./node-threads.ts";
 import { isLinearVariant, probeLinearVariant, type LinearVariant } from "../kernels/linear-probe.ts";
 import type { LightningStore } from "../store/records.ts";
+import { checkPartsOnGpu } from "./check-definition.ts";
 import type { EngineTerms, PassedOver } from "./run-controller.ts";
 
 let device: Promise<GpuDevice | null> | null = null;
@@ -59,7 +60,7 @@ const cpuLanguageEngine = (shape: TransformerShape, seed: number): Promise<Langu
   createCpuLanguageEngine(shape, { seed, threads: threads() });
 
 /** The one device of this realm, null where there is none; opened again after it was lost. */
-function sharedDevice(): Promise<GpuDevice | null> {
+export function sharedDevice(): Promise<GpuDevice | null> {
   if (device) return device;
   const opened = openGpuDevice(typeof navigator === "object" ? navigator.gpu : null);
   device = opened;
@@ -145,11 +146,27 @@ export async function createEngine(
   if (gpu.software && choice === "auto") return inPlaceOf(await cpuEngine(request, terms), gpu);
   try {
     if (terms.now) gpu.turns.measureBy(terms.now);
-    return await createWebGpuEngine(request, gpu, terms.onMemory);
+    return await checkedEngine(request, gpu, terms);
   } catch (error) {
     if (choice === "webgpu" || !isRefusal(error)) throw error;
     return cpuEngine(request, terms);
   }
+}
+
+/** The WebGPU engine, once what it runs of a person's text has proved to be the same there. */
+async function checkedEngine(
+  request: EngineRequest,
+  gpu: GpuDevice,
+  { onMemory }: EngineTerms,
+): Promise<TrainingEngine> {
+  const [made, checked] = await Promise.allSettled([
+    createWebGpuEngine(request, gpu, onMemory),
+    checkPartsOnGpu(gpu, request),
+  ]);
+  if (made.status === "rejected") throw made.reason;
+  if (checked.status === "fulfilled") return made.value;
+  made.value.dispose();
+  throw checked.reason;
 }
 
 const unavailable = (): FulguriteError =>

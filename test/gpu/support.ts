@@ -1,6 +1,7 @@
 import { openGpuDevice, type GpuDevice } from "../../src/gpu/device.ts";
 import { forgetKernels } from "../../src/gpu/kernel.ts";
-import { assembleShader, type ShaderOptions } from "../../src/gpu/shader-source.ts";
+import { runRows } from "../../src/gpu/run-rows.ts";
+import type { ShaderOptions } from "../../src/gpu/shader-source.ts";
 import { random4, stream, uniform } from "../../src/kernels/philox.ts";
 import { ScalarSlots, type Scalar } from "../../src/kernels/scalars.ts";
 import { installNodeGpu } from "../support/node-gpu.ts";
@@ -40,56 +41,16 @@ export async function read(
   return data;
 }
 
-/**
- * Runs `body` once per element: it sees `i`, reads `input` and writes `output` (both array<u32>), with
- * `stride` words out for each element.
- */
-export async function runPerElement(
-  includes: string,
+/** `runRows` on the device of these tests. */
+export const runPerElement = (
+  declarations: string,
   body: string,
   input: Uint32Array<ArrayBuffer>,
   count: number,
   stride: number,
-  options: ShaderOptions = {},
-): Promise<Uint32Array<ArrayBuffer>> {
-  const { device } = gpu!;
-  const code = assembleShader(
-    `${includes}
-@group(0) @binding(0) var<storage, read> input: array<u32>;
-@group(0) @binding(1) var<storage, read_write> output: array<u32>;
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let i = id.x;
-  if (i >= ${count}u) { return; }
-${body}
-}`,
-    options,
-  );
-  const pipeline = await device.createComputePipelineAsync({
-    layout: "auto",
-    compute: { module: device.createShaderModule({ code }) },
-  });
-  const source = device.createBuffer({ size: Math.max(16, input.byteLength), usage: 0x80 | 0x8 });
-  const target = device.createBuffer({ size: Math.max(16, count * stride * 4), usage: 0x80 | 0x4 });
-  device.queue.writeBuffer(source, 0, input);
-  const encoder = device.createCommandEncoder();
-  const pass = encoder.beginComputePass();
-  pass.setPipeline(pipeline);
-  pass.setBindGroup(
-    0,
-    device.createBindGroup({
-      layout: pipeline.getBindGroupLayout(0),
-      entries: [source, target].map((buffer, binding) => ({ binding, resource: { buffer } })),
-    }),
-  );
-  pass.dispatchWorkgroups(Math.ceil(count / 64));
-  pass.end();
-  device.queue.submit([encoder.finish()]);
-  const out = new Uint32Array((await read(target, count * stride)).buffer);
-  source.destroy();
-  target.destroy();
-  return out;
-}
+  { parts = {} }: Pick<ShaderOptions, "parts"> = {},
+): Promise<Uint32Array<ArrayBuffer>> =>
+  runRows(gpu!, { name: "test", declarations, body, parts }, input, count, stride);
 
 /** A seeded fault in a shader: the text that must occur exactly once in it, and what takes its place. */
 export interface ShaderFault {
