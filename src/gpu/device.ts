@@ -20,10 +20,9 @@ export class GpuDevice {
   readonly adapter: string;
   /** A software rasteriser: barriers and small dispatches cost more than arithmetic there. */
   readonly software: boolean;
-  /**
-   * Kernels may share loads among four lanes (quadBroadcast). Only where loads are what takes the time: software
-   * adapters read memory lane by lane.
-   */
+  /** Kernels can share loads among four lanes (quadBroadcast). */
+  readonly canShareQuads: boolean;
+  /** They are expected to gain by it: loads are what takes the time of software adapters, which read lane by lane. */
   readonly quads: boolean;
   readonly counters: GpuCounters = {
     buffers: 0,
@@ -48,7 +47,8 @@ export class GpuDevice {
     this.software =
       info.isFallbackAdapter === true ||
       /swiftshader|llvmpipe|lavapipe|warp|basic render/i.test(this.adapter);
-    this.quads = this.software && device.features.has("subgroups") && (info.subgroupMinSize ?? 0) >= 4;
+    this.canShareQuads = device.features.has("subgroups") && (info.subgroupMinSize ?? 0) >= 4;
+    this.quads = this.software && this.canShareQuads;
     this.turns = new SubmitTurns(() => device.queue.onSubmittedWorkDone());
     this.lost = new Promise((resolve) => {
       void device.lost.then(({ reason, message }) => {

@@ -3,22 +3,17 @@ import { StaticPlan } from "../gpu/plan.ts";
 import { linearKernel } from "./linear.ts";
 import { bindNamedKernel, compileNamedKernel } from "./named-kernel.ts";
 import { TokenBatchSlots } from "./token-batch.ts";
+import { probeVariants } from "./variant-probe.ts";
 
 /** How the matrix kernels share what they load; see `LinearSharing`. The first one needs no measurement. */
-export type LinearVariant = "registers" | "tiled";
+export const linearVariants = ["registers", "tiled"] as const;
+export type LinearVariant = (typeof linearVariants)[number];
 
-export const isLinearVariant = (name: unknown): name is LinearVariant =>
-  name === "registers" || name === "tiled";
-
-/** The other variant must be faster by this factor: a tie is no reason to leave what is known to work. */
-const CLEARLY = 1.1;
 const WIDTH = 256;
-const ROUNDS = 3;
 
 /**
- * Which variant is the faster one on this device: 32 products of [512 x 256] by [256 x 256], one of [64 x 256] on a
- * software adapter, the best of three submits each, in turn; `now` gives milliseconds. To be called when nothing else
- * runs.
+ * Which variant is the faster one on this device, as `probeVariants` finds it: 32 products of [512 x 256] by [256 x 256],
+ * one of [64 x 256] on a software adapter.
  */
 export async function probeLinearVariant(gpu: GpuDevice, now: () => number): Promise<LinearVariant> {
   const { rows: count, products } = gpu.software ? { rows: 64, products: 1 } : { rows: 512, products: 32 };
@@ -35,7 +30,7 @@ export async function probeLinearVariant(gpu: GpuDevice, now: () => number): Pro
     };
     const place = { weight: 0, inputs: WIDTH, outputs: WIDTH, gain: null };
     const contestants = await Promise.all(
-      (["registers", "tiled"] as const).map(async (variant) => {
+      linearVariants.map(async (variant) => {
         const { kernel, tiles, rows } = linearKernel(
           place,
           { kind: "store" },
@@ -46,26 +41,14 @@ export async function probeLinearVariant(gpu: GpuDevice, now: () => number): Pro
         );
         const compiled = await compileNamedKernel(gpu, kernel, gpu.software ? 16 : 64);
         const dispatch = bindNamedKernel(plan, compiled, slots, buffers);
-        return { variant, dispatch, invocations: Math.ceil(count / rows) * tiles };
+        const invocations = Math.ceil(count / rows) * tiles;
+        const encode = (pass: GPUComputePassEncoder): void => {
+          for (let n = 0; n < products; n++) plan.encodeSized(pass, dispatch, 0, invocations);
+        };
+        return { variant, encode };
       }),
     );
-    const best: Record<LinearVariant, number> = { registers: Infinity, tiled: Infinity };
-    for (let round = 0; round <= ROUNDS; round++) {
-      for (const { variant, dispatch, invocations } of contestants) {
-        const start = now();
-        const encoder = gpu.device.createCommandEncoder();
-        const pass = encoder.beginComputePass();
-        for (let n = 0; n < products; n++) plan.encodeSized(pass, dispatch, 0, invocations);
-        pass.end();
-        gpu.submit(encoder);
-        await gpu.device.queue.onSubmittedWorkDone();
-        const time = now() - start;
-        // The first round warms up.
-        if (round > 0) best[variant] = Math.min(best[variant], time);
-      }
-    }
-    gpu.check();
-    return best.tiled * CLEARLY < best.registers ? "tiled" : "registers";
+    return await probeVariants(gpu, contestants, now);
   } finally {
     plan.dispose();
   }

@@ -87,6 +87,8 @@ export interface TrainingEngine {
   readonly engine: "webgpu" | "cpu";
   /** For example "swiftshader (google)" or "WebAssembly SIMD". */
   readonly adapter: string;
+  /** Of the kernels, where there are several to choose from; the bits depend on it. */
+  readonly variant?: string;
   /** Updates submitted so far. */
   readonly update: number;
   /** Runs one update; resolves when the next may be submitted (at most two in flight). */

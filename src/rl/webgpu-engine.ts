@@ -15,6 +15,7 @@ import { CostMultiplier } from "./lagrangian.ts";
 import { networkLayout } from "./network.ts";
 import { initialNormalization, normalizationLength } from "./normalization.ts";
 import { checkTowers } from "./separable-loss.ts";
+import type { PolicyVariant } from "./policy-variant.ts";
 import { scheduleValue, updateCount } from "./schedule.ts";
 import { HostedCollection, padRows } from "./webgpu-hosted-collection.ts";
 import { describeMetrics } from "./webgpu-metrics.ts";
@@ -36,22 +37,30 @@ const BETA2 = 0.999;
 /** Updates submitted and not yet finished; one where an update needs what the one before it measured. */
 const IN_FLIGHT = 2;
 
+export interface WebGpuEngineOptions {
+  /** Default `usualPolicyVariant`. */
+  readonly kernels?: PolicyVariant;
+  /** Hears what the buffers will take before there are any. */
+  readonly onMemory?: (bytes: number) => void;
+}
+
 /**
  * PPO wholly on the GPU: an update is one submit, nothing is read back but its metrics, late. In a host environment the
  * policy acts on the processor, and its parameters are read back after every update (`HostedCollection`). Rejects with
  * `gpu/memory` before anything is made where the buffers do not fit, `gpu/shader` where a kernel does not compile and
- * `gpu/network-size` where the network does not fit. `onMemory` hears what the buffers will take before there are any.
+ * `gpu/network-size` where the network does not fit.
  */
 export async function createWebGpuEngine(
   request: EngineRequest,
   device: GpuDevice,
-  onMemory: (bytes: number) => void = () => undefined,
+  { kernels, onMemory }: WebGpuEngineOptions = {},
 ): Promise<TrainingEngine> {
   const { algorithm, environment, reward, cost = null, loss = null } = request;
   if (loss) checkTowers(loss, algorithm);
   checkDemonstrations(environment, algorithm);
-  const planned = { ...algorithm, environment, reward, cost, loss };
-  onMemory(planPpoMemory(device, planned).bytes);
+  const planned = { ...algorithm, environment, reward, cost, loss, ...(kernels && { kernels }) };
+  const { bytes } = planPpoMemory(device, planned);
+  onMemory?.(bytes);
   const plan = createPpoPlan(device, planned);
   const dispatches = await createPpoDispatches(plan);
   const hosted = await HostedCollection.create(request, plan, device.device.queue);
@@ -86,6 +95,7 @@ function updateUnits(
 class WebGpuEngine implements TrainingEngine {
   readonly engine = "webgpu";
   readonly adapter: string;
+  readonly variant: PolicyVariant;
   readonly lost: Promise<string>;
   onMetrics: ((metrics: UpdateMetrics) => void) | null = null;
 
@@ -130,6 +140,7 @@ class WebGpuEngine implements TrainingEngine {
     this.#units = updateUnits(ppo, dispatches, algorithm.demonstrations === null);
     this.#pieces = submitPieces(this.#units);
     this.adapter = gpu.adapter;
+    this.variant = sizes.kernels;
     this.lost = gpu.lost;
     this.#scalars = new ScalarSlots(sizes.slots);
     const stateSize = algorithm.envs * environment.stateFields.length;

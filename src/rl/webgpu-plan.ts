@@ -9,6 +9,7 @@ import { StaticPlan, type Dispatch } from "../gpu/plan.ts";
 import { METRICS_LENGTH } from "../kernels/metrics.ts";
 import type { PolicyGradientConfig } from "./config.ts";
 import { normalizationLength } from "./normalization.ts";
+import type { PolicyVariant } from "./policy-variant.ts";
 import { collectionStages } from "./webgpu-collection.ts";
 import { BlockedLayout } from "./webgpu-layout.ts";
 import { minibatchStages } from "./webgpu-minibatch.ts";
@@ -41,6 +42,8 @@ export interface PpoPlanRequest {
   readonly klStop?: PolicyGradientConfig["klStop"];
   /** Register tiles in blocks of four samples or features, 1, 2 or 4; default 2. */
   readonly tile?: number;
+  /** Variant of the minibatch's kernels; default `usualPolicyVariant`. */
+  readonly kernels?: PolicyVariant;
 }
 
 /** Buffers of a job and the sizes they were made for. */

@@ -1,16 +1,18 @@
 import type { GpuDevice } from "../gpu/device.ts";
 import { expectedRate } from "../gpu/dispatch-limit.ts";
+import { usualPolicyVariant, type PolicyVariant } from "./policy-variant.ts";
 import type { BlockedLayout } from "./webgpu-layout.ts";
 
-/** Sizes and splits of one plan; equal requests on adapters of one kind give equal sizes, so equal bits. */
+/** Sizes and splits of one plan; equal requests in one variant on adapters of one kind give equal sizes, so equal bits. */
 export interface PlanSizes {
+  readonly kernels: PolicyVariant;
   /** Register tile of the matrix kernels, in blocks of four. */
   readonly tile: number;
   /** The longer side of the backward kernels' tiles. */
   readonly wide: number;
   /** Lanes of four rows of tiles share the loads of what is the same for them. */
   readonly quads: boolean;
-  /** Blocks of four samples of a minibatch, a multiple of the tile. */
+  /** Blocks of four samples of a minibatch, a multiple of the tile, with quads of four tiles. */
   readonly sampleBlocks: number;
   /** Minibatches of all epochs. */
   readonly minibatches: number;
@@ -45,6 +47,7 @@ interface SizeRequest {
   readonly minibatchSize: number;
   readonly epochs: number;
   readonly tile?: number;
+  readonly kernels?: PolicyVariant;
 }
 
 /** No rollout dispatch longer than this by the estimate below; drivers reset dispatches of seconds. */
@@ -53,7 +56,7 @@ const DISPATCH_SECONDS = 0.1;
 const powerOfTwoBelow = (n: number): number => 2 ** Math.floor(Math.log2(Math.max(1, n)));
 
 export function planSizes(
-  gpu: Pick<GpuDevice, "software" | "quads">,
+  gpu: Pick<GpuDevice, "software" | "canShareQuads">,
   request: SizeRequest,
   layout: BlockedLayout,
 ): PlanSizes {
@@ -61,8 +64,11 @@ export function planSizes(
   const { software } = gpu;
   const { layers, towers, smallLength, largeLength } = layout;
   const tile = request.tile ?? 2;
-  const sampleBlocks = Math.ceil(minibatchSize / 4 / tile) * tile;
-  const wide = software ? 4 : tile;
+  const kernels = request.kernels ?? usualPolicyVariant(gpu);
+  const quads = kernels === "quads";
+  const together = quads ? 4 * tile : tile;
+  const sampleBlocks = Math.ceil(minibatchSize / 4 / together) * together;
+  const wide = kernels === "registers" ? tile : 4;
   const rows = sampleBlocks / tile;
   const minibatches = epochs * ((envs * steps) / minibatchSize);
 
@@ -85,9 +91,10 @@ export function planSizes(
   const vectors = software ? 16 : Math.max(1, Math.ceil(layout.length / 4 / 1024));
   const squares = Math.ceil(layout.length / 4 / vectors / 4) * 4;
   return {
+    kernels,
     tile,
     wide,
-    quads: gpu.quads && rows % 4 === 0,
+    quads,
     sampleBlocks,
     minibatches,
     chunkSteps,

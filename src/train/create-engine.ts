@@ -12,28 +12,17 @@ import { createWebGpuLanguageEngine } from "../lm/webgpu-language-engine.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
 import type { AgenticJob, SimulatedJob } from "./job.ts";
 import { nodeThreads } from "./node-threads.ts";
-import { isLinearVariant, probeLinearVariant, type LinearVariant } from "../kernels/linear-probe.ts";
+import { languageVariant, policyVariant, probeKernels } from "./kernel-variants.ts";
 import type { LightningStore } from "../store/records.ts";
 import { checkPartsOnGpu } from "./check-definition.ts";
 import type { EngineTerms, PassedOver } from "./run-controller.ts";
 
 let device: Promise<GpuDevice | null> | null = null;
 
-/** The faster kernels on the adapters that were probed; until then, and in every first run, those without barriers. */
-const variants = new Map<string, LinearVariant>();
-
-/**
- * Finds out which kernels are the faster ones here, for runs that start later: once an adapter, then the store knows. To
- * be called when nothing trains.
- */
+/** `probeKernels` on this realm's device, where it has one. */
 export async function probeVariants(store: LightningStore, now: () => number): Promise<void> {
   const gpu = device && (await device);
-  if (!gpu || variants.has(gpu.adapter)) return;
-  const key = `kernels of ${gpu.adapter}`;
-  const known = await store.setting(key);
-  const variant = isLinearVariant(known) ? known : await probeLinearVariant(gpu, now);
-  variants.set(gpu.adapter, variant);
-  if (known !== variant) await store.setSetting(key, variant);
+  if (gpu) await probeKernels(store, now, gpu);
 }
 
 /** Threads that the CPU engines of this realm share their work with: without a word, Node's. */
@@ -105,15 +94,16 @@ export async function createLanguageEngine(
   shape: TransformerShape,
   seed: number,
   choice: AgenticJob["engine"],
-  { variant, rows, onMemory, now }: EngineTerms,
+  terms: EngineTerms,
 ): Promise<LanguageEngine> {
+  const { rows, onMemory, now } = terms;
   if (choice !== "cpu") {
     const gpu = await sharedDevice();
     if (gpu?.software && choice === "auto") return inPlaceOf(await cpuLanguageEngine(shape, seed), gpu);
     if (gpu) {
       try {
         if (now) gpu.turns.measureBy(now);
-        const kernels = isLinearVariant(variant) ? variant : (variants.get(gpu.adapter) ?? "registers");
+        const kernels = await languageVariant(gpu, terms);
         const options = { kernels, ...(rows === undefined ? {} : { maxBatch: Math.min(rows, MAX_BATCH) }) };
         onMemory(planLanguageMemory(gpu, shape, options).bytes);
         return await createWebGpuLanguageEngine(shape, { ...options, seed, device: gpu });
@@ -157,10 +147,11 @@ export async function createEngine(
 async function checkedEngine(
   request: EngineRequest,
   gpu: GpuDevice,
-  { onMemory }: EngineTerms,
+  terms: EngineTerms,
 ): Promise<TrainingEngine> {
+  const kernels = await policyVariant(gpu, request, terms);
   const [made, checked] = await Promise.allSettled([
-    createWebGpuEngine(request, gpu, onMemory),
+    createWebGpuEngine(request, gpu, { kernels, onMemory: terms.onMemory }),
     checkPartsOnGpu(gpu, request),
   ]);
   if (made.status === "rejected") throw made.reason;

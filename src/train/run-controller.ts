@@ -33,6 +33,8 @@ export interface EngineTerms {
   readonly onMemory: (bytes: number) => void;
   /** Milliseconds, by which runs that share a device measure it; without it estimates are believed. */
   readonly now?: () => number;
+  /** What the store keeps under a name: which kernels were measured to be the fastest. */
+  readonly setting?: (key: string) => Promise<unknown>;
 }
 
 /** Said by an engine that was taken in place of WebGPU. */
@@ -241,6 +243,7 @@ export abstract class RunController {
     await this.open(pinned, {
       variant: pinned === null ? null : (this.current.variant ?? null),
       now: this.options.now,
+      setting: (key) => this.options.store.setting(key),
       onMemory: (bytes) => {
         // A reference policy comes on top.
         this.#memory = (this.#memory ?? 0) + bytes;
