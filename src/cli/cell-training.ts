@@ -20,7 +20,7 @@ export interface CellTraining {
   /** Each ends the run with what it has learned. */
   readonly signals: readonly AbortSignal[];
   readonly onStarted: (runId: string) => void;
-  readonly onProgress: (progress: RunProgress) => void;
+  readonly onProgress: (progress: RunProgress, kind: Run["kind"]) => void;
   /** A sentence for whoever sits at the terminal. */
   readonly note: (text: string) => void;
 }
@@ -53,7 +53,7 @@ export async function trainCell(
   for (const signal of signals) signal.addEventListener("abort", stop);
   const result = trainer.result(runId);
   await trainer.watch(runId, (event) => {
-    if (event.kind === "progress") training.onProgress(event.progress);
+    if (event.kind === "progress") training.onProgress(event.progress, job.kind);
   });
   return { job, result: await result };
 }

@@ -1,4 +1,5 @@
 import type { CellView } from "../notebook/session-types.ts";
+import type { Run } from "../store/records.ts";
 import type { RunProgress, TrainResult } from "../train/job.ts";
 import type { JobOverrides } from "../train/override-job.ts";
 import type { NotebookSource } from "./notebook-file.ts";
@@ -7,6 +8,7 @@ import type { NotebookSource } from "./notebook-file.ts";
 export interface EndedTraining {
   readonly cell: string;
   readonly seed: number;
+  readonly kind: Run["kind"];
   readonly result: TrainResult;
 }
 
@@ -32,5 +34,5 @@ export interface RunnerOptions {
   readonly store?: string | undefined;
   /** Goes on with what a killed process left in that folder; default false. */
   readonly resume?: boolean;
-  readonly onProgress: (cell: string, progress: RunProgress) => void;
+  readonly onProgress: (cell: string, progress: RunProgress, kind: Run["kind"]) => void;
 }

@@ -1,11 +1,16 @@
 import { execFileSync } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import type { LightningStore, Rollout } from "../store/records.ts";
+import { likeness, sampledFromOf, type SampledFrom } from "../train/baseline.ts";
 import type { Curve } from "../train/events.ts";
+import type { Job } from "../train/job.ts";
 import type { Trainer } from "../train/trainer.ts";
 
-/** Rollouts a recording keeps: the last update's, for the siblings view. */
-const KEPT_ROLLOUTS = 64;
+/** Rollouts a recording keeps of the last update, for the siblings view. */
+const KEPT_ROLLOUTS = 32;
+/** Held-out tasks, the first, whose answers a recording keeps from some evaluations, the first and the last among them. */
+const KEPT_TASKS = 12;
+const KEPT_EVALUATIONS = 4;
 
 /** A finished run as it travels with its notebook; curves are plain arrays, NaN is null. */
 export interface RecordedRun {
@@ -24,8 +29,12 @@ export interface RecordedRun {
     readonly evaluations: Readonly<Record<keyof Curve["evaluations"], readonly number[]>>;
   };
   readonly metrics: Readonly<Record<string, number>>;
-  /** The newest rollouts of an agentic run. */
+  /** Of an agentic run: its newest rollouts, and answers to the first held-out tasks. */
   readonly rollouts: readonly Rollout[];
+  /** Of an agentic run, what another must share to be compared with it; see `likeness`. */
+  readonly likeness: string | null;
+  /** Of filtered cloning, whose rollouts it imitated. */
+  readonly sampledFrom: SampledFrom | null;
 }
 
 /** Reads a finished run back from the store. Only what really ran is ever recorded. */
@@ -35,6 +44,7 @@ export async function recordedRun(
   runId: string,
 ): Promise<RecordedRun> {
   const run = (await store.run(runId))!;
+  const job = run.job as Job | null;
   let curve: Curve | null = null;
   const stop = await trainer.watch(runId, (event) => {
     if (event.kind === "curve") curve = event.curve;
@@ -62,11 +72,26 @@ export async function recordedRun(
       },
     },
     metrics: run.metrics,
-    rollouts:
-      run.kind === "agentic"
-        ? await store.rollouts({ runId, mode: "train", order: "newest", limit: KEPT_ROLLOUTS })
-        : [],
+    rollouts: run.kind === "agentic" ? await keptRollouts(store, runId) : [],
+    likeness: job?.kind === "agentic" ? likeness(job) : null,
+    sampledFrom: sampledFromOf(job),
   };
+}
+
+async function keptRollouts(store: LightningStore, runId: string): Promise<Rollout[]> {
+  const newest = await store.rollouts({ runId, mode: "train", order: "newest", limit: KEPT_ROLLOUTS });
+  const evaluated = (await store.rollouts({ runId, mode: "evaluation" })).filter(
+    ({ group }) => group < KEPT_TASKS,
+  );
+  const updates = [...new Set(evaluated.map(({ update }) => update))];
+  const last = updates.length - 1;
+  const kept = new Set(
+    Array.from(
+      { length: KEPT_EVALUATIONS },
+      (_, i) => updates[Math.round((i * last) / (KEPT_EVALUATIONS - 1))],
+    ),
+  );
+  return [...newest, ...evaluated.filter(({ update }) => kept.has(update))];
 }
 
 /** Writes a recorded run into a notebook's results, in place of what was recorded of the same cell. */

@@ -1,11 +1,10 @@
-import { baselineOf } from "../train/baseline.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { outputText } from "../notebook/formats/index.ts";
 import type { CellView } from "../notebook/session-types.ts";
 import type { JobOverrides } from "../train/override-job.ts";
 import { readNotebook } from "./notebook-file.ts";
 import type { EndedTraining, NotebookRunner, RunnerOptions } from "./notebook-runner.ts";
-import { nested, progressLine, reporter } from "./progress.ts";
+import { endLines, nested, progressLine, reporter } from "./progress.ts";
 import { openSandboxed } from "./sandboxed-runner.ts";
 import { openTrusted } from "./trusted-runner.ts";
 
@@ -39,8 +38,8 @@ export async function runNotebook(command: RunCommand): Promise<number> {
     hosts: command.hosts,
     store: command.store,
     resume: command.resume ?? false,
-    onProgress: (cell, progress) => {
-      report.show(`${cell} ${progressLine(progress)}`);
+    onProgress: (cell, progress, kind) => {
+      report.show(`${cell} ${progressLine(progress, kind)}`);
     },
   });
   let interrupted = false;
@@ -91,18 +90,6 @@ async function steps(runner: NotebookRunner, { cell, all }: RunCommand): Promise
   );
 }
 
-/** Solved held-out tasks of a language run, with what filtered cloning solved of the same. */
-function successLines(metrics: EndedTraining["result"]["metrics"]): string[] {
-  const baseline = baselineOf(metrics);
-  const [mean, low, high] = ["mean", "low", "high"].map((name) => metrics[`evaluation.greedy.${name}`]);
-  if (!baseline || mean === undefined) return [];
-  const share = (value: number | undefined): string => ((value ?? NaN) * 100).toFixed(1);
-  return [
-    `solved ${share(mean)} % (${share(low)} to ${share(high)}), filtered cloning ` +
-      `${share(baseline.mean)} % (${share(baseline.low)} to ${share(baseline.high)})`,
-  ];
-}
-
 const SHORTENED = "shortened by --quick: it shows that the notebook runs to its end, not what it learns";
 
 function summary(
@@ -141,10 +128,8 @@ function print(
 ): void {
   for (const { id, state, outputs } of cells) {
     const lines = outputs.filter(({ view }) => view !== "run").map(outputText);
-    for (const { result } of results.filter((ended) => ended.cell === id)) {
-      const { status, step, activeTime, engine, adapter } = result;
-      lines.push(`${status}: ${step} steps in ${(activeTime / 1000).toFixed(1)} s on ${engine} (${adapter})`);
-      lines.push(...successLines(result.metrics));
+    for (const { result, kind } of results.filter((ended) => ended.cell === id)) {
+      lines.push(...endLines(result, kind));
     }
     if (state.kind === "error") {
       const { message, fix, code, line } = state.error;

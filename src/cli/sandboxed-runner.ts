@@ -5,7 +5,6 @@ import { FulguriteError } from "../gpu/error.ts";
 import type { CellView } from "../notebook/session-types.ts";
 import { singleFile } from "../notebook/single-file.ts";
 import type { ForwardedResponse, Standalone } from "../notebook/standalone-page.ts";
-import type { RunProgress } from "../train/job.ts";
 import { chromiumOptions, installedChromium } from "./chromium.ts";
 import { readParts } from "./notebook-file.ts";
 import type { EndedTraining, NotebookRunner, RunnerOptions } from "./notebook-runner.ts";
@@ -119,7 +118,7 @@ async function forward(
 async function progress(
   page: Page,
   notebook: string,
-  onProgress: (cell: string, progress: RunProgress) => void,
+  onProgress: RunnerOptions["onProgress"],
 ): Promise<void> {
   const runs = await page
     .evaluate((id) => fulguriteStandalone.trainer.runs({ notebook: id }), notebook)
@@ -130,6 +129,6 @@ async function progress(
     const stepsPerSecond = run.activeTime > 0 ? (1000 * step) / run.activeTime : null;
     const timeLeft = stepsPerSecond ? (1000 * (steps - step)) / stepsPerSecond : null;
     const row = { runId, status, reason, update, updates, step, steps, engine, adapter, metrics };
-    onProgress(run.cell, { ...row, phase: "training", stepsPerSecond, timeLeft });
+    onProgress(run.cell, { ...row, phase: "training", stepsPerSecond, timeLeft }, run.kind);
   }
 }

@@ -9,7 +9,7 @@ import { openCommandStore } from "./command-store.ts";
 import { trainCell } from "./cell-training.ts";
 import { installNodeGpu } from "./node-gpu.ts";
 import { readNotebook } from "./notebook-file.ts";
-import { nested, progressLine, reporter } from "./progress.ts";
+import { endLines, nested, progressLine, reporter } from "./progress.ts";
 import { addRecord, recordedRun } from "./record.ts";
 
 export interface TrainCommand {
@@ -48,8 +48,8 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
           overrides: command.overrides,
           resume: command.resume,
           signals: [signal, interrupted.signal],
-          onProgress: (progress) => {
-            report.show(progressLine(progress));
+          onProgress: (progress, kind) => {
+            report.show(progressLine(progress, kind));
           },
           note: (text) => {
             console.error(text);
@@ -96,13 +96,7 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
     if (command.json) {
       console.log(JSON.stringify({ notebook: id, seed: job.seed, ...rest, metrics: nested(metrics) }));
     } else {
-      const mean = metrics["evaluation.greedy.mean"];
-      const loss = metrics["evaluation.heldOut.mean"];
-      console.log(
-        `${result.status}: ${result.step} steps in ${(result.activeTime / 1000).toFixed(1)} s on ${result.engine} (${result.adapter})` +
-          (mean === undefined ? "" : `, greedy return ${mean.toFixed(1)}`) +
-          (loss === undefined ? "" : `, held-out loss ${loss.toPrecision(4)}`),
-      );
+      console.log(endLines(result, job.kind).join("\n"));
     }
     return interrupted.signal.aborted ? 130 : 0;
   } finally {

@@ -26,14 +26,14 @@ export async function openTrusted(options: RunnerOptions): Promise<NotebookRunne
           ...{ notebook: notebook.id, cell, asked, overrides, onStarted },
           resume: options.resume ?? false,
           signals: [signal, interrupted.signal],
-          onProgress: (progress) => {
-            onProgress(cell, progress);
+          onProgress: (progress, kind) => {
+            onProgress(cell, progress, kind);
           },
           note: (text) => {
             console.error(text);
           },
         });
-        results.push({ cell, seed: job.seed, result });
+        results.push({ cell, seed: job.seed, kind: job.kind, result });
         return result;
       },
     },

@@ -10,7 +10,12 @@ export interface Standalone {
   /** What every training is to be run with instead. */
   overrides: JobOverrides;
   /** Trainings that ended here, in order. */
-  readonly results: { readonly cell: string; readonly seed: number; readonly result: TrainResult }[];
+  readonly results: {
+    readonly cell: string;
+    readonly seed: number;
+    readonly kind: Run["kind"];
+    readonly result: TrainResult;
+  }[];
 }
 
 /** A response as it crosses to a page from the program that opened it; the body is base64. */

@@ -11,7 +11,7 @@ import {
   agenticUpdateSpan,
   type AgenticUpdate,
 } from "../trace/agentic-spans.ts";
-import { baselineFigures, cloningBaseline, wantsBaseline, type Baseline } from "./baseline.ts";
+import { baselineFigures, cloningBaselines, wantsBaseline, type Baseline } from "./baseline.ts";
 import { policyShape } from "./character-policy.ts";
 import { agenticCurve, type CurveBuffer } from "./curve-buffer.ts";
 import type { Credit } from "./credit.ts";
@@ -101,7 +101,8 @@ export class AgenticRun extends RunController {
     if (wantsBaseline(this.#job)) {
       const { notebook } = this.current;
       const runs = await store.runs(notebook === null ? {} : { notebook });
-      this.#baseline = cloningBaseline(this.current, runs);
+      // What the start's own rollouts teach comes first: the other imitates a policy that learns meanwhile.
+      this.#baseline = cloningBaselines(this.current, runs)[0] ?? null;
     }
     const stored = await store.checkpoint(this.current.id);
     if (!stored) return;

@@ -22,6 +22,7 @@ export class FulguriteAnswers extends LitElement {
     source: { attribute: false },
     runId: {},
     evaluations: { type: Number },
+    kept: { type: Boolean },
     histories: { state: true },
     chosen: { state: true },
   };
@@ -34,6 +35,7 @@ export class FulguriteAnswers extends LitElement {
       :host {
         display: flex;
         flex-direction: column;
+        container-type: inline-size;
         min-inline-size: 0;
         min-block-size: var(--stage-height, 280px);
         font-size: var(--size-small);
@@ -83,10 +85,14 @@ export class FulguriteAnswers extends LitElement {
       }
       .answer {
         font: 400 0.9375rem / 24px var(--font-code);
-        white-space: pre;
-        overflow: hidden;
-        text-overflow: ellipsis;
+        white-space: pre-wrap;
+        overflow-wrap: anywhere;
         color: var(--ink-quiet);
+      }
+      .answer.long {
+        font-size: 0.8125rem;
+        line-height: 20px;
+        padding-block: 6px;
       }
       .answer.none {
         font-family: var(--font-text);
@@ -98,10 +104,25 @@ export class FulguriteAnswers extends LitElement {
         font-weight: 550;
       }
       li:first-child .answer:not(.none) {
-        font-size: 1.375rem;
-        line-height: 32px;
         font-weight: 600;
         color: var(--accent-ink);
+      }
+      li:first-child .answer:not(.none, .long) {
+        font-size: 1.375rem;
+        line-height: 32px;
+      }
+      .task.long {
+        font-size: 1rem;
+        line-height: 24px;
+      }
+      @container (max-width: 359px) {
+        li {
+          grid-template-columns: minmax(0, 1fr) auto;
+        }
+        .answer {
+          grid-row: 2;
+          grid-column: 1 / -1;
+        }
       }
       .squares {
         display: flex;
@@ -146,6 +167,8 @@ export class FulguriteAnswers extends LitElement {
   declare runId: string;
   /** Evaluations so far; when it grows, the new answers are read. */
   declare evaluations: number;
+  /** True of a recording, which keeps the answers to some tasks only. */
+  declare kept: boolean;
   declare histories: readonly AnswerHistory[];
   declare chosen: number;
 
@@ -157,6 +180,7 @@ export class FulguriteAnswers extends LitElement {
     this.source = null;
     this.runId = "";
     this.evaluations = 0;
+    this.kept = false;
     this.histories = [];
     this.chosen = 0;
   }
@@ -230,7 +254,7 @@ export class FulguriteAnswers extends LitElement {
           </button>
         </div>
       </header>
-      <p class="task">${valueText(history.task)}</p>
+      <p class=${isLong(valueText(history.task)) ? "task long" : "task"}>${valueText(history.task)}</p>
       <ol aria-label="Answers, newest first">
         ${spread(history.answers, SHOWN_ANSWERS).map((rollout, i) => answer(rollout, i === 0))}
       </ol>
@@ -254,9 +278,15 @@ export class FulguriteAnswers extends LitElement {
     const rewards = this.histories.map(({ answers }) => answers.at(-1)?.reward ?? null);
     const known = rewards.filter((reward) => reward !== null);
     const mean = known.reduce((sum, reward) => sum + reward, 0) / known.length;
-    return `Each square is a task that is never trained on; mean reward ${formatFigure(mean)} now.`;
+    const squares = this.kept
+      ? `Each square is one of the first ${formatCount(rewards.length)} held-out tasks, whose answers the recording kept`
+      : "Each square is a task that is never trained on";
+    return `${squares}; mean reward ${formatFigure(mean)} now.`;
   }
 }
+
+/** Longer than a line at its full size. */
+const isLong = (text: string): boolean => text.length > 24;
 
 const unit = (reward: number | null): number => Math.max(0, Math.min(1, reward ?? 0));
 
@@ -268,7 +298,7 @@ function answer(rollout: Rollout, newest: boolean): TemplateResult {
     <span>${newest && rollout.update > 0 ? "now" : when}</span>
     ${
       none === null
-        ? html`<span class="answer">${text}</span>`
+        ? html`<span class=${isLong(text) ? "answer long" : "answer"}>${text}</span>`
         : html`<span class="answer none">${none}</span>`
     }
     ${rollout.reward === null ? nothing : rewardBar(rollout.reward)}

@@ -47,3 +47,23 @@ export function cellLabel(cell: CellView, index: number, run: string | null = nu
 
 const list = (names: readonly string[]): string =>
   names.length < 3 ? names.join(" and ") : `${names.slice(0, 2).join(", ")} and ${names.length - 2} more`;
+
+/** What a run does, for its own view. */
+export function runStateWord(status: Run["status"], phase: string): string {
+  switch (status) {
+    case "queued":
+    case "running":
+      // Saving takes a moment after many updates; as a state of its own it would only flicker.
+      return phase === "finished" || phase === "paused" || phase === "saving"
+        ? "Training"
+        : phase[0]!.toUpperCase() + phase.slice(1);
+    case "paused":
+      return "Paused";
+    case "succeeded":
+      return "Finished";
+    case "failed":
+      return "Failed";
+    case "cancelled":
+      return "Stopped";
+  }
+}

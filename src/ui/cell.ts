@@ -18,7 +18,8 @@ import { loadView } from "./lazy-outputs.ts";
 import type { Run } from "../store/records.ts";
 import type { Job } from "../train/job.ts";
 import type { RecordedRun } from "./recorded.ts";
-import type { RunStatusEvent } from "./run.ts";
+import type { RunCellEvent } from "./run-cell-event.ts";
+import type { RunStatusEvent } from "./run-status-event.ts";
 import { base, buttons } from "./tokens.css.ts";
 import type { TrainerClient } from "./trainer-client.ts";
 
@@ -93,8 +94,8 @@ export class FulguriteCell extends LitElement {
   declare live: "running" | "paused" | null;
   /** Why the cell was not run. */
   declare refusal: ErrorData | null;
-  /** What a recorded run of this cell came to, shown until there is a run of one's own. */
-  declare recorded: RecordedRun | null;
+  /** Runs that were recorded with the notebook; that of this cell is shown until there is one of one's own. */
+  declare recorded: readonly RecordedRun[];
   /** Cells that use what this one defines. */
   declare usedBy: readonly string[];
   /** The one cell that Tab reaches. */
@@ -120,7 +121,7 @@ export class FulguriteCell extends LitElement {
     this.storedStatus = null;
     this.live = null;
     this.refusal = null;
-    this.recorded = null;
+    this.recorded = [];
     this.usedBy = [];
     this.active = false;
     this.target = null;
@@ -178,13 +179,14 @@ export class FulguriteCell extends LitElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.get("cell")?.fold === false && this.cell?.fold) this.unfolded = false;
-    if (this.recorded) loadView("recorded-run");
+    const recorded = this.#recorded();
+    if (recorded) loadView("recorded-run");
     this.empty =
       this.cell?.kind !== "md" &&
       (this.cell?.outputs.length ?? 0) === 0 &&
       this.cell?.state.kind !== "error" &&
       this.storedRuns.length === 0 &&
-      this.recorded === null &&
+      recorded === null &&
       !this.cell?.lazy;
   }
 
@@ -199,6 +201,10 @@ export class FulguriteCell extends LitElement {
       const run = this.renderRoot.querySelector(".wide:last-of-type");
       run?.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
     });
+  }
+
+  #recorded(): RecordedRun | null {
+    return this.recorded.find(({ cell }) => cell === this.cell?.id) ?? null;
   }
 
   #code(): FulguriteCode | null {
@@ -251,9 +257,8 @@ export class FulguriteCell extends LitElement {
       @fulgurite-run-status=${({ status, reason }: RunStatusEvent) => {
         if (status === "failed" && reason !== null) this.saidByRuns = [reason, ...this.saidByRuns];
       }}
-      @fulgurite-run-cell=${() => {
-        this.#act("run");
-      }}
+      @fulgurite-run-cell=${({ cell: asked }: RunCellEvent) =>
+        this.dispatchEvent(new CellActionEvent(asked ?? cell.id, "run"))}
     >
       ${cell.kind === "md" ? this.#text(cell) : this.#program(cell)}
     </section>`;
@@ -332,7 +337,9 @@ export class FulguriteCell extends LitElement {
       cell: cell.id,
       usedBy: this.usedBy,
       stale,
+      recorded: this.recorded,
     };
+    const recorded = this.#recorded();
     const ran = outputs.some(({ view }) => view === "run");
     return html`
       ${this.appView && margin === "" && (ran || !cell.lazy) ? nothing : this.#margin(cell, busy, margin)}
@@ -376,10 +383,14 @@ export class FulguriteCell extends LitElement {
       }
       ${outputViews(outputs, context)}
       ${
-        this.recorded === null || ran
+        recorded === null || ran
           ? nothing
           : html`<div class="wide">
-              <fulgurite-recorded-run .recorded=${this.recorded}></fulgurite-recorded-run>
+              <fulgurite-recorded-run
+                .recorded=${recorded}
+                .others=${this.recorded}
+                runnable
+              ></fulgurite-recorded-run>
             </div>`
       }
     `;

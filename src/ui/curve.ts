@@ -1,10 +1,11 @@
+import { stepUnit } from "../train/step-unit.ts";
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import type { Curve } from "../worker/api.ts";
 import type { CurvePicture, DrawnLine } from "./curve-plot.ts";
 import { formatCount, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
 import type { RunLabel } from "./run-differences.ts";
-import { evaluatedMetric, evaluationWords, metricView, stepUnit, type RunKind } from "./metrics.ts";
+import { evaluatedMetric, evaluationWords, metricView, type RunKind } from "./metrics.ts";
 import { decimate, measured, smooth, type Series } from "./series.ts";
 import { base, buttons } from "./tokens.css.ts";
 

@@ -128,10 +128,6 @@ export const metricViews: Readonly<Record<RunKind, readonly MetricView[]>> = {
 /** The metric that a run's evaluations measure. */
 export const evaluatedMetric = (kind: RunKind): string => metricViews[kind][0]!.name;
 
-/** What a run's progress is counted in. */
-export const stepUnit = (kind: RunKind): string =>
-  ({ simulated: "steps", agentic: "rollouts", supervised: "examples" })[kind];
-
 /** What a run's evaluations are called. */
 export const evaluationWords = (kind: RunKind): string =>
   ({

@@ -25,7 +25,7 @@ import { NotebookRuns } from "./notebook-runs.ts";
 import { notebookStyles } from "./notebook.css.ts";
 import { replaceAll } from "./replace.ts";
 import type { RecordedRun } from "./recorded.ts";
-import type { RunStatusEvent } from "./run.ts";
+import type { RunStatusEvent } from "./run-status-event.ts";
 import { base } from "./tokens.css.ts";
 import { asError, type TrainerClient } from "./trainer-client.ts";
 import { turn } from "./turn.ts";
@@ -481,7 +481,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
         .storedStatus=${storedRuns.at(-1)?.status ?? null}
         .live=${this.#runs.word(cell.id)}
         .refusal=${this.#runs.refusalOf(cell.id)}
-        .recorded=${this.recorded.find(({ cell: recorded }) => recorded === cell.id) ?? null}
+        .recorded=${this.recorded}
         .usedBy=${usedBy}
         .active=${index === this.index}
         .target=${this}

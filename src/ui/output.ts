@@ -5,6 +5,7 @@ import type { Span } from "../store/records.ts";
 import { agentOutput, compositeRewardOutput, policyOutput } from "./agentic-outputs.ts";
 import { loadView } from "./lazy-outputs.ts";
 import "./reward-output.ts";
+import type { RecordedRun } from "./recorded.ts";
 import type { TrainerClient } from "./trainer-client.ts";
 import "./value.ts";
 
@@ -17,6 +18,8 @@ export interface OutputContext {
   readonly usedBy: readonly string[];
   /** The code has changed since the run began. */
   readonly stale: boolean;
+  /** What was recorded with the notebook. */
+  readonly recorded: readonly RecordedRun[];
 }
 
 export const outputStyles = css`
@@ -108,6 +111,7 @@ function outputView(output: Output, context: OutputContext): TemplateResult {
         .notebook=${context.notebook}
         .cell=${context.cell}
         .stale=${context.stale}
+        .recorded=${context.recorded}
       ></fulgurite-run>`;
     case "environment":
       return html`<fulgurite-environment .name=${output.name}></fulgurite-environment>`;

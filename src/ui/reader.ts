@@ -12,6 +12,7 @@ import { prose } from "./prose.css.ts";
 import "./recorded-run.ts";
 import type { RecordedRun } from "./recorded.ts";
 import { base, buttons } from "./tokens.css.ts";
+import type { RunCellEvent } from "./run-cell-event.ts";
 import type { TrainerClient } from "./trainer-client.ts";
 
 /**
@@ -131,10 +132,15 @@ export class FulguriteReader extends LitElement {
         .filter(({ uses }) => uses.some((name) => cell.defines.includes(name)))
         .map(({ id }) => id),
       stale: cell.state.kind === "stale",
+      recorded: this.recorded,
     };
     const act = (): void => void (busy ? session.stop(cell.id) : session.run(cell.id));
     const code = html`<fulgurite-code-text .source=${cell.source} language="ts"></fulgurite-code-text>`;
-    return html`<section aria-label=${`Cell ${index + 1}, ${cell.id}`} aria-busy=${busy ? "true" : "false"}>
+    return html`<section
+      aria-label=${`Cell ${index + 1}, ${cell.id}`}
+      aria-busy=${busy ? "true" : "false"}
+      @fulgurite-run-cell=${({ cell: asked }: RunCellEvent) => void session.run(asked ?? cell.id)}
+    >
       ${
         cell.fold || cell.hidden
           ? html`<details>
@@ -162,7 +168,11 @@ export class FulguriteReader extends LitElement {
       ${
         recorded && !ran
           ? html`<div class="wide">
-              <fulgurite-recorded-run .recorded=${recorded}></fulgurite-recorded-run>
+              <fulgurite-recorded-run
+                .recorded=${recorded}
+                .others=${this.recorded}
+                ?runnable=${!asking}
+              ></fulgurite-recorded-run>
             </div>`
           : nothing
       }

@@ -1,28 +1,38 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import type { Run } from "../store/records.ts";
 import { baselineOf } from "../train/baseline.ts";
+import { stepUnit } from "../train/step-unit.ts";
 import "./answers.ts";
 import "./curve.ts";
 import type { CurveLine } from "./curve.ts";
 import { formatCount } from "./format.ts";
 import { engineWord } from "./engine-word.ts";
 import type { MetricEvent } from "./metric-event.ts";
-import { evaluatedMetric, stepUnit, type RunKind } from "./metrics.ts";
-import type { RecordedRun } from "./recorded.ts";
+import { evaluatedMetric, type RunKind } from "./metrics.ts";
+import { recordedBaselines, type RecordedRun } from "./recorded.ts";
 import { rolloutsInMemory, type RolloutSource } from "./rollout-source.ts";
-import { baselineWords, runFigure } from "./run-figure.ts";
+import { baselineWords, runFigure, shownBaselines } from "./run-figure.ts";
 import "./rollouts.ts";
 import { runStyles } from "./run.css.ts";
 import "./small-multiples.ts";
-import { base } from "./tokens.css.ts";
+import { base, buttons } from "./tokens.css.ts";
 
 /** `<fulgurite-recorded-run>`: what a run came to that somebody else recorded, before anything runs here. */
 export class FulguriteRecordedRun extends LitElement {
-  static override properties = { recorded: { attribute: false }, metric: { state: true } };
+  static override properties = {
+    recorded: { attribute: false },
+    others: { attribute: false },
+    runnable: { type: Boolean },
+    metric: { state: true },
+  };
 
-  static override styles = [base, runStyles];
+  static override styles = [base, buttons, runStyles];
 
   declare recorded: RecordedRun | null;
+  /** What else was recorded with the notebook: baselines. */
+  declare others: readonly RecordedRun[];
+  /** Whether the page may run a cell that it is asked to. */
+  declare runnable: boolean;
   declare metric: string;
 
   #source: RolloutSource | null = null;
@@ -32,6 +42,8 @@ export class FulguriteRecordedRun extends LitElement {
   constructor() {
     super();
     this.recorded = null;
+    this.others = [];
+    this.runnable = false;
     this.metric = "";
   }
 
@@ -51,7 +63,9 @@ export class FulguriteRecordedRun extends LitElement {
     const { curve, metrics, engine, adapter, commit, recordedAt, seed } = recorded;
     const kind = kindOf(recorded);
     const agentic = kind === "agentic";
-    const baseline = baselineOf(metrics);
+    const wanted = agentic && recorded.likeness !== null && recorded.sampledFrom === null;
+    const baselines = wanted ? shownBaselines([], recordedBaselines(recorded.likeness, this.others)) : [];
+    const answers = agentic && recorded.rollouts.some(({ mode }) => mode === "evaluation");
     const steps = curve.step.at(-1) ?? 0;
     const onMetric = (event: MetricEvent): void => {
       this.metric = event.metric;
@@ -65,14 +79,15 @@ export class FulguriteRecordedRun extends LitElement {
         </p>
         <p>Nothing has run here yet.</p>
       </div>
-      ${baseline ? baselineWords(baseline) : nothing}
-      <div class=${this.#source ? "views" : "views single"}>
+      ${wanted ? baselineWords(baselines, baselineOf(metrics), this.runnable) : nothing}
+      <div class=${answers ? "views" : "views single"}>
         ${
-          this.#source && agentic && recorded.rollouts.some(({ mode }) => mode === "evaluation")
+          answers
             ? html`<fulgurite-answers
                 .source=${this.#source}
                 .runId=${this.#run?.id ?? ""}
                 .evaluations=${curve.evaluations.step.length}
+                kept
               ></fulgurite-answers>`
             : nothing
         }

@@ -1,4 +1,5 @@
 import type { Rollout } from "../store/records.ts";
+import { shareOf, type Baseline, type SampledFrom } from "../train/baseline.ts";
 import type { Curve } from "../train/events.ts";
 
 /** What a recorded run of a cell came to, as `notebooks/<id>.results.json` keeps it. */
@@ -14,7 +15,31 @@ export interface RecordedRun {
   readonly curve: Curve;
   readonly metrics: Readonly<Record<string, number>>;
   readonly rollouts: readonly Rollout[];
+  /** Of a run with an agent, what another must share to be compared with it (`likeness`); null of others. */
+  readonly likeness: string | null;
+  /** Of filtered cloning, whose rollouts it imitated; null of others. */
+  readonly sampledFrom: SampledFrom | null;
 }
+
+/** A baseline that was recorded with the notebook, and the cell that trained it. */
+export type RecordedBaseline = Baseline & Pick<RecordedRun, "cell" | "engine" | "adapter" | "commit">;
+
+/** What recorded filtered cloning came to that shares `likeness`: from the start's rollouts, then from its own. */
+export const recordedBaselines = (
+  likeness: string | null,
+  recorded: readonly RecordedRun[],
+): RecordedBaseline[] =>
+  likeness === null
+    ? []
+    : (["start", "current"] as const).flatMap((sampledFrom): RecordedBaseline[] => {
+        const found = recorded.find((it) => it.likeness === likeness && it.sampledFrom === sampledFrom);
+        const share = found && shareOf(found.metrics, "evaluation.greedy");
+        if (!share) return [];
+        const { cell, engine, adapter, commit, seed, curve } = found;
+        return [
+          { ...share, sampledFrom, cell, engine, adapter, commit, seed, rollouts: curve.step.at(-1) ?? 0 },
+        ];
+      });
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -25,6 +50,7 @@ export function recordedRuns(file: unknown): RecordedRun[] {
     if (typeof entry !== "object" || entry === null) return [];
     const { notebook, cell, recordedAt, commit, engine, adapter, seed, curves, metrics, rollouts } =
       entry as Fields;
+    const { likeness, sampledFrom } = entry as Fields;
     if (typeof notebook !== "string" || typeof cell !== "string") return [];
     const curve = (Array.isArray(curves) ? curves[0] : curves) as Fields | undefined;
     if (typeof curve !== "object") return [];
@@ -40,6 +66,8 @@ export function recordedRuns(file: unknown): RecordedRun[] {
         curve: curveFrom(curve),
         metrics: (metrics ?? {}) as Readonly<Record<string, number>>,
         rollouts: Array.isArray(rollouts) ? (rollouts as Rollout[]) : [],
+        likeness: typeof likeness === "string" ? likeness : null,
+        sampledFrom: sampledFrom === "start" || sampledFrom === "current" ? sampledFrom : null,
       },
     ];
   });

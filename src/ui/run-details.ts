@@ -1,20 +1,13 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import type { Run } from "../store/records.ts";
+import { stepUnit } from "../train/step-unit.ts";
 import { formatCount, formatFigure } from "./format.ts";
 import "./code-text.ts";
 import { foldStyles } from "./fold.css.ts";
 import { hyperParameter } from "./hyper-parameters.ts";
 import { icon } from "./icons.ts";
 import { MetricEvent } from "./metric-event.ts";
-import {
-  metricView,
-  metricViews,
-  rewardParts,
-  runKindOf,
-  stepUnit,
-  type MetricView,
-  type RunKind,
-} from "./metrics.ts";
+import { metricView, metricViews, rewardParts, runKindOf, type MetricView, type RunKind } from "./metrics.ts";
 import { newestFirst, rewardText, runLabels, settings, UNSET } from "./run-differences.ts";
 import "./term.ts";
 import { base, buttons } from "./tokens.css.ts";

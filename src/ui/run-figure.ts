@@ -1,9 +1,12 @@
-import { html, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import type { Curve } from "../train/events.ts";
 import type { Baseline } from "../train/baseline.ts";
 import type { Job } from "../train/job.ts";
-import { formatCount, formatFigure } from "./format.ts";
+import { engineWord } from "./engine-word.ts";
+import { counted, formatCount, formatFigure } from "./format.ts";
 import type { RunKind } from "./metrics.ts";
+import type { RecordedBaseline } from "./recorded.ts";
+import { RunCellEvent } from "./run-cell-event.ts";
 
 /** The one number of a run: how good the policy is. */
 export function runFigure(
@@ -47,20 +50,67 @@ export function runFigure(
     : figure(formatFigure(recent), "mean return, last 100 episodes");
 }
 
-/** What filtered cloning came to, for a run that learned by reinforcement. */
-export const baselineWords = (baseline: Omit<Baseline, "runId"> | null): TemplateResult =>
-  baseline
-    ? html`<div class="words">
-        <p>
-          Filtered cloning on the same tasks: <b>${percent(baseline.mean)} %</b>, 95 % interval
-          ${percent(baseline.low)} to ${percent(baseline.high)}.
-        </p>
-      </div>`
-    : html`<div class="words">
-        <p>
-          Not compared yet: train the same with <code>filteredCloning()</code>, and its result stands here.
-        </p>
-      </div>`;
+/** Of each kind of filtered cloning what was trained here, else what was recorded with the notebook. */
+export const shownBaselines = (
+  here: readonly Baseline[],
+  recorded: readonly RecordedBaseline[],
+): (Baseline | RecordedBaseline)[] =>
+  (["start", "current"] as const).flatMap(
+    (kind) => [...here, ...recorded].find(({ sampledFrom }) => sampledFrom === kind) ?? [],
+  );
+
+/**
+ * What filtered cloning came to, for a run that learned by reinforcement; without it a result says little. `known` is what
+ * the run's own figures keep of it. Where cells may `run`, its button dispatches a `RunCellEvent`.
+ */
+export function baselineWords(
+  baselines: readonly (Baseline | RecordedBaseline)[],
+  known: Pick<Baseline, "mean" | "low" | "high"> | null,
+  run: boolean,
+): TemplateResult {
+  const solved = ({ mean, low, high }: Pick<Baseline, "mean" | "low" | "high">): TemplateResult =>
+    html`<b>${percent(mean)} %</b>, 95 % interval ${percent(low)} to ${percent(high)}`;
+  if (baselines.length > 0)
+    return html`<ul class="baselines" aria-label="Baselines on the same held-out tasks">
+      ${baselines.map((baseline) => {
+        const { sampledFrom, rollouts, seed } = baseline;
+        const how = sampledFrom === "start" ? "once" : "repeated";
+        return html`<li>
+          <span
+            >Filtered cloning, ${how}, on the same tasks: ${solved(baseline)} ·
+            ${counted(rollouts, "rollout")}, seed ${seed}</span
+          >
+          ${"cell" in baseline ? recordedWords(baseline, run) : html`<span>trained here</span>`}
+        </li>`;
+      })}
+    </ul>`;
+  return html`<div class="words">
+    <p>
+      ${
+        known
+          ? html`Filtered cloning on the same tasks: ${solved(known)}.`
+          : html`Not compared yet: train the same with <code>filteredCloning()</code>, and its result stands
+              here.`
+      }
+    </p>
+  </div>`;
+}
+
+const recordedWords = ({ cell, engine, adapter, commit }: RecordedBaseline, run: boolean): TemplateResult =>
+  html`<span
+    >recorded on ${engineWord(engine)} (${adapter}, commit
+    ${commit.slice(0, 7)})${
+      run
+        ? html`<button
+            class="bare"
+            title=${`Runs the cell "${cell}"`}
+            @click=${(event: Event) => event.target?.dispatchEvent(new RunCellEvent(cell))}
+          >
+            Train it here
+          </button>`
+        : nothing
+    }</span
+  >`;
 
 const heldOut = (most: number, tasks: readonly unknown[]): string =>
   `${formatCount(Math.min(most, tasks.length))} `;

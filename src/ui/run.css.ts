@@ -79,6 +79,33 @@ export const runStyles = css`
   .words p {
     margin: 0;
   }
+  .baselines {
+    display: grid;
+    margin: -8px 0 16px;
+    padding: 0;
+    list-style: none;
+    font-size: var(--size-small);
+    line-height: 24px;
+    color: var(--ink-quiet);
+    font-variant-numeric: tabular-nums;
+  }
+  .baselines li {
+    display: flex;
+    flex-wrap: wrap;
+    justify-content: space-between;
+    gap: 0 24px;
+  }
+  .baselines b {
+    font-weight: 600;
+    color: var(--ink);
+  }
+  .baselines button {
+    display: inline;
+    min-block-size: 24px;
+    margin-inline-start: 8px;
+    padding: 0 4px;
+    color: var(--accent-ink);
+  }
   .views {
     display: grid;
     grid-template-columns: minmax(0, 1fr) minmax(0, 1fr);

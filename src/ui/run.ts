@@ -2,9 +2,11 @@ import { html, LitElement, nothing, type PropertyValues, type TemplateResult } f
 import { environmentByName } from "../env/registry.ts";
 import type { ErrorData } from "../gpu/error.ts";
 import type { Run } from "../store/records.ts";
-import { baselineOf, cloningBaseline, wantsBaseline, type Baseline } from "../train/baseline.ts";
+import { baselineOf, cloningBaselines, likeness, wantsBaseline, type Baseline } from "../train/baseline.ts";
 import type { Job } from "../train/job.ts";
+import { stepUnit } from "../train/step-unit.ts";
 import "./answers.ts";
+import { runStateWord } from "./cell-words.ts";
 import "./curve.ts";
 import type { CurveLine } from "./curve.ts";
 import { engineWord } from "./engine-word.ts";
@@ -12,17 +14,20 @@ import { environmentPort } from "./environment-port-event.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { formatBytes, formatCompact, formatCount, formatDuration, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
-import { evaluatedMetric, isRewardPart, metricViews, runKindOf, stepUnit, type RunKind } from "./metrics.ts";
+import { evaluatedMetric, isRewardPart, metricViews, runKindOf, type RunKind } from "./metrics.ts";
 import "./rollouts.ts";
 import { newestFirst, runLabels, type RunLabel } from "./run-differences.ts";
 import type { MetricEvent } from "./metric-event.ts";
+import { RunStatusEvent } from "./run-status-event.ts";
 import { isLive, type DeleteRunEvent, type StopRunEvent } from "./run-details.ts";
 import "./run-files.ts";
 import type { LoadedRunEvent } from "./run-files.ts";
 import { runStyles } from "./run.css.ts";
 import { RunModel } from "./run-model.ts";
 import "./small-multiples.ts";
-import { baselineWords, runFigure } from "./run-figure.ts";
+import { recordedBaselines, type RecordedRun } from "./recorded.ts";
+import { RunCellEvent } from "./run-cell-event.ts";
+import { baselineWords, runFigure, shownBaselines } from "./run-figure.ts";
 import "./stage.ts";
 import type { Playback } from "./stage.ts";
 import { base, buttons } from "./tokens.css.ts";
@@ -33,20 +38,6 @@ type Command = "pause" | "resume" | "step" | "stop" | "goBack";
 
 /** Earlier runs laid under the present one; more are counted, not drawn. */
 const OVERLAID_RUNS = 4;
-
-/** A run's status, as a view of it came to know it. */
-export class RunStatusEvent extends Event {
-  readonly runId: string;
-  readonly status: Run["status"];
-  /** Why it is so, as the view says. */
-  readonly reason: string | null;
-  constructor(runId: string, status: Run["status"], reason: string | null = null) {
-    super("fulgurite-run-status", { bubbles: true, composed: true });
-    this.runId = runId;
-    this.status = status;
-    this.reason = reason;
-  }
-}
 
 /**
  * `<fulgurite-run>`: one training run. The policy acts beside its learning curve, or the agent answers beside it;
@@ -63,6 +54,7 @@ export class FulguriteRun extends LitElement {
     metric: { state: true },
     failure: { state: true },
     stale: { type: Boolean },
+    recorded: { attribute: false },
   };
 
   static override styles = [base, buttons, errorNoteStyles, runStyles];
@@ -76,13 +68,16 @@ export class FulguriteRun extends LitElement {
   declare failure: ErrorData | null;
   /** The cell's code has changed since: running again is what comes next. */
   declare stale: boolean;
+  /** Runs that were recorded with the notebook: baselines until there are some of one's own. */
+  declare recorded: readonly RecordedRun[];
 
   #model: RunModel | null = null;
   #record: Run | null = null;
   #loaded = false;
   #told: Run["status"] | null = null;
   #others: Run[] = [];
-  #baseline: Baseline | null = null;
+  #baselines: readonly Baseline[] = [];
+  #likeness: string | null = null;
   #otherModels = new Map<string, RunModel>();
   readonly #refresh = (): void => {
     this.revision++;
@@ -98,15 +93,23 @@ export class FulguriteRun extends LitElement {
     this.metric = "environmentReturn";
     this.failure = null;
     this.stale = false;
+    this.recorded = [];
   }
+
+  /** A baseline that has come to its end in another cell. */
+  readonly #onRunStatus = ({ runId, status }: RunStatusEvent): void => {
+    if (status === "succeeded" && runId !== this.runId && this.#likeness !== null) void this.#loadRuns();
+  };
 
   override connectedCallback(): void {
     super.connectedCallback();
+    window.addEventListener("fulgurite-run-status", this.#onRunStatus);
     if (this.hasUpdated) this.#follow();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    window.removeEventListener("fulgurite-run-status", this.#onRunStatus);
     this.#leave();
   }
 
@@ -158,7 +161,8 @@ export class FulguriteRun extends LitElement {
     this.#leave();
     this.failure = null;
     this.#loaded = false;
-    this.#baseline = null;
+    this.#baselines = [];
+    this.#likeness = null;
     if (this.runId === "" || this.trainer === null) return;
     this.#model = new RunModel(this.runId);
     this.#model.addEventListener("change", this.#refresh);
@@ -202,10 +206,12 @@ export class FulguriteRun extends LitElement {
 
   /** Also one that was trained after this run. */
   async #loadBaseline(run: Run | undefined): Promise<void> {
-    if (!run || !wantsBaseline(run.job as Job)) return;
+    const job = (run?.job ?? null) as Job | null;
+    if (!run || !wantsBaseline(job)) return;
     const runs = await this.trainer?.runs(run.notebook === null ? {} : { notebook: run.notebook });
     if (run.id !== this.runId) return;
-    this.#baseline = cloningBaseline(run, runs ?? []);
+    this.#baselines = cloningBaselines(run, runs ?? []);
+    this.#likeness = likeness(job);
     this.revision++;
   }
 
@@ -243,7 +249,7 @@ export class FulguriteRun extends LitElement {
   }
 
   #runAgain(): void {
-    this.dispatchEvent(new Event("fulgurite-run-cell", { bubbles: true, composed: true }));
+    this.dispatchEvent(new RunCellEvent());
   }
 
   override render(): TemplateResult {
@@ -398,7 +404,7 @@ export class FulguriteRun extends LitElement {
     const took = ended && progress.status !== "paused" && activeTime > 0;
     return html`<div class="words">
       <p role="status">
-        <b>${stateWord(progress.status, progress.phase)}</b>
+        <b>${runStateWord(progress.status, progress.phase)}</b>
         <span aria-hidden=${ended ? "false" : "true"}>
           · update ${formatCount(update)} of ${formatCount(updates)} · ${formatCount(step)} of
           ${formatCount(steps)} ${unit}${rate}${left}${took ? ` · took ${formatDuration(activeTime)}` : ""}
@@ -412,7 +418,8 @@ export class FulguriteRun extends LitElement {
   /** Filtered cloning beside what reinforcement came to: without it a result says little. */
   #baselineWords(metrics: Readonly<Record<string, number>>): TemplateResult | typeof nothing {
     if (!wantsBaseline(this.#record?.job as Job | undefined)) return nothing;
-    return baselineWords(this.#baseline ?? baselineOf(metrics));
+    const recorded = recordedBaselines(this.#likeness, this.recorded);
+    return baselineWords(shownBaselines(this.#baselines, recorded), baselineOf(metrics), true);
   }
 
   #playback(): Playback | null {
@@ -465,25 +472,6 @@ export class FulguriteRun extends LitElement {
     } catch {
       return null;
     }
-  }
-}
-
-function stateWord(status: Run["status"], phase: string): string {
-  switch (status) {
-    case "queued":
-    case "running":
-      // Saving takes a moment after many updates; as a state of its own it would only flicker.
-      return phase === "finished" || phase === "paused" || phase === "saving"
-        ? "Training"
-        : phase[0]!.toUpperCase() + phase.slice(1);
-    case "paused":
-      return "Paused";
-    case "succeeded":
-      return "Finished";
-    case "failed":
-      return "Failed";
-    case "cancelled":
-      return "Stopped";
   }
 }
 

@@ -1,3 +1,4 @@
+import { stepUnit } from "../train/step-unit.ts";
 import { css, html, nothing, type TemplateResult } from "lit";
 import "./curve.ts";
 import type { CurveLine } from "./curve.ts";
@@ -5,7 +6,7 @@ import { FulguriteDialog } from "./dialog.ts";
 import { download } from "./download.ts";
 import { formatCount, formatDuration, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
-import { evaluatedMetric, metricViews, stepUnit, runKindOf } from "./metrics.ts";
+import { evaluatedMetric, metricViews, runKindOf } from "./metrics.ts";
 import type { FulguriteNotebook } from "./notebook.ts";
 import { RunModel } from "./run-model.ts";
 import { arrange, runRows, runTable, type RunOrder, type RunRow, type RunRows } from "./run-rows.ts";

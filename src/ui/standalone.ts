@@ -67,7 +67,7 @@ async function start(): Promise<void> {
     async train(asked, cell, onStarted, signal, environments) {
       const job = overrideJob(asked, given());
       const result = await lent.train(job, cell, onStarted, signal, environments);
-      globalThis.fulguriteStandalone?.results.push({ cell, seed: job.seed, result });
+      globalThis.fulguriteStandalone?.results.push({ cell, seed: job.seed, kind: job.kind, result });
       return result;
     },
     async fetch(url, { method, headers, body }) {
