@@ -1,6 +1,6 @@
 import { css, html, LitElement, type PropertyValues, type TemplateResult } from "lit";
 import type { TableColumn, TableData } from "../notebook/table-data.ts";
-import { formatCount } from "./format.ts";
+import { counted, formatCount } from "./format.ts";
 import { download } from "./download.ts";
 import { base, buttons } from "./tokens.css.ts";
 import { tableToCsv } from "./table-export.ts";
@@ -210,8 +210,8 @@ export class FulguriteTable extends LitElement {
       <div class="bar">
         ${this.name === null ? "" : html`<b>${this.name}</b>`}
         <span role="status"
-          >${count === rows ? "" : `${formatCount(count)} of `}${formatCount(rows)} rows, ${columns.length}
-          columns</span
+          >${count === rows ? "" : `${formatCount(count)} of `}${counted(rows, "row")},
+          ${counted(columns.length, "column")}</span
         >
         <span class="space"></span>
         <input
