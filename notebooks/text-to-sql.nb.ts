@@ -44,6 +44,8 @@ export interface Column {
   readonly numeric: boolean;
   /** What the policy calls it: c0 to c6. */
   readonly slot: number;
+  /** Another of the tables has a column of this name, so that SQL asks for the table's too. */
+  readonly ambiguous?: boolean;
 }
 
 export interface Schema {
@@ -324,6 +326,23 @@ export interface Linked {
   readonly unknown: readonly string[];
 }
 
+/** Words of a text, and what stands in quotes as one. */
+const wordsOf = (said: string): string[] => said.match(/"[^"]*"|'[^']*'|[^\s,?!]+/g) ?? [];
+
+/** Words as one name, whatever their case; double quotes around a word may be left out. */
+const nameOf = (said: readonly string[]): string =>
+  said.map((word) => word.replace(/^"|"$/g, "").toLowerCase()).join(" ");
+
+/** How many words of `said` from the i-th on are the name; 0 where it is another. */
+function wordsOfName(said: readonly string[], i: number, name: string): number {
+  const wanted = nameOf(wordsOf(name));
+  const most = wordsOf(name).length;
+  for (let count = most; count > 0; count--) {
+    if (nameOf(said.slice(i, i + count)) === wanted) return count;
+  }
+  return 0;
+}
+
 /** Names are found by comparing text, outside the policy: so it can read schemas whose words it has never seen. */
 export function link({ tables, columns }: Schema, question: string): Linked {
   const parts = [
@@ -333,14 +352,27 @@ export function link({ tables, columns }: Schema, question: string): Linked {
   const unknown: string[] = [];
   const tokens: string[] = [];
   let value: string | number | null = null;
-  const said = question.match(/"[^"]*"|'[^']*'|[^\s,?!]+/g) ?? [];
-  for (const raw of said) {
+  const said = wordsOf(question);
+  // Columns before tables, and the longest name of all.
+  const names = [
+    ...columns.map(({ name, slot }) => ({ name, token: `c${slot}` })),
+    ...tables.map(({ name }, t) => ({ name, token: `t${t}` })),
+  ];
+  for (let i = 0; i < said.length; i++) {
+    const raw = said[i]!;
     const word = raw.toLowerCase();
-    const table = tables.findIndex(({ name }) => name.toLowerCase() === word);
-    const column = columns.find(({ name }) => name.toLowerCase() === word);
-    if (column) tokens.push(`c${column.slot}`);
-    else if (table >= 0) tokens.push(`t${table}`);
-    else if (tokens.at(-1) === "top" && (word === "1" || word === "3")) tokens.push(`k${word}`);
+    let [length, named] = [0, ""];
+    // "is" calls for a value, and quotes say where it begins.
+    if (!(tokens.at(-1) === "is" && /^["']/.test(raw))) {
+      for (const { name, token } of names) {
+        const count = wordsOfName(said, i, name);
+        if (count > length) [length, named] = [count, token];
+      }
+    }
+    if (length > 0) {
+      tokens.push(named);
+      i += length - 1;
+    } else if (tokens.at(-1) === "top" && (word === "1" || word === "3")) tokens.push(`k${word}`);
     else if (questionWords.includes(word)) tokens.push(word);
     else if (value === null && (/^["'\d.-]/.test(word) || tokens.at(-1) === "is")) {
       value = /^-?[\d.]+$/.test(word) ? Number(word) : raw.replace(/^["']|["']$/g, "");
@@ -358,17 +390,16 @@ export function render(
 ): string {
   let table: Table | null = null;
   return tokens
-    .map((token, i) => {
+    .map((token) => {
       const number = Number(token.slice(1));
       if (/^t\d$/.test(token)) {
         table = tables[number] ?? null;
-        const named = tables[number] ? quoted(tables[number].name) : token;
-        // "t0 .id" is one name in SQL.
-        return tokens[i + 1]?.startsWith(".") ? `${named}\u0000` : named;
+        return table ? quoted(table.name) : token;
       }
       if (/^c\d$/.test(token)) {
         const column = columns.find(({ slot }) => slot === number);
-        return column ? quoted(column.name) : token;
+        if (!column) return token;
+        return `${column.ambiguous ? `${quoted(tables[column.table]!.name)}.` : ""}${quoted(column.name)}`;
       }
       if (token === ".id") return `.${quoted(table?.key ?? "id")}`;
       if (token === ".fk") return `.${quoted(table?.link || "fk")}`;
@@ -379,23 +410,26 @@ export function render(
       if (token === "ORDERBY") return "ORDER BY";
       return token;
     })
-    .join(" ")
-    .replaceAll("\u0000 ", "")
-    .replaceAll("( ", "(")
-    .replaceAll(" )", ")")
-    .replaceAll(" ,", ",");
+    .reduce((sql, part, i) => {
+      const [before = "", token = ""] = i === 0 ? [] : [tokens[i - 1], tokens[i]];
+      // "t0 .id" is one name in SQL.
+      const isOfTable = token.startsWith(".") && /^t\d$/.test(before);
+      const glued = i === 0 || isOfTable || before.endsWith("(") || /^[),]/.test(token);
+      return `${sql}${glued ? "" : " "}${part}`;
+    }, "");
 }
 
-/** A name as SQL reads it, in quotes where it is more than letters; `table.column` is two names. */
+/** Words that SQLite does not take for a name. */
+const keywords =
+  "add all alter and as autoincrement between by case cast check collate commit constraint create cross current_date current_time current_timestamp default deferrable delete distinct drop else escape except exists foreign from full group having if in index indexed inner insert intersect into is isnull join left limit natural not nothing notnull null offset on or order outer primary raise references returning right select set table then to transaction union unique update using values when where with".split(
+    " ",
+  );
+
+/** A name as SQL reads it: in quotes where it is a keyword, or more than letters, digits and underscores. */
 const quoted = (name: string): string =>
-  name
-    .split(".")
-    .map((part) =>
-      /^[a-z_][a-z0-9_]*$/i.test(part) && !/^(order|group|table|index|select|from|where|by|to)$/i.test(part)
-        ? part
-        : `"${part.replaceAll('"', '""')}"`,
-    )
-    .join(".");
+  /^[a-z_][a-z0-9_]*$/i.test(name) && !keywords.includes(name.toLowerCase())
+    ? name
+    : `"${name.replaceAll('"', '""')}"`;
 
 // %% sqlite fold
 import initSqlJs from "sql.js";
@@ -786,9 +820,9 @@ On questions over schemas that it has never seen: the share of queries with the 
 | GRPO | 0.978 | 0.938 | 0.974 | 0.985 | 0.974 | 0.990 |
 | oracle | 1 | 1 | 1 | 1 | 1 | 1 |
 
-Imitating a filtered data set leaves one join in five wrong; making new rollouts with what was learned so far does not. Whether the wrong ones are held against the policy as well, as GRPO does, makes no difference that three seeds could show: 0.985 and 0.978 are within each other's intervals. GRPO's entropy bonus keeps its samples wider.
+Imitating a filtered data set leaves one join in five wrong; making new rollouts with what was learned so far does not. Whether the wrong ones are held against the policy as well, as GRPO does, makes no difference that three seeds could show: 0.985 and 0.978 are within each other's intervals.
 
-What it gains on joins costs a little on questions about one table: now and then it joins where it need not. The cell below measures your own run, with 95 % Wilson intervals.
+What GRPO gains on joins costs a little on questions about one table: now and then it joins where it need not. The cell below measures your own run, with 95 % Wilson intervals.
 */
 
 // %% judging fold
@@ -902,37 +936,72 @@ table(
 ## Lesson: grade is not in students
 
 This university is in no training schema. It has `students` (city, age) and `enrollments` (course, grade, year). Whoever asks for the *average grade per city* names columns of two tables. The old logs forget the JOIN in six of ten such questions, and then SQLite says `no such column`. Nobody corrects a single log; the reward alone says that such a query earns −0.5, and the right one 1.
+
+The cell below asks 240 questions that the task's own generator draws for this schema. Nobody picked the ones that it shows: of every kind, over one table and over two, it is the first that was drawn. The table above them counts all 240.
 */
 
 // %% lesson lazy fold
-export const lessonQuestions = [
-  "average grade per city",
-  "average grade per course",
-  "how many enrollments with city is Rome",
-  "top 3 age by highest grade",
-  "maximum grade per city with age over 25",
-  "average age by city",
-];
-const linked = lessonQuestions.map((question) => link(university, question));
-const prompts = linked.map(({ prompt }) => prompt);
-const answered = async (from: Parameters<typeof complete>[0]["from"]) =>
-  (await complete({ from, prompts, maxTokens: 24 })).map((answer, i) =>
-    sqlOf(university, linked[i]!.value, answer),
+/** What a question asks for, in words. */
+const kinds = {
+  sel: "list",
+  agg: "one figure",
+  cnt: "count",
+  grp: "figure per group",
+  top: "top",
+  cntgrp: "count per group",
+};
+const drawn = Array.from({ length: 240 }, (_, number) => {
+  const question = randomQuestion(university, 5_000_000 + number);
+  const linked = link(university, question.text);
+  const kind = `${kinds[question.kind]}, ${question.join ? "two tables" : "one table"}`;
+  return { ...question, kind, linked, right: render(university, linked.value, question.gold) };
+});
+const answered = async (from: Parameters<typeof complete>[0]["from"]) => {
+  const prompts = drawn.map(({ linked }) => linked.prompt);
+  const answers = await complete({ from, prompts, temperature: 0, maxTokens: 24 });
+  return Promise.all(
+    drawn.map(async ({ linked, right }, i) => {
+      const { text: sql, finished } = sqlOf(university, linked.value, answers[i]!);
+      const verdict = finished ? await judge(university, 1, sql, right) : "syntax";
+      return {
+        sql: shown({ text: sql, finished }),
+        finished,
+        verdict,
+        isRight: /exact|equivalent/.test(verdict),
+      };
+    }),
   );
+};
 const [old, learned] = [await answered(policy), await answered(run)];
-const saying = async ({ text: sql, finished }: Answer): Promise<string> => {
-  if (!finished) return "not asked: the answer was cut off";
-  const [rows] = await ask(university, 1, sql);
-  if ("error" in rows) return rows.error;
-  return rows.rows.length === 1 ? "1 row" : `${rows.rows.length} rows`;
+const kindsDrawn = [...new Set(drawn.map(({ kind }) => kind))].sort();
+const rightOf = (kind: string, answers: typeof old): string => {
+  const own = answers.filter((_, i) => kind === "all" || drawn[i]!.kind === kind);
+  return `${own.filter(({ isRight }) => isRight).length} of ${own.length}`;
 };
 table(
+  ["all", ...kindsDrawn].map((kind) => ({
+    questions: kind,
+    "right, from old logs": rightOf(kind, old),
+    "right, after training": rightOf(kind, learned),
+  })),
+);
+/** Right or wrong, and what SQLite says. */
+const saying = async ({ sql, finished, verdict, isRight }: (typeof old)[number]): Promise<string> => {
+  if (!finished) return "wrong: cut off, not asked";
+  const [rows] = await ask(university, 1, sql);
+  if ("error" in rows) return `wrong: ${rows.error}`;
+  const count = rows.rows.length === 1 ? "1 row" : `${rows.rows.length} rows`;
+  return isRight ? `right, ${count}` : `${verdict}: ${count}`;
+};
+const firsts = kindsDrawn.map((kind) => drawn.findIndex((question) => question.kind === kind));
+table(
   await Promise.all(
-    lessonQuestions.map(async (question, i) => ({
-      question,
-      "from old logs": shown(old[i]!),
+    firsts.map(async (i) => ({
+      question: drawn[i]!.text,
+      kind: drawn[i]!.kind,
+      "from old logs": old[i]!.sql,
       "SQLite says": await saying(old[i]!),
-      "after training": shown(learned[i]!),
+      "after training": learned[i]!.sql,
       "SQLite says now": await saying(learned[i]!),
     })),
   ),
@@ -942,7 +1011,7 @@ table(
 /*
 ## Ask your own database
 
-Choose an SQLite file, of any size that fits into memory; it stays in this tab. The model knows two or three tables with seven columns in all, so the tables and columns that your question names are put into its places, and others after them. It was taught few words: *average, total, highest, lowest, how many, per, top 3 … by highest, with … over, under* and *is*. Write a value of two words in quotes. Without a file it asks the university.
+Choose an SQLite file, of any size that fits into memory; it stays in this tab. The model knows two or three tables with seven columns in all, so the tables and columns that your question names are put into its places, and others after them. It was taught few words: *average, total, highest, lowest, how many, per, top 3 … by highest, with … over, under* and *is*. Write a value of two words in quotes. Tables are joined by the foreign keys that they declare. Without a file it asks the university.
 */
 
 // %% database
@@ -950,13 +1019,35 @@ export const chosenFile = file("SQLite file", { accept: ".sqlite,.sqlite3,.db" }
 export const ownQuestion = text("Question", { value: "average grade per city" });
 
 // %% reading fold
-/** Two or three tables, seven columns: those that the question names, then others. Of a database as it is. */
+/**
+ * The database in a file; a new one without. Throws an `Error` that says what is wrong with a file that holds none. One in WAL
+ * mode is read as it was last written back: the log is another file.
+ */
+export function databaseIn({ Database }: Sqlite, bytes: Uint8Array | undefined): SqlDatabase {
+  if (bytes === undefined) return new Database();
+  if (bytes.length === 0) throw new Error("The file is empty.");
+  if (new TextDecoder().decode(bytes.subarray(0, 15)) !== "SQLite format 3") {
+    throw new Error(
+      "This is no SQLite file: it does not begin as one does. Save what you have as .sqlite first.",
+    );
+  }
+  const isLogged = bytes[18] === 2 || bytes[19] === 2;
+  if (!isLogged) return new Database(bytes);
+  const closed = bytes.slice();
+  closed.set([1, 1], 18);
+  return new Database(closed);
+}
+
+/**
+ * Two or three tables, seven columns: those that the question names, then others. Of a database as it is. Throws an `Error`
+ * where there is nothing to ask.
+ */
 export function schemaFrom(database: SqlDatabase, question: string): Schema {
   const rows = (sql: string): unknown[][] => (database.exec(sql)[0]?.values ?? []) as unknown[][];
   const inText = (name: string): string => `'${name.replaceAll("'", "''")}'`;
-  const said = question.toLowerCase();
-  const isNamed = (name: string): boolean =>
-    said.match(/[^\s,?!"']+/g)?.includes(name.toLowerCase()) ?? false;
+  const isSame = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase();
+  const said = wordsOf(question);
+  const isNamed = (name: string): boolean => said.some((_, i) => wordsOfName(said, i, name) > 0);
   const all = rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").map(
     ([name]) => {
       const table = String(name);
@@ -973,9 +1064,10 @@ export function schemaFrom(database: SqlDatabase, question: string): Schema {
           numeric: /INT|REAL|NUM|DEC|FLO|DOUB/i.test(String(type)),
         }))
         .filter((column) => column.name !== key && !isLink(column.name));
-      return { name: table, key, links, columns };
+      return { name: table, key, links, columns, fields: fields.map(([, field]) => String(field)) };
     },
   );
+  if (all.length === 0) throw new Error("This database has no tables.");
   const wanted = (table: (typeof all)[number]): number =>
     (isNamed(table.name) ? 2 : 0) + table.columns.filter(({ name }) => isNamed(name)).length;
   const sorted = [...all].sort((a, b) => wanted(b) - wanted(a));
@@ -983,22 +1075,24 @@ export function schemaFrom(database: SqlDatabase, question: string): Schema {
   for (const table of sorted.slice(1)) {
     const related = picked.some(
       (other) =>
-        table.links.some(({ parent }) => parent === other.name) ||
-        other.links.some(({ parent }) => parent === table.name),
+        table.links.some(({ parent }) => isSame(parent, other.name)) ||
+        other.links.some(({ parent }) => isSame(parent, table.name)),
     );
     if (related && picked.length < 3) picked.push(table);
   }
-  // Parents first.
-  const depth = (table: (typeof all)[number]): number => {
+  // Parents first; of tables that point at each other, as they were picked.
+  const depth = (table: (typeof all)[number], below: readonly string[] = []): number => {
     const parent = picked.find(
-      ({ name }) => name !== table.name && table.links.some((it) => it.parent === name),
+      ({ name }) =>
+        name !== table.name && !below.includes(name) && table.links.some((it) => isSame(it.parent, name)),
     );
-    return parent ? 1 + depth(parent) : 0;
+    return parent ? 1 + depth(parent, [...below, table.name]) : 0;
   };
   picked.sort((a, b) => depth(a) - depth(b));
   const tables = picked.map(({ name, key, links }): Table => {
-    const found = links.find(({ parent }) => parent !== name && picked.some((it) => it.name === parent));
-    const parent = found ? picked.findIndex((it) => it.name === found.parent) : null;
+    const place = (it: string): number => picked.findIndex((other) => isSame(other.name, it));
+    const found = links.find(({ parent }) => !isSame(parent, name) && place(parent) >= 0);
+    const parent = found ? place(found.parent) : null;
     return { name, key, parent, link: found?.link ?? "" };
   });
   const columns = picked
@@ -1006,13 +1100,18 @@ export function schemaFrom(database: SqlDatabase, question: string): Schema {
     .sort((a, b) => Number(isNamed(b.name)) - Number(isNamed(a.name)))
     .filter(({ name }, i, list) => list.findIndex((it) => it.name === name) === i)
     .slice(0, 7)
-    .map((column, slot) => ({ ...column, slot }));
+    .map((column, slot) => ({
+      ...column,
+      slot,
+      ambiguous: picked.filter(({ fields }) => fields.some((it) => isSame(it, column.name))).length > 1,
+    }));
+  if (columns.length === 0)
+    throw new Error(`Nothing to ask: ${tables[0]!.name} has keys and no other columns.`);
   return { tables, columns };
 }
 
 // %% answer lazy fold
-const { Database } = await sqlite();
-const own = new Database(chosenFile?.bytes);
+const own = databaseIn(await sqlite(), chosenFile?.bytes);
 if (!chosenFile) own.run(databaseScript(university, 2));
 const ownSchema = schemaFrom(own, ownQuestion);
 const asked = link(ownSchema, ownQuestion);

@@ -13,6 +13,6 @@ export const textToSql = (complete?: (...values: readonly unknown[]) => unknown)
   notebookCells("text-to-sql", cells, {
     ...{ initSqlJs, wordPolicy, complete },
     defineAgent: none,
-    defineReward: none,
+    defineReward: <Definition>(reward: Definition): Definition => reward,
     table: none,
   });
