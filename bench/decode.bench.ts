@@ -11,6 +11,37 @@ const PROMPT = 32;
 const TOKENS = 16;
 const BATCHES = [1, 16, 64] as const;
 
+/** Milliseconds of `work` in which nothing waited for the device: what it costs to prepare, encode and read. */
+async function hostTime(work: () => Promise<void>): Promise<number> {
+  const [map, done] = [GPUBuffer.prototype, GPUQueue.prototype] as const;
+  const { mapAsync } = map;
+  const { onSubmittedWorkDone } = done;
+  let waits = 0;
+  let since = performance.now();
+  let host = 0;
+  const waiting = async (wait: () => Promise<undefined>): Promise<undefined> => {
+    if (waits++ === 0) host += performance.now() - since;
+    try {
+      return await wait();
+    } finally {
+      if (--waits === 0) since = performance.now();
+    }
+  };
+  map.mapAsync = function (this: GPUBuffer, ...range) {
+    return waiting(() => mapAsync.apply(this, range));
+  };
+  done.onSubmittedWorkDone = function (this: GPUQueue) {
+    return waiting(() => onSubmittedWorkDone.apply(this));
+  };
+  try {
+    await work();
+    return host + performance.now() - since;
+  } finally {
+    map.mapAsync = mapAsync;
+    done.onSubmittedWorkDone = onSubmittedWorkDone;
+  }
+}
+
 const bench: Bench = {
   where: "page",
   about: `sampling of ${TOKENS} tokens after prompts of ${PROMPT} by the model of gpt-step, in batches of ${BATCHES.join(", ")}`,
@@ -39,7 +70,12 @@ const bench: Bench = {
         sampled[name] = generations.map(({ tokens }) => tokens.join(" ")).join("\n");
       };
       const names = Object.keys(engines);
-      const times = await interleave(Object.fromEntries(names.map((name) => [name, run(name)])), {
+      const hosts: number[] = [];
+      const timed = async (): Promise<void> => {
+        hosts.push(await hostTime(run("webgpu")));
+      };
+      const contestants = names.map((name) => [name, name === "webgpu" ? timed : run(name)] as const);
+      const times = await interleave(Object.fromEntries(contestants), {
         ...{ rounds: 3, budget: 0, warmUp: 0 },
       });
       const tokens = batch * TOKENS;
@@ -52,6 +88,12 @@ const bench: Bench = {
           unit: "count",
           value: (gpu.counters.dispatches - before.dispatches) / TOKENS,
           note: `batch ${batch}, prefill included, ${gpu.counters.submits - before.submits} submits in all`,
+        });
+        measurements.push({
+          metric: "host-time-per-token",
+          unit: "ms",
+          value: hosts.sort((a, b) => a - b)[Math.floor(hosts.length / 2)]! / TOKENS,
+          note: `batch ${batch}, prefill included: what is not waiting for the device, a token of all rows`,
         });
       }
       for (const name of names.reverse()) {

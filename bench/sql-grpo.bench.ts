@@ -37,20 +37,45 @@ const bench: Bench = {
       note: `median of ${later.length} updates of 192 rollouts, about ${Math.round(tokens)} sampled tokens`,
     }));
     const { step, mean } = curve.evaluations;
+    const minutes = (
+      until: readonly { generateTime: number; scoreTime: number; trainTime: number }[],
+    ): number => until.reduce((sum, it) => sum + it.generateTime + it.scoreTime + it.trainTime, 0) / 60_000;
+    // Greedy answers begin above the first goal; sampled ones do not.
+    const window = 5;
+    const recent = made.map(
+      (_, i) =>
+        made.slice(Math.max(0, i - window + 1), i + 1).reduce((sum, it) => sum + it.successRate, 0) / window,
+    );
+    const sampledAt = recent.findIndex((share) => share >= goals[0]!);
     const ways = goals.flatMap((goal) => {
       const at = mean.findIndex((share) => share >= goal);
       if (at < 0) return [];
       const until = made.filter(({ rollouts }) => rollouts <= step[at]!);
-      const time = until.reduce((sum, it) => sum + it.generateTime + it.scoreTime + it.trainTime, 0);
+      const begun = `of 400 held-out questions, greedy`;
       return {
         metric: `minutes-to-${goal}`,
         unit: "min",
-        value: time / 60_000,
+        value: minutes(until),
         engine: "cpu",
-        note: `execution accuracy from ${mean[0]!.toFixed(3)} to ${mean[at]!.toFixed(3)} on 400 held-out questions after ${step[at]!} rollouts, evaluations left out`,
+        note:
+          at === 0
+            ? `no update is needed: the warm start answers ${mean[0]!.toFixed(3)} ${begun}`
+            : `from ${mean[0]!.toFixed(3)} to ${mean[at]!.toFixed(3)} ${begun}, after ${step[at]!} rollouts, evaluations left out`,
       };
     });
-    return [...rows, ...ways];
+    const sampled =
+      sampledAt < 0
+        ? []
+        : [
+            {
+              metric: `minutes-to-${goals[0]!}-sampled`,
+              unit: "min",
+              value: minutes(made.slice(0, sampledAt + 1)),
+              engine: "cpu",
+              note: `right rollouts of training, from ${made[0]!.successRate.toFixed(3)} in the first update to ${recent[sampledAt]!.toFixed(3)} over ${window} updates, after ${made[sampledAt]!.rollouts} rollouts`,
+            },
+          ];
+    return [...rows, ...sampled, ...ways];
   },
 };
 
