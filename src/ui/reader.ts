@@ -106,7 +106,10 @@ export class FulguriteReader extends LitElement {
       <aside aria-label="About this file">
         ${
           asking
-            ? html`<p>A notebook with its recorded results. Nothing of it runs before you say so.</p>
+            ? html`<p>
+                  A notebook${this.recorded.length > 0 ? " with its recorded results" : ""}. Nothing of it
+                  runs before you say so.
+                </p>
                 <button class="primary" @click=${() => void this.#allow()}>
                   ${icon("run")}Run this notebook
                 </button>`

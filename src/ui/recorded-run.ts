@@ -74,8 +74,9 @@ export class FulguriteRecordedRun extends LitElement {
       <header>${runFigure(kind, curve, metrics, null)}</header>
       <div class="words">
         <p>
-          <b>Recorded</b> on ${engineWord(engine)} · ${adapter} · commit ${commit.slice(0, 7)} ·
-          ${dateWords(recordedAt)} · seed ${seed} · ${formatCount(steps)} ${stepUnit(kind)}
+          <b>Recorded</b> on ${engineWord(engine)} · ${adapter} ·
+          ${commit === null ? nothing : html`commit ${commit.slice(0, 7)} · `}${dateWords(recordedAt)} · seed
+          ${seed} · ${formatCount(steps)} ${stepUnit(kind)}
         </p>
         <p>Nothing has run here yet.</p>
       </div>

@@ -8,7 +8,8 @@ export interface RecordedRun {
   readonly cell: string;
   /** ISO 8601. */
   readonly recordedAt: string;
-  readonly commit: string;
+  /** Of the program that ran it; null where that is not known. */
+  readonly commit: string | null;
   readonly engine: string;
   readonly adapter: string;
   readonly seed: number;
@@ -59,7 +60,7 @@ export function recordedRuns(file: unknown): RecordedRun[] {
         notebook,
         cell,
         recordedAt: String(recordedAt),
-        commit: String(commit),
+        commit: typeof commit === "string" ? commit : null,
         engine: String(engine),
         adapter: String(adapter),
         seed: Number(seed),

@@ -98,8 +98,8 @@ export function baselineWords(
 
 const recordedWords = ({ cell, engine, adapter, commit }: RecordedBaseline, run: boolean): TemplateResult =>
   html`<span
-    >recorded on ${engineWord(engine)} (${adapter}, commit
-    ${commit.slice(0, 7)})${
+    >recorded on ${engineWord(engine)}
+    (${adapter}${commit === null ? "" : `, commit ${commit.slice(0, 7)}`})${
       run
         ? html`<button
             class="bare"
