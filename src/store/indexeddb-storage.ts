@@ -36,7 +36,10 @@ const kinds: Readonly<Record<string, StorageFailureKind>> = {
 
 function failureOf(error: unknown): unknown {
   if (!(error instanceof DOMException)) return error;
-  return new StorageFailure(kinds[error.name] ?? "failed", `${error.name}: ${error.message}`, error);
+  // Chromium's word for a frame in another site's page, where cookies of third parties are blocked.
+  const denied = error.name === "UnknownError" && /denied permission/i.test(error.message);
+  const kind = denied ? "unavailable" : (kinds[error.name] ?? "failed");
+  return new StorageFailure(kind, `${error.name}: ${error.message}`, error);
 }
 
 const ofRun = (runId: string): IDBKeyRange => IDBKeyRange.bound([runId], [runId, []]);

@@ -69,6 +69,7 @@ export class FulguriteFooter extends LitElement {
   }
 
   async #ask(trainer: TrainerClient): Promise<void> {
+    void this.#measure();
     try {
       const { engine, adapter } = await trainer.device();
       this.device = `This machine trains on ${engine === "cpu" ? "the " : ""}${engineWord(engine)}: ${adapter}.`;
@@ -79,6 +80,11 @@ export class FulguriteFooter extends LitElement {
 
   async #measure(): Promise<void> {
     if (document.hidden || !("storage" in navigator)) return;
+    const keeps = await this.trainer?.keeps().catch(() => true);
+    if (keeps === false) {
+      this.usage = "This browser keeps nothing here: runs and edits go when the page is closed.";
+      return;
+    }
     const { usage } = await navigator.storage.estimate().catch(() => ({ usage: undefined }));
     if (usage !== undefined && usage > 0) this.usage = `${formatBytes(usage)} kept in this browser.`;
   }

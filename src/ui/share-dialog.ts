@@ -1,16 +1,25 @@
-import { css, html, type TemplateResult } from "lit";
+import { css, html, nothing, type TemplateResult } from "lit";
+import type { ErrorData } from "../gpu/error.ts";
 import { FulguriteDialog } from "./dialog.ts";
 import { download } from "./download.ts";
+import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { formatCount } from "./format.ts";
 import type { FulguriteNotebook } from "./notebook.ts";
 import { LONG_LINK, packText } from "./share-link.ts";
+import { asError } from "./trainer-client.ts";
 
 /** `<fulgurite-share>`: the notebook as a link, as a file, or inside another page. */
 export class FulguriteShare extends FulguriteDialog {
-  static override properties = { link: { state: true }, copied: { state: true } };
+  static override properties = {
+    link: { state: true },
+    copied: { state: true },
+    saving: { state: true },
+    failure: { state: true },
+  };
 
   static override styles = [
     ...FulguriteDialog.styles,
+    errorNoteStyles,
     css`
       .link {
         display: grid;
@@ -37,12 +46,17 @@ export class FulguriteShare extends FulguriteDialog {
   declare notebook: FulguriteNotebook;
   declare link: string;
   declare copied: "link" | "embed" | null;
+  /** A page is being made. */
+  declare saving: boolean;
+  declare failure: ErrorData | null;
   protected readonly heading = "Share or save";
 
   constructor() {
     super();
     this.link = "";
     this.copied = null;
+    this.saving = false;
+    this.failure = null;
   }
 
   override async show(): Promise<void> {
@@ -76,9 +90,25 @@ export class FulguriteShare extends FulguriteDialog {
     );
   }
 
+  async #savePage(): Promise<void> {
+    const { session, recorded, trainer } = this.notebook;
+    if (!session || !trainer) return;
+    this.saving = true;
+    this.failure = null;
+    try {
+      const { id, title, text } = session;
+      const { exportPage } = await import("./export-page.ts");
+      download(await exportPage({ id, title, text, recorded, trainer }), `${this.#name}.html`, "text/html");
+    } catch (error) {
+      this.failure = asError(error).toData();
+    } finally {
+      this.saving = false;
+    }
+  }
+
   get #embed(): string {
     const script = new URL("embed.js", document.baseURI).href;
-    return `<script type="module" src="${script}"></script>\n<fulgurite-run src="${this.link}" mode="app"></fulgurite-run>`;
+    return `<script src="${script}"></script>\n<fulgurite-run src="${this.link}" mode="app"></fulgurite-run>`;
   }
 
   protected override content(): TemplateResult {
@@ -101,10 +131,15 @@ export class FulguriteShare extends FulguriteDialog {
       <h3>A file</h3>
       <div class="row">
         <button @click=${() => this.#save("nb.ts")}>Notebook (.nb.ts)</button>
+        <button ?disabled=${this.saving} @click=${() => this.#savePage()}>Page (.html)</button>
         <button @click=${() => this.#save("ipynb")}>.ipynb</button>
         <button @click=${() => this.#save("md")}>Markdown</button>
         <button @click=${() => this.#save("ts")}>Module (.ts)</button>
       </div>
+      <p class="quiet">
+        The page shows code and results without a network, and runs once its reader says so.
+      </p>
+      ${this.failure ? errorNote(this.failure) : nothing}
       <h3>In another page</h3>
       <pre tabindex="0" aria-label="Code to embed the notebook">${this.#embed}</pre>
       <p>

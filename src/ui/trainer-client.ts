@@ -173,6 +173,11 @@ export class TrainerClient implements RolloutSource {
     return value(await this.#api.device());
   }
 
+  /** Whether what is stored outlives the page. */
+  async keeps(): Promise<boolean> {
+    return value(await this.#api.keeps());
+  }
+
   /** Reads an address that the person named. */
   async reach(url: string): Promise<Reached> {
     return value(await this.#api.reach(url));

@@ -92,6 +92,8 @@ export interface TrainerApi {
   providePackages(load: LoadPackage): Promise<void>;
   /** The engine that "auto" would take, for the page's footer. */
   device(): Promise<Reply<{ readonly engine: "webgpu" | "cpu"; readonly adapter: string }>>;
+  /** Whether the browser keeps what is stored; where it gives the page no storage, that goes with the page. */
+  keeps(): Promise<Reply<boolean>>;
   /** Reads an address that the person named; see `reach`. */
   reach(url: string): Promise<Reply<Reached>>;
   setting(key: string): Promise<Reply<unknown>>;

@@ -1,9 +1,10 @@
 import * as Comlink from "comlink";
 import { RolloutPages } from "./rollout-pages.ts";
 import { environmentOfHost, isHostReference, type HostStepper } from "../env/host-environment.ts";
-import { asFulguriteError } from "../gpu/error.ts";
+import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
 import { environmentsOver } from "../notebook/environment-port.ts";
 import { openStore } from "../store/open.ts";
+import type { LightningStore } from "../store/records.ts";
 import { chooseEngine, engines, offerThreads, probeVariants } from "../train/create-engine.ts";
 import { rescore } from "../train/rescore.ts";
 import { Trainer } from "../train/trainer.ts";
@@ -26,8 +27,21 @@ import {
 offerThreads(workerThreads());
 let pages: RolloutPages | null = null;
 
+/** False in a page that the browser gives no storage, such as a frame of another site: what it stores goes with it. */
+let keeps = true;
+
+async function openPagesStore(): Promise<LightningStore> {
+  try {
+    return await openStore({});
+  } catch (error) {
+    if (!(error instanceof FulguriteError) || error.code !== "store/unavailable") throw error;
+    keeps = false;
+    return openStore({ backend: "memory" });
+  }
+}
+
 /** The trainer realm: the GPU device and the store live here; the page reaches it only through this surface. */
-const ready = openStore({}).then((store) => {
+const ready = openPagesStore().then((store) => {
   store.subscribe(({ runId, removed }) => {
     if (removed && runId !== null) pages?.forget(runId);
   });
@@ -40,7 +54,8 @@ const ready = openStore({}).then((store) => {
     now: () => Date.now(),
     slept: () => workerClock.slept(),
     randomBytes: (bytes) => crypto.getRandomValues(bytes),
-    locks: navigator.locks,
+    // Without storage nothing is shared with other tabs, and the browser refuses locks, too.
+    locks: keeps ? navigator.locks : null,
     platform: navigator.userAgent,
     onIdle: () => probeVariants(store, () => performance.now()),
   });
@@ -186,6 +201,7 @@ const api: TrainerApi = {
     return Promise.resolve();
   },
   device: () => reply(() => chooseEngine()),
+  keeps: () => reply(() => keeps),
   reach: (url) => reply(() => reach(url)),
   setting: (key) => reply((trainer) => trainer.store.setting(key)),
   setSetting: (key, value) => reply((trainer) => trainer.store.setSetting(key, value)),

@@ -1,8 +1,10 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import axe from "axe-core";
-import type { BrowserContext, Page } from "playwright-core";
+import { chromium, type BrowserContext, type Page } from "playwright-core";
 import { beforeAll, expect, test } from "vitest";
+import { fromSingleFile } from "../../src/notebook/formats/read-file.ts";
+import { chromiumLaunch } from "../support/browser.ts";
 import { cell } from "../support/notebook-page.ts";
 import { ServedApp } from "../support/served-app.ts";
 
@@ -51,6 +53,15 @@ test("a link holds the notebook: read first, run on consent, kept as one's own w
   const link = await page.getByRole("textbox", { name: "Link" }).inputValue();
   expect(link).toMatch(/#code=[\w-]+$/);
   expect(await violations()).toEqual([]);
+  // And a page of its own, with what was recorded.
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Page (.html)" }).click();
+  const file = readFileSync(await (await saved).path(), "utf8");
+  expect(file.length).toBeLessThan(3_000_000);
+  expect(fromSingleFile(file)).toBe(
+    readFileSync(new URL("../../notebooks/cartpole.nb.ts", import.meta.url), "utf8"),
+  );
+  expect(file).toContain('"results":[{"notebook":"cartpole","cell":"training","recordedAt"');
   await page.keyboard.press("Escape");
   await page.goto("about:blank");
   await page.goto(link);
@@ -113,23 +124,27 @@ test("from a template, from a file; edits are kept, and earlier versions can be 
   await page.getByText("seven: 7").waitFor();
 }, 90_000);
 
-test("any page can hold a notebook", async () => {
+test("another site's page holds a notebook, also where the browser gives it no storage there", async () => {
   expect(errors).toEqual([]);
-  const host = await context.newPage();
-  await host.goto(`${app.url}icon.svg`);
-  const text = `// fulgurite: 1\n// %% [md] a\n/*\n# Embedded\n*/\n// %% b\ndisplay(\`\${40 + 2} and \${origin}\`);\n`;
+  const text = `// fulgurite: 1\n// %% [md] a\n/*\n# Embedded\n*/\n// %% b\ndisplay(\`\${40 + 2} and \${origin}\`);\n// %% c lazy\nexport const run = await train({ env: cartPole(), reward: defineReward.step(() => 1), algorithm: ppo({ preset: "cleanrl", envs: 16, totalSteps: 4096 }) });\n`;
   writeFileSync(join(app.directory, "small.nb.ts"), text);
+  // A window that keeps nothing also blocks the storage of frames from elsewhere.
+  const browser = await chromium.launch(chromiumLaunch());
+  const host = await browser.newPage();
   writeFileSync(
     join(app.directory, "host.html"),
-    `<!doctype html><title>Host</title><script type="module" src="embed.js"></script><fulgurite-run src="small.nb.ts" mode="app" height="400"></fulgurite-run>`,
+    `<!doctype html><title>Host</title><script src="${app.url}embed.js"></script><fulgurite-run src="${app.url}small.nb.ts" height="700"></fulgurite-run>`,
   );
-  await host.goto(`${app.url}host.html`);
+  await host.goto(`${app.url.replace("127.0.0.1", "localhost")}host.html`);
   const frame = host.frameLocator("iframe");
   await frame.getByRole("heading", { name: "Embedded" }).waitFor();
   await frame.getByText(/This notebook came from http/).waitFor();
   await frame.getByRole("button", { name: "Run this notebook" }).click();
   await frame.getByText("42 and null").waitFor();
-  await host.close();
+  await frame.getByText("This browser keeps nothing here").waitFor();
+  await frame.getByRole("button", { name: "Run c", exact: true }).click();
+  await frame.getByText("Finished").waitFor();
+  await browser.close();
 }, 60_000);
 
 test("after the first visit the page opens without a network, with what was recorded and stored", async () => {

@@ -439,6 +439,10 @@ export class FakeTrainer implements TrainerApi {
   #agentic(runId: string): FakeRollouts | undefined {
     return this.stored.get(runId)?.rollouts ?? undefined;
   }
+  keeps(): Promise<Reply<boolean>> {
+    return Promise.resolve({ ok: true, value: true });
+  }
+
   device(): Promise<Reply<{ engine: "webgpu" | "cpu"; adapter: string }>> {
     return Promise.resolve({ ok: true, value: { engine: "cpu", adapter: "WebAssembly SIMD" } });
   }
