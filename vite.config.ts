@@ -9,6 +9,14 @@ import { languageDeclarations } from "./src/ui/language/declarations.vite.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
+/** Tests that need no browser, no GPU and nothing else that there is once: they run beside each other, on all cores. */
+const processorTests = [
+  "src/**/*.test.ts",
+  "test/{cartpole,import-fuzz,layering,lm-copy,size,strings,text-to-sql}.test.ts",
+  "test/notebook/{oracle,shipped,strings}.test.ts",
+  "test/store/{faults,folder-damage}.test.ts",
+];
+
 /**
  * Modes: the default builds the app into dist/; `lib` builds the library and the command line into
  * dist/lib; `proof` makes vitest run the long proofs (`*.proof.ts`) instead of the tests.
@@ -46,11 +54,33 @@ export default defineConfig(({ mode }) => ({
           target: "es2023",
           rolldownOptions: { input: [here("index.html"), here("kernel.html")] },
         },
-  test: {
-    include: mode === "proof" ? ["test/**/*.proof.ts"] : ["src/**/*.test.ts", "test/**/*.test.ts"],
-    testTimeout: mode === "proof" ? 3_600_000 : 60_000,
-    hookTimeout: 120_000,
-    // Two cores: browsers and Dawn in several files at once only slow each other down.
-    fileParallelism: false,
-  },
+  test:
+    mode === "proof"
+      ? {
+          include: ["test/**/*.proof.ts"],
+          testTimeout: 3_600_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        }
+      : {
+          projects: [
+            {
+              extends: true as const,
+              test: { name: "processor", include: [...processorTests], isolate: false },
+            },
+            {
+              extends: true as const,
+              // Two cores: browsers and Dawn in several files at once only slow each other down.
+              test: {
+                name: "machine",
+                include: ["test/**/*.test.ts"],
+                exclude: [...processorTests],
+                maxWorkers: 1,
+                sequence: { groupOrder: 1 },
+              },
+            },
+          ],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
 }));
