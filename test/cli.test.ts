@@ -102,6 +102,22 @@ test("an interrupted run ends with what it learned and exit code 130", async () 
   expect(JSON.parse(out)).toMatchObject({ status: "cancelled" });
 });
 
+test("a run that npx started ends when npx was killed", async () => {
+  const command = `"${process.execPath}" src/cli/fulgurite.js train cartpole --json --engine cpu`;
+  // In npx's place; a shell that would not wait would become the command.
+  const npx = spawn("sh", ["-c", `${command} & wait`], {
+    cwd: root,
+    env: { ...process.env, npm_command: "exec" },
+  });
+  let out = "";
+  npx.stdout.on("data", (chunk) => (out += String(chunk)));
+  await new Promise<void>((resolve) => npx.stderr.once("data", () => resolve()));
+  npx.kill("SIGKILL");
+  // The shell's output is the command's, too, and is closed by the last of both.
+  await new Promise((resolve) => npx.once("close", resolve));
+  expect(JSON.parse(out)).toMatchObject({ status: "cancelled" });
+});
+
 const tested = `// fulgurite: 1
 // %% [test] sums
 test("adds", () => expect(add(1, 2)).toBe(3));

@@ -2,6 +2,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import { outputText } from "../notebook/formats/index.ts";
 import type { CellView } from "../notebook/session-types.ts";
 import type { JobOverrides } from "../train/override-job.ts";
+import { onInterruption } from "./interruption.ts";
 import { readNotebook } from "./notebook-file.ts";
 import type { EndedTraining, NotebookRunner, RunnerOptions } from "./notebook-runner.ts";
 import { endLines, nested, progressLine, reporter } from "./progress.ts";
@@ -43,11 +44,10 @@ export async function runNotebook(command: RunCommand): Promise<number> {
     },
   });
   let interrupted = false;
-  const interrupt = (): void => {
+  const endListening = onInterruption(() => {
     interrupted = true;
     void runner.interrupt();
-  };
-  process.once("SIGINT", interrupt);
+  });
   try {
     for (const step of await steps(runner, command)) {
       if (interrupted) break;
@@ -61,7 +61,7 @@ export async function runNotebook(command: RunCommand): Promise<number> {
     else print(cells, results, command);
     return interrupted ? 130 : failed.length > 0 ? 1 : 0;
   } finally {
-    process.off("SIGINT", interrupt);
+    endListening();
     await runner.close();
   }
 }

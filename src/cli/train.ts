@@ -8,6 +8,7 @@ import type { JobOverrides } from "../train/override-job.ts";
 import { openCommandStore } from "./command-store.ts";
 import { trainCell } from "./cell-training.ts";
 import { installNodeGpu } from "./node-gpu.ts";
+import { onInterruption } from "./interruption.ts";
 import { readNotebook } from "./notebook-file.ts";
 import { endLines, nested, progressLine, reporter } from "./progress.ts";
 import { addRecord, recordedRun } from "./record.ts";
@@ -34,10 +35,9 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
   const report = reporter();
   let outcome: { readonly job: Job; readonly result: TrainResult } | null = null;
   const interrupted = new AbortController();
-  const interrupt = (): void => {
+  const endListening = onInterruption(() => {
     interrupted.abort();
-  };
-  process.once("SIGINT", interrupt);
+  });
 
   const services: NotebookServices = {
     complete: (request) => trainer.complete(request),
@@ -100,7 +100,7 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
     }
     return interrupted.signal.aborted ? 130 : 0;
   } finally {
-    process.off("SIGINT", interrupt);
+    endListening();
     session.dispose();
     store.close();
   }
