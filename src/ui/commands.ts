@@ -11,6 +11,8 @@ export interface CommandTarget {
   readonly caret: number | null;
   readonly canUndo: boolean;
   readonly canRedo: boolean;
+  /** Something went wrong outside any cell, and there is a notebook to look at without being told so. */
+  readonly canDismiss: boolean;
   apply(edit: StructureEdit, then?: "select" | "edit"): void;
   undo(): void;
   redo(): void;
@@ -25,6 +27,8 @@ export interface CommandTarget {
   leaveRuns(): void;
   showRunning(): void;
   unfold(): void;
+  /** Puts the notice away. */
+  dismiss(): void;
   /** Opens or closes one of the page's panels and dialogs. */
   open(what: Panel): void;
 }
@@ -320,6 +324,17 @@ export const commands: readonly Command[] = [
   panel("outline", "Outline", ["o"], "cell"),
   panel("variables", "Variables", ["v"], "cell"),
   panel("app", "Only what cells show, without code", ["p"], "cell"),
+  {
+    id: "dismiss",
+    title: "Close the notice",
+    group: "Look",
+    keys: ["Escape"],
+    scope: "page",
+    isAvailable: ({ canDismiss }) => canDismiss,
+    run: (target) => {
+      target.dismiss();
+    },
+  },
   panel("library", "Notebooks: open or start one", ["Mod-o"], "text"),
   panel("share", "Share or save", ["Mod-s"], "text"),
   panel("history", "Earlier versions", ["h"], "cell"),

@@ -18,22 +18,6 @@ export const notebookStyles = css`
   .place {
     display: flow-root;
   }
-  /* Below the header, wherever the page is scrolled to: it may say that nothing is saved. */
-  .notice {
-    position: sticky;
-    inset-block-start: 49px;
-    z-index: 1;
-    inline-size: min(var(--column), 100% - 32px);
-    margin-inline: auto;
-    border-block: 8px solid var(--paper);
-    background: var(--paper);
-    /* However long it is, the cells stay in sight. */
-    max-block-size: min(40vh, 240px);
-    overflow-y: auto;
-  }
-  .notice .error-note {
-    margin: 0;
-  }
   .loading {
     inline-size: min(var(--column), 100% - 32px);
     margin: 64px auto;

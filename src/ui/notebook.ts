@@ -12,7 +12,6 @@ import { DrawnCells } from "./drawn-cells.ts";
 import { stateWords } from "./cell-words.ts";
 import { CommandKeys } from "./command-keys.ts";
 import { isRunning, type CommandTarget, type Panel } from "./commands.ts";
-import { errorNote, errorNoteStyles } from "./error-note.ts";
 import "./footer.ts";
 import "./header.ts";
 import "./inserter.ts";
@@ -23,10 +22,11 @@ import type { LanguageHostEvent } from "./language/language-host.ts";
 import type { Library } from "./library.ts";
 import { NotebookRuns } from "./notebook-runs.ts";
 import { notebookStyles } from "./notebook.css.ts";
+import { noticeBar, noticeStyles } from "./notice.ts";
 import { replaceAll } from "./replace.ts";
 import type { RecordedRun } from "./recorded.ts";
 import type { RunStatusEvent } from "./run-status-event.ts";
-import { base } from "./tokens.css.ts";
+import { base, buttons } from "./tokens.css.ts";
 import { asError, type TrainerClient } from "./trainer-client.ts";
 import { turn } from "./turn.ts";
 import { UsedBy } from "./used-by.ts";
@@ -55,7 +55,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     shown: { state: true },
   };
 
-  static override styles = [base, errorNoteStyles, notebookStyles];
+  static override styles = [base, buttons, noticeStyles, notebookStyles];
 
   declare session: NotebookSession | null;
   declare trainer: TrainerClient | null;
@@ -173,6 +173,9 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
   get caret(): number | null {
     return this.#element(this.index)?.caret ?? null;
   }
+  get canDismiss(): boolean {
+    return this.notice !== null && this.session !== null;
+  }
   get canUndo(): boolean {
     return this.session?.canUndo ?? false;
   }
@@ -181,21 +184,18 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
   }
 
   apply(edit: StructureEdit, then: "select" | "edit" = "select"): void {
-    this.#flush();
-    try {
-      void this.#show(this.session?.apply(edit) ?? null, then);
-    } catch (error) {
-      this.#fail(error);
-    }
+    const cell = this.applyQuietly(edit);
+    if (cell !== undefined) void this.#show(cell, then);
   }
 
-  /** The same without going anywhere, for changes in many cells. */
-  applyQuietly(edit: StructureEdit): void {
+  /** The same without going anywhere, for changes in many cells. Undefined where it failed. */
+  applyQuietly(edit: StructureEdit): string | null | undefined {
     this.#flush();
     try {
-      this.session?.apply(edit);
+      return this.session?.apply(edit) ?? null;
     } catch (error) {
       this.#fail(error);
+      return undefined;
     }
   }
 
@@ -272,6 +272,11 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     import("./panels.ts").then(({ openPanel }) => openPanel(what, this), this.#fail);
   }
 
+  dismiss(): void {
+    if (this.renderRoot.querySelector(".notice:focus-within")) this.select(this.index);
+    this.notice = null;
+  }
+
   /** Goes to a cell by its id, for the outline and the like. */
   goToCell(id: string): void {
     void this.#show(id, "select");
@@ -286,7 +291,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
   // Running
 
   #flush(): void {
-    for (const cell of this.#elements()) cell.flush();
+    for (const cell of this.renderRoot.querySelectorAll("fulgurite-cell")) cell.flush();
   }
 
   async #runEach(wanted: (cell: CellView) => boolean): Promise<void> {
@@ -327,10 +332,6 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
   }
 
   // Events
-
-  #elements(): FulguriteCell[] {
-    return [...this.renderRoot.querySelectorAll("fulgurite-cell")];
-  }
 
   #element(index: number): FulguriteCell | null {
     return this.renderRoot.querySelectorAll("fulgurite-cell")[index] ?? null;
@@ -417,8 +418,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
         @fulgurite-environment-port=${(event: EnvironmentPortEvent) =>
           (event.port ??= this.session?.environments() ?? null)}
       >
-        ${this.#consent(session)}
-        ${this.notice ? html`<div class="notice" tabindex="0">${errorNote(this.notice)}</div>` : nothing}
+        ${this.#consent(session)} ${noticeBar(this)}
         ${
           session === null
             ? this.notice
