@@ -3,9 +3,11 @@ import type { FulguriteCell } from "./cell.ts";
 import { turn } from "./turn.ts";
 
 /** Work of one task, which leaves the page time to answer before the next. */
-const TASK_MS = 8;
+const TASK_MS = 4;
 /** A cell out of sight follows after this: what runs again is often what it was before. */
 const FOLLOW_DELAY_MS = 250;
+/** Nothing out of sight follows until no key has come for this long: its work would stand before the next key. */
+const KEY_PAUSE_MS = 400;
 /** A page that is never idle waits no longer than this between two tasks. */
 const PATIENCE_MS = 200;
 
@@ -25,6 +27,8 @@ export class DrawnCells {
   /** Out of sight and not shown as they are now. */
   readonly #behind = new Map<string, CellView>();
   #following = false;
+  /** When the last key came, in ms of the page's clock. */
+  #lastKey = -Infinity;
   readonly #observer = new IntersectionObserver(
     (entries) => {
       for (const { target, isIntersecting } of entries) this.#moved(target as HTMLElement, isIntersecting);
@@ -62,6 +66,7 @@ export class DrawnCells {
 
   /** Watches the groups among an element's children and the cells in them, as they come and go. */
   watch(list: HTMLElement): void {
+    list.addEventListener("keydown", ({ timeStamp }) => (this.#lastKey = timeStamp), { capture: true });
     new MutationObserver((records) => {
       for (const { addedNodes, removedNodes } of records) {
         for (const node of removedNodes) {
@@ -131,6 +136,11 @@ export class DrawnCells {
 
   async #follow(): Promise<void> {
     while (this.#behind.size > 0) {
+      const pause = this.#lastKey + KEY_PAUSE_MS - performance.now();
+      if (pause > 0) {
+        await new Promise((resolve) => setTimeout(resolve, pause));
+        continue;
+      }
       await idle();
       const start = performance.now();
       for (const id of this.#behind.keys()) {
