@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { counted, formatBytes, formatDuration, formatFigure } from "./format.ts";
+import { counted, formatBytes, formatCount, formatDuration, formatFigure } from "./format.ts";
 
 test("figures keep about three digits and name what is missing", () => {
   const values = [NaN, undefined, 0, 486.6, 12.345, 1.5, -0.02401, 1.2e-7, 80000];
@@ -14,6 +14,11 @@ test("figures keep about three digits and name what is missing", () => {
     "1.2e-7",
     "80,000",
   ]);
+});
+
+test("counts have a comma every three figures", () => {
+  const counts = [0, 999, 1000, 123_456, 1_234_567, -80_000, 1234.5];
+  expect(counts.map(formatCount)).toEqual(["0", "999", "1,000", "123,456", "1,234,567", "-80,000", "1,235"]);
 });
 
 test("one is one, and everything else is many", () => {
