@@ -29,6 +29,7 @@ export class DrawnCells {
   #following = false;
   /** When the last key came, in ms of the page's clock. */
   #lastKey = -Infinity;
+  #drawing = false;
   readonly #observer = new IntersectionObserver(
     (entries) => {
       for (const { target, isIntersecting } of entries) this.#moved(target as HTMLElement, isIntersecting);
@@ -134,9 +135,23 @@ export class DrawnCells {
     element.cell = cell;
   }
 
+  /** Milliseconds until no key has come for a while; nothing or less where none has. */
+  get #keyPause(): number {
+    return this.#lastKey + KEY_PAUSE_MS - performance.now();
+  }
+
+  /** Calls `draw` once for all changes until then: before the next frame, or while keys come between two of them. */
+  async draw(draw: () => void): Promise<void> {
+    if (this.#drawing) return;
+    this.#drawing = true;
+    await (this.#keyPause > 0 ? idle() : new Promise(requestAnimationFrame));
+    this.#drawing = false;
+    draw();
+  }
+
   async #follow(): Promise<void> {
     while (this.#behind.size > 0) {
-      const pause = this.#lastKey + KEY_PAUSE_MS - performance.now();
+      const pause = this.#keyPause;
       if (pause > 0) {
         await new Promise((resolve) => setTimeout(resolve, pause));
         continue;

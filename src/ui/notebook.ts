@@ -86,13 +86,9 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
   readonly #drawn = new DrawnCells();
   readonly #keys = new CommandKeys(this);
   #heard: NotebookSession | null = null;
-  #frame = 0;
   /** Once a frame: a notebook of 1,000 cells that all run changes 3,000 times. */
   readonly #onChange = (): void => {
-    this.#frame ||= requestAnimationFrame(() => {
-      this.#frame = 0;
-      this.revision++;
-    });
+    void this.#drawn.draw(() => this.revision++);
   };
   readonly #onScroll = (): void => {
     this.scrolled = scrollY > HEADING_HEIGHT_PX;
