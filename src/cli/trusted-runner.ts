@@ -1,4 +1,4 @@
-import { createInProcessKernel } from "../notebook/in-process-kernel.ts";
+import { createInProcessKernel, type InProcessKernel } from "../notebook/in-process-kernel.ts";
 import { createNotebookSession } from "../notebook/session.ts";
 import { nodeTrainer } from "../train/node-trainer.ts";
 import { overrideCompletion } from "../train/override-job.ts";
@@ -15,10 +15,18 @@ export async function openTrusted(options: RunnerOptions): Promise<NotebookRunne
   const trainer = nodeTrainer(store);
   const results: EndedTraining[] = [];
   const interrupted = new AbortController();
+  let kernel: InProcessKernel | null = null;
+  const stray = (thrown: unknown): void => {
+    if (kernel?.stray(thrown)) return;
+    console.error(thrown);
+    process.exit(1);
+  };
+  process.on("unhandledRejection", stray);
+  process.on("uncaughtException", stray);
   const session = createNotebookSession({
     id: notebook.id,
     text: notebook.text,
-    createKernel: createInProcessKernel,
+    createKernel: async () => (kernel = await createInProcessKernel()),
     services: {
       complete: (asked) => trainer.complete(overrideCompletion(asked, overrides)),
       async train(asked, cell, onStarted, signal) {
@@ -48,6 +56,8 @@ export async function openTrusted(options: RunnerOptions): Promise<NotebookRunne
     },
     results: () => Promise.resolve(results),
     close: () => {
+      process.off("unhandledRejection", stray);
+      process.off("uncaughtException", stray);
       session.dispose();
       store.close();
       return Promise.resolve();

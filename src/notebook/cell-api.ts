@@ -50,6 +50,8 @@ export interface CellHost {
   readonly signal: AbortSignal;
   readonly scope: RewardScope & DefinitionScope;
   show(output: Output): void;
+  /** `display` has shown this value. */
+  displayed(value: unknown): void;
   train(job: Job): Promise<TrainResult>;
   complete(request: CompletionRequest): Promise<readonly Completion[]>;
   readonly invalidation: Promise<void>;
@@ -178,6 +180,7 @@ export function createCellApi(host: CellHost): CellApi {
     },
     display: (value: unknown) => {
       host.show(outputOf(value, null));
+      host.displayed(value);
       return value;
     },
     ...cellInputs(host.inputs, (output) => {

@@ -38,16 +38,36 @@ function messageOf(thrown: unknown): string {
   }
 }
 
+/**
+ * An error that reached nobody, of a promise or a timer that nothing waits for: the cell whose line threw it, as its
+ * stack says; null where it says of none.
+ */
+export function cellOfError(thrown: unknown): string | null {
+  const id = /fulgurite-cell\/(.+?)\.ts:\d/.exec(stackOf(thrown))?.[1];
+  return id ?? null;
+}
+
+/** What such an error says below its cell. */
+export function strayWords(thrown: unknown, id: string, source: string): string {
+  const { error, lineText } = describeCellError(thrown, id, source);
+  const where = error.line === null ? "" : `Line ${error.line}: `;
+  const text = lineText === null ? "" : `\n    ${lineText}`;
+  return `${where}${error.message}${text}\nNothing in the cell waits for this: \`await\` it, or catch its error.`;
+}
+
+function stackOf(thrown: unknown): string {
+  // Reading a thrown value may run the person's getters.
+  try {
+    const stack: unknown = thrown instanceof Error ? thrown.stack : null;
+    return typeof stack === "string" ? stack : "";
+  } catch {
+    return "";
+  }
+}
+
 /** V8 and SpiderMonkey both name the evaluated text by its sourceURL. */
 function lineInStack(thrown: unknown, id: string): number | null {
-  let stack: unknown;
-  try {
-    stack = thrown instanceof Error ? thrown.stack : null;
-  } catch {
-    return null;
-  }
-  if (typeof stack !== "string") return null;
   const url = cellUrl(id).replace(/[.\\/]/g, "\\$&");
-  const line = new RegExp(`${url}:(\\d+)`).exec(stack)?.[1];
+  const line = new RegExp(`${url}:(\\d+)`).exec(stackOf(thrown))?.[1];
   return line === undefined ? null : Number(line);
 }

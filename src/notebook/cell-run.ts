@@ -32,6 +32,7 @@ export async function runCell(
   const names = new Map<string, () => unknown>();
   const notebook = closureNotebook(cell, names, graph, find, modules);
   const show = run.buffer.push.bind(run.buffer);
+  let displayed: unknown;
   const tests = new CellTests(show, (thrown) => describeCellError(thrown, id, source));
   const api = createCellApi({
     signal: run.controller.signal,
@@ -40,6 +41,9 @@ export async function runCell(
     inputs: cell.inputs,
     scope: { code: analysis.code, names, notebook, cell: id },
     show,
+    displayed: (value) => {
+      displayed = value;
+    },
     train: (job) => {
       run.trained = true;
       // What the cell showed before goes first, or it would wipe the view of the run.
@@ -54,7 +58,8 @@ export async function runCell(
   const evaluation = {
     last: (value: unknown) => {
       // A cell that ends with a call of an asynchronous function has no value to show, a `test(...)` least of all.
-      if (value !== undefined && !(value instanceof Promise)) run.buffer.push(outputOf(value, null));
+      if (value !== undefined && value !== displayed && !(value instanceof Promise))
+        run.buffer.push(outputOf(value, null));
     },
     scope: (readers: Readonly<Record<string, () => unknown>>) => {
       for (const [name, reader] of Object.entries(readers)) names.set(name, reader);

@@ -19,8 +19,8 @@ export interface Progress {
 export interface CellViews {
   /** Shows rows, columns or an Arrow table, however long. */
   table(data: unknown, name?: string): void;
-  /** Shows a picture: pixels, or the bytes of a PNG, JPEG, GIF or WebP. */
-  image(picture: PixelImage | Uint8Array, alt?: string): void;
+  /** Shows a picture: pixels, a canvas, or the bytes of a PNG, JPEG, GIF or WebP. */
+  image(picture: PixelImage | OffscreenCanvas | Uint8Array, alt?: string): void;
   /** Shows a bar; the next one of the same label takes its place. */
   progress(label: string): Progress;
   /** Shows two texts, and what differs. */
@@ -42,7 +42,7 @@ export const cellViews = (show: (output: Output) => void): CellViews => ({
     show({ view: "table", name: name ?? null, table });
   },
   image: (picture, alt = "") => {
-    show(imageOutput(picture, alt));
+    show(imageOutput(isCanvas(picture) ? pixelsOf(picture) : picture, alt));
   },
   progress: (label) => {
     const set = (share: number, words = ""): void => {
@@ -63,12 +63,22 @@ export const cellViews = (show: (output: Output) => void): CellViews => ({
 /** A plot, a picture or a canvas as what it is; undefined for anything else. */
 export function drawnOutput(value: unknown): Output | undefined {
   if (isPlotCall(value)) return { view: "plot", call: value };
-  if (typeof OffscreenCanvas === "function" && value instanceof OffscreenCanvas) {
-    const context = value.getContext("2d");
-    if (context) return imageOutput(context.getImageData(0, 0, value.width, value.height), "");
-  }
+  if (isCanvas(value)) return imageOutput(pixelsOf(value), "");
   if (typeof ImageData === "function" && value instanceof ImageData) return imageOutput(value, "");
   return undefined;
+}
+
+const isCanvas = (value: unknown): value is OffscreenCanvas =>
+  typeof OffscreenCanvas === "function" && value instanceof OffscreenCanvas;
+
+/** What is on a canvas, whatever drew it. */
+function pixelsOf(canvas: OffscreenCanvas): PixelImage {
+  const { width, height } = canvas;
+  const drawn = canvas.getContext("2d");
+  if (drawn) return drawn.getImageData(0, 0, width, height);
+  const copy = new OffscreenCanvas(width, height).getContext("2d")!;
+  copy.drawImage(canvas, 0, 0);
+  return copy.getImageData(0, 0, width, height);
 }
 
 function imageOutput(picture: PixelImage | Uint8Array, alt: string): Output {

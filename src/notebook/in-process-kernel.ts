@@ -7,7 +7,7 @@ import { readKernelMessage, type HostMessage } from "./protocol.ts";
  * A kernel in this very realm, for Node and tests: the person has said that they trust the notebook. Messages
  * are cloned and checked as across a port; a cell that never gives control back cannot be stopped here.
  */
-export function createInProcessKernel(): Promise<KernelLink> {
+export function createInProcessKernel(): Promise<InProcessKernel> {
   return Promise.resolve(new InProcessKernel());
 }
 
@@ -15,7 +15,7 @@ export function createInProcessKernel(): Promise<KernelLink> {
 export const importInstalled = (name: string): Promise<Namespace> =>
   import(/* @vite-ignore */ name) as Promise<Namespace>;
 
-class InProcessKernel implements KernelLink {
+export class InProcessKernel implements KernelLink {
   onMessage: KernelLink["onMessage"] = null;
   onLost: KernelLink["onLost"] = null;
   readonly silence = 0;
@@ -27,6 +27,11 @@ class InProcessKernel implements KernelLink {
     queueMicrotask(() => {
       if (kernel === this.#kernel) kernel.receive(copy);
     });
+  }
+
+  /** As of `Kernel`: whoever owns the process hears of errors that nothing waits for. */
+  stray(thrown: unknown): boolean {
+    return this.#kernel.stray(thrown);
   }
 
   environments(): null {

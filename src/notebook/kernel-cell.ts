@@ -40,6 +40,8 @@ export interface KernelCell {
   /** No run of it has ended in this kernel. */
   fresh: boolean;
   run: CellRun | null;
+  /** Of the last run, for what it still shows. */
+  buffer: OutputBuffer | null;
   /** Ran, and goes on publishing values. */
   live: { readonly values: LiveValues; readonly run: CellRun } | null;
   /** Settles the `invalidation` of the run that the present values came from. */
@@ -65,6 +67,7 @@ export const emptyCell = (id: string): KernelCell => ({
   trainedWith: null,
   fresh: true,
   run: null,
+  buffer: null,
   live: null,
   invalidate: null,
   queued: null,

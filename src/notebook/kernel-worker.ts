@@ -20,6 +20,12 @@ async function start(given: MessagePort): Promise<void> {
     // The policy lets no request out; the gate lets out what the person granted.
     self.fetch = kernel.fetch;
     withoutFrame();
+    self.addEventListener("unhandledrejection", (event) => {
+      if (kernel.stray(event.reason)) event.preventDefault();
+    });
+    self.addEventListener("error", (event) => {
+      if (kernel.stray(event.error)) event.preventDefault();
+    });
     port.listen((message, environments) => {
       kernel.receive(message, environments);
     });

@@ -390,8 +390,10 @@ describe("what a cell sees", () => {
       value: "const hidden = 1;\n(hidden, 2)",
       name: "export const list = [1, 2, 3];",
       quiet: "const f = () => 1;",
+      once: "display(5);",
     });
     await bench.run();
+    expect(bench.shown("once")).toEqual(["5"]);
     expect(bench.outputs.get("logs")).toEqual([
       { view: "text", stream: "out", text: "a { b: [1, 2] }" },
       { view: "text", stream: "warn", text: "c" },

@@ -1,5 +1,5 @@
 import type { FulguriteError } from "../gpu/error.ts";
-import { describeCellError } from "./cell-error.ts";
+import { cellOfError, describeCellError, strayWords } from "./cell-error.ts";
 import { createCellFetch } from "./cell-fetch.ts";
 import { serveEnvironments, type EnvironmentPort } from "./environment-port.ts";
 import { runCell } from "./cell-run.ts";
@@ -100,6 +100,14 @@ export class Kernel {
         this.#post({ kind: "pong", sequence: message.sequence });
         break;
     }
+  }
+
+  /** Shows an error that nothing waits for below the cell that threw it; false where no cell is known to have. */
+  stray(thrown: unknown): boolean {
+    const id = cellOfError(thrown) ?? [...this.#cells.values()].find(({ run }) => run)?.id;
+    const cell = id === undefined ? undefined : this.#cells.get(id);
+    cell?.buffer?.push({ view: "text", stream: "error", text: strayWords(thrown, cell.id, cell.source) });
+    return cell !== undefined;
   }
 
   /** Aborts what runs and starts nothing more. */
@@ -339,6 +347,7 @@ export class Kernel {
       cell.invalidate = resolve;
     });
     cell.run = run;
+    cell.buffer = buffer;
     cell.queued = null;
     cell.values = null;
     cell.ran = true;

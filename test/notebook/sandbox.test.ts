@@ -222,6 +222,25 @@ describe("a session over it", () => {
     });
   });
 
+  it("shows errors that nothing waits for below their cell, and goes on", async () => {
+    const source = `setTimeout(() => {
+  throw new Error("of a timer");
+}, 20);
+Promise.reject(new Error("of a promise"));
+7`;
+    await open(notebook({ stray: source, other: "8" }));
+    await page.evaluate(() => notebookTest.session!.runEager());
+    const texts = async (): Promise<string> =>
+      (await cell("stray")).outputs.map((output) => (output as { text?: string }).text ?? "").join("\n");
+    await expect.poll(texts).toContain("of a timer");
+    expect(await texts()).toContain(
+      'Line 4: Error: of a promise\n    Promise.reject(new Error("of a promise"));',
+    );
+    expect(await texts()).toContain('Line 2: Error: of a timer\n    throw new Error("of a timer");');
+    expect((await cell("stray")).state.kind).toBe("done");
+    expect((await cell("other")).outputs).toHaveLength(1);
+  });
+
   it("marks the training stale because the reward changed, and shows the next run", async () => {
     await open(
       notebook({
