@@ -42,6 +42,15 @@ export const recordedBaselines = (
         ];
       });
 
+/** Of each kind of filtered cloning what was trained here, else what was recorded with the notebook. */
+export const shownBaselines = (
+  here: readonly Baseline[],
+  recorded: readonly RecordedBaseline[],
+): (Baseline | RecordedBaseline)[] =>
+  (["start", "current"] as const).flatMap(
+    (kind) => [...here, ...recorded].find(({ sampledFrom }) => sampledFrom === kind) ?? [],
+  );
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Recorded runs in a results file: one, or a list; what is not a recorded run is left out. */

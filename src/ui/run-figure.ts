@@ -50,15 +50,6 @@ export function runFigure(
     : figure(formatFigure(recent), "mean return, last 100 episodes");
 }
 
-/** Of each kind of filtered cloning what was trained here, else what was recorded with the notebook. */
-export const shownBaselines = (
-  here: readonly Baseline[],
-  recorded: readonly RecordedBaseline[],
-): (Baseline | RecordedBaseline)[] =>
-  (["start", "current"] as const).flatMap(
-    (kind) => [...here, ...recorded].find(({ sampledFrom }) => sampledFrom === kind) ?? [],
-  );
-
 /**
  * What filtered cloning came to, for a run that learned by reinforcement; without it a result says little. `known` is what
  * the run's own figures keep of it. Where cells may `run`, its button dispatches a `RunCellEvent`.
