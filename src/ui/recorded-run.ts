@@ -63,7 +63,8 @@ export class FulguriteRecordedRun extends LitElement {
     const { curve, metrics, engine, adapter, commit, recordedAt, seed } = recorded;
     const kind = kindOf(recorded);
     const agentic = kind === "agentic";
-    const wanted = agentic && recorded.likeness !== null && recorded.sampledFrom === null;
+    const known = baselineOf(metrics);
+    const wanted = agentic && recorded.sampledFrom === null && (recorded.likeness !== null || known !== null);
     const baselines = wanted ? shownBaselines([], recordedBaselines(recorded.likeness, this.others)) : [];
     const answers = agentic && recorded.rollouts.some(({ mode }) => mode === "evaluation");
     const steps = curve.step.at(-1) ?? 0;
@@ -80,7 +81,7 @@ export class FulguriteRecordedRun extends LitElement {
         </p>
         <p>Nothing has run here yet.</p>
       </div>
-      ${wanted ? baselineWords(baselines, baselineOf(metrics), this.runnable) : nothing}
+      ${wanted ? baselineWords(baselines, known, this.runnable) : nothing}
       <div class=${answers ? "views" : "views single"}>
         ${
           answers

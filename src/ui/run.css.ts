@@ -114,7 +114,7 @@ export const runStyles = css`
     --curve-height: 272px;
   }
   .views.single {
-    grid-template-columns: minmax(0, var(--column));
+    grid-template-columns: minmax(0, 1fr);
   }
   @container (max-width: 719px) {
     .views,
