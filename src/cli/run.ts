@@ -56,7 +56,7 @@ export async function runNotebook(command: RunCommand): Promise<number> {
     report.end();
     const cells = (await runner.cells()).filter(({ kind }) => kind !== "md");
     const results = await runner.results();
-    const failed = cells.filter(({ state }) => state.kind === "error");
+    const failed = cells.filter(hasFailed);
     if (command.json) console.log(JSON.stringify(summary(notebook.id, cells, results, command)));
     else print(cells, results, command);
     return interrupted ? 130 : failed.length > 0 ? 1 : 0;
@@ -90,6 +90,10 @@ async function steps(runner: NotebookRunner, { cell, all }: RunCommand): Promise
   );
 }
 
+/** Whether a cell ended in an error, or defined what the GPU computes otherwise. */
+const hasFailed = ({ state, outputs }: CellView): boolean =>
+  state.kind === "error" || outputs.some((output) => "gpu" in output && output.gpu.kind === "failed");
+
 const SHORTENED = "shortened by --quick: it shows that the notebook runs to its end, not what it learns";
 
 function summary(
@@ -101,7 +105,7 @@ function summary(
   const last = results.at(-1)?.result.metrics ?? {};
   return {
     notebook: id,
-    ok: cells.every(({ state }) => state.kind !== "error"),
+    ok: !cells.some(hasFailed),
     ...(overrides.quick === true ? { note: SHORTENED } : {}),
     cells: cells.map(({ id: cell, kind, lazy, state, outputs }) => ({
       cell,

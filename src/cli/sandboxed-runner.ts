@@ -48,7 +48,12 @@ export async function openSandboxed(options: RunnerOptions): Promise<NotebookRun
       void progress(page, notebook.id, onProgress);
     }, PROGRESS_INTERVAL_MS);
     return {
-      cells: () => page.evaluate((): readonly CellView[] => [...fulguriteStandalone.session.cells]),
+      cells: () =>
+        page.evaluate(async (): Promise<readonly CellView[]> => {
+          const { session } = fulguriteStandalone;
+          await session.checked();
+          return [...session.cells];
+        }),
       runEager: () => page.evaluate(() => fulguriteStandalone.session.runEager()),
       run: (cell) => page.evaluate((id) => fulguriteStandalone.session.run(id), cell),
       interrupt: () =>

@@ -1,5 +1,7 @@
 import { createInProcessKernel, type InProcessKernel } from "../notebook/in-process-kernel.ts";
 import { createNotebookSession } from "../notebook/session.ts";
+import { checkDefinition } from "../train/check-definition.ts";
+import { sharedDevice } from "../train/create-engine.ts";
 import { nodeTrainer } from "../train/node-trainer.ts";
 import { overrideCompletion } from "../train/override-job.ts";
 import { openCommandStore } from "./command-store.ts";
@@ -28,6 +30,7 @@ export async function openTrusted(options: RunnerOptions): Promise<NotebookRunne
     text: notebook.text,
     createKernel: async () => (kernel = await createInProcessKernel()),
     services: {
+      check: async (definition) => checkDefinition(await sharedDevice(), definition),
       complete: (asked) => trainer.complete(overrideCompletion(asked, overrides)),
       async train(asked, cell, onStarted, signal) {
         const { job, result } = await trainCell(trainer, {
@@ -47,7 +50,10 @@ export async function openTrusted(options: RunnerOptions): Promise<NotebookRunne
     },
   });
   return {
-    cells: () => Promise.resolve(session.cells),
+    cells: async () => {
+      await session.checked();
+      return session.cells;
+    },
     runEager: () => session.runEager(),
     run: (cell) => session.run(cell),
     interrupt: () => {

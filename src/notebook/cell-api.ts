@@ -26,7 +26,12 @@ import { runSweep, type SweepPlan, type SweepSetting } from "../train/run-sweep.
 import { simulatedJob, type JobOptions } from "../train/simulated-job.ts";
 import type { SupervisedJobOptions } from "../train/supervised-job.ts";
 import { cellDefinitions, definitionOutput, type DefinitionScope } from "./cell-definitions.ts";
-import { defineCellEnvironment, defineCellLoss, type NumericOptions } from "./cell-environment.ts";
+import {
+  defineCellEnvironment,
+  defineCellLoss,
+  lossOutput,
+  type NumericOptions,
+} from "./cell-environment.ts";
 import {
   defineStepReward,
   isEnvironment,
@@ -194,11 +199,12 @@ export function createCellApi(host: CellHost): CellApi {
   };
 }
 
-/** A value as the page shows it: environments, rewards, agents and policies as what they are, all else in the inspector. */
+/** A value as the page shows it: environments, rewards, losses, agents and policies as what they are, all else in the inspector. */
 export function outputOf(value: unknown, name: string | null): Output {
   return (
     environmentOutput(value) ??
     rewardOutput(value, name) ??
+    lossOutput(value, name) ??
     definitionOutput(value, name) ??
     drawnOutput(value) ??
     (typeof value === "string" && name === null
@@ -211,6 +217,7 @@ export function outputOf(value: unknown, name: string | null): Output {
 export const hasOwnView = (value: unknown): boolean =>
   environmentOutput(value) !== undefined ||
   rewardOutput(value, null) !== undefined ||
+  lossOutput(value, null) !== undefined ||
   definitionOutput(value, null) !== undefined ||
   drawnOutput(value) !== undefined;
 

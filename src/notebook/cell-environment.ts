@@ -15,8 +15,17 @@ import {
 } from "../env/define-env.ts";
 import { captureNumeric, lineOf } from "./cell-numeric.ts";
 import type { RewardScope } from "./cell-reward.ts";
+import type { Output } from "./session-types.ts";
 
 const CHECKED_ROWS = 256;
+
+const losses = new WeakMap<object, Omit<Extract<Output, { view: "loss" }>, "name">>();
+
+/** What the page shows of a loss defined here; undefined for any other value. */
+export function lossOutput(value: unknown, name: string | null): Output | undefined {
+  const report = typeof value === "object" && value !== null ? losses.get(value) : undefined;
+  return report && { ...report, name };
+}
 
 /** What a definer in a cell may be given by name, besides what it finds in the cells. */
 export interface NumericOptions {
@@ -51,6 +60,10 @@ export function defineCellLoss(
   const line = lineOf(source, scope.code);
   const captured = captureNumeric([{ source, line }], { ...options.constants, ...options.functions }, scope);
   const compiled = compileLoss(source, { ...captured, line });
-  checkLoss(compiled, typeof loss === "function" ? loss : null, { rows: CHECKED_ROWS, seed: 1 });
-  return Object.freeze({ kind: "row-loss", source, ...captured, line });
+  const own = typeof loss === "function" ? loss : null;
+  const check = checkLoss(compiled, own, { rows: CHECKED_ROWS, seed: 1 });
+  const defined: RowLoss = Object.freeze({ kind: "row-loss", source, ...captured, line });
+  const definition = { kind: "loss", source: { source, ...captured, line } } as const;
+  losses.set(defined, { view: "loss", wgsl: compiled.wgsl, ...check, definition });
+  return defined;
 }

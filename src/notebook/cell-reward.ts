@@ -69,6 +69,12 @@ export function defineStepReward(
     largestDifference,
     nonFinite,
     undecided,
+    definition: {
+      kind: "reward",
+      source: { source, constants, functions, line },
+      stateFields: compiled.stateFields,
+      actionCount: compiled.actionCount,
+    },
   });
   return reward;
 }

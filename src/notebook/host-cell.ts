@@ -1,5 +1,7 @@
 import type { DocumentCell } from "./document.ts";
 import { MAX_OUTPUT_CHARACTERS, MAX_OUTPUTS, sizeOf } from "./output-buffer.ts";
+import type { GpuVerdict } from "../train/check-definition.ts";
+import type { DefinedOutput } from "./definition-desk.ts";
 import type { Job } from "../train/job.ts";
 import type { InputValue } from "./input-spec.ts";
 import type { CellSummary } from "./protocol.ts";
@@ -81,6 +83,12 @@ export function addOutputs(cell: HostCell, outputs: readonly Output[], replace: 
       cell.outputs.push(output);
     }
   }
+}
+
+/** Says of an output what the GPU says of it. */
+export function addVerdict(cell: HostCell, output: DefinedOutput, gpu: GpuVerdict): void {
+  cell.outputs = cell.outputs.map((one) => (one === output ? { ...output, gpu } : one));
+  cell.view = null;
 }
 
 /** The view of a run that a cell asked for. */

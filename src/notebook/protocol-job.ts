@@ -51,7 +51,8 @@ const constant: read.Reader<number | readonly number[]> = (value) =>
   Array.isArray(value) ? read.list(read.finite, 4_096)(value) : read.finite(value);
 const functionText = read.object<FunctionText>({ source: read.text(32_768), line: read.whole(1_000_000) });
 
-const reward = read.object<RewardSource>({
+/** The text of a step reward or a loss. */
+export const rewardSource = read.object<RewardSource>({
   source: read.text(20_000),
   constants: read.dictionary(constant, 100),
   functions: (value) => (value === undefined ? {} : read.dictionary(functionText, 100)(value)),
@@ -406,9 +407,9 @@ export const job = read.union<"kind", Job>("kind", {
     kind: read.oneOf("simulated"),
     // A name, or the source of one of the person's own.
     environment: read.text(400_000),
-    reward: read.nullable(reward),
-    cost: read.nullable(reward),
-    loss: read.nullable(reward),
+    reward: read.nullable(rewardSource),
+    cost: read.nullable(rewardSource),
+    loss: read.nullable(rewardSource),
     algorithm: simulatedAlgorithm,
     sweep: read.nullable(read.text(200)),
     sweepRun: read.nullable(counter),

@@ -2,7 +2,7 @@ import type { ErrorData } from "../gpu/error.ts";
 import type { Completion, CompletionRequest } from "../train/complete.ts";
 import type { Job, TrainResult } from "../train/job.ts";
 import { MAX_OUTPUT_CHARACTERS, MAX_OUTPUTS } from "./output-buffer.ts";
-import { codeSource, completionRequest, job, policy } from "./protocol-job.ts";
+import { codeSource, completionRequest, job, policy, rewardSource } from "./protocol-job.ts";
 import type { ImageContent, Output, ValueNode } from "./session-types.ts";
 import type { TrainedWith } from "./trained-with.ts";
 import { inputSpec, inputValue, type InputValue } from "./input-spec.ts";
@@ -204,6 +204,22 @@ const output = read.union<"view", Output>("view", {
     largestDifference: read.number,
     nonFinite: counter,
     undecided: counter,
+    definition: read.object({
+      kind: read.oneOf("reward"),
+      source: rewardSource,
+      stateFields: read.list(read.text(200), 2_000),
+      actionCount: read.whole(1_000),
+    }),
+  }),
+  loss: read.object({
+    view: read.oneOf("loss"),
+    name: read.nullable(name),
+    wgsl: read.text(200_000),
+    checkedRows: counter,
+    checkedDerivatives: counter,
+    largestDifference: read.number,
+    undecided: counter,
+    definition: read.object({ kind: read.oneOf("loss"), source: rewardSource }),
   }),
   test: read.object({
     view: read.oneOf("test"),

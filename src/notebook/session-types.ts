@@ -2,6 +2,7 @@ import type { ErrorData } from "../gpu/error.ts";
 import type { CodeSource } from "../runner/agent-source.ts";
 import type { LoadPackage } from "../runner/packages.ts";
 import type { Completion, CompletionRequest } from "../train/complete.ts";
+import type { Definition, GpuVerdict } from "../train/check-definition.ts";
 import type { Job, PolicyConfig, TrainResult } from "../train/job.ts";
 import type { NotebookPermissions } from "./consent.ts";
 import type { NotebookRequests } from "./requests.ts";
@@ -35,7 +36,12 @@ export type Output =
       readonly setting?: string;
     }
   /** An environment, drawn acting at random until a policy exists. */
-  | { readonly view: "environment"; readonly name: string }
+  | {
+      readonly view: "environment";
+      readonly name: string;
+      /** What the GPU says of it, once it was asked. */
+      readonly gpu?: GpuVerdict;
+    }
   /** A compiled reward: what it became and how far CPU and reference differ on random states. */
   | {
       readonly view: "reward";
@@ -47,6 +53,21 @@ export type Output =
       readonly nonFinite: number;
       /** Further random states left out, because f32 cannot decide a comparison there. */
       readonly undecided: number;
+      readonly definition: Extract<Definition, { kind: "reward" }>;
+      readonly gpu?: GpuVerdict;
+    }
+  /** A compiled loss of a row with its derivatives, likewise. */
+  | {
+      readonly view: "loss";
+      readonly name: string | null;
+      readonly wgsl: string;
+      readonly checkedRows: number;
+      /** Derivatives compared with finite differences. */
+      readonly checkedDerivatives: number;
+      readonly largestDifference: number;
+      readonly undecided: number;
+      readonly definition: Extract<Definition, { kind: "loss" }>;
+      readonly gpu?: GpuVerdict;
     }
   /** One test of a cell; the message says why it failed. */
   | {
@@ -138,6 +159,8 @@ export interface NotebookServices {
     signal: AbortSignal,
     environments: MessagePort | null,
   ): Promise<TrainResult>;
+  /** Runs what a cell defined on the GPU and compares it with the CPU; without it nobody does. */
+  check?(definition: Definition): Promise<GpuVerdict>;
   /** Answers of a language policy; without it cells cannot ask one. */
   complete?(request: CompletionRequest): Promise<readonly Completion[]>;
   /**

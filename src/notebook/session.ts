@@ -2,7 +2,17 @@ import type { ErrorData } from "../gpu/error.ts";
 import type { Job } from "../train/job.ts";
 import type { ConsentStore, NotebookPermissions } from "./consent.ts";
 import { joinDocument, parseDocument, replaceSource, titleOf, type NotebookDocument } from "./document.ts";
-import { addOutputs, emptyHostCell, isKnown, runOutput, viewOf, type HostCell } from "./host-cell.ts";
+import { DefinitionDesk } from "./definition-desk.ts";
+import { isEditOfWhatRuns } from "./edited-run.ts";
+import {
+  addOutputs,
+  addVerdict,
+  emptyHostCell,
+  isKnown,
+  runOutput,
+  viewOf,
+  type HostCell,
+} from "./host-cell.ts";
 import { History } from "./history.ts";
 import type { InputValue } from "./input-spec.ts";
 import { KernelHost } from "./kernel-host.ts";
@@ -50,6 +60,8 @@ export function createNotebookSession(options: SessionOptions): OpenNotebook {
 }
 
 export interface OpenNotebook extends NotebookSession {
+  /** Resolves when what cells have defined so far was checked on the GPU, where there is one. */
+  checked(): Promise<void>;
   /**
    * Says that the cell ran before the notebook was opened, because the store has a run of it: a later edit
    * of what it needs makes it stale, as if it had run now, and so does a reward or an agent that is no longer
@@ -66,6 +78,7 @@ class Session extends EventTarget implements OpenNotebook {
   readonly #cells = new Map<string, HostCell>();
   readonly #kernel: KernelHost;
   readonly #desk: RequestDesk;
+  readonly #definitions: DefinitionDesk;
   readonly #permissions: Permissions;
   /** Errors that outlive a restart: the fresh kernel knows these cells as cancelled. */
   readonly #keptErrors = new Map<string, CellState>();
@@ -113,6 +126,15 @@ class Session extends EventTarget implements OpenNotebook {
       },
       onRun: (id, runId, job) => {
         if (!this.#disposed) this.#addOutputs(id, [runOutput(runId, job)], false);
+      },
+    });
+    const { check } = options.services;
+    this.#definitions = new DefinitionDesk({
+      check: check && ((definition) => check.call(options.services, definition)),
+      isShown: (id, output) => this.#cells.get(id)?.outputs.includes(output) === true,
+      onVerdict: (id, output, verdict) => {
+        addVerdict(this.#cells.get(id)!, output, verdict);
+        this.#changed();
       },
     });
     this.#kernel = new KernelHost({
@@ -233,6 +255,10 @@ class Session extends EventTarget implements OpenNotebook {
     }, INPUT_DELAY_MS);
   }
 
+  checked(): Promise<void> {
+    return this.#definitions.settled();
+  }
+
   environments(): Promise<MessagePort | null> {
     return this.#kernel.environments();
   }
@@ -279,6 +305,7 @@ class Session extends EventTarget implements OpenNotebook {
     if (this.#editTimer !== null) clearTimeout(this.#editTimer);
     if (this.#supersedeTimer !== null) clearTimeout(this.#supersedeTimer);
     this.#desk.dispose();
+    this.#definitions.dispose();
     this.#kernel.dispose();
   }
 
@@ -311,7 +338,7 @@ class Session extends EventTarget implements OpenNotebook {
     if (this.#editTimer === null) return;
     clearTimeout(this.#editTimer);
     this.#editTimer = null;
-    const blocked = this.#isEditOfWhatRuns();
+    const blocked = isEditOfWhatRuns(this.#cells, this.#sent, this.#codeCells());
     this.#kernel.send(this.#cellsMessage());
     if (!blocked) return;
     // The kernel answers with its graph at once, unless the very cell that was edited does not give control back.
@@ -325,24 +352,6 @@ class Session extends EventTarget implements OpenNotebook {
     const cells = this.#codeCells();
     this.#sent = new Map(cells.map(({ id, source }) => [id, source]));
     return { kind: "cells", cells };
-  }
-
-  /** Whether a cell runs whose own text was edited, or, where it is eager, that of a cell that it depends on. */
-  #isEditOfWhatRuns(): boolean {
-    const edited = new Set<string>();
-    for (const { id, source } of this.#codeCells()) if (this.#sent.get(id) !== source) edited.add(id);
-    for (const id of this.#sent.keys()) if (!this.#cells.has(id)) return true;
-    const owners = new Map<string, string>();
-    for (const [id, { defines }] of this.#cells) for (const name of defines) owners.set(name, id);
-    const depends = (id: string, seen: Set<string>): boolean => {
-      if (edited.has(id)) return true;
-      if (seen.has(id)) return false;
-      seen.add(id);
-      return (this.#cells.get(id)?.uses ?? []).some((name) => depends(owners.get(name) ?? "", seen));
-    };
-    return [...this.#cells].some(
-      ([id, { state, lazy }]) => state.kind === "running" && (lazy ? edited.has(id) : depends(id, new Set())),
-    );
   }
 
   #reconcile(): void {
@@ -389,6 +398,7 @@ class Session extends EventTarget implements OpenNotebook {
       }
       case "outputs":
         this.#addOutputs(message.id, message.outputs, message.replace);
+        this.#definitions.take(message.id, message.outputs);
         break;
       case "settled":
         this.#kernel.settle(message.command);

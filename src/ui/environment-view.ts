@@ -1,8 +1,10 @@
-import { css, html, LitElement, type PropertyValues, type TemplateResult } from "lit";
+import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { actionSpace, type Environment } from "../env/environment.ts";
 import { environmentByName } from "../env/registry.ts";
 import type { ErrorData } from "../gpu/error.ts";
+import { checkedWhere } from "../notebook/gpu-words.ts";
 import { random4 } from "../kernels/philox.ts";
+import type { GpuVerdict } from "../train/check-definition.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { formatCount, formatFigure } from "./format.ts";
 import "./stage.ts";
@@ -17,7 +19,7 @@ const PREVIEW_STREAM = 0x70726576;
 
 /** `<fulgurite-environment name="CartPole-v1">`: an environment, with an agent that acts at random. */
 export class FulguriteEnvironment extends LitElement {
-  static override properties = { name: {}, error: { state: true } };
+  static override properties = { name: {}, gpu: { attribute: false }, error: { state: true } };
 
   static override styles = [
     base,
@@ -37,6 +39,8 @@ export class FulguriteEnvironment extends LitElement {
   ];
 
   declare name: string;
+  /** What the GPU says of it; null until it was asked, and for what ships with us. */
+  declare gpu: GpuVerdict | null;
   declare error: ErrorData | null;
   #environment: Environment | null = null;
   #playback: Playback | null = null;
@@ -44,6 +48,7 @@ export class FulguriteEnvironment extends LitElement {
   constructor() {
     super();
     this.name = "";
+    this.gpu = null;
     this.error = null;
   }
 
@@ -79,7 +84,13 @@ export class FulguriteEnvironment extends LitElement {
         ${actionWords(environment)}, at most
         ${maxEpisodeSteps === 1 ? "1 step" : `${formatCount(maxEpisodeSteps)} steps`} an
         episode${solved}.${environment.host ? " Its own code steps it, in the cell; a run shows it." : ""}
+        ${
+          this.name.startsWith("{") && !environment.host
+            ? `Compiled, and checked ${checkedWhere(this.gpu ?? undefined)}.`
+            : nothing
+        }
       </p>
+      ${this.gpu?.kind === "failed" ? errorNote(this.gpu.error) : nothing}
     `;
   }
 }

@@ -114,7 +114,10 @@ function outputView(output: Output, context: OutputContext): TemplateResult {
         .recorded=${context.recorded}
       ></fulgurite-run>`;
     case "environment":
-      return html`<fulgurite-environment .name=${output.name}></fulgurite-environment>`;
+      return html`<fulgurite-environment
+        .name=${output.name}
+        .gpu=${output.gpu ?? null}
+      ></fulgurite-environment>`;
     case "reward":
       return html`<fulgurite-reward-output
         .wgsl=${output.wgsl}
@@ -122,6 +125,16 @@ function outputView(output: Output, context: OutputContext): TemplateResult {
         .largestDifference=${output.largestDifference}
         .nonFinite=${output.nonFinite}
         .undecided=${output.undecided}
+        .gpu=${output.gpu ?? null}
+      ></fulgurite-reward-output>`;
+    case "loss":
+      return html`<fulgurite-reward-output
+        .wgsl=${output.wgsl}
+        .checkedStates=${output.checkedRows}
+        .checkedDerivatives=${output.checkedDerivatives}
+        .largestDifference=${output.largestDifference}
+        .undecided=${output.undecided}
+        .gpu=${output.gpu ?? null}
       ></fulgurite-reward-output>`;
     case "test":
       return html`<p class=${`output-test ${output.passed ? "passed" : "failed"}`}>

@@ -1,10 +1,13 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import "./code-text.ts";
+import { checkedWhere } from "../notebook/gpu-words.ts";
+import type { GpuVerdict } from "../train/check-definition.ts";
+import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { formatCount, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
 import { base } from "./tokens.css.ts";
 
-/** `<fulgurite-reward-output>`: what a reward became, and how it was checked. */
+/** `<fulgurite-reward-output>`: what a reward, or a loss, became, and how it was checked. */
 export class FulguriteRewardOutput extends LitElement {
   static override properties = {
     wgsl: {},
@@ -12,10 +15,13 @@ export class FulguriteRewardOutput extends LitElement {
     largestDifference: { type: Number },
     nonFinite: { type: Number },
     undecided: { type: Number },
+    checkedDerivatives: { attribute: false },
+    gpu: { attribute: false },
   };
 
   static override styles = [
     base,
+    errorNoteStyles,
     css`
       :host {
         display: block;
@@ -57,6 +63,10 @@ export class FulguriteRewardOutput extends LitElement {
   declare nonFinite: number;
   /** States left out of the check. */
   declare undecided: number;
+  /** Of a loss: derivatives compared with finite differences; null: this is a reward. */
+  declare checkedDerivatives: number | null;
+  /** What the GPU says; null until it was asked. */
+  declare gpu: GpuVerdict | null;
 
   constructor() {
     super();
@@ -65,20 +75,26 @@ export class FulguriteRewardOutput extends LitElement {
     this.largestDifference = 0;
     this.nonFinite = 0;
     this.undecided = 0;
+    this.checkedDerivatives = null;
+    this.gpu = null;
   }
 
   override render(): TemplateResult {
-    const { checkedStates, largestDifference, nonFinite, undecided } = this;
+    const { checkedStates, largestDifference, nonFinite, undecided, checkedDerivatives, gpu } = this;
+    const unit =
+      checkedDerivatives === null
+        ? "random states"
+        : `random rows and ${formatCount(checkedDerivatives)} derivatives`;
     const checked =
       checkedStates === 0
         ? "not checked yet"
-        : `checked on ${formatCount(checkedStates)} random states, ${
+        : `checked ${checkedWhere(gpu ?? undefined)}: ${formatCount(checkedStates)} ${unit}, ${
             largestDifference === 0
               ? "no difference"
               : `largest difference ${formatFigure(largestDifference)}`
           }`;
     const tried = checkedStates + nonFinite + undecided;
-    return html`${
+    return html`${gpu?.kind === "failed" ? errorNote(gpu.error) : nothing}${
         nonFinite === 0
           ? nothing
           : html`<p class="warning">

@@ -14,6 +14,7 @@ export const notebookServices = (
   loadPackage,
   // Behind the session's gate: only hosts that the person granted arrive here.
   fetch: (url, init) => fetch(url, init),
+  check: (definition) => trainer.checkDefinition(definition),
   complete: (request) => trainer.complete(request),
   async train(job, cell, onStarted, signal, environments) {
     signal.throwIfAborted();

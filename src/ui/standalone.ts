@@ -63,6 +63,7 @@ async function start(): Promise<void> {
   const given = (): JobOverrides => globalThis.fulguriteStandalone?.overrides ?? {};
   const services: NotebookServices = {
     loadPackage,
+    check: (definition) => trainer.checkDefinition(definition),
     complete: (asked) => trainer.complete(overrideCompletion(asked, given())),
     async train(asked, cell, onStarted, signal, environments) {
       const job = overrideJob(asked, given());

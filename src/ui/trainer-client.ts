@@ -16,6 +16,7 @@ import type {
 } from "../store/records.ts";
 import type { Removed, Retention } from "../store/retention.ts";
 import type { OpenedWorkspace } from "../store/workspace-open.ts";
+import type { Definition, GpuVerdict } from "../train/check-definition.ts";
 import type { RescoreResult } from "../train/rescore.ts";
 import type { Reached, Reply, RunEvent, StartOptions, TrainerApi } from "../worker/api.ts";
 import type { Job } from "../train/job.ts";
@@ -152,6 +153,11 @@ export class TrainerClient implements RolloutSource {
   /** What another reward would have said of the run's stored rollouts. */
   async rescore(runId: string, source: CodeSource): Promise<RescoreResult> {
     return value(await this.#api.rescore(runId, source));
+  }
+
+  /** Runs what a cell defined on the GPU and compares it with the CPU. */
+  async checkDefinition(definition: Definition): Promise<GpuVerdict> {
+    return value(await this.#api.checkDefinition(definition));
   }
 
   /** Answers of a run's policy, or of one that no run has trained. */

@@ -15,6 +15,7 @@ import type { Removed, Retention } from "../store/retention.ts";
 import type { OpenedWorkspace } from "../store/workspace-open.ts";
 import type { Reached } from "./reach.ts";
 import type { Completion, CompletionRequest } from "../train/complete.ts";
+import type { Definition, GpuVerdict } from "../train/check-definition.ts";
 import type { RescoreResult } from "../train/rescore.ts";
 import type { RunEvent } from "../train/events.ts";
 import type { Job } from "../train/job.ts";
@@ -84,6 +85,8 @@ export interface TrainerApi {
   openWorkspace(file: Blob): Promise<Reply<OpenedWorkspace>>;
   /** What another reward would have said of the run's newest stored rollouts. */
   rescore(runId: string, source: CodeSource): Promise<Reply<RescoreResult>>;
+  /** Runs what a cell defined on the GPU and compares it with the CPU. */
+  checkDefinition(definition: Definition): Promise<Reply<GpuVerdict>>;
   /** Answers of a run's policy, or of one that no run has trained. */
   complete(request: CompletionRequest): Promise<Reply<Completion[]>>;
   /** Lends the trainer the page's end of `supplyFrames`; transfer the port. Before any agentic run. */

@@ -5,7 +5,8 @@ import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
 import { environmentsOver } from "../notebook/environment-port.ts";
 import { openStore } from "../store/open.ts";
 import type { LightningStore } from "../store/records.ts";
-import { chooseEngine, engines, offerThreads, probeVariants } from "../train/create-engine.ts";
+import { checkDefinition } from "../train/check-definition.ts";
+import { chooseEngine, engines, offerThreads, probeVariants, sharedDevice } from "../train/create-engine.ts";
 import { rescore } from "../train/rescore.ts";
 import { Trainer } from "../train/trainer.ts";
 import { runId } from "../trace/ids.ts";
@@ -191,6 +192,7 @@ const api: TrainerApi = {
         host.dispose();
       }
     }),
+  checkDefinition: (definition) => reply(async () => checkDefinition(await sharedDevice(), definition)),
   complete: (request) => reply((trainer) => trainer.complete(request)),
   provideFrames: (port) => {
     provideFrames(port);

@@ -61,6 +61,13 @@ const outputs: Readonly<Record<string, readonly Output[]>> = {
       largestDifference: 0,
       nonFinite: 0,
       undecided: 0,
+      definition: {
+        kind: "reward",
+        source: { source: "(s, a, next) => 1 - 0.1 * Math.abs(next.x)", constants: {}, line: 1 },
+        stateFields: ["x", "xDot", "theta", "thetaDot"],
+        actionCount: 2,
+      },
+      gpu: { kind: "agrees", adapter: "apple m3", checked: 256, largestDifference: 0 },
     },
   ],
   settings: [

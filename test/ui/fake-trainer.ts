@@ -15,6 +15,7 @@ import type {
 import { agenticCurve, simulatedCurve } from "../../src/train/curve-buffer.ts";
 import type { RunEvent } from "../../src/train/events.ts";
 import type { AgenticJob, Job, SimulatedJob } from "../../src/train/job.ts";
+import type { GpuVerdict } from "../../src/train/check-definition.ts";
 import type { Completion } from "../../src/train/complete.ts";
 import type { RescoreResult } from "../../src/train/rescore.ts";
 import { wilson } from "../../src/train/wilson.ts";
@@ -422,6 +423,9 @@ export class FakeTrainer implements TrainerApi {
   spans(query: SpanQuery): Promise<Reply<Span[]>> {
     const spans = this.#agentic(query.runId)?.spans(query.rolloutId ?? "") ?? [];
     return Promise.resolve({ ok: true, value: spans });
+  }
+  checkDefinition(): Promise<Reply<GpuVerdict>> {
+    return Promise.resolve({ ok: true, value: { kind: "absent" } });
   }
   complete(): Promise<Reply<Completion[]>> {
     return Promise.resolve({ ok: true, value: [] });

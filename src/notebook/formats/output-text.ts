@@ -1,5 +1,12 @@
+import type { GpuVerdict } from "../../train/check-definition.ts";
+import { checkedWhere } from "../gpu-words.ts";
 import { formatNode } from "../inspect.ts";
 import type { Output } from "../session-types.ts";
+
+const failure = (verdict: GpuVerdict | undefined): string =>
+  verdict?.kind === "failed"
+    ? `\n${verdict.error.message}\n${verdict.error.fix} [${verdict.error.code}]`
+    : "";
 
 /** An output in words, for terminals and for formats that hold text only. */
 export function outputText(output: Output): string {
@@ -11,9 +18,13 @@ export function outputText(output: Output): string {
     case "run":
       return `run ${output.runId}`;
     case "environment":
-      return `environment ${output.name}`;
+      return output.name.startsWith("{")
+        ? `environment: compiled, checked ${checkedWhere(output.gpu)}${failure(output.gpu)}`
+        : `environment ${output.name}`;
     case "reward":
-      return `reward${output.name === null ? "" : ` ${output.name}`}: compiled, checked on ${output.checkedStates} random states, largest difference ${output.largestDifference.toPrecision(2)}`;
+      return `reward${output.name === null ? "" : ` ${output.name}`}: compiled, checked ${checkedWhere(output.gpu)}, ${output.checkedStates} random states, largest difference ${output.largestDifference.toPrecision(2)}${failure(output.gpu)}`;
+    case "loss":
+      return `loss${output.name === null ? "" : ` ${output.name}`}: compiled, checked ${checkedWhere(output.gpu)}, ${output.checkedRows} random rows, ${output.checkedDerivatives} derivatives, largest difference ${output.largestDifference.toPrecision(2)}${failure(output.gpu)}`;
     case "test":
       return `${output.passed ? "passed" : "FAILED"}  ${output.name}${output.message === null ? "" : `\n        ${output.message}`}`;
     case "agent":
