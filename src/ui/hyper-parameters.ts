@@ -1,3 +1,5 @@
+import { languageHyperParameters } from "./language-hyper-parameters.ts";
+
 /** What a setting does, in one sentence, a formula and where it comes from. */
 export interface HyperParameter {
   readonly words: string;
@@ -12,7 +14,11 @@ const details = "Huang et al. 2022, The 37 implementation details of PPO";
 
 /** By the path of the setting in a job, without "algorithm." or "policy." and without ".start" or ".end". */
 export const hyperParameters: Readonly<Record<string, HyperParameter>> = {
-  kind: { words: "Which equations the update follows.", source: "src/rl" },
+  kind: {
+    words: "Which equations the update follows.",
+    formula: "\\theta \\leftarrow \\theta - \\alpha \\nabla L(\\theta)",
+    source: "src/rl",
+  },
   envs: {
     words: "Environments that are stepped side by side, N.",
     formula: "\\text{transitions an update} = N \\cdot T",
@@ -28,7 +34,11 @@ export const hyperParameters: Readonly<Record<string, HyperParameter>> = {
     formula: "\\text{optimizer steps} = \\text{epochs} \\cdot \\frac{N T}{\\text{minibatchSize}}",
     source: ppo,
   },
-  epochs: { words: "Passes over the transitions of an update.", source: ppo },
+  epochs: {
+    words: "Passes over the transitions of an update.",
+    formula: "\\text{optimizer steps} = \\text{epochs} \\cdot \\frac{N T}{\\text{minibatchSize}}",
+    source: ppo,
+  },
   totalSteps: {
     words: "Environment steps of the whole run.",
     formula: "\\text{updates} = \\lfloor \\text{totalSteps} / (N T) \\rfloor",
@@ -36,6 +46,8 @@ export const hyperParameters: Readonly<Record<string, HyperParameter>> = {
   },
   episodes: {
     words: "Whether episodes go on from update to update, or every update plays whole ones.",
+    formula:
+      "G_t = \\sum_{k=t}^{T_{end}} \\gamma^{k-t} r_k \\;\\text{or}\\; \\sum_{k=t}^{T-1} \\gamma^{k-t} r_k + \\gamma^{T-t} V_T",
     source: "Williams 1992 (whole); Mnih et al. 2016, arXiv 1602.01783 (continued)",
   },
   learningRate: {
@@ -159,19 +171,35 @@ export const hyperParameters: Readonly<Record<string, HyperParameter>> = {
     formula: "(a, b) = \\arg\\max\\, \\mathrm{count}(ab), \\quad ab \\to \\text{a new token}",
     source: "Sennrich et al. 2016, arXiv 1508.07909",
   },
-  hidden: { words: "Widths of the hidden layers, tanh.", source: details },
+  hidden: {
+    words: "Widths of the hidden layers, tanh.",
+    formula: "h_{l+1} = \\tanh(W_l h_l + b_l)",
+    source: details,
+  },
   separateTowers: {
     words: "Whether actor and critic have layers of their own.",
+    formula:
+      "\\pi = f_\\theta(s),\\; V = g_\\phi(s) \\;\\text{or}\\; \\pi = f(h_\\theta(s)),\\; V = g(h_\\theta(s))",
     source: details,
   },
   seed: {
     words: "All randomness is a function of it: the same seed, engine and adapter give the same policy.",
+    formula: "u = \\mathrm{Philox}(\\text{seed}, \\text{stream}, \\text{step}, \\text{index})",
     source: "Salmon et al. 2011 (counter-based random numbers)",
   },
 };
 
-/** What is known of a setting by its path, "algorithm.learningRate.start" for example. */
-export const hyperParameter = (path: string): HyperParameter | undefined => {
-  const [first = ""] = path.replace(/^(algorithm|policy)\./, "").split(".");
-  return path === "kind" ? undefined : hyperParameters[first];
-};
+/**
+ * What is known of a setting of a job of that kind by its path, "algorithm.learningRate.start" for example: by the longest
+ * beginning of it that is known.
+ */
+export function hyperParameter(path: string, kind: string): HyperParameter | undefined {
+  if (path === "kind") return undefined;
+  const known = kind === "simulated" ? hyperParameters : languageHyperParameters;
+  const parts = path.replace(/^algorithm\./, "").split(".");
+  for (let n = parts.length; n > 0; n--) {
+    const name = parts.slice(0, n).join(".");
+    if (Object.hasOwn(known, name)) return known[name];
+  }
+  return undefined;
+}

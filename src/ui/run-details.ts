@@ -207,7 +207,7 @@ export class FulguriteRunDetails extends LitElement {
       <dl>
         ${set!.map(
           ([path, text]) =>
-            html`<dt>${settingTerm(path)}</dt>
+            html`<dt>${settingTerm(path, this.kind)}</dt>
               <dd>${text}</dd>`,
         )}
       </dl>
@@ -215,7 +215,7 @@ export class FulguriteRunDetails extends LitElement {
         unset!.length === 0
           ? nothing
           : html`<p class="unset">
-              Not set: ${unset!.map(([path], i) => [i > 0 ? ", " : "", settingTerm(path)])}
+              Not set: ${unset!.map(([path], i) => [i > 0 ? ", " : "", settingTerm(path, this.kind)])}
             </p>`
       }`;
   }
@@ -270,10 +270,10 @@ export class FulguriteRunDetails extends LitElement {
 }
 
 /** A setting by its name, explained on hover where it is a hyper-parameter. */
-const settingTerm = (path: string): TemplateResult =>
+const settingTerm = (path: string, kind: RunKind): TemplateResult =>
   html`<fulgurite-term
     .word=${path === "algorithm.kind" ? "algorithm" : path.replace(/^algorithm\./, "")}
-    .about=${hyperParameter(path) ?? null}
+    .about=${hyperParameter(path, kind) ?? null}
   ></fulgurite-term>`;
 
 /** Mean of the run's last evaluation. */
