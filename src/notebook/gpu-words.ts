@@ -1,13 +1,13 @@
 import type { GpuVerdict } from "../train/check-definition.ts";
 
-/** Where a definition was checked, for the end of a sentence; a failure has words of its own. */
-export function checkedWhere(verdict: GpuVerdict | undefined): string {
+/** Where a definition was checked, behind the words that say on what; nothing before that is known or where it failed. */
+export function checkedWhere(verdict: GpuVerdict | null | undefined): string {
   switch (verdict?.kind) {
     case "agrees":
-      return `on CPU and GPU (${verdict.adapter})`;
+      return `, on CPU and GPU (${verdict.adapter})`;
     case "absent":
-      return "on the CPU; no GPU here";
+      return ", on the CPU; no GPU here";
     default:
-      return "on the CPU";
+      return "";
   }
 }

@@ -86,7 +86,7 @@ export class FulguriteEnvironment extends LitElement {
         episode${solved}.${environment.host ? " Its own code steps it, in the cell; a run shows it." : ""}
         ${
           this.name.startsWith("{") && !environment.host
-            ? `Compiled, and checked ${checkedWhere(this.gpu ?? undefined)}.`
+            ? `Compiled; checked on random states${checkedWhere(this.gpu)}.`
             : nothing
         }
       </p>

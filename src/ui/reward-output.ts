@@ -88,11 +88,11 @@ export class FulguriteRewardOutput extends LitElement {
     const checked =
       checkedStates === 0
         ? "not checked yet"
-        : `checked ${checkedWhere(gpu ?? undefined)}: ${formatCount(checkedStates)} ${unit}, ${
+        : `checked on ${formatCount(checkedStates)} ${unit}, ${
             largestDifference === 0
               ? "no difference"
               : `largest difference ${formatFigure(largestDifference)}`
-          }`;
+          }${checkedWhere(gpu)}`;
     const tried = checkedStates + nonFinite + undecided;
     return html`${gpu?.kind === "failed" ? errorNote(gpu.error) : nothing}${
         nonFinite === 0

@@ -21,6 +21,7 @@ const steady = (snapshot: string): string =>
     .replace(/[\d,.]+ (?:[kMG]?B|steps\/s|ms|s|min)\b/g, "N")
     .replace(/http:\/\/127\.0\.0\.1:\d+/g, "ADDRESS")
     .replace(/#code=[\w-]+/g, "#code=NOTEBOOK")
+    .replace(/, on (?:CPU and GPU|the CPU; no GPU here)[^"\n]*/g, "")
     .replace(/(figure "(?:Return|Success|Loss) )[^"\n]*/g, "$1FIGURES")
     .replace(/\b(?:SwiftShader|llvmpipe|WebGPU|CPU engine)[^"\n]*/g, "ENGINE");
 

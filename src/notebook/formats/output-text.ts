@@ -19,12 +19,12 @@ export function outputText(output: Output): string {
       return `run ${output.runId}`;
     case "environment":
       return output.name.startsWith("{")
-        ? `environment: compiled, checked ${checkedWhere(output.gpu)}${failure(output.gpu)}`
+        ? `environment: compiled, checked on random states${checkedWhere(output.gpu)}${failure(output.gpu)}`
         : `environment ${output.name}`;
     case "reward":
-      return `reward${output.name === null ? "" : ` ${output.name}`}: compiled, checked ${checkedWhere(output.gpu)}, ${output.checkedStates} random states, largest difference ${output.largestDifference.toPrecision(2)}${failure(output.gpu)}`;
+      return `reward${output.name === null ? "" : ` ${output.name}`}: compiled, checked on ${output.checkedStates} random states, largest difference ${output.largestDifference.toPrecision(2)}${checkedWhere(output.gpu)}${failure(output.gpu)}`;
     case "loss":
-      return `loss${output.name === null ? "" : ` ${output.name}`}: compiled, checked ${checkedWhere(output.gpu)}, ${output.checkedRows} random rows, ${output.checkedDerivatives} derivatives, largest difference ${output.largestDifference.toPrecision(2)}${failure(output.gpu)}`;
+      return `loss${output.name === null ? "" : ` ${output.name}`}: compiled, checked on ${output.checkedRows} random rows, ${output.checkedDerivatives} derivatives, largest difference ${output.largestDifference.toPrecision(2)}${checkedWhere(output.gpu)}${failure(output.gpu)}`;
     case "test":
       return `${output.passed ? "passed" : "FAILED"}  ${output.name}${output.message === null ? "" : `\n        ${output.message}`}`;
     case "agent":
