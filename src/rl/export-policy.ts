@@ -1,21 +1,29 @@
 import type { Environment } from "../env/environment.ts";
+import type { EnvironmentSource } from "../env/environment-source.ts";
 import { policyHead } from "../kernels/action-space.ts";
 import { actorCriticTowers, type DenseLayer } from "../kernels/towers.ts";
 import type { PolicyGradientConfig } from "./config.ts";
 import type { TrainingState } from "./engine.ts";
+import { environmentExpression } from "./exported-environment.ts";
 import { networkLayout } from "./network.ts";
 
 /** Everything an exported policy is made of. */
 export interface PolicyExport {
-  readonly environment: Pick<Environment, "name" | "observationSize" | "actionCount" | "actions">;
+  readonly environment: Pick<Environment, "name" | "observationSize" | "actionCount" | "actions" | "mask"> & {
+    /** Of a compiled environment: its functions go along. */
+    readonly source?: EnvironmentSource;
+  };
   readonly algorithm: PolicyGradientConfig;
   readonly state: Pick<TrainingState, "update" | "parameters" | "normalization">;
 }
 
 /**
  * A trained policy as the text of ONE ES module with its weights, which imports nothing and runs wherever JavaScript
- * does: `act(observation)` gives the likeliest action, `act(observation, { random: Math.random })` a sampled one, and
- * `distribution(observation)` what it is chosen from. `mask` has a 0 for every forbidden output.
+ * does: `act(state)` or `act(observation)` gives the likeliest action, `act(state, { random: Math.random })` a sampled one, and
+ * `distribution(state)` what it is chosen from. A state is an object as the environment's own functions see it,
+ * `{ x: 0, board: [0, 0] }`; only a compiled environment, one that ships or of `defineEnv`, has them in the file, with
+ * `observe(state)` and `mask(state)`, a 0 for every forbidden output. Where actions can be forbidden none of those is ever
+ * taken: an observation that does not tell which needs `{ mask }`, and without it the call throws.
  */
 export function exportPolicy({ environment, algorithm, state }: PolicyExport): string {
   const layout = networkLayout(environment, algorithm);
@@ -34,6 +42,7 @@ export function exportPolicy({ environment, algorithm, state }: PolicyExport): s
     environment: environment.name,
     algorithm: algorithm.kind,
     update: state.update,
+    masked: environment.mask !== undefined,
     observationSize: size,
     layers: layers.map(({ inputs, outputs }) => [inputs, outputs]),
     head:
@@ -44,12 +53,15 @@ export function exportPolicy({ environment, algorithm, state }: PolicyExport): s
     mean: statistics ? [...statistics.subarray(size + 1, 2 * size + 1)] : null,
     variance: statistics ? [...statistics.subarray(2 * size + 2, 3 * size + 2)] : null,
   };
-  return `// A policy trained by Fulgurite. This file is all of it: act(observation) is what it would do.
+  const { source } = environment;
+  return `// A policy trained by Fulgurite. This file is all of it: act(${source ? "state" : "observation"}) is what it would do.
 export const about = ${JSON.stringify(about)};
 
 const bytes = Uint8Array.from(atob("${base64(new Uint8Array(weights.buffer))}"), (c) => c.charCodeAt(0));
 const view = new DataView(bytes.buffer);
 const weights = Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
+// What there is of its environment: states are objects with these fields.
+const environment = ${source ? environmentExpression(source) : "null"};
 ${runtime}`;
 }
 
@@ -86,15 +98,73 @@ function outputs(observation) {
   return x;
 }
 
+const isList = (given) => Array.isArray(given) || ArrayBuffer.isView(given);
+
+function checkState(state) {
+  if (!environment) {
+    throw new TypeError("This policy knows observations only: " + about.observationSize + " numbers in a list.");
+  }
+  for (const [name, length] of environment.fields) {
+    const value = state?.[name];
+    if (length === null ? typeof value === "number" : value?.length === length) continue;
+    const what = length === null ? "a number" : "a list of " + length + " numbers";
+    throw new TypeError("A state of " + about.environment + " has " + what + " as \\"" + name + "\\".");
+  }
+}
+
+/** The observation of a state, an object with the environment's fields. */
+export function observe(state) {
+  checkState(state);
+  if (environment.observe) return Array.from(environment.observe(state));
+  return environment.fields.flatMap(([name, length]) => (length === null ? [state[name]] : Array.from(state[name])));
+}
+
+/** A 1 for every action that may be taken in a state and a 0 for every other; null where all may be always. */
+export function mask(state) {
+  checkState(state);
+  if (!environment.allowed) return null;
+  return about.head.factors.flatMap((count) =>
+    Array.from({ length: count }, (_, action) => (environment.allowed(state, action) ? 1 : 0)),
+  );
+}
+
+/** What is observed, and what is allowed: of a state, or of an observation, which may be the whole state. */
+function see(given, allowed) {
+  if (!isList(given)) return { observation: observe(given), allowed: allowed ?? mask(given) };
+  if (about.masked && !allowed) {
+    if (!environment?.allowed || environment.observe) {
+      throw new TypeError(
+        "Some actions are forbidden in some states of " + about.environment + ", and an observation does not tell which: " +
+          (environment?.allowed
+            ? "call act(state), or act(observation, { mask: mask(state) })."
+            : "call act(observation, { mask }), with a 0 for every forbidden action."),
+      );
+    }
+    let at = 0;
+    const state = {};
+    for (const [name, length] of environment.fields) {
+      state[name] = length === null ? given[at] : Array.from(given).slice(at, at + length);
+      at += length ?? 1;
+    }
+    return { observation: given, allowed: mask(state) };
+  }
+  return { observation: given, allowed };
+}
+
 /** { mean, deviation } of a normal distribution, or the probabilities of each factor's choices. */
-export function distribution(observation, { mask } = {}) {
+export function distribution(given, options = {}) {
+  const { observation, allowed } = see(given, options.mask);
   const x = outputs(observation);
+  if (allowed && allowed.length !== x.length) {
+    throw new RangeError("The mask has " + allowed.length + " entries for " + x.length + " outputs.");
+  }
   if (about.head.kind === "gaussian") return { mean: x[0], deviation: Math.exp(about.head.logStd) };
   let first = 0;
   return about.head.factors.map((count) => {
-    const logits = x.slice(first, first + count).map((z, k) => (mask && !mask[first + k] ? -Infinity : z));
+    const logits = x.slice(first, first + count).map((z, k) => (allowed && !allowed[first + k] ? -Infinity : z));
     first += count;
     const largest = Math.max(...logits);
+    if (largest === -Infinity) throw new RangeError("The mask forbids every action.");
     const e = logits.map((z) => Math.exp(z - largest));
     const total = e.reduce((a, b) => a + b, 0);
     return e.map((v) => v / total);
@@ -102,8 +172,9 @@ export function distribution(observation, { mask } = {}) {
 }
 
 /** The likeliest action, or with \`random\` (numbers in [0, 1)) a sampled one, as the environment takes it. */
-export function act(observation, { mask, random } = {}) {
-  const policy = distribution(observation, { mask });
+export function act(given, options = {}) {
+  const { random } = options;
+  const policy = distribution(given, options);
   if (about.head.kind === "gaussian") {
     let action = policy.mean;
     if (random) {
