@@ -339,7 +339,10 @@ export const decoderTests: readonly KernelTest[] = [
       biases: headsForward(bias, false),
       norms: headsForward(norm, false),
       "biases and norms, decoding": headsForward(both, true),
+      "biases, decoding": headsForward(bias, true),
+      "norms, decoding": headsForward(norm, true),
     },
+    proofOnly: ["biases, decoding", "norms, decoding"],
     fault: ["a * cosine - b * sine", "a * cosine + b * sine"],
   },
   {

@@ -57,9 +57,21 @@ export interface KernelCase {
   readonly tolerance?: number;
 }
 
-export type MakeCase = (size: number) => KernelCase | null;
+/** Why there is no case of that size, or on that adapter; tests hold `shown` to be true. */
+export interface Absence {
+  readonly absent: string;
+  readonly shown: boolean;
+}
 
-/** A shader's variants; null where a variant does not exist at that size. */
+export type MakeCase = (size: number) => KernelCase | Absence;
+
+/** Where the adapter's subgroups do not let four lanes share their loads. */
+export const withoutQuads = (): Absence => ({
+  absent: "the adapter has no subgroups of four lanes",
+  shown: !gpu!.canShareQuads,
+});
+
+/** A shader's variants. */
 export interface KernelTest {
   readonly shader: string;
   readonly variants: Readonly<Record<string, MakeCase>>;
@@ -142,3 +154,22 @@ export const sameBits = (a: Readonly<Record<string, Words>>, b: Readonly<Record<
     const others = wordsOf(b[name]!);
     return wordsOf(words).every((word, i) => word === others[i]);
   });
+
+/** What there is of a variant at a size: null where it is as it must be, the reason where it does not exist. */
+export interface Trial {
+  readonly wrong: string | null;
+  readonly absent: string | null;
+}
+
+/** Runs a variant at a size, and holds it to the bits of the one that it must equal. */
+export async function tryVariant(of: KernelTest, name: string, size: number): Promise<Trial> {
+  const c = of.variants[name]!(size);
+  if ("absent" in c) return { wrong: c.shown ? null : `not so: ${c.absent}`, absent: c.absent };
+  const after = await runCase(c);
+  const wrong = disagreement(c, after);
+  const pair = of.sameBits?.[name];
+  const other = pair === undefined ? null : of.variants[pair]!(size);
+  if (wrong !== null || other === null) return { wrong, absent: null };
+  const same = !("absent" in other) && sameBits(after, await runCase(other));
+  return { wrong: same ? null : `not the bits of "${pair}"`, absent: null };
+}

@@ -22,10 +22,11 @@ import {
   reduceTransformerGradientKernel,
   TERM_RANGES,
 } from "../../../src/kernels/reduce-transformer-gradient.ts";
-import { transformerPlaces } from "../../../src/kernels/transformer-places.ts";
+import { lowWidth, type LowRankGroup } from "../../../src/kernels/low-rank.ts";
+import { inputIds, transformerPlaces } from "../../../src/kernels/transformer-places.ts";
 import { transformerLayout } from "../../../src/nn/transformer-layout.ts";
 import { gpu, random } from "../support.ts";
-import { Expectation, type KernelTest, type MakeCase, type Words } from "./kernel-case.ts";
+import { Expectation, withoutQuads, type KernelTest, type MakeCase, type Words } from "./kernel-case.ts";
 import { batchSlot, forestOf, named, rotationsOf, tinyShape } from "./transformer-cases.ts";
 
 const { heads, keyValueHeads, headSize, width, vocabularySize } = tinyShape;
@@ -35,14 +36,41 @@ const LAYER = 3;
 const GAIN = 8;
 const WEIGHT = GAIN + width;
 const small: LinearTile = { rows: 4, columns: 8 };
-const large: LinearTile = { rows: 8, columns: 16 };
 const queries = heads * headSize;
 const qkv = queries + 2 * keyValueHeads * headSize;
 const feedForward = 20;
 
-type Variant = LinearSharing & { readonly tile: LinearTile };
+type Variant = LinearSharing & {
+  readonly tile: LinearTile;
+  /** Inputs of the matrix, where they are not the usual ones. */
+  readonly inputs?: number;
+  /** Low-rank changes of the columns before each of these and from the one before on. */
+  readonly adapted?: readonly number[];
+};
 
-const subgroups = (): boolean => gpu!.device.features.has("subgroups");
+/** Outputs of a matrix that is not the head's. */
+interface Outputs {
+  readonly outputs?: number;
+}
+
+/** vec4s from the first layer's adapters to this one's, and alpha / rank. */
+const ADAPTER = 5;
+const SCALE = 1.5;
+const RANK = 4;
+
+/** Adapters of a matrix of `inputs`: A's of all parts, then B's. */
+function adapterOf(ends: readonly number[], inputs: number): LowRankGroup {
+  const outputs = ends.at(-1)!;
+  const parts = ends.map((end, p) => {
+    const begin = ends[p - 1] ?? 0;
+    return { begin, end, b: 8 + RANK * (ends.length * inputs + begin) };
+  });
+  return { rank: RANK, a: 8, inputs, outputs, gain: null, parts };
+}
+
+/** Theirs and those of the layer before. */
+const adapterArena = ({ parts, inputs, outputs }: LowRankGroup): Float32Array<ArrayBuffer> =>
+  random(4 * ADAPTER + 8 + RANK * (parts.length * inputs + outputs), 11);
 
 /** Weights of this layer and of those before it; rows behind the last output are read too, and count for nothing. */
 const arena = (outputs: number, inputs: number): Float32Array<ArrayBuffer> =>
@@ -89,11 +117,14 @@ const forward =
       gather = false,
       save = false,
       chunk = 0,
+      adapted,
     } = options;
-    if (quads && !subgroups()) return null;
+    if (quads && !gpu!.canShareQuads) return withoutQuads();
+    const adapter = adapted ? adapterOf(adapted, width) : null;
     const made = linearKernel(place(outputs, width, norm), end, {
       tile,
       epsilon,
+      adapter,
       save,
       gather,
       quads,
@@ -113,6 +144,20 @@ const forward =
     );
     const positions = counting(size).map((row) => tokens[4 * (first + row) + 1]!);
     const buffers: Record<string, Words> = { parameters, input };
+    if (adapter) {
+      const adapters = (buffers["adapters"] = adapterArena(adapter));
+      const low = (buffers["low"] = random(size * lowWidth(adapter), 12));
+      adapter.parts.forEach(({ begin, end: last, b }, p) => {
+        for (let at = 0; at < size * (last - begin); at++) {
+          const [row, column] = [Math.floor(at / (last - begin)), at % (last - begin)];
+          for (let k = 0; k < RANK; k++) {
+            const weight = adapters[4 * ADAPTER + b + column * RANK + k]!;
+            y[row * outputs + begin + column]! +=
+              SCALE * low[row * lowWidth(adapter) + p * RANK + k]! * weight;
+          }
+        }
+      });
+    }
     if (gather) buffers["predictions"] = predictions;
     if (norm && save) {
       buffers["inverses"] = random(size, 3);
@@ -184,7 +229,10 @@ const forward =
     }
     return {
       ...named(made.kernel, Math.ceil(size / made.rows) * made.tiles),
-      slot: batchSlot({ tokens: size, predictions: size, layer: LAYER, first, chunk }),
+      slot: batchSlot({
+        ...{ tokens: size, predictions: size, layer: LAYER, first, chunk },
+        ...{ adapter: ADAPTER, adapterScale: SCALE },
+      }),
       ...{ buffers, expected },
     };
   };
@@ -195,9 +243,12 @@ const CHUNK = 24;
 type Back = "store" | "norm" | "accumulate" | "gather" | "chunk" | "last chunk" | "swiglu";
 
 const inputGradient =
-  (kind: Back, { tile, quads = false, tiled = false }: Variant): MakeCase =>
+  (
+    kind: Back,
+    { tile, quads = false, tiled = false, inputs: width = tinyShape.width, adapted }: Variant,
+  ): MakeCase =>
   (size) => {
-    if (quads && !subgroups()) return null;
+    if (quads && !gpu!.canShareQuads) return withoutQuads();
     const chunked = kind === "chunk" || kind === "last chunk";
     const chunk = kind === "last chunk" ? CHUNK : 0;
     const gather = kind === "gather" || chunked;
@@ -205,12 +256,13 @@ const inputGradient =
     const outputs = kind === "chunk" ? CHUNK : gather ? vocabularySize - chunk : 28;
     const stride = chunked ? CHUNK : gather ? paddedOutputs(outputs) : outputs;
     const projected = { count: 3, stride: 5, offset: 1 };
+    const adapter = adapted ? adapterOf(adapted, width) : null;
     const made = linearInputGradientKernel(
       chunked ? chunkOf(place(vocabularySize, width, norm), CHUNK) : place(outputs, width, norm),
       norm
         ? { kind: "norm", projections: projected, accumulate: kind === "accumulate" }
         : { kind: kind === "swiglu" ? "swiglu" : "store" },
-      { tile, gather, quads, tiled },
+      { tile, gather, quads, tiled, adapter: adapter },
     );
     const parameters = arena(chunked ? vocabularySize : outputs, width);
     const gradient = random(size * stride, 2);
@@ -229,6 +281,17 @@ const inputGradient =
     if (gather) buffers["predictions"] = predictions;
     const between = norm ? rmsNorm(x, parameters, gain, width, epsilon) : x;
     const dx = linearBackward(dy, between, parameters, weight, width, outputs, nothing);
+    if (adapter) {
+      const adapters = (buffers["adapters"] = adapterArena(adapter));
+      const low = lowWidth(adapter);
+      const lowGradient = (buffers["lowGradient"] = random(size * low, 12));
+      for (let at = 0; at < size * width; at++) {
+        const [row, c] = [Math.floor(at / width), at % width];
+        for (let r = 0; r < low; r++) {
+          dx[at]! += lowGradient[row * low + r]! * adapters[4 * ADAPTER + adapter.a + r * width + c]!;
+        }
+      }
+    }
     if (kind === "swiglu") {
       const gate = (buffers["gate"] = random(size * 2 * width, 4).map((v) => 2 * v));
       buffers["projections"] = random(size * made.partialSums, 5);
@@ -253,15 +316,14 @@ const inputGradient =
       if (norm) {
         back = rmsNormBackward(dx, x, parameters, gain, width, epsilon, nothing);
         buffers["input"] = input;
-        const y = linear(between, parameters, weight, width, outputs);
         const inverses = (buffers["inverses"] = new Float32Array(size));
         const projections = (buffers["projections"] = random(size * projected.stride, 7));
         for (let row = 0; row < size; row++) {
           const squares = x.subarray(row * width, (row + 1) * width).reduce((sum, v) => sum + v * v, 0);
           inverses[row] = 1 / Math.sqrt(squares / width + epsilon);
-          // dy . y, in three parts.
+          // dy . y, which is dx . (x behind the norm), in three parts.
           let inner = 0;
-          for (let o = 0; o < outputs; o++) inner += dy[row * outputs + o]! * y[row * outputs + o]!;
+          for (let c = 0; c < width; c++) inner += dx[row * width + c]! * between[row * width + c]!;
           const at = row * projected.stride + projected.offset;
           projections.set([0.25 * inner, inner, -0.25 * inner], at);
         }
@@ -272,7 +334,7 @@ const inputGradient =
     }
     return {
       ...named(made.kernel, Math.ceil(size / made.rows) * made.tiles),
-      slot: batchSlot({ tokens: size, predictions: size, layer: LAYER, chunk }),
+      slot: batchSlot({ tokens: size, predictions: size, layer: LAYER, chunk, adapter: ADAPTER }),
       ...{ buffers, expected, tolerance: 2e-5 },
     };
   };
@@ -280,20 +342,20 @@ const inputGradient =
 const weightGradient =
   (
     kind: "plain" | "norm" | "gather" | "chunk" | "last chunk",
-    { tile, quads = false, tiled = false }: Variant,
+    { tile, quads = false, tiled = false, inputs = width, outputs: all = 28 }: Variant & Outputs,
   ): MakeCase =>
   (size) => {
     const chunked = kind === "chunk" || kind === "last chunk";
     const chunk = kind === "last chunk" ? CHUNK : 0;
     const gather = kind === "gather" || chunked;
-    const [total, inputs, splits] = [gather ? vocabularySize : 28, quads ? 32 : width, 3];
+    const [total, splits] = [gather ? vocabularySize : all, 3];
     const outputs = kind === "chunk" ? CHUNK : total - chunk;
     const partialLength = WEIGHT + (total + 1) * inputs + 4 * LAYER;
     const whole = place(total, inputs, kind !== "plain");
     const made = linearWeightGradientKernel(chunked ? chunkOf(whole, CHUNK) : whole, {
       ...{ tile, splits, partial: WEIGHT, partialLength, gather, quads, tiled },
     });
-    if (quads && !(subgroups() && made.kernel.constants["QUADS"] === true)) return null;
+    if (quads && !gpu!.canShareQuads) return withoutQuads();
     const stride = chunked ? CHUNK : gather ? paddedOutputs(outputs) : outputs;
     const gradient = random(size * stride, 1);
     const input = random(size * inputs, 2);
@@ -416,11 +478,121 @@ const reduce =
     };
   };
 
+/** With an adapter: its gradients are there, but for the soft prompt's. */
+const reduceAdapter =
+  (accumulate: boolean): MakeCase =>
+  (size) => {
+    const shape = {
+      ...{ ...tinyShape, layers: 1, feedForward, maxLength: 20, ropeBase: 1e4, normEpsilon: epsilon },
+      tiedHead: true,
+      adapter: { rank: 4, alpha: 6, projections: ["q"] as const, promptTokens: 3 },
+    };
+    const layout = transformerLayout(shape);
+    const places = transformerPlaces(layout, shape);
+    const length = layout.length - layout.trainable;
+    const prompt = places.prompt! - layout.trainable;
+    const [splits, squares] = [2, 64];
+    const vectors = Math.ceil(length / 4 / squares);
+    const ids = inputIds(shape);
+    const residual = random(size * width, 3);
+    const terms = random(4 * size, 4);
+    const gradients = random(length, 5);
+    const sums = random(squares + 5 * TERM_RANGES, 6);
+    // Every other token is of the prompt.
+    const idOf = (token: number): number =>
+      token % 2 === 0 ? vocabularySize + ((token >> 1) % 3) : token % ids;
+    const byId = Array.from({ length: ids }, (_, id) => counting(size).filter((token) => idOf(token) === id));
+    const begins = byId.map((_, id) => byId.slice(0, id).reduce((sum, list) => sum + list.length, 0));
+    const gradient = Float64Array.from(gradients);
+    const expected = new Expectation();
+    for (let at = prompt; at < length; at++) {
+      const [id, c] = [vocabularySize + Math.floor((at - prompt) / width), (at - prompt) % width];
+      const sum = byId[id]!.reduce((total, token) => total + residual[token * width + c]!, 0);
+      gradient[at] = sum + (accumulate ? gradients[at]! : 0);
+      expected.float("gradients", at, gradient[at]!);
+    }
+    for (let thread = 0; thread < squares; thread++) {
+      let sum = 0;
+      for (let n = 0; n < vectors; n++) {
+        for (let e = 0; e < 4; e++) sum += (gradient[4 * (n * squares + thread) + e] ?? 0) ** 2;
+      }
+      expected.float("squares", thread, sum);
+    }
+    for (let range = 0; range < TERM_RANGES; range++) {
+      for (let e = 0; e < 5; e++) {
+        const at = squares + 5 * range + e;
+        let sum = accumulate ? sums[at]! : 0;
+        for (let p = range; p < size; p += TERM_RANGES) sum += terms[4 * p + e]!;
+        expected.float("squares", at, e === 4 ? 0 : sum);
+      }
+    }
+    const kernel = reduceTransformerGradientKernel(shape, places, {
+      ...{
+        length,
+        splits,
+        partialLength: layout.length,
+        headPartial: 0,
+        squares,
+        vectors,
+        adapter: { prompt },
+      },
+    });
+    return {
+      ...named(kernel, squares + TERM_RANGES),
+      slot: batchSlot({ tokens: size, predictions: size, accumulate: accumulate ? 1 : 0 }),
+      buffers: {
+        ...{ residual, terms, gradients, squares: sums },
+        occurrences: Uint32Array.from([...begins, size, ...byId.flat()]),
+      },
+      ...{ expected, tolerance: 2e-5 },
+    };
+  };
+
+/** One case in every way of sharing loads, for each of these tiles; of large ones "npm test" has none. */
+function cut(
+  make: (variant: Variant) => MakeCase,
+  tiles: Readonly<Record<string, Pick<Variant, "tile" | "inputs">>>,
+  quads: (name: string) => boolean = () => true,
+): { readonly variants: Record<string, MakeCase>; readonly sameBits: Record<string, string> } {
+  const variants: Record<string, MakeCase> = {};
+  const sameBits: Record<string, string> = {};
+  for (const [name, tile] of Object.entries(tiles)) {
+    variants[name] = make(tile);
+    for (const sharing of quads(name) ? (["quads", "tiled"] as const) : (["tiled"] as const)) {
+      variants[`${name}, ${sharing}`] = make({ ...tile, [sharing]: true });
+      sameBits[`${name}, ${sharing}`] = name;
+    }
+  }
+  return { variants, sameBits };
+}
+
+const tileOf = (rows: number, columns: number): { readonly tile: LinearTile } => ({
+  tile: { rows, columns },
+});
+const forwardCuts = cut((variant) => forward({ kind: "store" }, 32, { ...variant, norm: true, save: true }), {
+  ...{ "8 x 8": tileOf(8, 8), "16 x 8": tileOf(16, 8), "16 x 16": tileOf(16, 16) },
+});
+const backCuts = cut((variant) => inputGradient("store", variant), {
+  ...{ "4 x 4": tileOf(4, 4), "8 x 8": tileOf(8, 8), "16 x 8": tileOf(16, 8) },
+  "16 x 16": { ...tileOf(16, 16), inputs: 32 },
+});
+const weightCuts = cut(
+  (variant) => weightGradient("plain", { ...variant, outputs: 32 }),
+  {
+    ...{ "4 x 4": tileOf(4, 4), "4 x 8": tileOf(4, 8), "8 x 8": tileOf(8, 8) },
+    "8 x 16": { ...tileOf(8, 16), inputs: 32 },
+  },
+  (name) => name === "8 x 16",
+);
+
 const ropeEnd = (cache: boolean): LinearEnd => ({
   ...{ kind: "rope", headSize, rotated: (heads + keyValueHeads) * headSize, queryWidth: queries, cache },
 });
 const norm = { norm: true, save: true } as const;
 const head = { ...norm, gather: true } as const;
+const adaptedQkv = { tile: small, adapted: [queries, queries + keyValueHeads * headSize, qkv] } as const;
+const adaptedWhole = { tile: small, adapted: [width] } as const;
+const adaptedGate = { tile: small, adapted: [feedForward, 2 * feedForward] } as const;
 
 export const matmulTests: readonly KernelTest[] = [
   {
@@ -443,8 +615,22 @@ export const matmulTests: readonly KernelTest[] = [
       "a chunk of the head": forward({ kind: "store" }, CHUNK, { tile: small, ...head, chunk: 13 }),
       "a chunk, tiled": forward({ kind: "store" }, CHUNK, { tile: small, ...head, chunk: 13, tiled: true }),
       "the head, tiled": forward({ kind: "store" }, vocabularySize, { tile: small, ...head, tiled: true }),
-      "large tiles": forward({ kind: "swiglu" }, 64, { tile: large, ...norm }),
-      "large tiles, quads": forward({ kind: "swiglu" }, 64, { tile: large, ...norm, quads: true }),
+      "two columns": forward({ kind: "residual", inPlace: false }, 12, { tile: small }),
+      "two columns, tiled": forward({ kind: "residual", inPlace: false }, 12, { tile: small, tiled: true }),
+      "two columns, two rows": forward({ kind: "residual", inPlace: true }, 12, tileOf(2, 8)),
+      "two rows, nothing saved": forward({ kind: "store" }, vocabularySize, { ...tileOf(2, 8), norm: true }),
+      "adapted, rotary positions": forward(ropeEnd(false), qkv, { ...adaptedQkv, ...norm }),
+      "adapted, rotary positions, cached": forward(ropeEnd(true), qkv, { ...adaptedQkv, norm: true }),
+      "adapted, residual beside": forward({ kind: "residual", inPlace: false }, width, adaptedWhole),
+      "adapted, residual in place": forward({ kind: "residual", inPlace: true }, width, adaptedWhole),
+      "adapted, SwiGLU": forward({ kind: "swiglu" }, 2 * feedForward, { ...adaptedGate, ...norm }),
+      "adapted, SwiGLU, nothing saved": forward({ kind: "swiglu" }, 2 * feedForward, {
+        ...{ ...adaptedGate, norm: true },
+      }),
+      "adapted, heads apart": forward({ kind: "store" }, qkv, { ...adaptedQkv, ...norm }),
+      "adapted, heads apart, nothing saved": forward({ kind: "store" }, qkv, { ...adaptedQkv, norm: true }),
+      "norm, stored": forward({ kind: "store" }, qkv, { tile: small, ...norm }),
+      ...forwardCuts.variants,
     },
     sameBits: {
       "residual, tiled": "residual beside",
@@ -453,9 +639,17 @@ export const matmulTests: readonly KernelTest[] = [
       "a chunk, tiled": "a chunk of the head",
       "residual, quads": "residual beside",
       "rotary positions, quads": "norm and rotary positions",
-      "large tiles, quads": "large tiles",
+      "two columns, tiled": "two columns",
+      ...forwardCuts.sameBits,
     },
-    proofOnly: ["large tiles", "rotary positions, quads", "norm and SwiGLU, nothing saved", "a chunk, tiled"],
+    proofOnly: [
+      ...["rotary positions, quads", "norm and SwiGLU, nothing saved", "a chunk, tiled", "norm, stored"],
+      ...["two columns", "two columns, tiled", "two columns, two rows", "two rows, nothing saved"],
+      ...["adapted, rotary positions", "adapted, rotary positions, cached", "adapted, residual beside"],
+      ...["adapted, residual in place", "adapted, SwiGLU", "adapted, SwiGLU, nothing saved"],
+      ...["adapted, heads apart", "adapted, heads apart, nothing saved"],
+      ...Object.keys(forwardCuts.variants),
+    ],
     fault: ["output[at] = residual[at] + u", "output[at] = residual[at] - u"],
   },
   {
@@ -474,8 +668,10 @@ export const matmulTests: readonly KernelTest[] = [
       tiled: inputGradient("store", { tile: small, tiled: true }),
       "of the head, tiled": inputGradient("gather", { tile: small, tiled: true }),
       "through SwiGLU, tiled": inputGradient("swiglu", { tile: small, tiled: true }),
-      "large tiles": inputGradient("norm", { tile: large }),
-      "large tiles, quads": inputGradient("norm", { tile: large, quads: true }),
+      adapted: inputGradient("store", { tile: small, adapted: [28] }),
+      "adapted, through the norm, added": inputGradient("accumulate", { tile: small, adapted: [12, 28] }),
+      "adapted, through SwiGLU": inputGradient("swiglu", { tile: small, adapted: [28] }),
+      ...backCuts.variants,
     },
     sameBits: {
       quads: "plain",
@@ -484,9 +680,13 @@ export const matmulTests: readonly KernelTest[] = [
       "of the last chunk, tiled": "of the last chunk",
       "through SwiGLU, tiled": "through SwiGLU",
       "through SwiGLU, quads": "through SwiGLU",
-      "large tiles, quads": "large tiles",
+      ...backCuts.sameBits,
     },
-    proofOnly: ["large tiles", "through the norm", "of the last chunk, tiled"],
+    proofOnly: [
+      ...["through the norm", "of the last chunk, tiled", "adapted"],
+      ...["adapted, through the norm, added", "adapted, through SwiGLU"],
+      ...Object.keys(backCuts.variants),
+    ],
     fault: ["y0[2] * w2_0", "y0[3] * w2_0"],
   },
   {
@@ -496,13 +696,17 @@ export const matmulTests: readonly KernelTest[] = [
       "behind a norm": weightGradient("norm", { tile: small }),
       "of the head, gathered": weightGradient("gather", { tile: small }),
       "of a chunk": weightGradient("chunk", { tile: small }),
-      "of the last chunk": weightGradient("last chunk", { tile: large }),
-      "large tiles": weightGradient("norm", { tile: large }),
-      quads: weightGradient("norm", { tile: large, quads: true }),
+      "of the last chunk": weightGradient("last chunk", tileOf(8, 16)),
+      quads: weightGradient("norm", { ...tileOf(8, 16), inputs: 32, quads: true }),
       tiled: weightGradient("norm", { tile: small, tiled: true }),
       "of the head, tiled": weightGradient("gather", { tile: small, tiled: true }),
+      ...weightCuts.variants,
     },
-    sameBits: { tiled: "behind a norm", "of the head, tiled": "of the head, gathered" },
+    sameBits: {
+      ...{ tiled: "behind a norm", "of the head, tiled": "of the head, gathered" },
+      ...weightCuts.sameBits,
+    },
+    proofOnly: Object.keys(weightCuts.variants),
     fault: ["(split + 1u) * range, rows)", "(split + 1u) * range - 1u, rows)"],
   },
   {
@@ -511,7 +715,10 @@ export const matmulTests: readonly KernelTest[] = [
       "tied head": reduce(true, false),
       "tied head, added": reduce(true, true),
       "own head": reduce(false, false),
+      "an adapter's soft prompt": reduceAdapter(false),
+      "an adapter's soft prompt, added": reduceAdapter(true),
     },
+    proofOnly: ["an adapter's soft prompt", "an adapter's soft prompt, added"],
     fault: ["place < GAIN2", "place <= GAIN2"],
   },
 ];

@@ -6,11 +6,24 @@ import type { ActorCriticTape } from "../../../src/kernels/reference/actor-criti
 import { minibatchLoss, type MinibatchOptions } from "../../../src/kernels/reference/minibatch-loss.ts";
 import type { Scalar } from "../../../src/kernels/scalars.ts";
 import { a2cRowLoss } from "../../../src/rl/a2c.ts";
+import type { CompiledLoss } from "../../../src/compile/compile-loss.ts";
+import { lossColumns, trainedColumns } from "../../../src/compile/loss-columns.ts";
+import type { LossRow, RowLossFunction } from "../../../src/kernels/row-loss.ts";
+import { ppoLagrangianRowLoss } from "../../../src/rl/ppo-lagrangian.ts";
+import type { PolicyVariant } from "../../../src/rl/policy-variant.ts";
 import { ppoRowLoss } from "../../../src/rl/ppo.ts";
+import { algorithmVariants } from "../../support/algorithm-variants.ts";
 import { minibatchStages } from "../../../src/rl/webgpu-minibatch.ts";
 import { createPpoPlan, type PpoPlan, type PpoPlanRequest } from "../../../src/rl/webgpu-plan.ts";
 import { gpu, random, scalarSlot } from "../support.ts";
-import { Expectation, wordsOf, type KernelCase, type KernelTest, type MakeCase } from "./kernel-case.ts";
+import {
+  Expectation,
+  withoutQuads,
+  wordsOf,
+  type KernelCase,
+  type KernelTest,
+  type MakeCase,
+} from "./kernel-case.ts";
 
 type Options = Partial<Omit<PpoPlanRequest, "environment">> & { readonly environment?: Partial<Environment> };
 
@@ -21,7 +34,7 @@ export function planned(
 ): { readonly ppo: PpoPlan; readonly stages: readonly Stage[] } {
   const request = {
     ...{ reward: null, envs: size, steps: 1, minibatchSize: size, epochs: 1, hidden: [20, 12, 9] },
-    ...{ separateTowers: true, normalizeAdvantages: true, truncationBootstrap: true, tile: 1 },
+    ...{ separateTowers: true, normalizeAdvantages: true, truncationBootstrap: true },
     ...options,
     environment: { observationSize: 5, actionCount: 3, stateFields: ["x"], ...environment } as Environment,
   };
@@ -34,10 +47,13 @@ export const weights = ({ layout }: PpoPlan): Float32Array<ArrayBuffer> => {
   return layout.pack(plain.map((x) => 0.6 * x));
 };
 
+/** How the lanes share; "wide" is sized for quads, to compare their bits. */
+const sized = (sharing: PolicyVariant): Options => ({ kernels: sharing === "registers" ? sharing : "quads" });
+
 /** A stage as a case: bindings by name, filled with what is given and else with random numbers. */
 function stageCase(
   stage: Stage,
-  quads: boolean,
+  sharing: PolicyVariant,
   names: readonly string[],
   contents: Readonly<Record<string, KernelCase["buffers"][string]>>,
   scalars: Partial<Record<Scalar, number>> | null,
@@ -52,15 +68,10 @@ function stageCase(
     ...(stage.parts ? { parts: stage.parts } : {}),
     constants: {
       ...stage.constants,
-      ...("QUADS" in stage.constants ? { QUADS: quads } : {}),
-    } as Record<string, number>,
+      QUADS: sharing === "quads",
+    } as unknown as Record<string, number>,
   };
 }
-
-const quadsFit = ({ sizes }: PpoPlan, stage: Stage): boolean =>
-  gpu!.device.features.has("subgroups") &&
-  (sizes.sampleBlocks / sizes.tile) % 4 === 0 &&
-  stage.workgroup % 4 === 0;
 
 /** Where a sample's feature lies: blocks of four by four, columns are samples. */
 const activationAt = (
@@ -105,13 +116,13 @@ const permuted = (size: number): Uint32Array<ArrayBuffer> =>
   Uint32Array.from({ length: size }, (_, i) => (i + Math.floor(size / 2)) % size);
 
 const forward =
-  (first: boolean, quads = false): MakeCase =>
+  (first: boolean, sharing: PolicyVariant): MakeCase =>
   (size) => {
-    const { ppo, stages } = planned(size);
+    const { ppo, stages } = planned(size, sized(sharing));
     const stage = stages[first ? 0 : 1]!;
-    if (quads && !quadsFit(ppo, stage)) return null;
+    if (sharing === "quads" && !gpu!.canShareQuads) return withoutQuads();
     const names = ["parameters", "hidden", ...(first ? ["observations", "indices"] : ["input"])];
-    const base = stageCase(stage, quads, names, { parameters: weights(ppo), indices: permuted(size) }, {});
+    const base = stageCase(stage, sharing, names, { parameters: weights(ppo), indices: permuted(size) }, {});
     const { constants: c, buffers } = base;
     const expected = new Expectation();
     const source = buffers[first ? "observations" : "input"]!;
@@ -166,14 +177,14 @@ function expectFirstLayer(
 }
 
 const backwardData =
-  (first: boolean, quads = false): MakeCase =>
+  (first: boolean, sharing: PolicyVariant): MakeCase =>
   (size) => {
-    const { ppo, stages } = planned(size);
+    const { ppo, stages } = planned(size, sized(sharing));
     const stage = stages.filter(({ kernel }) => kernel.name === "mlp/backward_data")[first ? 1 : 0]!;
-    if (quads && !quadsFit(ppo, stage)) return null;
+    if (sharing === "quads" && !gpu!.canShareQuads) return withoutQuads();
     const end = first ? ["observations", "indices", "partials"] : ["delta"];
     const names = ["parameters", "above", "hidden", ...end];
-    const base = stageCase(stage, quads, names, { parameters: weights(ppo), indices: permuted(size) }, {});
+    const base = stageCase(stage, sharing, names, { parameters: weights(ppo), indices: permuted(size) }, {});
     const { constants: c, buffers } = base;
     const expected = new Expectation();
     const [above, outputs] = [c["ABOVE_BLOCKS"]!, c["OUTPUT_BLOCKS"]!];
@@ -204,12 +215,12 @@ const backwardData =
   };
 
 const weightGradient =
-  (quads = false): MakeCase =>
+  (sharing: PolicyVariant): MakeCase =>
   (size) => {
-    const { ppo, stages } = planned(size, { hidden: [20, 12] });
+    const { stages } = planned(size, { hidden: [20, 12], ...sized(sharing) });
     const stage = stages.find(({ kernel }) => kernel.name === "mlp/weight_gradient")!;
-    if (quads && !quadsFit(ppo, stage)) return null;
-    const base = stageCase(stage, quads, ["input", "delta", "partials"], {}, null);
+    if (sharing === "quads" && !gpu!.canShareQuads) return withoutQuads();
+    const base = stageCase(stage, sharing, ["input", "delta", "partials"], {}, null);
     const { constants: c, buffers } = base;
     const expected = new Expectation();
     const [inputs, outputs] = [c["INPUT_BLOCKS"]!, c["OUTPUT_BLOCKS"]!];
@@ -244,11 +255,11 @@ const lossScalars = {
 } as const;
 
 const forwardLoss =
-  (options: Options, quads = false): MakeCase =>
+  (options: Options, sharing: PolicyVariant): MakeCase =>
   (size) => {
-    const { ppo, stages } = planned(size, { hidden: [20, 12], ...options });
+    const { ppo, stages } = planned(size, { hidden: [20, 12], ...options, ...sized(sharing) });
     const stage = stages.find(({ kernel }) => kernel.name === "mlp/forward_loss")!;
-    if (quads && !quadsFit(ppo, stage)) return null;
+    if (sharing === "quads" && !gpu!.canShareQuads) return withoutQuads();
     const { request } = ppo;
     const head = policyHead(request.environment);
     const rows = Array.from({ length: size }, (_, i) => i);
@@ -293,7 +304,7 @@ const forwardLoss =
     const names = ["parameters", "indices", "transitions", "statistics", "partials", "delta"];
     const base = stageCase(
       stage,
-      quads,
+      sharing,
       [...names, shallow ? "observations" : "input"],
       contents,
       lossScalars,
@@ -334,7 +345,13 @@ const forwardLoss =
     const whole = request.episodes === "whole";
     const lossOptions: MinibatchOptions = {
       ...{ head, ...lossScalars, normalizeAdvantages: false },
-      rowLoss: request.surrogate === "score" ? a2cRowLoss : ppoRowLoss,
+      rowLoss: request.loss
+        ? personsRowLoss(request.loss, request.separateTowers)
+        : costed
+          ? ppoLagrangianRowLoss
+          : request.surrogate === "score"
+            ? a2cRowLoss
+            : ppoRowLoss,
     };
     // d loss / d output by row of the heads, and what the minibatch's loss terms add up to, sample by sample.
     const heads = samples.map((sample) => {
@@ -429,59 +446,107 @@ const forwardLoss =
     return { ...base, expected };
   };
 
-const gaussian = {
-  environment: { actionCount: 0, actions: { kind: "continuous", low: -1, high: 1 } },
-} as const;
-const factored = {
-  environment: { actionCount: 6, actions: { kind: "factored", counts: [2, 3] } },
-  ...{ masked: true, separateTowers: false },
-} as const;
+/** A loss that a person wrote: separate towers see of each other what was there when the row was collected. */
+const personsRowLoss =
+  (loss: CompiledLoss, apart: boolean): RowLossFunction =>
+  (row, settings) => {
+    const columns = (known: Partial<LossRow>): number[] =>
+      lossColumns.map((name) => (name === "mask" ? 1 : { ...row, ...known }[name]));
+    const actor = columns(apart ? { value: row.oldValue } : {});
+    const critic = columns(apart ? { logProbability: row.oldLogProbability, entropy: 0 } : {});
+    const by = (of: number[], name: (typeof trainedColumns)[number]): number =>
+      loss.referenceDerivative(of, 0, trainedColumns.indexOf(name)).value;
+    const policyLoss = loss.reference(actor, 0).value;
+    const { valueLoss, byCostValue } = ppoRowLoss(row, settings);
+    return {
+      ...{ loss: policyLoss, policyLoss, valueLoss, byCostValue },
+      byLogProbability: by(actor, "logProbability"),
+      byEntropy: by(actor, "entropy"),
+      byValue: by(critic, "value"),
+    };
+  };
+
+/** Those that `npm test` tries: what is the same on other heads is the proof's. */
+const inShort = ["two factors, masked, one trunk", "two towers, quads"];
+
+/** What the engine plans for each of the algorithms' switches, once where the loss is the same. */
+const losses: ReadonlyMap<string, Options> = new Map(
+  algorithmVariants.map(([, { environment, cost = null, loss = null, algorithm }]) => {
+    const { actionCount, actions, mask } = environment;
+    const { surrogate, episodes, separateTowers, hidden } = algorithm;
+    const shallow = hidden.length === 1;
+    const words = [
+      policyHead(environment).kind === "gaussian" ? "a normal distribution" : actions ? "two factors" : "",
+      mask ? "masked" : "",
+      surrogate === "score" ? "the score" : "",
+      episodes === "whole" ? "whole episodes" : "",
+      cost ? "a cost" : "",
+      loss ? (loss.source.includes("gate") ? "a loss of one's own" : "one that mixes") : "",
+      separateTowers ? "two towers" : "one trunk",
+      shallow ? "one layer" : "",
+    ];
+    const options: Options = {
+      environment: { actionCount, ...(actions && { actions }) },
+      ...{ masked: mask !== undefined, surrogate, episodes, separateTowers, cost, loss },
+      hidden: shallow ? [9] : [20, 12],
+    };
+    return [words.filter((word) => word !== "").join(", "), options];
+  }),
+);
+
+const sharings = ["registers", "wide", "quads"] as const;
+
+const lossVariants: Readonly<Record<string, MakeCase>> = Object.fromEntries([
+  ...[...losses].map(([name, options]) => [name, forwardLoss(options, "registers")]),
+  ...(["wide", "quads"] as const).map((sharing) => [
+    `two towers, ${sharing}`,
+    forwardLoss(losses.get("two towers")!, sharing),
+  ]),
+]) as Record<string, MakeCase>;
+
+const shared = (
+  kinds: Readonly<Record<string, (sharing: PolicyVariant) => MakeCase>>,
+): Pick<KernelTest, "variants" | "sameBits" | "proofOnly"> => {
+  const names = Object.keys(kinds);
+  const variants = Object.fromEntries(
+    names.flatMap((name) => sharings.map((sharing) => [`${name}, ${sharing}`, kinds[name]!(sharing)])),
+  );
+  // `npm test` tries the first with quads, which compiles the wide one too, and the others with registers.
+  const short = names.map((name, n) => `${name}, ${n === 0 ? "quads" : "registers"}`);
+  return {
+    variants,
+    proofOnly: Object.keys(variants).filter((name) => !short.includes(name)),
+    sameBits: Object.fromEntries(names.map((name) => [`${name}, quads`, `${name}, wide`])),
+  };
+};
 
 export const mlpTests: readonly KernelTest[] = [
   {
     shader: "mlp/forward",
-    variants: {
-      "first layer": forward(true),
-      "inner layer": forward(false),
-      "first layer, quads": forward(true, true),
-      "inner layer, quads": forward(false, true),
-    },
-    sameBits: { "first layer, quads": "first layer", "inner layer, quads": "inner layer" },
+    ...shared({
+      "first layer": (sharing) => forward(true, sharing),
+      "inner layer": (sharing) => forward(false, sharing),
+    }),
     fault: ["z0_0 += w0 * x0", "z0_0 -= w0 * x0"],
   },
   {
     shader: "mlp/forward_loss",
-    variants: {
-      "two towers": forwardLoss({}),
-      "one layer": forwardLoss({ hidden: [9] }),
-      "two factors, masked, one trunk": forwardLoss(factored),
-      "a normal distribution": forwardLoss(gaussian),
-      "the score": forwardLoss({ surrogate: "score", separateTowers: false }),
-      "whole episodes": forwardLoss({ episodes: "whole" }),
-      quads: forwardLoss({}, true),
-    },
-    sameBits: { quads: "two towers" },
-    proofOnly: ["two towers", "one layer", "a normal distribution", "the score", "whole episodes"],
+    variants: lossVariants,
+    sameBits: { "two towers, quads": "two towers, wide" },
+    proofOnly: Object.keys(lossVariants).filter((name) => !inShort.includes(name)),
     fault: ["unclipped >= clipped", "unclipped < clipped"],
   },
   {
     shader: "mlp/backward_data",
-    variants: {
-      "to the first layer": backwardData(true),
-      "to an inner layer": backwardData(false),
-      "to the first layer, quads": backwardData(true, true),
-      "to an inner layer, quads": backwardData(false, true),
-    },
-    sameBits: {
-      "to the first layer, quads": "to the first layer",
-      "to an inner layer, quads": "to an inner layer",
-    },
+    ...shared({
+      "to the first layer": (sharing) => backwardData(true, sharing),
+      "to an inner layer": (sharing) => backwardData(false, sharing),
+    }),
     fault: ["let dz0_0 = tanh_gradient(d0_0, h0_0)", "let dz0_0 = tanh_gradient(h0_0, d0_0)"],
   },
   {
     shader: "mlp/weight_gradient",
-    variants: { registers: weightGradient(), quads: weightGradient(true) },
-    sameBits: { quads: "registers" },
+    ...shared({ "a layer": weightGradient }),
     fault: ["min((split + 1u) * SPLIT_BLOCKS, SAMPLE_BLOCKS)", "(split + 1u) * SPLIT_BLOCKS - 1u"],
   },
 ];

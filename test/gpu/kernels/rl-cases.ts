@@ -12,6 +12,8 @@ import { episodeWeights } from "../../../src/rl/episode-credit.ts";
 import { episodeAdvantages } from "../../../src/rl/episode-grpo.ts";
 import { constrainedAdvantage } from "../../../src/rl/lagrangian.ts";
 import { EPISODE_WORDS } from "../../../src/rl/webgpu-plan.ts";
+import { FulguriteError } from "../../../src/gpu/error.ts";
+import { episodeGrpo } from "../../../src/rl/episode-grpo.ts";
 import { random, scalarSlot } from "../support.ts";
 import { Expectation, wordsOf, type KernelTest, type MakeCase } from "./kernel-case.ts";
 
@@ -235,12 +237,18 @@ const shuffle: MakeCase = (count) => {
   };
 };
 
+/** Siblings of the smallest groups that `envs` make, 1 where they make none. */
+export const smallestGroup = (envs: number): number =>
+  Array.from({ length: envs }, (_, i) => i + 2).find((size) => envs % size === 0) ?? 1;
+
 const wholeEpisodes =
   (groups: Omit<EpisodeGroups, "size"> | null): MakeCase =>
   (envs) => {
-    // Groups of three where they fit, else of one: a lone sibling has no baseline but its own.
-    const size = envs % 3 === 0 ? 3 : envs % 7 === 0 ? 7 : envs % 5 === 0 ? 5 : 1;
-    if (groups && size === 1) return null;
+    const size = smallestGroup(envs);
+    if (groups && size === 1) {
+      const shown = refuses(() => episodeGrpo({ groupSize: 1, groupCount: envs }));
+      return { absent: "a group is at least two siblings", shown };
+    }
     const n = STEPS * envs;
     const at = sections(STEPS, envs);
     const transitions = transitionsOf(envs);
@@ -278,6 +286,15 @@ const wholeEpisodes =
     };
   };
 
+function refuses(make: () => unknown): boolean {
+  try {
+    make();
+    return false;
+  } catch (error) {
+    return error instanceof FulguriteError;
+  }
+}
+
 export const rlTests: readonly KernelTest[] = [
   {
     shader: "rl/gae",
@@ -285,6 +302,7 @@ export const rlTests: readonly KernelTest[] = [
       plain: gaeCase(),
       "with a cost": gaeCase(true),
       "normalised rewards": gaeCase(false, true),
+      "a cost and normalised rewards": gaeCase(true, true),
     },
     fault: ["(ended & 1u) != 0u", "(ended & 1u) == 0u"],
   },
@@ -303,6 +321,7 @@ export const rlTests: readonly KernelTest[] = [
       normalised: statisticsCase(false),
       "as they are": statisticsCase(false, false),
       "whole episodes": statisticsCase(true),
+      "whole episodes, as they are": statisticsCase(true, false),
     },
     fault: ["max(counted, 2.0) - 1.0", "max(counted, 2.0)"],
   },

@@ -285,24 +285,32 @@ const attentionDecode: MakeCase = (size) => {
   };
 };
 
-const embed: MakeCase = (size) => {
-  const [first, embedding] = [3, 8];
-  const parameters = random(embedding + vocabularySize * width, 1);
-  const tokens = Uint32Array.from({ length: 4 * (first + size) }, (_, i) => (i * 7) % vocabularySize);
-  const expected = new Expectation();
-  for (let row = 0; row < size; row++) {
-    for (let c = 0; c < width; c++) {
-      const at = embedding + tokens[4 * (first + row)]! * width + c;
-      expected.float("output", row * width + c, parameters[at]!);
+const embed =
+  (prompt: boolean): MakeCase =>
+  (size) => {
+    const [first, embedding, known, promptAt] = [3, 8, 13, 12];
+    const parameters = random(embedding + vocabularySize * width, 1);
+    const adapters = random(promptAt + vocabularySize * width, 4);
+    const tokens = Uint32Array.from({ length: 4 * (first + size) }, (_, i) => (i * 7) % vocabularySize);
+    const expected = new Expectation();
+    for (let row = 0; row < size; row++) {
+      const id = tokens[4 * (first + row)]!;
+      for (let c = 0; c < width; c++) {
+        const value =
+          prompt && id >= known
+            ? adapters[promptAt + (id - known) * width + c]!
+            : parameters[embedding + id * width + c]!;
+        expected.float("output", row * width + c, value);
+      }
     }
-  }
-  return {
-    ...named(embedKernel({ width: width, vocabularySize: 13 }, embedding, null), (size * width) / 4),
-    slot: batchSlot({ tokens: size, first }),
-    buffers: { parameters, tokens, output: random(size * width, 2) },
-    expected,
+    const kernel = embedKernel({ width, vocabularySize: known }, embedding, prompt ? promptAt : null);
+    return {
+      ...named(kernel, (size * width) / 4),
+      slot: batchSlot({ tokens: size, first }),
+      buffers: { parameters, tokens, output: random(size * width, 2), ...(prompt ? { adapters } : {}) },
+      expected,
+    };
   };
-};
 
 const predictionGradient: MakeCase = (size) => {
   const forest = forestOf(size);
@@ -387,8 +395,24 @@ const sample =
     };
   };
 
+const tokensAThread = (
+  make: (block: number) => MakeCase,
+): Pick<KernelTest, "variants" | "sameBits" | "proofOnly"> => ({
+  variants: {
+    "a token a thread": make(1),
+    "two tokens a thread": make(2),
+    "four tokens a thread": make(4),
+  },
+  sameBits: { "two tokens a thread": "a token a thread", "four tokens a thread": "a token a thread" },
+  proofOnly: ["four tokens a thread"],
+});
+
 export const transformerTests: readonly KernelTest[] = [
-  { shader: "transformer/embed", variants: { plain: embed }, fault: ["at % WIDTH]", "0u]"] },
+  {
+    shader: "transformer/embed",
+    variants: { plain: embed(false), "a soft prompt": embed(true) },
+    fault: ["+ id * WIDTH", "+ WIDTH"],
+  },
   {
     shader: "transformer/prediction_gradient",
     variants: { plain: predictionGradient },
@@ -396,20 +420,17 @@ export const transformerTests: readonly KernelTest[] = [
   },
   {
     shader: "transformer/attention",
-    variants: { "a token a thread": attentionForward(1), "four tokens a thread": attentionForward(4) },
-    sameBits: { "four tokens a thread": "a token a thread" },
+    ...tokensAThread(attentionForward),
     fault: ["n < depth; n++", "n + 1u < depth; n++"],
   },
   {
     shader: "transformer/attention_query_gradient",
-    variants: { "a token a thread": queryGradient(1), "two tokens a thread": queryGradient(2) },
-    sameBits: { "two tokens a thread": "a token a thread" },
+    ...tokensAThread(queryGradient),
     fault: ["dp0 - inner0", "dp0 + inner0"],
   },
   {
     shader: "transformer/attention_key_gradient",
-    variants: { "a token a thread": keyGradient(1), "two tokens a thread": keyGradient(2) },
-    sameBits: { "two tokens a thread": "a token a thread" },
+    ...tokensAThread(keyGradient),
     fault: ["t < end0", "t + 1u < end0"],
   },
   {
