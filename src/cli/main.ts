@@ -19,7 +19,8 @@ const usage = `fulgurite — train agents by reinforcement learning
   fulgurite open <file> --store <folder>   take over what such a file holds; what is there stays
   fulgurite convert <file>                 make a notebook of .ipynb, Markdown, a module or an older notebook
 
-<notebook> is the name of one that ships with Fulgurite (cartpole, environments, strings) or a path to a file.
+<notebook> is the name of one that ships with Fulgurite (cartpole, environments, strings, text-to-sql)
+or a path to a file.
 Cells run in a sandbox that reaches nothing. With --trusted, and always with train, they run in this process with
 its rights: only for notebooks that you trust.
 

@@ -28,6 +28,8 @@ import { trainedWith, type TrainedWith } from "./trained-with.ts";
 export interface SessionOptions {
   /** Stable id of the notebook, from its file name. */
   readonly id: string;
+  /** What it is called where it has no heading; default its id. */
+  readonly untitled?: string;
   /** The `.nb.ts` text. */
   readonly text: string;
   readonly services: NotebookServices;
@@ -72,6 +74,7 @@ export interface OpenNotebook extends NotebookSession {
 
 class Session extends EventTarget implements OpenNotebook {
   readonly id: string;
+  readonly #untitled: string;
   readonly #editDelay: number;
   readonly #stopGrace: number;
   readonly #history: History<NotebookDocument>;
@@ -96,6 +99,7 @@ class Session extends EventTarget implements OpenNotebook {
   constructor(options: SessionOptions) {
     super();
     this.id = options.id;
+    this.#untitled = options.untitled ?? options.id;
     this.#editDelay = options.editDelay ?? 400;
     this.#stopGrace = options.stopGrace ?? 2_000;
     this.#history = new History(parseDocument(options.text));
@@ -160,7 +164,7 @@ class Session extends EventTarget implements OpenNotebook {
     return this.#permissions.ready;
   }
   get title(): string {
-    return titleOf(this.#document) ?? this.id;
+    return titleOf(this.#document) ?? this.#untitled;
   }
   get text(): string {
     return joinDocument(this.#document);
@@ -202,6 +206,7 @@ class Session extends EventTarget implements OpenNotebook {
   }
 
   async run(cellId: string): Promise<void> {
+    if (this.permissions.state === "asking") this.dispatchEvent(new Event("asking"));
     if (!this.#codeCells().some(({ id }) => id === cellId)) return;
     await this.#command((command) => ({ kind: "run", command, id: cellId }), cellId);
   }

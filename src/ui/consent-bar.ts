@@ -88,8 +88,21 @@ export class FulguriteConsent extends LitElement {
     this.chosen = new Set();
   }
 
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.session.removeEventListener("asking", this.#show);
+  }
+
+  /** Something was to be run, and is not before the question is answered. */
+  readonly #show = (): void => {
+    this.scrollIntoView({ block: "center" });
+    this.renderRoot.querySelector<HTMLElement>("button.primary")?.focus({ preventScroll: true });
+  };
+
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (!changed.has("session")) return;
+    (changed.get("session") as NotebookSession | undefined)?.removeEventListener("asking", this.#show);
+    this.session.addEventListener("asking", this.#show);
     this.requests = null;
     const { session } = this;
     void session.requests().then((requests) => {

@@ -24,11 +24,15 @@ export class Drafts {
     notebook: string,
     original: string,
     tell: (failure: FulguriteError | null) => void,
+    saved: (text: string) => void = () => undefined,
   ) {
     this.#trainer = trainer;
     this.#key = `draft/${notebook}`;
     this.#original = original;
-    this.#saver = new SaveSoon((text) => this.#save(text), tell);
+    this.#saver = new SaveSoon(async (text) => {
+      await this.#save(text);
+      saved(text);
+    }, tell);
   }
 
   /** False where this browser surely holds no draft, so that opening need not wait for the store. */

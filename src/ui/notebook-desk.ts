@@ -6,9 +6,10 @@ import type { Job } from "../train/job.ts";
 import { Drafts } from "./drafts.ts";
 import type { Library, NotebookEntry, Version } from "./library.ts";
 import type { FulguriteNotebook } from "./notebook.ts";
-import { freshId, OwnNotebooks } from "./own-notebooks.ts";
+import { freshId, nameFrom, OwnNotebooks } from "./own-notebooks.ts";
 import type { RecordedRun } from "./recorded.ts";
 import { SaveSoon } from "./save-soon.ts";
+import { SharedEdits } from "./shared-edits.ts";
 import { notebookServices } from "./services.ts";
 import { loadPackage } from "./packages.ts";
 import { unpackText } from "./share-link.ts";
@@ -23,6 +24,8 @@ interface Opened {
   readonly outdated: boolean;
   readonly recorded: Promise<readonly RecordedRun[]>;
   session: OpenNotebook;
+  /** The text as it is kept, by this tab or another. */
+  kept: string;
   /** Keeps a text, soon. */
   keep(text: string): void;
   flush(): Promise<void>;
@@ -44,6 +47,7 @@ export class NotebookDesk implements Library {
   readonly #trainer: TrainerClient;
   readonly #own: OwnNotebooks;
   readonly #opened = new Map<string, Promise<Opened>>();
+  readonly #shared = new SharedEdits((id, text) => void this.#take(id, text).catch(this.#report));
   #current: Opened | null = null;
   #wanted = "";
   #shippedText: { readonly id: string; readonly text: Promise<string> } | null = null;
@@ -187,13 +191,20 @@ export class NotebookDesk implements Library {
         const foreign = own.origin === null ? null : { from: own.origin, original: own.original ?? own.text };
         return this.#openOwn(id, own.text, foreign, own.original);
       }
+      throw new FulguriteError(
+        "page/no-notebook",
+        `There is no notebook "${id}" in this browser.`,
+        "Notebooks stay where they were written: ask for a link to it, or for its file. The title above leads to those that are here.",
+      );
     }
     return this.#openShipped(id !== null && isShipped(id) ? id : shelf[0]!.id);
   }
 
   async #openShipped(id: string): Promise<Opened> {
     const shipped = await (this.#shippedText?.id === id ? this.#shippedText.text : loadNotebook(id));
-    const drafts = new Drafts(this.#trainer, id, shipped, this.#unsaved());
+    const drafts = new Drafts(this.#trainer, id, shipped, this.#unsaved(), (text) => {
+      this.#saved(opened, text);
+    });
     const draft = drafts.mayExist ? await drafts.load() : null;
     const opened: Opened = {
       id,
@@ -201,6 +212,7 @@ export class NotebookDesk implements Library {
       outdated: draft?.outdated ?? false,
       recorded: loadRecorded(id),
       session: null as unknown as OpenNotebook,
+      kept: draft?.text ?? shipped,
       keep: (text) => {
         drafts.keep(text);
       },
@@ -215,16 +227,17 @@ export class NotebookDesk implements Library {
   }
 
   #openOwn(id: string, text: string, foreign: ForeignNotebook | null, original: string | null): Opened {
-    const saver = new SaveSoon(
-      (changed) => this.#own.save(id, changed, foreign?.from ?? null, original),
-      this.#unsaved(),
-    );
+    const saver = new SaveSoon(async (changed) => {
+      await this.#own.save(id, changed, foreign?.from ?? null, original);
+      this.#saved(opened, changed);
+    }, this.#unsaved());
     const opened: Opened = {
       id,
       original,
       outdated: false,
       recorded: Promise.resolve([]),
       session: null as unknown as OpenNotebook,
+      kept: text,
       keep: (changed) => {
         saver.keep(changed);
       },
@@ -259,6 +272,7 @@ export class NotebookDesk implements Library {
     const session = createNotebookSession({
       id,
       text,
+      untitled: isShipped(id) ? id : nameFrom(foreign?.from ?? null),
       services: notebookServices(this.#trainer, id, loadPackage),
       ...(foreign === null ? {} : { foreign }),
       ...(consents ? { consents } : {}),
@@ -271,9 +285,22 @@ export class NotebookDesk implements Library {
       this.#own.remember(id, known).catch(this.#report);
       known = session.text;
       if (this.#current === opened) this.#page.edited = opened.original !== null && known !== opened.original;
-      opened.keep(known);
+      if (known !== opened.kept) opened.keep(known);
     });
     return session;
+  }
+
+  #saved(opened: Opened, text: string): void {
+    opened.kept = text;
+    this.#shared.tell(opened.id, text);
+  }
+
+  /** What another tab has saved takes the place of the text here, as an edit that can be undone; not of what is typed just now. */
+  async #take(id: string, text: string): Promise<void> {
+    const opened = await this.#opened.get(id);
+    if (!opened || opened.session.text !== opened.kept) return;
+    opened.kept = text;
+    opened.session.apply({ kind: "replace", text });
   }
 
   async #show(opened: Opened, isNew: boolean): Promise<void> {

@@ -40,7 +40,7 @@ export class OwnNotebooks {
   save(id: string, text: string, origin: string | null, original: string | null): Promise<void> {
     return this.#then(async () => {
       const updatedAt = Date.now();
-      const title = titleFrom(text) ?? "Untitled";
+      const title = titleFrom(text) ?? nameFrom(origin);
       const notebook: OwnNotebook = { version: 1, title, text, origin, original, updatedAt };
       await this.#trainer.setSetting(`notebook/${id}`, notebook);
       const entry: NotebookEntry = { id, title, kind: "own", updatedAt, origin };
@@ -88,6 +88,10 @@ export class OwnNotebooks {
 
 /** A name for an own notebook that none has yet. */
 export const freshId = (): string => `own-${Date.now().toString(36)}`;
+
+/** What a notebook without a heading is called: by the file that it came from, where it came from one. */
+export const nameFrom = (origin: string | null): string =>
+  /([^/\\]+?)(?:\.nb)?\.(?:ts|md|ipynb|html|js)$/i.exec(origin ?? "")?.[1] ?? "Untitled";
 
 function titleFrom(text: string): string | null {
   try {
