@@ -6,6 +6,7 @@ import { cellStyles } from "./cell.css.ts";
 import "./code-text.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import { icon } from "./icons.ts";
+import type { InputEvent } from "./input.ts";
 import { markdown } from "./markdown.ts";
 import { outputStyles, outputViews } from "./output.ts";
 import { prose } from "./prose.css.ts";
@@ -102,7 +103,9 @@ export class FulguriteReader extends LitElement {
     const { session } = this;
     if (!session) return nothing;
     const asking = session.permissions.state === "asking";
-    return html`<main>
+    return html`<main
+      @fulgurite-input=${({ cell, label, value }: InputEvent) => session.setInput(cell, label, value)}
+    >
       <aside aria-label="About this file">
         ${
           asking
