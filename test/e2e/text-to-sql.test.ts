@@ -11,7 +11,7 @@ const training = `export const run = await train({
   reward,
   tasks,
   policy,
-  algorithm: grpo({ groupSize: 8, groups: 24, updates: 8, maxTokens: 24, learningRate: 3e-4, successAt: 0.6, evaluateEvery: 8, evaluationTasks: 40 }),
+  algorithm: grpo({ groupSize: 8, groups: 24, updates: 8, maxTokens: 24, learningRate: 3e-4, successAt: 0.6, evaluateEvery: 8, evaluationTasks: 400 }),
 });`;
 
 /** A music shop as somebody has it: names that the model has never seen, in a file that SQLite wrote. */
@@ -42,7 +42,12 @@ test("text-to-SQL learns in the tab, walks the university and answers over a fil
   const lesson = cell(page, "lesson");
   await lesson.getByRole("button", { name: "Run lesson" }).click();
   await lesson.getByRole("cell", { name: "all", exact: true }).waitFor({ timeout: 90_000 });
-  await run.getByText(/of 40 held-out tasks solved/).waitFor();
+  await run.getByText(/of 400 held-out tasks solved/).waitFor();
+  // What was recorded on the same tasks stands beside it until it is trained here.
+  const beside = run.getByRole("list", { name: "Baselines on the same held-out tasks" });
+  await beside.getByText(/once, on the same tasks: \d\d %/).waitFor();
+  await beside.getByText(/repeated, on the same tasks: \d\d %/).waitFor();
+  await beside.getByRole("button", { name: "Train it here" }).first().waitFor();
   await picture(page, "sql-training", run);
   await picture(page, "sql-lesson", lesson);
 
