@@ -11,6 +11,8 @@ export {
   wordPolicy,
   type CharacterPolicy,
 } from "./train/character-policy.ts";
+export type { AdapterOptions, LearningOptions, SoftPromptOptions } from "./train/policy-adapters.ts";
+export { policyFromFile, policyWeights, type PolicyWeightsOptions } from "./train/policy-files.ts";
 export { byteTokenizer } from "./lm/byte-tokenizer.ts";
 export {
   bytePairTokenizer,

@@ -29,6 +29,8 @@ export const stream = {
   resample: 10,
   /** Order of supervised examples. step = epoch; words key the bijection. */
   examples: 11,
+  /** Tokens whose embeddings a soft prompt begins with. index = place in the prompt. */
+  softPrompt: 12,
 } as const;
 
 const M0 = 0xd2511f53;

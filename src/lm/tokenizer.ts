@@ -19,6 +19,8 @@ export interface Tokenizer {
   readonly separator: number;
   /** Ids that make sense in an answer, the end included: what `allowed` should be. */
   readonly answerIds: Int32Array;
+  /** Ids of learned embeddings that every conversation begins with; absent where there are none. */
+  readonly softPrompt?: Int32Array;
   /** Ids of a text, without beginning or end. Throws "lm/unknown-character". */
   encode(text: string): Int32Array;
   /** Special ids are left out. Texts of parts, one after another, are the text of the whole, but for split characters. */

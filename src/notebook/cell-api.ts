@@ -23,6 +23,7 @@ import type { Completion, CompletionRequest } from "../train/complete.ts";
 import type { Job, TrainResult } from "../train/job.ts";
 import { jobOf } from "../train/job-of.ts";
 import { runSweep, type SweepPlan, type SweepSetting } from "../train/run-sweep.ts";
+import { policyFromFile } from "../train/policy-files.ts";
 import { simulatedJob, type JobOptions } from "../train/simulated-job.ts";
 import type { SupervisedJobOptions } from "../train/supervised-job.ts";
 import { cellDefinitions, definitionOutput, type DefinitionScope } from "./cell-definitions.ts";
@@ -98,6 +99,7 @@ export const cellApiNames = [
   "wordPolicy",
   "bytePairPolicy",
   "modelPolicy",
+  "policyFromFile",
   "trainBytePairs",
   "bytePairTokenizer",
   "defineAgent",
@@ -161,6 +163,7 @@ export function createCellApi(host: CellHost): CellApi {
     wordPolicy,
     bytePairPolicy,
     modelPolicy,
+    policyFromFile,
     trainBytePairs,
     bytePairTokenizer,
     defineAgent: definitions.defineAgent,

@@ -10,8 +10,16 @@ import {
 import type { CodeSource } from "../runner/agent-source.ts";
 import { measure } from "../runner/measure.ts";
 import type { PolicyConfig } from "../train/job.ts";
-import { isPolicy, policyConfig, policyParameters, type CharacterPolicy } from "../train/character-policy.ts";
+import {
+  isPolicy,
+  policyConfig,
+  policyParameters,
+  policyShape,
+  type CharacterPolicy,
+} from "../train/character-policy.ts";
 import { agentDefinition, agentFrom, type Agent, type AgentFunction } from "../train/define-agent.ts";
+import { learnedParameters } from "../train/policy-adapters.ts";
+import { without } from "../train/without.ts";
 import { PACKAGE } from "./analyze.ts";
 import { closureOf, parseCell, type ClosureCell, type ClosureNotebook } from "./closure.ts";
 import type { Output } from "./session-types.ts";
@@ -72,6 +80,7 @@ function policyOutput(policy: CharacterPolicy, name: string | null): Output | un
       view: "policy",
       ...{ name, shape: withoutFiles(config) },
       parameters: policyParameters(config),
+      learns: learnedParameters(policyShape(config)),
       warmStart: warmStart && { demonstrations: warmStart.demonstrations.length, steps: warmStart.steps },
     };
   } catch {
@@ -81,9 +90,11 @@ function policyOutput(policy: CharacterPolicy, name: string | null): Output | un
 
 /** What a person reads of it: weights and vocabularies are megabytes. */
 function withoutFiles(config: PolicyConfig): PolicyConfig {
-  const { model, start, ...shape } = config;
+  const { model, start, adapters, softPrompt, ...shape } = config;
   return {
     ...shape,
+    ...(adapters ? { adapters: without(adapters, "start") } : {}),
+    ...(softPrompt ? { softPrompt: without(softPrompt, "start") } : {}),
     ...(model ? { model: { config: model.config, tokenizer: null } } : {}),
     ...(start === undefined ? {} : { start: start instanceof Uint8Array ? "a file" : start }),
   };

@@ -230,6 +230,7 @@ it("shows a policy with the parameters that it will have", async () => {
       view: "policy",
       name: "policy",
       parameters: 84_032,
+      learns: 84_032,
       shape: { width: 64, feedForward: 128 },
       warmStart: null,
     },

@@ -44,6 +44,10 @@ describe("a job for an agent, on the way out of the sandbox", () => {
       expect(read({ ...good, algorithm: cloning })!.algorithm).toEqual(cloning);
     const policy = { ...good.policy, alphabet: "", pairs: { merges: [[97, 98]] } };
     expect(read({ ...good, policy: { ...policy, evil: 1 } })!.policy).toEqual(policy);
+    const low = { rank: 8, alpha: 16, projections: ["q", "down"], start: Uint8Array.of(1) };
+    const small = { ...policy, adapters: low, softPrompt: { tokens: 4 }, checkpointing: true };
+    expect(read({ ...good, policy: small })!.policy).toEqual(small);
+    expect(read({ ...good, policy: { ...small, adapters: { ...low, projections: ["x"] } } })).toBeNull();
     expect(read({ ...good, policy: { ...policy, pairs: { merges: [[97]] } } })).toBeNull();
     const shared = { n: 1 };
     const circular: Record<string, unknown> = { shared, again: shared };
@@ -116,7 +120,14 @@ test("outputs of agents, rewards and policies are checked as well", () => {
   expect(output({ ...reward, rescore: { source: { code: 1 } } })).toBe(false);
   expect(output({ ...reward, components: [{ name: "exact", weight: NaN }] })).toBe(false);
   expect(output({ view: "agent", name: "a", lines: -1 })).toBe(false);
-  const policy = { view: "policy", name: null, parameters: 1, shape: good.policy, warmStart: null };
+  const policy = {
+    view: "policy",
+    name: null,
+    parameters: 1,
+    learns: 1,
+    shape: good.policy,
+    warmStart: null,
+  };
   expect(output(policy)).toBe(true);
   expect(output({ ...policy, shape: { ...good.policy, alphabet: null } })).toBe(false);
 });

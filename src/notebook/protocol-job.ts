@@ -14,6 +14,7 @@ import type {
   AgenticJob,
   Job,
   ModelFiles,
+  PolicyAdapters,
   PolicyConfig,
   RewardSource,
   SimulatedJob,
@@ -21,6 +22,7 @@ import type {
   WarmStart,
 } from "../train/job.ts";
 import type { PreferenceExample, SupervisedMessage } from "../train/examples.ts";
+import { projections } from "../kernels/transformer-places.ts";
 import { copyPlainData } from "./plain-data.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import * as read from "./validate.ts";
@@ -150,7 +152,9 @@ export const codeSource: read.Reader<CodeSource> = (value) => {
   };
 };
 
-const network = read.object<Omit<PolicyConfig, "words" | "pairs" | "start" | "model">>({
+const network = read.object<
+  Pick<PolicyConfig, "alphabet" | "width" | "layers" | "heads" | "feedForward" | "maxLength">
+>({
   alphabet: read.text(2_000),
   width: counter,
   layers: counter,
@@ -176,24 +180,44 @@ const modelFiles: read.Reader<ModelFiles> = (value) =>
     MAX_MODEL_BYTES,
   ) as ModelFiles;
 
+const weightFile: read.Reader<Uint8Array> = (value) => {
+  if (!(value instanceof Uint8Array) || value.byteLength > MAX_WEIGHT_BYTES) throw new read.Invalid("start");
+  return value.slice();
+};
+
+const withFile =
+  <T extends object>(settings: read.Reader<T>): read.Reader<T & { readonly start?: Uint8Array }> =>
+  (value) => {
+    const { start } = (value ?? {}) as { readonly start?: unknown };
+    return { ...settings(value), ...(start === undefined ? {} : { start: weightFile(start) }) };
+  };
+const adapters = withFile<Omit<PolicyAdapters, "start">>(
+  read.object({
+    ...{ rank: counter, alpha: read.finite },
+    projections: read.list(read.oneOf(...projections), projections.length),
+  }),
+);
+const softPrompt = withFile(read.object<{ readonly tokens: number }>({ tokens: counter }));
+
 const startWeights: read.Reader<NonNullable<PolicyConfig["start"]>> = (value) => {
   if (typeof value === "string") return read.text(200)(value);
-  if (value instanceof Uint8Array) {
-    if (value.byteLength > MAX_WEIGHT_BYTES) throw new read.Invalid("start");
-    return value.slice();
-  }
+  if (value instanceof Uint8Array) return weightFile(value);
   return read.object<{ readonly runId: string }>({ runId: read.text(200) })(value);
 };
 
 export const policy: read.Reader<PolicyConfig> = (value) => {
   const config = network(value);
-  const { words, pairs, start, model } = value as Partial<Record<keyof PolicyConfig, unknown>>;
+  const given = value as Partial<Record<keyof PolicyConfig, unknown>>;
+  const { words, pairs, start, model, adapters: low, softPrompt: prompt, checkpointing } = given;
   return {
     ...config,
     ...(words === undefined ? {} : { words: vocabulary(words) }),
     ...(pairs === undefined ? {} : { pairs: bytePairs(pairs) }),
     ...(model === undefined ? {} : { model: modelFiles(model) }),
     ...(start === undefined ? {} : { start: startWeights(start) }),
+    ...(low === undefined ? {} : { adapters: adapters(low) }),
+    ...(prompt === undefined ? {} : { softPrompt: softPrompt(prompt) }),
+    ...(checkpointing === undefined ? {} : { checkpointing: read.boolean(checkpointing) }),
   };
 };
 

@@ -254,6 +254,7 @@ const output = read.union<"view", Output>("view", {
     view: read.oneOf("policy"),
     name: read.nullable(name),
     parameters: counter,
+    learns: counter,
     shape: policy,
     warmStart: read.nullable(read.object({ demonstrations: counter, steps: counter })),
   }),

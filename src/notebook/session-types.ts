@@ -107,6 +107,8 @@ export type Output =
       readonly view: "policy";
       readonly name: string | null;
       readonly parameters: number;
+      /** How many of them learn. */
+      readonly learns: number;
       readonly shape: PolicyConfig;
       /** Demonstrations of a supervised start, and its optimizer steps; null for none. */
       readonly warmStart: { readonly demonstrations: number; readonly steps: number } | null;

@@ -115,8 +115,15 @@ export const weightsId = (runId: string): string => `${runId}/weights`;
 /** The set that keeps what a run's policy began with, where that came as a file or from another run. */
 export const startId = (runId: string): string => `${runId}/start`;
 
+/** The set that keeps what of a run's policy is frozen, beside which its adapters learn. */
+export const baseId = (runId: string): string => `${runId}/base`;
+
 /** The sets that come and go with a run. */
-export const ownSets = (runId: string): readonly string[] => [weightsId(runId), startId(runId)];
+export const ownSets = (runId: string): readonly string[] => [
+  weightsId(runId),
+  startId(runId),
+  baseId(runId),
+];
 
 /** Prompts, models, weights, hyper-parameters and code by name, in sets with versions. Every version stays. */
 export class ResourceShelf {

@@ -123,9 +123,10 @@ describe("an agentic run", () => {
     words.map(({ word }) => word),
     24,
   );
-  test("over byte pairs repeats bit for bit, also from where a closed tab left it, the KL's weight where it was", async () => {
+  test("adapters over byte pairs repeat bit for bit, also from where a closed tab left it, the KL's weight where it was", async () => {
     const whole = trainer();
-    const policy = { ...job().policy, alphabet: "", pairs };
+    const adapters = { rank: 4, alpha: 8, projections: ["q", "v", "up"] } as const;
+    const policy = { ...job().policy, alphabet: "", pairs, adapters };
     const plan = { groups: 8, groupSize: 4, updates: 6, evaluateEvery: 3, evaluationTasks: 16, maxTokens: 4 };
     // Every update multiplies the weight by 1.2.
     const adaptiveKl = { target: 1e-9, horizon: 32 };
@@ -135,6 +136,12 @@ describe("an agentic run", () => {
     const again = await whole.start(job({ algorithm, policy }), owner);
     await whole.result(again);
     expect(await weights(again)).toEqual(await weights(first));
+    // The reference is the policy without its adapters, which begin at nothing.
+    const updates = (await store.spans({ runId: first })).flatMap(
+      (span) => agenticUpdateFromSpan(span) ?? [],
+    );
+    expect(updates[0]!.referenceKl).toBe(0);
+    expect(updates[1]!.referenceKl).toBeGreaterThan(0);
 
     let steps = 0;
     let clock = Date.now();

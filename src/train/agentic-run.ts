@@ -1,6 +1,6 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { random4, stream } from "../kernels/philox.ts";
-import type { LanguageEngine, LanguageState } from "../lm/language-engine.ts";
+import type { LanguageEngine } from "../lm/language-engine.ts";
 import type { Tokenizer } from "../lm/tokenizer.ts";
 import type { RunnerClock } from "../runner/index.ts";
 import type { AgenticState, Rollout, Run, Span } from "../store/records.ts";
@@ -22,6 +22,7 @@ import { policyTokenizer } from "./policy-tokenizer.ts";
 import { rolloutRecord, rolloutSpans } from "./rollout-records.ts";
 import { RolloutMaker, type MadeRollout, type RolloutRequest, type RunHosts } from "./rollout-batch.ts";
 import { RunController, type EngineTerms, type RunControllerOptions } from "./run-controller.ts";
+import { apart, keepBase, whole } from "./run-weights.ts";
 import { PolicyUpdate, responseTokens } from "./policy-update.ts";
 import { checkFinite } from "./check-finite.ts";
 import { wilson } from "./wilson.ts";
@@ -118,14 +119,17 @@ export class AgenticRun extends RunController {
   protected async open(pinned: "webgpu" | "cpu" | null, given: EngineTerms): Promise<void> {
     const { seed, policy, algorithm, tasks } = this.#job;
     const evaluated = Math.min(tasks.heldOut.length, algorithm.evaluationTasks);
-    const terms = { ...given, rows: Math.max(this.stepsPerUpdate, evaluated) };
+    const rows = Math.max(this.stepsPerUpdate, evaluated);
+    const terms = { ...given, rows, checkpointing: policy.checkpointing ?? false };
     this.#terms = terms;
     this.#hosts ??= await this.#options.createHosts(this.#job);
     const shape = policyShape(policy);
     this.#engine = await this.#options.createLanguageEngine(shape, seed, pinned ?? this.#job.engine, terms);
     this.#tokenizer ??= await policyTokenizer(policy);
     this.#maker = this.#makerOf(this.#engine);
-    if (this.#saved) this.#engine.load(this.#saved.language);
+    const { store } = this.options;
+    if (this.#saved?.update)
+      this.#engine.load(await whole(this.#saved.language, shape, this.current.id, store));
     else await this.#start.weights(this.#engine);
     this.#start.dispose();
     this.#startMaker = null;
@@ -133,7 +137,7 @@ export class AgenticRun extends RunController {
       engine: this.#engine,
       algorithm: this.#job.algorithm,
       allowed: this.#maker.tokenizer.answerIds,
-      reference: () => this.#reference(),
+      reference: () => this.#start.reference(this.#engine!, this.#startTerms()),
       seed,
       klFactor: this.#saved?.klFactor ?? 1,
     });
@@ -153,7 +157,8 @@ export class AgenticRun extends RunController {
 
   protected async advance(): Promise<void> {
     if (!this.#begun) {
-      await this.#start.warmUp(this.#engine!);
+      await this.#start.warmUp(this.#engine!, this.#startTerms());
+      await keepBase(this.options.store, this.current.id, this.#engine!);
       if (!(await this.#evaluate(0))) return;
       this.#begun = true;
       this.emit(true);
@@ -166,7 +171,8 @@ export class AgenticRun extends RunController {
   }
 
   protected async snapshot(): ReturnType<RunController["snapshot"]> {
-    const language: LanguageState = await this.#engine!.save();
+    const saved = await this.#engine!.save();
+    const language = this.#begun ? apart(saved, this.#engine!.shape) : saved;
     const state: AgenticState = {
       kind: "agentic",
       update: this.#update,
@@ -205,11 +211,8 @@ export class AgenticRun extends RunController {
     return this.#saved?.update ?? 0;
   }
 
-  #reference(): Promise<LanguageEngine> {
-    return this.#start.reference(this.#engine!, {
-      ...this.#terms!,
-      variant: this.current.variant ?? null,
-    });
+  #startTerms(): EngineTerms {
+    return { ...this.#terms!, variant: this.current.variant ?? null };
   }
 
   #makerOf(engine: LanguageEngine): RolloutMaker {
@@ -222,7 +225,7 @@ export class AgenticRun extends RunController {
   async #teacher(): Promise<RolloutMaker> {
     const { algorithm } = this.#job;
     if (algorithm.kind !== "filtered-cloning" || algorithm.sampledFrom !== "start") return this.#maker!;
-    return (this.#startMaker ??= this.#makerOf(await this.#reference()));
+    return (this.#startMaker ??= this.#makerOf(await this.#start.anew(this.#engine!, this.#startTerms())));
   }
 
   /** Batches of rollouts until enough groups tell their siblings apart; null where the run was stopped meanwhile. */

@@ -78,9 +78,13 @@ export function cloningBaselines(run: Pick<Run, "job">, runs: readonly Run[]): B
  * what counts as a success; seeds, budgets and how they begin may differ.
  */
 export function likeness({ agent, reward, tasks, policy, algorithm }: AgenticJob): string {
-  const { alphabet, words, pairs, width, layers, heads, feedForward, maxLength } = policy;
+  const { alphabet, words, pairs, width, layers, heads, feedForward, maxLength, adapters, softPrompt } =
+    policy;
   // By name: what a policy does without leaves no trace, also what later versions add.
-  const network = { alphabet, words, pairs, width, layers, heads, feedForward, maxLength };
+  const network = {
+    ...{ alphabet, words, pairs, width, layers, heads, feedForward, maxLength },
+    ...{ adapters, softPrompt },
+  };
   const code = ({ code, entry, values }: CodeSource): unknown => [code, entry, encodeCloneable(values).json];
   const evaluated = tasks.heldOut.slice(0, algorithm.evaluationTasks);
   return digest(JSON.stringify([code(agent), code(reward), evaluated, network, algorithm.successAt]));

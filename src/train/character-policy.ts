@@ -6,6 +6,7 @@ import { checkShape } from "../lm/requests.ts";
 import { shapeFromConfig } from "../nn/hugging-face.ts";
 import { transformerLayout, type TransformerShape } from "../nn/transformer-layout.ts";
 import type { PolicyConfig, WarmStart } from "./job.ts";
+import { adaptedShape, checkLearning, learningOf, type LearningOptions } from "./policy-adapters.ts";
 import { plainTokenizer } from "./plain-tokenizer.ts";
 
 /** A transformer over characters, words, byte pairs or a model's own tokens, and how it starts. Plain data. */
@@ -18,9 +19,9 @@ export interface WarmStartOptions extends Partial<Omit<WarmStart, "demonstration
   readonly demonstrations: WarmStart["demonstrations"];
 }
 
-export interface CharacterPolicyOptions extends Partial<
-  Omit<PolicyConfig, "alphabet" | "words" | "pairs" | "model" | "start">
-> {
+type Network = Pick<PolicyConfig, "width" | "layers" | "heads" | "feedForward" | "maxLength">;
+
+export interface CharacterPolicyOptions extends Partial<Network>, LearningOptions {
   /**
    * Weights to begin with: bytes of a safetensors file, what `await train(...)` gave of a run of the same policy, or the
    * name of weights that ship with Fulgurite. Default random ones.
@@ -93,7 +94,7 @@ export function bytePairPolicy(options: BytePairPolicyOptions): CharacterPolicy 
   return policyOf({ kind: "byte-pair-policy", alphabet: "", pairs: { merges: learned.merges } }, network);
 }
 
-export interface ModelPolicyOptions {
+export interface ModelPolicyOptions extends LearningOptions {
   /** `config.json` of a Llama, Qwen2 or Qwen3, parsed or as text. */
   readonly config: Readonly<Record<string, unknown>> | string;
   /** Bytes of `model.safetensors` (f32, f16 or bf16), under Hugging Face's names or ours. */
@@ -111,15 +112,15 @@ export interface ModelPolicyOptions {
  * "train/invalid", "nn/unsupported-model"; what the file lacks is said when a run begins with it.
  */
 export function modelPolicy(options: ModelPolicyOptions): CharacterPolicy {
-  const { weights, tokenizer = null, warmStart } = options;
+  const { weights, tokenizer = null } = options;
   const config = parsed(options.config);
   const shape = shapeFromConfig(config, options.maxLength ?? 256);
   const { width, layers, heads, feedForward, maxLength } = shape;
   return policyOf(
     { kind: "model-policy", alphabet: "", model: { config, tokenizer } },
     {
+      ...options,
       ...{ width, layers, heads, feedForward, maxLength, start: weights },
-      ...(warmStart === undefined ? {} : { warmStart }),
     },
   );
 }
@@ -145,6 +146,7 @@ function policyOf(
     ...{ width, layers, heads, maxLength },
     ...(start === undefined ? {} : { start: startOf(start) }),
     feedForward: options.feedForward ?? 2 * width,
+    ...learningOf(options),
     warmStart: warmStart && {
       demonstrations: warmStart.demonstrations,
       steps: warmStart.steps ?? 150,
@@ -155,6 +157,20 @@ function policyOf(
   checkPolicy(policy);
   if (policy.warmStart) checkWarmStart(policy.warmStart, policy);
   return Object.freeze(policy);
+}
+
+/** A policy of a whole configuration, as files have it. Throws as the others do. */
+export function policyFrom(config: PolicyConfig): CharacterPolicy {
+  const { model, pairs, words } = config;
+  const kind = model
+    ? "model-policy"
+    : pairs
+      ? "byte-pair-policy"
+      : words
+        ? "word-policy"
+        : "character-policy";
+  checkPolicy(config);
+  return Object.freeze({ ...policyConfig({ ...config, kind, warmStart: null }), kind, warmStart: null });
 }
 
 /** Of a run only its id: its figures are no part of the policy. */
@@ -171,20 +187,24 @@ export const isPolicy = (value: unknown): value is CharacterPolicy =>
 /** What of a policy is its network and its tokens: all but how it starts to learn. */
 export function policyConfig(policy: CharacterPolicy): PolicyConfig {
   const { alphabet, words, pairs, model, start, width, layers, heads, feedForward, maxLength } = policy;
+  const { adapters, softPrompt, checkpointing } = policy;
   return {
     ...{ alphabet, width, layers, heads, feedForward, maxLength },
     ...(words ? { words } : {}),
     ...(pairs ? { pairs } : {}),
     ...(model ? { model } : {}),
     ...(start === undefined ? {} : { start }),
+    ...(adapters ? { adapters } : {}),
+    ...(softPrompt ? { softPrompt } : {}),
+    ...(checkpointing === undefined ? {} : { checkpointing }),
   };
 }
 
-/** The network of a policy: a model's own, or Llama-style, untied head, over its tokens and the four special ids. */
+/** The network of a policy: a model's own, or Llama-style, untied head, over its tokens and the four special ids; adapted. */
 export function policyShape(policy: PolicyConfig): TransformerShape {
   const { width, layers, heads, feedForward, maxLength, model } = policy;
-  if (model) return shapeFromConfig(model.config, maxLength);
-  return {
+  if (model) return adaptedShape(shapeFromConfig(model.config, maxLength), policy);
+  const shape: TransformerShape = {
     vocabularySize: plainTokenizer(policy)!.vocabularySize,
     ...{ width, layers, heads, feedForward, maxLength },
     keyValueHeads: heads,
@@ -193,15 +213,17 @@ export function policyShape(policy: PolicyConfig): TransformerShape {
     normEpsilon: 1e-5,
     tiedHead: false,
   };
+  return adaptedShape(shape, policy);
 }
 
-/** Numbers that the policy learns. */
+/** Numbers that the policy consists of. */
 export const policyParameters = (policy: PolicyConfig): number =>
   transformerLayout(policyShape(policy)).tensors.reduce((sum, { length }) => sum + length, 0);
 
 /** Throws where a policy cannot be made. */
 export function checkPolicy(policy: PolicyConfig): void {
   checkStart(policy.start);
+  checkLearning(policy);
   if (policy.model) {
     checkModel(policy);
     return;

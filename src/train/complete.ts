@@ -1,9 +1,10 @@
 import { FulguriteError } from "../gpu/error.ts";
 import type { LightningStore } from "../store/records.ts";
 import { checkPolicy, policyShape } from "./character-policy.ts";
-import type { Job, PolicyConfig } from "./job.ts";
+import type { PolicyConfig } from "./job.ts";
 import type { LanguageEngineMaker } from "./language-engine-maker.ts";
 import { policyTokenizer } from "./policy-tokenizer.ts";
+import { runWeights } from "./run-weights.ts";
 import { startWeights } from "./start-weights.ts";
 
 /** What to ask a language policy outside of training. Cloneable. */
@@ -68,8 +69,11 @@ export async function complete(
     onMemory: () => undefined,
   });
   try {
+    const saved = await engine.save();
+    const all = saved.parameters.slice();
     const weights = parameters ?? (await startWeights(policy, store));
-    if (weights) engine.load({ ...(await engine.save()), parameters: weights });
+    if (weights) all.set(weights);
+    engine.load({ ...saved, parameters: all });
     const made = await engine.generate(requests);
     return made.map(({ tokens, finishReason }) => ({
       text: tokenizer.decode(tokens),
@@ -89,15 +93,14 @@ async function weightsOf(
   readonly start: number;
 }> {
   if (from.kind === "policy") return { policy: from.policy, parameters: null, start: 1 };
-  const run = await store.run(from.runId);
-  const job = run?.job as Job | undefined;
-  const state = (await store.checkpoint(from.runId))?.state;
-  if (!job || job.kind === "simulated" || !state || !("language" in state)) {
+  const trained = await runWeights(from.runId, store);
+  if (!trained) {
     throw new FulguriteError(
       "train/no-such-run",
       `Run ${from.runId} has no language policy to ask.`,
       "Pass a run whose policy writes text and that has trained for a second; or the policy itself.",
     );
   }
-  return { policy: job.policy, parameters: state.language.parameters, start: job.seed };
+  const { job, parameters } = trained;
+  return { policy: job.policy, parameters, start: job.seed };
 }

@@ -45,8 +45,11 @@ function cpuEngine(request: EngineRequest, { onMemory }: EngineTerms): Promise<T
   return createCpuEngine(request, twoThreads());
 }
 
-const cpuLanguageEngine = (shape: TransformerShape, seed: number): Promise<LanguageEngine> =>
-  createCpuLanguageEngine(shape, { seed, threads: threads() });
+const cpuLanguageEngine = (
+  shape: TransformerShape,
+  seed: number,
+  { checkpointing = false }: EngineTerms,
+): Promise<LanguageEngine> => createCpuLanguageEngine(shape, { seed, threads: threads(), checkpointing });
 
 /** The one device of this realm, null where there is none; opened again after it was lost. */
 export function sharedDevice(): Promise<GpuDevice | null> {
@@ -96,15 +99,20 @@ export async function createLanguageEngine(
   choice: AgenticJob["engine"],
   terms: EngineTerms,
 ): Promise<LanguageEngine> {
-  const { rows, onMemory, now } = terms;
+  const { rows, onMemory, now, checkpointing = false } = terms;
   if (choice !== "cpu") {
     const gpu = await sharedDevice();
-    if (gpu?.software && choice === "auto") return inPlaceOf(await cpuLanguageEngine(shape, seed), gpu);
+    if (gpu?.software && choice === "auto")
+      return inPlaceOf(await cpuLanguageEngine(shape, seed, terms), gpu);
     if (gpu) {
       try {
         if (now) gpu.turns.measureBy(now);
         const kernels = await languageVariant(gpu, terms);
-        const options = { kernels, ...(rows === undefined ? {} : { maxBatch: Math.min(rows, MAX_BATCH) }) };
+        const options = {
+          kernels,
+          checkpointing,
+          ...(rows === undefined ? {} : { maxBatch: Math.min(rows, MAX_BATCH) }),
+        };
         onMemory(planLanguageMemory(gpu, shape, options).bytes);
         return await createWebGpuLanguageEngine(shape, { ...options, seed, device: gpu });
       } catch (error) {
@@ -112,7 +120,7 @@ export async function createLanguageEngine(
       }
     } else if (choice === "webgpu") throw unavailable();
   }
-  return cpuLanguageEngine(shape, seed);
+  return cpuLanguageEngine(shape, seed, terms);
 }
 
 /**

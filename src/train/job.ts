@@ -3,6 +3,7 @@ import type { AlgorithmConfig } from "../rl/config.ts";
 import type { DpoConfig } from "../rl/dpo.ts";
 import type { LanguageAlgorithm } from "../rl/grpo.ts";
 import type { SftConfig } from "../rl/sft.ts";
+import type { Projection } from "../kernels/transformer-places.ts";
 import type { BytePairs } from "../lm/byte-pair-tokenizer.ts";
 import type { HuggingFaceTokenizerFiles } from "../lm/hugging-face-tokenizer.ts";
 import type { WordVocabulary } from "../lm/word-tokenizer.ts";
@@ -61,6 +62,22 @@ export interface ModelFiles {
 export type PolicyStartWeights =
   string | Uint8Array | { readonly runId: string } | { readonly resources: string };
 
+/** Low-rank changes that learn beside frozen weights; see `AdapterOptions`. */
+export interface PolicyAdapters {
+  readonly rank: number;
+  readonly alpha: number;
+  readonly projections: readonly Projection[];
+  /** A file of adapters to begin with; in a run's own job it is part of `start`. */
+  readonly start?: Uint8Array;
+}
+
+/** Embeddings that learn in front of every conversation; see `SoftPromptOptions`. */
+export interface PolicySoftPrompt {
+  readonly tokens: number;
+  /** As of adapters. */
+  readonly start?: Uint8Array;
+}
+
 /** The decoder transformer that a run trains, and what it reads and writes. */
 export interface PolicyConfig {
   /** Every character that prompts and answers may have, once; empty where tokens are something else. */
@@ -83,6 +100,12 @@ export interface PolicyConfig {
   readonly feedForward: number;
   /** Most tokens of a conversation; default 64. */
   readonly maxLength: number;
+  /** These learn, and the weights do not. */
+  readonly adapters?: PolicyAdapters;
+  /** Embeddings in front of every conversation learn, and the weights do not. */
+  readonly softPrompt?: PolicySoftPrompt;
+  /** Training keeps less and computes it again. */
+  readonly checkpointing?: boolean;
 }
 
 /** A short supervised start on demonstrations, before the first rollout. */

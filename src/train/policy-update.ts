@@ -121,7 +121,7 @@ export class PolicyUpdate {
     rollouts: readonly MadeRollout[],
     taught: ReadonlySet<number> | null,
   ): { readonly rows: readonly TrainingRow[]; readonly counts: RowCounts } {
-    const { algorithm } = this.#options;
+    const { algorithm, engine } = this.#options;
     const { rows, counts } = trainingRows(
       rollouts.map(({ number, group, final, score }) => ({
         rolloutId: String(number),
@@ -134,7 +134,12 @@ export class PolicyUpdate {
           samplerLogProbabilities: call.samplerLogProbabilities,
         })),
       })),
-      { level: "trajectory", promptLength: algorithm.promptLength, responseLength: algorithm.responseLength },
+      {
+        level: "trajectory",
+        // A soft prompt is no part of what the limit is about.
+        promptLength: algorithm.promptLength + (engine.shape.adapter?.promptTokens ?? 0),
+        responseLength: algorithm.responseLength,
+      },
     );
     const usable = rows.filter(
       ({ reward, dropped, logProbabilities, groupId }) =>

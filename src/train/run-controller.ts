@@ -29,6 +29,8 @@ export interface EngineTerms {
   readonly variant: string | null;
   /** Rollouts or examples that a language policy works on at once; default 256. */
   readonly rows?: number;
+  /** Whether a language policy's training keeps less and computes it again; default false. */
+  readonly checkpointing?: boolean;
   /** Called before anything is allocated on the GPU, with the bytes that it will be. */
   readonly onMemory: (bytes: number) => void;
   /** Milliseconds, by which runs that share a device measure it; without it estimates are believed. */

@@ -1,44 +1,87 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { readCheckpoint } from "../nn/hugging-face.ts";
+import { mergeAdapter } from "../nn/merge-adapter.ts";
 import { decodeTensors } from "../nn/safetensors.ts";
 import { transformerLayout, type TransformerShape } from "../nn/transformer-layout.ts";
 import { startId } from "../store/resources.ts";
 import type { LightningStore } from "../store/records.ts";
 import { policyShape } from "./character-policy.ts";
-import type { Job, PolicyConfig } from "./job.ts";
+import type { Job, PolicyConfig, PolicyStartWeights } from "./job.ts";
+import { savedAdapters } from "./policy-files.ts";
+import { runWeights } from "./run-weights.ts";
+import { without } from "./without.ts";
 import { placeWeights, shippedWeights } from "./shipped-weights.ts";
 
-/** The safetensors file's weights at the places of a network: under our names, or under Hugging Face's. */
+const isAdapterTensor = (name: string): boolean => /lora_|(^|\.)prompt_embeddings$/.test(name);
+
+/**
+ * The safetensors file's weights at the places of a network: under our names, or under Hugging Face's. Of a network with
+ * adapters all parameters where the file has these too, else those that they change.
+ */
 export function weightsOfFile(file: Uint8Array, shape: TransformerShape): Float32Array {
   const { tensors } = decodeTensors(file);
-  if (tensors.has("emb")) return placeWeights("of the file", file, shape);
-  const parameters = new Float32Array(transformerLayout(shape).length);
-  readCheckpoint(shape, tensors, parameters);
+  const plain = without(shape, "adapter");
+  if (tensors.has("emb")) return placeWeights("of the file", file, plain);
+  const from = [...tensors.keys()].some(isAdapterTensor) ? shape : plain;
+  const parameters = new Float32Array(transformerLayout(from).length);
+  readCheckpoint(from, tensors, parameters);
   return parameters;
 }
 
+/** `base`, and behind it the adapters of a file. Throws "train/no-weights" where they are of another scale. */
+function withAdapters(base: Float32Array, file: Uint8Array, shape: TransformerShape): Float32Array {
+  const { tensors, metadata } = decodeTensors(file);
+  const saved = savedAdapters(metadata);
+  if (saved && saved.alpha / saved.rank !== shape.adapter!.alpha / shape.adapter!.rank) {
+    throw new FulguriteError(
+      "train/no-weights",
+      `The adapters were saved with alpha ${saved.alpha} at rank ${saved.rank}, not ${shape.adapter!.alpha} at ${shape.adapter!.rank}.`,
+      "Give the policy the rank and alpha that they were saved with.",
+    );
+  }
+  const { length, trainable } = transformerLayout(shape);
+  const parameters = new Float32Array(length);
+  parameters.set(base.subarray(0, trainable));
+  readCheckpoint(shape, new Map([...tensors].filter(([name]) => isAdapterTensor(name))), parameters);
+  return parameters;
+}
+
+/** Weights of another run's policy, as one of this shape begins with them: its adapters merged where ours are others. */
+async function weightsOfRun(
+  runId: string,
+  shape: TransformerShape,
+  store: StartStore,
+): Promise<Float32Array | undefined> {
+  const from = await runWeights(runId, store);
+  if (!from) return undefined;
+  const { promptTokens = 0, ...changes } = from.shape.adapter ?? {};
+  if (JSON.stringify(from.shape.adapter) === JSON.stringify(shape.adapter)) return from.parameters;
+  if (promptTokens > 0) {
+    throw new FulguriteError(
+      "train/no-weights",
+      "The run that this policy begins with learned a soft prompt, which cannot be merged into weights.",
+      "Give the policy the same adapters and softPrompt, or begin with another run.",
+    );
+  }
+  return "rank" in changes ? mergeAdapter(from.shape, from.parameters).parameters : from.parameters;
+}
+
+type StartStore = Pick<LightningStore, "run" | "checkpoint" | "resources">;
+
 /**
- * The weights that a policy begins with; null for random ones. Rejects with "train/no-weights", "nn/safetensors" and
- * "nn/checkpoint-mismatch".
+ * The weights that a policy begins with; null for random ones. Of one with adapters: all parameters where these begin with
+ * something too, else the weights alone. Rejects with "train/no-weights", "nn/safetensors" and "nn/checkpoint-mismatch".
  */
-export async function startWeights(
-  policy: PolicyConfig,
-  store: Pick<LightningStore, "checkpoint" | "resources">,
-): Promise<Float32Array | null> {
-  const { start } = policy;
+export async function startWeights(policy: PolicyConfig, store: StartStore): Promise<Float32Array | null> {
+  const { start, adapters, softPrompt } = policy;
   if (start === undefined) return null;
   const shape = policyShape(policy);
-  if (typeof start === "string") return shippedWeights(start, shape);
-  if (start instanceof Uint8Array) return weightsOfFile(start, shape);
-  let parameters: Float32Array | undefined;
-  if ("runId" in start) {
-    const state = (await store.checkpoint(start.runId))?.state;
-    if (state && "language" in state) parameters = state.language.parameters;
-  } else {
-    const resource = (await store.resources.get(start.resources))?.resources["policy"];
-    if (resource?.type === "weights") parameters = resource.parameters;
+  const { length, trainable } = transformerLayout(shape);
+  const parameters = await parametersOf(start, shape, store);
+  if (parameters && (parameters.length === length || parameters.length === trainable)) {
+    const file = adapters?.start ?? softPrompt?.start;
+    return file ? withAdapters(parameters, file, shape) : parameters;
   }
-  if (parameters?.length === transformerLayout(shape).length) return parameters;
   throw new FulguriteError(
     "train/no-weights",
     parameters
@@ -48,14 +91,29 @@ export async function startWeights(
   );
 }
 
+async function parametersOf(
+  start: PolicyStartWeights,
+  shape: TransformerShape,
+  store: StartStore,
+): Promise<Float32Array | undefined> {
+  if (typeof start === "string") {
+    return shippedWeights(start, without(shape, "adapter"));
+  }
+  if (start instanceof Uint8Array) return weightsOfFile(start, shape);
+  if ("runId" in start) return weightsOfRun(start.runId, shape, store);
+  const resource = (await store.resources.get(start.resources))?.resources["policy"];
+  return resource?.type === "weights" ? resource.parameters : undefined;
+}
+
 /**
  * The job with its policy's first weights kept beside run `runId`, where they came with it or belong to another run: what
  * the run needs to make its start again is then its own, and is removed with it.
  */
 export async function keepStart(job: Job, runId: string, store: LightningStore): Promise<Job> {
   if (job.kind === "simulated") return job;
-  const { start } = job.policy;
-  if (start === undefined || typeof start === "string") return job;
+  const { start, adapters, softPrompt } = job.policy;
+  const file = adapters?.start ?? softPrompt?.start;
+  if (start === undefined || (typeof start === "string" && !file)) return job;
   const parameters = (await startWeights(job.policy, store))!;
   const resources = startId(runId);
   await store.resources.update(
@@ -63,5 +121,8 @@ export async function keepStart(job: Job, runId: string, store: LightningStore):
     { policy: { type: "weights", runId, update: 0, step: 0, parameters } },
     runId,
   );
-  return { ...job, policy: { ...job.policy, start: { resources } } };
+  const policy = { ...job.policy, start: { resources } };
+  if (adapters) policy.adapters = without(adapters, "start");
+  if (softPrompt) policy.softPrompt = without(softPrompt, "start");
+  return { ...job, policy };
 }

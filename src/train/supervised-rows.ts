@@ -4,6 +4,8 @@ import type { Tokenizer } from "../lm/tokenizer.ts";
 import type { SftConfig } from "../rl/sft.ts";
 import type { PreferenceExample, SupervisedExample, SupervisedMessage } from "./examples.ts";
 
+type RowTokenizer = Pick<Tokenizer, "encode" | "renderChat" | "eos" | "softPrompt">;
+
 /** The example as a conversation. Throws "train/invalid-example". */
 export function messagesOf(example: SupervisedExample | PreferenceExample): readonly SupervisedMessage[] {
   const { prompt, completion, messages } = example as Partial<Record<string, unknown>>;
@@ -41,14 +43,16 @@ export interface SupervisedRows {
  */
 export function supervisedRows(
   examples: readonly SupervisedExample[],
-  tokenizer: Pick<Tokenizer, "encode" | "renderChat" | "eos">,
+  tokenizer: RowTokenizer,
   { maxLength, learn }: { readonly maxLength: number } & Pick<SftConfig, "learn">,
 ): SupervisedRows {
   const rows: TrainingRow[] = [];
   let tooLong = 0;
   let empty = 0;
   examples.forEach((example, index) => {
-    const made = rowsOf(example, index, tokenizer).map((row) => (learn === "everything" ? whole(row) : row));
+    const made = rowsOf(example, index, tokenizer).map((row) =>
+      learn === "everything" ? whole(row, tokenizer.softPrompt?.length ?? 0) : row,
+    );
     const learned = made.filter(({ lossMask }) => lossMask.includes(1));
     if (learned.length === 0) empty++;
     else if (learned.some(({ prompt, response }) => prompt.length + response.length > maxLength)) tooLong++;
@@ -65,7 +69,7 @@ export interface PreferencePairs extends Omit<SupervisedRows, "rows"> {
 /** A row for each answer of each pair; a pair of which one answer does not fit is left out whole, and counted. */
 export function preferencePairs(
   examples: readonly PreferenceExample[],
-  tokenizer: Pick<Tokenizer, "encode" | "renderChat" | "eos">,
+  tokenizer: RowTokenizer,
   { maxLength }: { readonly maxLength: number },
 ): PreferencePairs {
   const pairs: [TrainingRow, TrainingRow][] = [];
@@ -82,11 +86,7 @@ export function preferencePairs(
   return { pairs, tooLong, empty: 0 };
 }
 
-function rowsOf(
-  example: SupervisedExample,
-  index: number,
-  tokenizer: Pick<Tokenizer, "encode" | "renderChat" | "eos">,
-): readonly TrainingRow[] {
+function rowsOf(example: SupervisedExample, index: number, tokenizer: RowTokenizer): readonly TrainingRow[] {
   const messages = messagesOf(example);
   const turns = messages.flatMap(({ role, content, weight = 1 }, turn) =>
     role === "assistant" ? [{ turn, content, weight }] : [],
@@ -117,12 +117,13 @@ function rowsOf(
   });
 }
 
-/** The same row with every token learned that another precedes. */
-function whole(row: TrainingRow): TrainingRow {
-  const response = Int32Array.of(...row.prompt.subarray(1), ...row.response);
+/** The same row with every token learned that another of its text precedes. */
+function whole(row: TrainingRow, softPrompt: number): TrainingRow {
+  const first = softPrompt + 1;
+  const response = Int32Array.of(...row.prompt.subarray(first), ...row.response);
   return {
     ...row,
-    prompt: row.prompt.slice(0, 1),
+    prompt: row.prompt.slice(0, first),
     response,
     lossMask: new Uint8Array(response.length).fill(1),
   };

@@ -20,6 +20,7 @@ import type { LanguageEngineMaker } from "./language-engine-maker.ts";
 import { PolicyStart } from "./policy-start.ts";
 import { policyTokenizer } from "./policy-tokenizer.ts";
 import { RunController, type EngineTerms, type RunControllerOptions } from "./run-controller.ts";
+import { apart, keepBase, whole } from "./run-weights.ts";
 import { SftTrainer } from "./sft-trainer.ts";
 import { preferencePairs, supervisedRows } from "./supervised-rows.ts";
 
@@ -34,6 +35,7 @@ export class SupervisedRun extends RunController {
   readonly #createEngine: LanguageEngineMaker;
   readonly #start: PolicyStart;
   #engine: LanguageEngine | null = null;
+  #terms: EngineTerms | null = null;
   #trainer: ExampleTrainer | null = null;
   #update = 0;
   #begun = false;
@@ -82,18 +84,22 @@ export class SupervisedRun extends RunController {
   protected async open(pinned: "webgpu" | "cpu" | null, given: EngineTerms): Promise<void> {
     const { seed, policy, engine: choice, algorithm } = this.#job;
     // A preference has two answers.
-    const terms = { ...given, rows: algorithm.batchSize * (algorithm.kind === "dpo" ? 2 : 1) };
-    const engine = await this.#createEngine(policyShape(policy), seed, pinned ?? choice, terms);
+    const rows = algorithm.batchSize * (algorithm.kind === "dpo" ? 2 : 1);
+    const terms = { ...given, rows, checkpointing: policy.checkpointing ?? false };
+    this.#terms = terms;
+    const shape = policyShape(policy);
+    const engine = await this.#createEngine(shape, seed, pinned ?? choice, terms);
     this.#engine = engine;
-    if (this.#saved) engine.load(this.#saved.language);
+    const { store } = this.options;
+    if (this.#saved?.update) engine.load(await whole(this.#saved.language, shape, this.current.id, store));
     else await this.#start.weights(engine);
     this.#start.dispose();
-    this.#trainer = this.#createTrainer(engine, await policyTokenizer(policy), terms);
+    this.#trainer = this.#createTrainer(engine, await policyTokenizer(policy));
     this.#update = this.#saved?.update ?? 0;
     this.#begun = this.#update > 0;
   }
 
-  #createTrainer(engine: LanguageEngine, tokenizer: Tokenizer, terms: EngineTerms): ExampleTrainer {
+  #createTrainer(engine: LanguageEngine, tokenizer: Tokenizer): ExampleTrainer {
     const { algorithm, examples, seed } = this.#job;
     const common = { engine, seed, allowed: tokenizer.answerIds };
     const { maxLength } = engine.shape;
@@ -107,7 +113,7 @@ export class SupervisedRun extends RunController {
         config: algorithm,
         train: train.pairs,
         heldOut: heldOut.pairs,
-        reference: () => this.#start.reference(engine, { ...terms, variant: this.current.variant ?? null }),
+        reference: () => this.#start.reference(engine, this.#startTerms()),
       });
     }
     const rows = (list: SupervisedJob["examples"]["train"]) =>
@@ -119,6 +125,10 @@ export class SupervisedRun extends RunController {
     return new SftTrainer({
       ...{ ...common, allowed, config: algorithm, train: train.rows, heldOut: heldOut.rows },
     });
+  }
+
+  #startTerms(): EngineTerms {
+    return { ...this.#terms!, variant: this.current.variant ?? null };
   }
 
   /** Says what was left out of the examples, beside the run. */
@@ -141,8 +151,9 @@ export class SupervisedRun extends RunController {
 
   protected async advance(): Promise<void> {
     if (!this.#begun) {
-      await this.#start.warmUp(this.#engine!);
+      await this.#start.warmUp(this.#engine!, this.#startTerms());
       if (this.stopping) return;
+      await keepBase(this.options.store, this.current.id, this.#engine!);
       await this.#evaluate(0);
       this.#begun = true;
       this.emit(true);
@@ -180,7 +191,8 @@ export class SupervisedRun extends RunController {
   }
 
   protected async snapshot(): ReturnType<RunController["snapshot"]> {
-    const language = await this.#engine!.save();
+    const saved = await this.#engine!.save();
+    const language = this.#begun ? apart(saved, this.#engine!.shape) : saved;
     const state: SupervisedState = { kind: "supervised", update: this.#update, language };
     this.#snapshot = state;
     // Before the first update a resumed run begins anew, so nothing of it may be kept.

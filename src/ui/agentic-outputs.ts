@@ -78,7 +78,7 @@ export function compositeRewardOutput({ components }: View<"composite-reward">):
 }
 
 /** A transformer that a run will train: how large it is, and what it can read and write. */
-export function policyOutput({ parameters, shape, warmStart }: View<"policy">): TemplateResult {
+export function policyOutput({ parameters, learns, shape, warmStart }: View<"policy">): TemplateResult {
   const { layers, width, heads, alphabet, words, pairs, model, maxLength } = shape;
   return html`<p class="about">
     A transformer of <b>${formatCount(parameters)} parameters</b>: ${layers}
@@ -92,7 +92,7 @@ export function policyOutput({ parameters, shape, warmStart }: View<"policy">): 
             ? html`a checkpoint's tokens`
             : html`the ${Array.from(alphabet).length} characters <code>${alphabet}</code>`
     }
-    and conversations of up to ${formatCount(maxLength)} tokens.
+    and conversations of up to ${formatCount(maxLength)} tokens. ${learnsWords(learns, parameters, shape)}
     ${
       warmStart === null
         ? startWords(shape.start)
@@ -100,6 +100,17 @@ export function policyOutput({ parameters, shape, warmStart }: View<"policy">): 
           ${formatCount(warmStart.demonstrations)} demonstrations.`
     }
   </p>`;
+}
+
+/** What of it learns, where that is not everything. */
+function learnsWords(learns: number, parameters: number, shape: View<"policy">["shape"]): string {
+  if (learns === parameters) return "";
+  const { adapters, softPrompt } = shape;
+  const parts = [
+    ...(adapters ? [`adapters of rank ${adapters.rank} on ${adapters.projections.join(", ")}`] : []),
+    ...(softPrompt ? [`a soft prompt of ${formatCount(softPrompt.tokens)}`] : []),
+  ];
+  return `${formatCount(learns)} of the parameters learn: ${parts.join(" and ")}.`;
 }
 
 function startWords(start: View<"policy">["shape"]["start"]): TemplateResult {

@@ -1,7 +1,7 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import type { ErrorData } from "../gpu/error.ts";
 import type { Run } from "../store/records.ts";
-import type { Job } from "../train/job.ts";
+import type { Job, PolicyConfig } from "../train/job.ts";
 import type { ExportFormat } from "../worker/export-run.ts";
 import { download } from "./download.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
@@ -19,8 +19,9 @@ export class LoadedRunEvent extends Event {
 }
 
 /**
- * `<fulgurite-run-files>`: what a simulated run can be taken away as: its checkpoint as a safetensors file, which can be
- * loaded again, its policy as one ES module, and a link that holds every setting and the seed. Dispatches
+ * `<fulgurite-run-files>`: what a run can be taken away as. A simulated one: its checkpoint as a safetensors file, which can
+ * be loaded again, its policy as one ES module, and a link that holds every setting and the seed. A language policy's: its
+ * weights, and its adapters apart. Dispatches
  * "fulgurite-loaded-run".
  */
 export class FulguriteRunFiles extends LitElement {
@@ -135,8 +136,47 @@ export class FulguriteRunFiles extends LitElement {
     });
   }
 
+  /** Of a policy that writes text: its weights, and what learned beside them. */
+  #languageFiles({ adapters, softPrompt }: PolicyConfig): TemplateResult {
+    const { words, failure } = this;
+    const apart = adapters !== undefined || softPrompt !== undefined;
+    return html`<div class="row" role="group" aria-label="Files of this run">
+        ${
+          softPrompt
+            ? nothing
+            : html`<button
+                class="bare"
+                title=${
+                  apart
+                    ? "All weights with the adapters merged into them, as safetensors; policyFromFile begins with them"
+                    : "All weights, network and tokens, as safetensors; policyFromFile begins with them"
+                }
+                @click=${() => this.#save("weights")}
+              >
+                Save weights
+              </button>`
+        }
+        ${
+          apart
+            ? html`<button
+                class="bare"
+                title="What learned beside the frozen weights, as safetensors under PEFT's names"
+                @click=${() => this.#save("adapters")}
+              >
+                Save ${adapters ? "adapters" : "soft prompt"}
+              </button>`
+            : nothing
+        }
+      </div>
+      <p role="status" ?hidden=${words === ""}>${words}</p>
+      ${failure ? errorNote(failure) : nothing}`;
+  }
+
   override render(): TemplateResult | typeof nothing {
-    if (!this.record || this.record.kind !== "simulated") return nothing;
+    if (!this.record) return nothing;
+    const job = this.record.job as Job | null;
+    if (job && job.kind !== "simulated") return this.#languageFiles(job.policy);
+    if (this.record.kind !== "simulated") return nothing;
     const { link, words, failure } = this;
     return html`<div class="row" role="group" aria-label="Files of this run">
         <button

@@ -316,12 +316,13 @@ export class FulguriteRun extends LitElement {
               .lastUpdate=${progress.update}
               .droppedRows=${progress.metrics["update.droppedRows"] ?? 0}
             ></fulgurite-rollouts>`
-          : html`<fulgurite-run-files
-              .trainer=${this.trainer}
-              .record=${this.#record}
-              @fulgurite-loaded-run=${({ runId }: LoadedRunEvent) => (this.runId = runId)}
-            ></fulgurite-run-files>`
+          : nothing
       }
+      <fulgurite-run-files
+        .trainer=${this.trainer}
+        .record=${this.#record}
+        @fulgurite-loaded-run=${({ runId }: LoadedRunEvent) => (this.runId = runId)}
+      ></fulgurite-run-files>
       <fulgurite-run-details
         .record=${this.#record}
         .others=${this.#others}

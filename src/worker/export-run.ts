@@ -10,6 +10,7 @@ import {
 import { FulguriteError } from "../gpu/error.ts";
 import type { LightningStore, Rollout, Span } from "../store/records.ts";
 import { checkpointFile, policyFile } from "../train/load-checkpoint.ts";
+import { policyWeights } from "../train/policy-files.ts";
 import { encodeOtlpJson } from "../trace/otlp/json.ts";
 import { encodeOtlpProtobuf } from "../trace/otlp/protobuf.ts";
 import { usedResources } from "./run-resources.ts";
@@ -17,6 +18,8 @@ import { usedResources } from "./run-resources.ts";
 export type ExportFormat =
   | "checkpoint"
   | "policy"
+  | "weights"
+  | "adapters"
   | "archive"
   | "arrow"
   | "jsonl"
@@ -28,7 +31,7 @@ export type ExportFormat =
 export interface ExportRequest {
   readonly runId: string;
   readonly format: ExportFormat;
-  /** Numbers of the rollouts; null: all of the run, and its own spans. An archive, a checkpoint and a policy have no choice. */
+  /** Numbers of the rollouts; null: all of the run, and its own spans. An archive, a checkpoint, a policy and weights have no choice. */
   readonly numbers: readonly number[] | null;
 }
 
@@ -41,6 +44,8 @@ export interface ExportedFile {
 const files: Readonly<Record<ExportFormat, readonly [ending: string, type: string]>> = {
   checkpoint: ["safetensors", "application/octet-stream"],
   policy: ["policy.js", "text/javascript"],
+  weights: ["safetensors", "application/octet-stream"],
+  adapters: ["adapters.safetensors", "application/octet-stream"],
   archive: ["zip", "application/zip"],
   arrow: ["arrow", "application/vnd.apache.arrow.file"],
   jsonl: ["rollouts.jsonl", "application/jsonl"],
@@ -83,6 +88,10 @@ export async function exportRun(store: LightningStore, request: ExportRequest): 
   if (request.format === "checkpoint") return { name, type, bytes: await checkpointFile(store, run) };
   if (request.format === "policy") {
     return { name, type, bytes: new Uint8Array(strToU8(await policyFile(store, run))) };
+  }
+  if (request.format === "weights" || request.format === "adapters") {
+    const part = request.format === "weights" ? "model" : "adapters";
+    return { name, type, bytes: await policyWeights(run.id, store, { part }) };
   }
   const content = await selected(
     store,

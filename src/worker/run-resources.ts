@@ -3,7 +3,7 @@ import type { RunArchiveImport } from "../adapter/exchange/run-archive.ts";
 import { isSameValue } from "../store/frame.ts";
 import type { Resource, Resources } from "../store/lightning-records.ts";
 import type { LightningStore, Rollout, Run } from "../store/records.ts";
-import { startId } from "../store/resources.ts";
+import { baseId, startId } from "../store/resources.ts";
 
 /** Keys stay where they were given. */
 const withoutKey = (resource: Resource): Resource =>
@@ -11,7 +11,7 @@ const withoutKey = (resource: Resource): Resource =>
 
 /**
  * What a run was made with: its code, reward and hyper-parameters in the version that it was started with, the weights that it
- * began with, and every version of the sets that its rollouts name. API keys are left out.
+ * began with, those that it left as they are, and every version of the sets that its rollouts name. API keys are left out.
  */
 export async function usedResources(
   store: LightningStore,
@@ -19,7 +19,9 @@ export async function usedResources(
   rollouts: readonly Rollout[],
 ): Promise<Resources[]> {
   const named = new Set(rollouts.flatMap(({ resourcesId }) => resourcesId ?? []));
-  const sets = await Promise.all([startId(run.id), ...named].map((id) => store.resources.versions(id)));
+  const sets = await Promise.all(
+    [startId(run.id), baseId(run.id), ...named].map((id) => store.resources.versions(id)),
+  );
   const started = run.resources && (await store.resources.get(run.resources.id, run.resources.version));
   const all = [...(started && !named.has(started.id) ? [started] : []), ...sets.flat()];
   return all.map((set) => ({
@@ -66,11 +68,11 @@ export async function takeResources(
   for (const [id, versions] of setsOf(resources)) {
     const here = await store.resources.versions(id);
     const isShared = here.some((version) => version.runId === null);
-    const isStart = run !== null && id === startId(run.id);
+    const own = run && [startId, baseId].find((of) => of(run.id) === id);
     const numberHere = ({ resources: own }: Resources): number | undefined =>
       here.find((version) => isSameValue(version.resources, own))?.version;
     const known = versions.every((version) => numberHere(version) !== undefined);
-    const target = isStart ? startId(runId) : isShared && !known ? `${id}/${runId}` : id;
+    const target = own ? own(runId) : isShared && !known ? `${id}/${runId}` : id;
     if (target !== id) ids.set(id, target);
     for (const version of versions) {
       const present = target === id ? numberHere(version) : undefined;

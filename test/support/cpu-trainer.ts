@@ -11,7 +11,8 @@ export const cpuTrainer = (store: LightningStore, options: Partial<TrainerOption
   new Trainer({
     store,
     createEngine: (request) => createCpuEngine(request),
-    createLanguageEngine: (shape, seed) => createCpuLanguageEngine(shape, { seed }),
+    createLanguageEngine: (shape, seed, _choice, { checkpointing = false }) =>
+      createCpuLanguageEngine(shape, { seed, checkpointing }),
     ...nodeHosts,
     now: () => Date.now(),
     randomBytes: (it) => it.fill(bytes++),

@@ -47,6 +47,7 @@ const outputs: Readonly<Record<string, readonly Output[]>> = {
       view: "policy",
       name: "policy",
       parameters: 92_224,
+      learns: 92_224,
       shape: { alphabet: "abcdefghij", width: 64, layers: 2, heads: 4, feedForward: 128, maxLength: 64 },
       warmStart: null,
     },
