@@ -1,8 +1,8 @@
 // What one rollout leaves for training: sections of STEPS x ENVS 32-bit elements, row t x ENVS + env; f32 where
 // nothing else is said.
 const TRANSITIONS: u32 = STEPS * ENVS;
-// The action taken (u32, of a Gaussian policy f32 and before it is kept within bounds), and u32 the mask of allowed
-// ones (bit a; only where MASKED).
+// The action taken (u32, of a Gaussian policy f32 and before it is kept within bounds: `action_section` says where its
+// dimensions are), and u32 the mask of allowed ones (bit a; only where MASKED).
 const ACTION: u32 = 0u;
 const MASK: u32 = TRANSITIONS;
 const LOG_PROBABILITY: u32 = 2u * TRANSITIONS;
@@ -22,6 +22,11 @@ const COST: u32 = SHARE + TRANSITIONS;
 const FINAL_COST_VALUE: u32 = SHARE + 2u * TRANSITIONS;
 const COST_RETURN: u32 = SHARE + 3u * TRANSITIONS;
 const COST_VALUE: u32 = SHARE + 4u * TRANSITIONS;
+
+// Of an action of several numbers the first is in ACTION, the others are behind everything else.
+fn action_section(dimension: u32) -> u32 {
+  return select(ACTION, SHARE + (4u + dimension) * TRANSITIONS + ENVS, dimension > 0u);
+}
 
 // Held as u32: small integers would be subnormal floats, which an adapter may flush to zero.
 fn transition_bits(section: u32, rows: vec4u) -> vec4u {

@@ -49,11 +49,15 @@ fn policy_loss(rows: vec4u, inside: vec4f) -> vec4f {
   let statistic = statistics[scalars.statistics_row];
   let advantage = (transition(ADVANTAGE, rows) - statistic.x) * statistic.y;
 #if GAUSSIAN
-  let log_std = head_output[1];
-  let inverse_std = math_exp4(-log_std);
-  let deviation = (transition(ACTION, rows) - head_output[0]) * inverse_std;
-  let log_probability = -0.5 * (deviation * deviation) - log_std - 0.91893853;
-  let entropy = log_std + 1.4189385;
+  var log_probability = vec4f();
+  var entropy = vec4f();
+#for d in 0..DIMENSIONS
+  let log_std{d} = head_output[DIMENSIONS + {d}u];
+  let inverse_std{d} = math_exp4(-log_std{d});
+  let deviation{d} = (transition(action_section({d}u), rows) - head_output[{d}]) * inverse_std{d};
+  log_probability += -0.5 * (deviation{d} * deviation{d}) - log_std{d} - 0.91893853;
+  entropy += log_std{d} + 1.4189385;
+#end
 #else
   var choices = transition_bits(ACTION, rows);
   var log_probability = vec4f();
@@ -134,8 +138,10 @@ fn policy_loss(rows: vec4u, inside: vec4f) -> vec4f {
 #end
   let weight = live / f32(BATCH);
 #if GAUSSIAN
-  head_gradient[0] = weight * slope * deviation * inverse_std;
-  head_gradient[1] = weight * (slope * (deviation * deviation - 1.0) + entropy_slope);
+#for d in 0..DIMENSIONS
+  head_gradient[{d}] = weight * slope * deviation{d} * inverse_std{d};
+  head_gradient[DIMENSIONS + {d}u] = weight * (slope * (deviation{d} * deviation{d} - 1.0) + entropy_slope);
+#end
 #else
 #for f in 0..FACTORS
 #for a in FIRST_{f}..END_{f}

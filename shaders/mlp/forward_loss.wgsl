@@ -157,10 +157,12 @@ fn main(
   var t{i}_{n} = products[{i}u * TOWER_HEADS + {n}u];
   let e{i}_{n} = transpose(t{i}_{n});
 #if GAUSSIAN
-  // The logarithm of the deviation has a bias and no weights.
-  if ({n}u == 0u && tower == 0u) {
-    t{i}_{n}[1] = vec4f();
+  // The logarithms of the deviations have biases and no weights.
+#for d in 0..DIMENSIONS
+  if ({n}u == (DIMENSIONS + {d}u) / 4u && tower == 0u) {
+    t{i}_{n}[(DIMENSIONS + {d}u) % 4u] = vec4f();
   }
+#end
 #end
 #end
   if ({n}u < heads) {

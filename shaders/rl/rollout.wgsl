@@ -10,7 +10,8 @@
 //
 // - action: inverse CDF, of factor f with u = uniform(word f mod 4 of random4(seed, STREAM_ACTION, g, env + 2^20 floor(f / 4))):
 //   the first k with e_0 + ... + e_k > u x sum(e), e = exp(logit - largest logit), 0 where the mask forbids it; the
-//   last likely one where rounding leaves none. Or mean + deviation x the normal number of words 0 and 1.
+//   last likely one where rounding leaves none. Or of dimension d mean + deviation x the normal number of two words of
+//   random4(seed, STREAM_ACTION, g, env + 2^20 floor(d / 2)), the first two for an even d.
 // - the reward of a transition is step_reward(s, a, next) with `next` before any reset, or the environment's own.
 // - truncated: not terminated, and the episode has reached MAX_EPISODE_STEPS. FINAL_VALUE is then V(next) where
 //   the run bootstraps, else 0.
@@ -242,12 +243,23 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       transitions[MASK + row] = mask;
 #end
 #if GAUSSIAN
-      let words = random4(scalars.seed, STREAM_ACTION, step, env);
-      let noise = random_normal(words.x, words.y);
-      let sampled = outputs[0][0] + math_exp(outputs[0][1]) * noise;
-      let log_probability = -0.5 * (noise * noise) - outputs[0][1] - 0.91893853;
-      let action = clamp(sampled, LOW, HIGH);
-      transitions[ACTION + row] = bitcast<u32>(sampled);
+      var log_probability = 0.0;
+#if VECTOR
+      var action: array<f32, DIMENSIONS>;
+#end
+#for d in 0..DIMENSIONS
+      let words{d} = random4(scalars.seed, STREAM_ACTION, step, env + ({d/2}u << 20u));
+      let noise{d} = random_normal(words{d}[2u * ({d}u % 2u)], words{d}[2u * ({d}u % 2u) + 1u]);
+      let log_std{d} = outputs[(DIMENSIONS + {d}u) / 4u][(DIMENSIONS + {d}u) % 4u];
+      let sampled{d} = outputs[{d/4}][{d%4}] + math_exp(log_std{d}) * noise{d};
+      log_probability += -0.5 * (noise{d} * noise{d}) - log_std{d} - 0.91893853;
+      transitions[action_section({d}u) + row] = bitcast<u32>(sampled{d});
+#if VECTOR
+      action[{d}] = clamp(sampled{d}, LOW, HIGH);
+#else
+      let action = clamp(sampled{d}, LOW, HIGH);
+#end
+#end
 #else
       var action = 0u;
       var log_probability = 0.0;
@@ -292,12 +304,17 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       transitions[ACTION + row] = action;
 #end
 
+#if VECTOR
+      let taken = action;
+#else
+      let taken = f32(action);
+#end
 #if KEEPS_PREVIOUS
       let previous = state;
 #end
       let outcome = env_step(&state, action);
 #if CUSTOM_REWARD
-      let reward = step_reward(previous, f32(action), state);
+      let reward = step_reward(previous, taken, state);
 #else
       let reward = outcome.reward;
 #end
@@ -307,7 +324,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       let terminated = outcome.terminated != 0u;
       let truncated = !terminated && length >= MAX_EPISODE_STEPS;
 #if COSTED
-      let cost = step_cost(previous, f32(action), state);
+      let cost = step_cost(previous, taken, state);
       episode_cost += cost;
       transitions[COST + row] = bitcast<u32>(cost);
       transitions[COST_VALUE + row] = bitcast<u32>(cost_value);

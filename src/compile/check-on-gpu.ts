@@ -1,7 +1,7 @@
 import type { GpuDevice } from "../gpu/device.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { runRows, type RowWork } from "../gpu/run-rows.ts";
-import { randomStep, type RewardCheck } from "./check.ts";
+import { randomAction, type RewardCheck } from "./check.ts";
 import { describeRow, type LossCheck, randomRow } from "./check-loss.ts";
 import type { CompiledStepReward } from "./compile.ts";
 import { type CompiledLoss, lossColumns, trainedColumns } from "./compile-loss.ts";
@@ -54,13 +54,14 @@ export async function checkRewardOnGpu(
   compiled: CompiledStepReward,
   { states: count, seed }: { readonly states: number; readonly seed: number },
 ): Promise<Omit<RewardCheck, "nonFinite">> {
-  const { stateFields, actionCount, wgsl } = compiled;
+  const { stateFields, actionSize, wgsl } = compiled;
   const size = stateFields.length;
-  const stride = 2 * size + 1;
+  const stride = 2 * size + actionSize;
   const steps = new Float32Array(count * stride);
   for (let i = 0; i < count; i++) {
     const step = steps.subarray(i * stride, (i + 1) * stride);
-    step[2 * size] = randomStep(step, size, actionCount, seed, i);
+    const action = randomAction(step, compiled, seed, i);
+    step.set(typeof action === "number" ? [action] : action, 2 * size);
   }
   const read = `  let source = i * ${stride}u;
   var s: array<f32, ${size}>;
@@ -69,15 +70,17 @@ export async function checkRewardOnGpu(
     s[k] = bitcast<f32>(input[source + k]);
     next[k] = bitcast<f32>(input[source + ${size}u + k]);
   }
-  let a = bitcast<f32>(input[source + ${2 * size}u]);
-  output[i] = bitcast<u32>(step_reward(s, a, next));`;
+  var a: array<f32, ${actionSize}>;
+  for (var k = 0u; k < ${actionSize}u; k++) { a[k] = bitcast<f32>(input[source + ${2 * size}u + k]); }
+  output[i] = bitcast<u32>(step_reward(s, ${actionSize > 1 ? "a" : "a[0]"}, next));`;
   const work = { name: "check/reward", declarations: wgsl, body: read };
   const rewards = await evaluate(gpu, work, steps, count, 1);
   const comparison = new Comparison(gpu, "reward");
   let checkedStates = 0;
   for (let i = 0; i < count; i++) {
     const at = i * stride;
-    const a = steps[at + 2 * size]!;
+    const list = steps.subarray(at + 2 * size, at + stride);
+    const a = actionSize > 1 ? list : list[0]!;
     const bounded = compiled.referenceWithBound(steps, at, a, steps, at + size);
     if (bounded.error === Infinity) continue;
     checkedStates++;
@@ -92,7 +95,7 @@ export async function checkRewardOnGpu(
       rewards[i]!,
       cpu,
       bounded,
-      () => `s: ${fields(at)}; a: ${a}; next: ${fields(at + size)}`,
+      () => `s: ${fields(at)}; a: ${String(a)}; next: ${fields(at + size)}`,
     );
   }
   return { checkedStates, largestDifference: comparison.largest, undecided: count - checkedStates };

@@ -1,5 +1,7 @@
 import { FulguriteError } from "../gpu/error.ts";
+import type { Action, GivenAction } from "../kernels/action-space.ts";
 import { random4, stream, uniform } from "../kernels/philox.ts";
+import type { AnyFunction } from "./captured.ts";
 import type { CompiledStepReward } from "./compile.ts";
 
 export interface RewardCheck {
@@ -15,7 +17,7 @@ export interface RewardCheck {
 
 /** A state as a person's function sees it: fields by name and by number. */
 export type StateView = Readonly<Record<string | number, number>>;
-export type StepFunction = (s: StateView, a: number, next: StateView) => unknown;
+export type StepFunction = (s: StateView, a: GivenAction, next: StateView) => unknown;
 
 /**
  * Compares the compiled f32 form with the f64 reference, and the reference with the person's own function
@@ -28,7 +30,7 @@ export function checkReward(
   jsFunction: StepFunction | null,
   options: { readonly states: number; readonly seed: number },
 ): RewardCheck {
-  const { stateFields, actionCount } = compiled;
+  const { stateFields } = compiled;
   const size = stateFields.length;
   const states = new Float32Array(2 * size);
   let checkedStates = 0;
@@ -36,7 +38,7 @@ export function checkReward(
   let nonFinite = 0;
   let undecided = 0;
   for (let i = 0; i < options.states; i++) {
-    const a = randomStep(states, size, actionCount, options.seed, i);
+    const a = randomAction(states, compiled, options.seed, i);
     const { value, error } = compiled.referenceWithBound(states, 0, a, states, size);
     const actual = compiled.evaluate(states, 0, a, states, size);
     const difference = Math.abs(actual - value);
@@ -58,7 +60,7 @@ function compareWithFunction(
   compiled: CompiledStepReward,
   jsFunction: StepFunction,
   states: Float32Array,
-  a: number,
+  a: Action,
   value: number,
   error: number,
 ): void {
@@ -72,7 +74,8 @@ function compareWithFunction(
   };
   let own: unknown;
   try {
-    own = jsFunction(view(0), a, view(size));
+    const call: AnyFunction = jsFunction;
+    own = call(...([view(0), a, view(size)] as never[]));
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause);
     throw mismatch(compiled, states, a, `the function itself throws "${text}"`);
@@ -113,10 +116,26 @@ export function randomStep(
   return action;
 }
 
+/** As `randomStep` of a reward's states; an action of several dimensions is a list, each number in [-1, 1). */
+export function randomAction(
+  states: Float32Array,
+  { stateFields, actionCount, actionSize }: CompiledStepReward,
+  seed: number,
+  index: number,
+): Action {
+  const action = randomStep(states, stateFields.length, actionCount, seed, index);
+  if (actionSize === 1) return action;
+  const words = new Uint32Array(4);
+  return Array.from({ length: actionSize }, (_, d) => {
+    random4(seed, stream.check, 2 ** 20 + d, index, words);
+    return Math.fround(2 * uniform(words[0]!) - 1);
+  });
+}
+
 function mismatch(
   compiled: CompiledStepReward,
   states: Float32Array,
-  a: number,
+  a: Action,
   what: string,
 ): FulguriteError {
   const size = compiled.stateFields.length;
@@ -124,7 +143,7 @@ function mismatch(
     compiled.stateFields.map((field, i) => `${field} ${states[at + i]}`).join(", ");
   return new FulguriteError(
     "compile/mismatch",
-    `the reward's forms disagree: ${what} (s: ${fields(0)}; a: ${a}; next: ${fields(size)})`,
+    `the reward's forms disagree: ${what} (s: ${fields(0)}; a: ${String(a)}; next: ${fields(size)})`,
     "Check that captured constants have not changed since; otherwise please report this reward.",
   );
 }

@@ -1,3 +1,4 @@
+import type { Action } from "../kernels/action-space.ts";
 import type { CompiledReward } from "./compiled-reward.ts";
 import type { Bounded } from "./error-bounds.ts";
 import { compileForms, type StepRewardOptions } from "./forms.ts";
@@ -9,13 +10,14 @@ import { emitWgsl } from "./wgsl.ts";
 export interface CompiledStepReward extends CompiledReward {
   readonly stateFields: readonly string[];
   readonly actionCount: number;
+  readonly actionSize: number;
   /** The source in f64, with JavaScript's own Math. */
-  reference(s: ArrayLike<number>, sAt: number, a: number, next: ArrayLike<number>, nextAt: number): number;
+  reference(s: ArrayLike<number>, sAt: number, a: Action, next: ArrayLike<number>, nextAt: number): number;
   /** The same, and how far a correct f32 engine may be from it; Infinity where that is too close to call. */
   referenceWithBound(
     s: ArrayLike<number>,
     sAt: number,
-    a: number,
+    a: Action,
     next: ArrayLike<number>,
     nextAt: number,
   ): Bounded;
@@ -23,7 +25,7 @@ export interface CompiledStepReward extends CompiledReward {
 
 /**
  * Compiles a step reward, `(s, a, next) => number`, from its source text. `s` and `next` are the states
- * before and after the step, `a` the action's number.
+ * before and after the step, `a` the action's number; where an action has several dimensions, a list of them.
  *
  * | what | which |
  * |---|---|
@@ -49,7 +51,7 @@ export interface CompiledStepReward extends CompiledReward {
  * `compile/unknown-field`, `compile/type`, `compile/non-finite`, `compile/too-large`.
  */
 export function compileStepReward(source: string, options: StepRewardOptions): CompiledStepReward {
-  const { stateFields, actionCount } = options;
+  const { stateFields, actionCount, actionSize = 1 } = options;
   const size = stateFields.length;
   const { written, folded } = compileForms(source, options);
   const entry = { source: folded, name: "step_reward", names: ["s", "a", "next"], byValue: true };
@@ -58,14 +60,15 @@ export function compileStepReward(source: string, options: StepRewardOptions): C
   const referenceWithBound: CompiledStepReward["referenceWithBound"] = (s, sAt, a, next, nextAt) => {
     reference.arrays[0] = { values: s, errors: null };
     reference.offsets[0] = sAt;
-    reference.scalars[1] = a;
+    if (typeof a === "number") reference.scalars[1] = a;
+    else reference.arrays[1] = { values: a, errors: null };
     reference.arrays[2] = { values: next, errors: null };
     reference.offsets[2] = nextAt;
     return reference.run();
   };
   let evaluate: EvaluateStep;
   try {
-    evaluate = wasmStep(folded, size);
+    evaluate = wasmStep(folded, size, actionSize);
   } catch {
     // A content security policy may refuse WebAssembly.
     evaluate = interpretedStep(folded);
@@ -75,6 +78,7 @@ export function compileStepReward(source: string, options: StepRewardOptions): C
     wgsl,
     stateFields,
     actionCount,
+    actionSize,
     evaluate,
     referenceWithBound,
     reference: (...step) => referenceWithBound(...step).value,

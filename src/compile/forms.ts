@@ -1,8 +1,9 @@
+import { MAX_DIMENSIONS } from "../kernels/action-space.ts";
 import { fold } from "./fold.ts";
 import type { IrFunction } from "./ir.ts";
 import { layoutOfElements } from "./layout.ts";
 import type { Source } from "./source.ts";
-import { type Constants, type FunctionTexts, Program } from "./program.ts";
+import { type Constants, type FunctionTexts, type Parameter, Program } from "./program.ts";
 
 export interface StepRewardOptions {
   /** Numbers and lists of numbers that the source captured from outside, by name. */
@@ -13,6 +14,8 @@ export interface StepRewardOptions {
   readonly stateFields: readonly string[];
   /** Number of discrete actions; `a` is 0 ... actionCount - 1. */
   readonly actionCount: number;
+  /** Numbers of an action, default 1; `a` is a list where there are more. */
+  readonly actionSize?: number;
   /** Line of the cell on which the source begins, 1-based; default 1. Errors count from it. */
   readonly line?: number;
 }
@@ -26,23 +29,36 @@ interface Forms {
 
 /** The intermediate form of a step reward. Throws as `compileStepReward` does. */
 export const compileForms = (source: string, options: StepRewardOptions): Forms =>
-  forms(source, options, options.stateFields);
+  forms(source, options, options.stateFields, options.actionSize ?? 1);
 
 /**
  * Checks all that can be known before the environment is: throws as `compileStepReward` does, but takes any
- * name for a field of the state.
+ * name for a field of the state, and `a` for a number or a list.
  */
 export function checkStepSource(
   source: string,
   options: Pick<StepRewardOptions, "constants" | "functions" | "line"> = {},
 ): void {
-  forms(source, options, null);
+  try {
+    forms(source, options, null, 1);
+  } catch (error) {
+    try {
+      forms(source, options, null, MAX_DIMENSIONS);
+    } catch {
+      throw error;
+    }
+  }
 }
+
+/** An action as a function takes it: a number, or a list of `size` that it may only read. */
+export const actionParameter = (size: number): Parameter =>
+  size === 1 ? "f32" : { kind: "list", size, offset: 0, length: size, writable: false };
 
 function forms(
   source: string,
   options: Pick<StepRewardOptions, "constants" | "functions" | "line">,
   fields: readonly string[] | null,
+  actionSize: number,
 ): Forms {
   const program = new Program(options.constants, options.functions);
   const state = { kind: "state", layout: fields && layoutOfElements(fields), writable: false } as const;
@@ -50,7 +66,7 @@ function forms(
     { source, line: options.line ?? 1 },
     {
       name: "step_reward",
-      parameters: [state, "f32", state],
+      parameters: [state, actionParameter(actionSize), state],
       signature: "three parameters, `(s, a, next)`",
       result: "f32",
     },

@@ -1,3 +1,4 @@
+import type { Action } from "../kernels/action-space.ts";
 import { type Draw, interpretF32 } from "./interpret.ts";
 import { type IrFunction, visitExpressions } from "./ir.ts";
 import { type Entries, emitWasm, wasmImports } from "./wasm.ts";
@@ -5,7 +6,7 @@ import { type Entries, emitWasm, wasmImports } from "./wasm.ts";
 export type EvaluateStep = (
   s: Float32Array,
   sAt: number,
-  a: number,
+  a: Action,
   next: Float32Array,
   nextAt: number,
 ) => number;
@@ -43,9 +44,9 @@ export function instantiate(entries: Entries, reserved: number, draw: Draw): Was
   return { memory: values, functions: instance.exports as WasmInstance["functions"] };
 }
 
-/** A step function (array s, f32 a, array next) as WebAssembly. Throws where WebAssembly is refused. */
-export function wasmStep(source: IrFunction, stateSize: number): EvaluateStep {
-  const { memory: values, functions } = instantiate({ run: source }, 2 * stateSize, () => NaN);
+/** A step function (array s, f32 or array a, array next) as WebAssembly. Throws where WebAssembly is refused. */
+export function wasmStep(source: IrFunction, stateSize: number, actionSize = 1): EvaluateStep {
+  const { memory: values, functions } = instantiate({ run: source }, 2 * stateSize + actionSize, () => NaN);
   const run = functions["run"]!;
   const all = Array.from({ length: stateSize }, (_, i) => i);
   const sReads = reads(source, 0) ?? all;
@@ -54,7 +55,9 @@ export function wasmStep(source: IrFunction, stateSize: number): EvaluateStep {
   return (s, sAt, a, next, nextAt) => {
     for (const index of sReads) values[index] = s[sAt + index]!;
     for (const index of nextReads) values[stateSize + index] = next[nextAt + index]!;
-    return run(0, a, nextBytes);
+    if (typeof a === "number") return run(0, a, nextBytes);
+    values.set(a, 2 * stateSize);
+    return run(0, 2 * nextBytes, nextBytes);
   };
 }
 
@@ -64,7 +67,8 @@ export function interpretedStep(source: IrFunction): EvaluateStep {
   return (s, sAt, a, next, nextAt) => {
     frame.arrays[0] = s;
     frame.offsets[0] = sAt;
-    frame.scalars[1] = a;
+    if (typeof a === "number") frame.scalars[1] = a;
+    else frame.arrays[1] = a;
     frame.arrays[2] = next;
     frame.offsets[2] = nextAt;
     return frame.run();

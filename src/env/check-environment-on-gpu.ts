@@ -2,6 +2,7 @@ import type { GpuDevice } from "../gpu/device.ts";
 import { runRows } from "../gpu/run-rows.ts";
 import { type CheckOptions, type PlayedReset, type PlayedStep, playByTwin } from "./check-environment.ts";
 import { type EnvironmentCheck, EnvironmentComparison } from "./compare-environment.ts";
+import { actionSize } from "./environment.ts";
 import type { CompiledEnvironment } from "./compile-environment.ts";
 import { gpuMismatch } from "../compile/gpu-mismatch.ts";
 
@@ -24,16 +25,17 @@ export async function checkEnvironmentOnGpu(
   const size = environment.stateFields.length;
   const { observationSize } = environment;
   // In: state, action, random words. Out: next state, reward, end, mask, start state, observation.
-  const given = size + 5;
+  const dimensions = actionSize(environment);
+  const given = size + dimensions + 4;
   const made = 2 * size + 3 + observationSize;
   const input = new Uint32Array(steps.length * given);
   const floats = new Float32Array(input.buffer);
   steps.forEach(({ before, action }, i) => {
     floats.set(before, i * given);
-    floats[i * given + size] = action;
-    input.set(starts[i % starts.length]!.words, i * given + size + 1);
+    floats.set(typeof action === "number" ? [action] : action, i * given + size);
+    input.set(starts[i % starts.length]!.words, i * given + size + dimensions);
   });
-  const work = { name: "check/environment", ...shader(environment, given, made) };
+  const work = { name: "check/environment", ...shader(environment, dimensions, given, made) };
   const output = await runRows(gpu, work, input, steps.length, made);
   const results = new Float32Array(output.buffer);
 
@@ -62,6 +64,7 @@ export async function checkEnvironmentOnGpu(
 
 function shader(
   { stateFields, observationSize, actions, mask, wgsl }: CompiledEnvironment,
+  dimensions: number,
   given: number,
   made: number,
 ): {
@@ -78,14 +81,15 @@ function shader(
     parts: { environment: wgsl },
     body: `  let source = i * ${given}u;
   let target_row = i * ${made}u;
-  let at = source + ${size + 1}u;
+  let at = source + ${size + dimensions}u;
   var start = env_reset(vec4u(input[at], input[at + 1u], input[at + 2u], input[at + 3u]));
   ${copy("start", size + 3, size)}
   var state: array<f32, ${size}>;
   ${all(size, "state[k] = bitcast<f32>(input[source + k]);")}
   output[target_row + ${size + 2}u] = ${mask ? "env_mask(&state)" : "0u"};
-  let action = bitcast<f32>(input[source + ${size}u]);
-  let outcome = env_step(&state, ${actions?.kind === "continuous" ? "action" : "u32(action)"});
+  var action: array<f32, ${dimensions}>;
+  ${all(dimensions, `action[k] = bitcast<f32>(input[source + ${size}u + k]);`)}
+  let outcome = env_step(&state, ${dimensions > 1 ? "action" : actions?.kind === "continuous" ? "action[0]" : "u32(action[0])"});
   ${copy("state", 0, size)}
   output[target_row + ${size}u] = bitcast<u32>(outcome.reward);
   output[target_row + ${size + 1}u] = outcome.terminated;

@@ -8,6 +8,7 @@ import {
   type OwnFunctions,
   type StepOutcome,
 } from "./compare-environment.ts";
+import { actionSize, type Action } from "./environment.ts";
 import type { CompiledEnvironment } from "./compile-environment.ts";
 
 export type { EnvironmentCheck, OwnFunctions } from "./compare-environment.ts";
@@ -21,7 +22,7 @@ export interface CheckOptions {
 /** A step of random play, by the f32 twin. */
 export interface PlayedStep {
   readonly before: Float32Array;
-  readonly action: number;
+  readonly action: Action;
   readonly outcome: StepOutcome;
 }
 
@@ -65,6 +66,7 @@ export function playByTwin(
   visit: { reset(start: PlayedReset): void; step(step: PlayedStep): void },
 ): void {
   const { stateFields, actions, actionCount, maxEpisodeSteps, observationSize } = environment;
+  const dimensions = actionSize(environment);
   const words = new Uint32Array(4);
   const draw = (step: number, index: number): Uint32Array => {
     random4(seed, stream.check, step, index, words);
@@ -82,16 +84,22 @@ export function playByTwin(
     const before = state.slice();
     const [word] = draw(1, i);
     const mask = environment.mask?.(state, 0) ?? null;
+    const within = (low: number, high: number, of: number): number =>
+      Math.fround(low + (high - low) * (of / 2 ** 32));
     const action =
       actions?.kind === "continuous"
-        ? Math.fround(actions.low + (actions.high - actions.low) * (word! / 2 ** 32))
+        ? dimensions === 1
+          ? within(actions.low, actions.high, word!)
+          : Array.from({ length: dimensions }, (_, d) =>
+              within(actions.low, actions.high, draw(2 + d, i)[0]!),
+            )
         : allowedAction(mask, word!, actionCount);
     environment.step(state, 0, action, out);
     if (!state.every(Number.isFinite)) {
       const at = state.findIndex((value) => !Number.isFinite(value));
       throw new FulguriteError(
         "env/not-finite",
-        `The state stops being a number: \`${stateFields[at]!}\` becomes ${state[at]!} (s: ${describe(environment, before)}; a: ${action}).`,
+        `The state stops being a number: \`${stateFields[at]!}\` becomes ${state[at]!} (s: ${describe(environment, before)}; a: ${String(action)}).`,
         "Look for a division by zero, a root of a negative number, or growth without end.",
       );
     }

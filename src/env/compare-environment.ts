@@ -3,6 +3,7 @@ import { add, type Bounded } from "../compile/error-bounds.ts";
 import type { IrFunction } from "../compile/ir.ts";
 import { interpretReference, type ReferenceFunction } from "../compile/reference.ts";
 import { FulguriteError } from "../gpu/error.ts";
+import type { Action } from "./environment.ts";
 import type { CompiledEnvironment } from "./compile-environment.ts";
 import { EpisodeRandom } from "./twin.ts";
 
@@ -104,9 +105,9 @@ export class EnvironmentComparison {
   }
 
   /** One step; `twin` is what the other engine gives. */
-  step(before: Float32Array, action: number, outcome: StepOutcome, twin: StepOutcome | null): void {
+  step(before: Float32Array, action: Action, outcome: StepOutcome, twin: StepOutcome | null): void {
     this.#checkedStates++;
-    const place = `s: ${describe(this.#environment, before)}; a: ${action}`;
+    const place = `s: ${describe(this.#environment, before)}; a: ${String(action)}`;
     this.#mask(before, outcome, twin, place);
     this.#next(before, action, outcome, twin, place);
     this.#reward(before, action, outcome, twin, place);
@@ -151,7 +152,7 @@ export class EnvironmentComparison {
 
   #next(
     before: Float32Array,
-    action: number,
+    action: Action,
     { next }: StepOutcome,
     twin: StepOutcome | null,
     place: string,
@@ -161,7 +162,7 @@ export class EnvironmentComparison {
     const errors = new Float64Array(layout.size);
     if (randomAt !== null) this.#random.load(before, randomAt);
     this.#step.arrays[0] = { values, errors };
-    this.#step.scalars[1] = action;
+    give(this.#step, action);
     if (this.#step.run().error === Infinity) {
       this.#undecided++;
       return;
@@ -192,7 +193,7 @@ export class EnvironmentComparison {
 
   #reward(
     before: Float32Array,
-    action: number,
+    action: Action,
     outcome: StepOutcome,
     twin: StepOutcome | null,
     place: string,
@@ -201,7 +202,7 @@ export class EnvironmentComparison {
     let sum: Bounded | null = null;
     this.#rewards.forEach((reward, k) => {
       reward.arrays[0] = { values: before, errors: null };
-      reward.scalars[1] = action;
+      give(reward, action);
       reward.arrays[2] = this.#seen(outcome.next);
       const result = reward.run();
       sum = sum ? add(sum, result) : result;
@@ -245,7 +246,7 @@ export class EnvironmentComparison {
   /** The person's own step, with the same random numbers, against the reference's. */
   #ownStep(
     before: Float32Array,
-    action: number,
+    action: Action,
     values: Float64Array,
     errors: Float64Array,
     place: string,
@@ -316,6 +317,11 @@ export class EnvironmentComparison {
       ]),
     );
   }
+}
+
+function give(to: ReferenceFunction, action: Action): void {
+  if (typeof action === "number") to.scalars[1] = action;
+  else to.arrays[1] = { values: action, errors: null };
 }
 
 const truth = (given: unknown): unknown => (given === true ? 1 : given === false ? 0 : given);

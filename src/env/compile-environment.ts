@@ -1,7 +1,7 @@
 import { interpretF32 } from "../compile/interpret.ts";
 import { SCENE_SIZE } from "../compile/scene-list.ts";
 import { FulguriteError } from "../gpu/error.ts";
-import type { Environment, Scene } from "./environment.ts";
+import { actionSize, MAX_DIMENSIONS, type Environment, type Scene } from "./environment.ts";
 import type { EnvironmentSource } from "./environment-source.ts";
 import { environmentWgsl } from "./environment-wgsl.ts";
 import { type LoweredEnvironment, lowerEnvironment } from "./lower-environment.ts";
@@ -31,7 +31,8 @@ export function compileEnvironment(source: EnvironmentSource): CompiledEnvironme
   const wgsl = environmentWgsl(lowered, actions);
   // Most realms only read what an environment is.
   let made: EnvironmentTwin | undefined;
-  const twin = (): EnvironmentTwin => (made ??= new EnvironmentTwin(lowered));
+  const twin = (): EnvironmentTwin =>
+    (made ??= new EnvironmentTwin(lowered, actionSize({ actionCount, actions })));
   const allowed = lowered.folded.allowed && {
     mask: (state: Float32Array, offset: number) => twin().mask(state, offset, actionCount),
   };
@@ -95,6 +96,9 @@ function validate({ name, actions, steps, reward, allowed, view, frameRate }: En
     const { low, high } = actions;
     if (!(Number.isFinite(low) && Number.isFinite(high) && low < high)) {
       throw invalid("has no range of actions", "Give `{ low: -2, high: 2 }`, low below high.");
+    }
+    if (!whole(actions.dimensions ?? 1, MAX_DIMENSIONS)) {
+      throw invalid("has no usable number of dimensions", `Use 1 to ${MAX_DIMENSIONS}.`);
     }
   } else {
     const counts = actions.kind === "discrete" ? [actions.count] : actions.counts;

@@ -3,6 +3,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import { checkEnvironment } from "./check-environment.ts";
 import type { compileEnvironment } from "./compile-environment.ts";
 import { defineEnv, type EnvironmentDefinition } from "./define-env.ts";
+import { point } from "../../test/support/point.ts";
 import { environmentByName, environmentNames } from "./registry.ts";
 
 const failure = (run: () => unknown): FulguriteError => {
@@ -90,6 +91,22 @@ describe("an environment of one's own", () => {
     ]) {
       expect(failure(() => environmentByName(broken)).code).toMatch(/^env\/(invalid|unknown)$/);
     }
+  });
+
+  test("takes an action of several numbers, in its own functions, in WGSL and from its reference", () => {
+    expect(point.wgsl).toContain("action: array<f32, 2>");
+    expect(environmentByName(point.reference!).wgsl).toBe(point.wgsl);
+    const state = Float32Array.of(0, 1);
+    const out = new Float32Array(2);
+    point.step(state, 0, [0.5, -0.5], out);
+    expect([...state]).toEqual([0.125, 0.875]);
+    expect(out[0]).toBeCloseTo(-0.78625, 6);
+    expect(
+      failure(() => defineEnv({ ...lander, actions: { low: 0, high: 1, dimensions: 17 } }, captured)).message,
+    ).toContain("no usable number of dimensions");
+    expect(
+      failure(() => defineEnv({ ...lander, actions: { low: 0, high: 1, dimensions: 2 } }, captured)).code,
+    ).toBe("compile/type");
   });
 
   test("every built-in environment agrees with its reference", () => {

@@ -2,7 +2,7 @@ import { type AnyFunction, type CapturedOptions, functionText, functionTexts } f
 import type { FunctionText } from "../compile/program.ts";
 import { type EnvironmentCheck, checkEnvironment, type OwnFunctions } from "./check-environment.ts";
 import { type CompiledEnvironment, compileEnvironment } from "./compile-environment.ts";
-import type { ActionSpace, Role } from "./environment.ts";
+import type { ActionSpace, GivenAction, Role } from "./environment.ts";
 import type { EnvironmentSource } from "./environment-source.ts";
 
 /** A state as functions see it: numbers by name, and lists for names such as "board[36]". */
@@ -31,7 +31,7 @@ export interface Paint {
 }
 
 type Text<F> = F | string;
-type StepReward<S> = Text<(s: S, a: number, next: S) => number>;
+type StepReward<S> = Text<(s: S, a: GivenAction, next: S) => number>;
 
 /** An environment of your own. Functions are of the numeric subset (`compileStepReward` lists it), or their text. */
 export interface EnvironmentDefinition<Field extends string = string> {
@@ -39,8 +39,12 @@ export interface EnvironmentDefinition<Field extends string = string> {
   readonly name?: string;
   /** The state's numbers: `["x", "speed"]`, `"board[36]"` for a list. */
   readonly state: readonly Field[];
-  /** A count of actions, numbered from 0; or `{ low, high }` for a real number; or an `ActionSpace`. */
-  readonly actions: number | ActionSpace | { readonly low: number; readonly high: number };
+  /**
+   * A count of actions, numbered from 0; or `{ low, high }` for a real number, with `dimensions: 3` for a list of three
+   * (`a[0]` to `a[2]`), each within those bounds; or an `ActionSpace`.
+   */
+  readonly actions:
+    number | ActionSpace | { readonly low: number; readonly high: number; readonly dimensions?: number };
   /** Time limit, steps; default 500. It truncates, and does not terminate. */
   readonly steps?: number;
   /** Mean return at which the task counts as solved. */
@@ -48,7 +52,7 @@ export interface EnvironmentDefinition<Field extends string = string> {
   /** The start state: returned, `(random) => ({ x: random.uniform(-1, 1) })`, or written into `s`, all zeros before. */
   readonly reset: Text<(random: Random, s: State<Field>) => Partial<State<Field>> | undefined>;
   /** The next state: fields returned, or written into `s`; what is left out stays. */
-  readonly step: Text<(s: State<Field>, a: number, random: Random) => Partial<State<Field>> | undefined>;
+  readonly step: Text<(s: State<Field>, a: GivenAction, random: Random) => Partial<State<Field>> | undefined>;
   /** What the agent sees, a list of equal length always; default the whole state. */
   readonly observe?: Text<(s: State<Field>) => readonly number[]>;
   /** The reward of a step, or several by name: the agent gets their sum, and each has its own curve. */
@@ -56,7 +60,7 @@ export interface EnvironmentDefinition<Field extends string = string> {
   /** Whether the state after a step ends the episode; default never. */
   readonly done?: Text<(s: State<Field>) => boolean>;
   /** Whether an action may be taken (at most 32 discrete ones); default always. */
-  readonly allowed?: Text<(s: State<Field>, a: number) => boolean>;
+  readonly allowed?: Text<(s: State<Field>, a: GivenAction) => boolean>;
   /** Paints a state; default a bar for every number. */
   readonly draw?: Text<(s: State<Field>, paint: Paint) => void>;
   /** States shown a second; default 30. */
@@ -116,7 +120,7 @@ export function environmentSource(
         ? { kind: "discrete", count: actions }
         : "kind" in actions
           ? actions
-          : { kind: "continuous", low: actions.low, high: actions.high },
+          : { kind: "continuous", ...actions },
     steps: definition.steps ?? 500,
     threshold: definition.threshold ?? null,
     reset: text(definition.reset),

@@ -111,10 +111,13 @@ const text: Reader<FunctionText> = (value, what) => {
 const maybe: Reader<FunctionText | null> = (value, what) => (value === null ? null : text(value, what));
 
 function actions(value: unknown): ActionSpace {
-  const { kind, count, counts, low, high } = record(value, "actions");
+  const { kind, count, counts, low, high, dimensions } = record(value, "actions");
   const what = "actions";
   if (kind === "discrete") return { kind, count: number(count, what) };
   if (kind === "factored") return { kind, counts: list(counts, what, number) };
-  if (kind === "continuous") return { kind, low: number(low, what), high: number(high, what) };
+  if (kind === "continuous") {
+    const bounds = { kind, low: number(low, what), high: number(high, what) } as const;
+    return dimensions === undefined ? bounds : { ...bounds, dimensions: number(dimensions, what) };
+  }
   throw invalid(what);
 }

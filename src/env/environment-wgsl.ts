@@ -1,5 +1,5 @@
 import { emitWgsl, type WgslEntry } from "../compile/wgsl.ts";
-import type { ActionSpace } from "./environment.ts";
+import { actionSize, type ActionSpace } from "./environment.ts";
 import type { LoweredEnvironment } from "./lower-environment.ts";
 import { ENVIRONMENT_TAG } from "./twin.ts";
 
@@ -65,11 +65,16 @@ export function environmentWgsl(lowered: LoweredEnvironment, actions: ActionSpac
       "}",
     ].join("\n"),
   );
-  const rewards = folded.rewards.map(({ name }) => `${name}(&before, a, &fields)`);
+  const dimensions = actionSize({ actionCount: 0, actions });
+  const [type, a] =
+    dimensions > 1
+      ? [`array<f32, ${dimensions}>`, "&a"]
+      : [actions.kind === "continuous" ? "f32" : "u32", "a"];
+  const rewards = folded.rewards.map(({ name }) => `${name}(&before, ${a}, &fields)`);
   texts.push(
     [
-      `fn env_step(state: ptr<function, ${all}>, action: ${actions.kind === "continuous" ? "f32" : "u32"}) -> EnvStep {`,
-      "  let a = f32(action);",
+      `fn env_step(state: ptr<function, ${all}>, action: ${type}) -> EnvStep {`,
+      dimensions > 1 ? "  var a = action;" : "  let a = f32(action);",
       fields("(*state)", "fields"),
       rewards.length > 0 ? "  var before = fields;" : "",
       randomAt === null
@@ -78,7 +83,7 @@ export function environmentWgsl(lowered: LoweredEnvironment, actions: ActionSpac
             `vec2u(u32((*state)[${randomAt}]), u32((*state)[${randomAt + 1}]))`,
             `u32((*state)[${randomAt + 2}])`,
           ),
-      `  env_next(&fields, a${folded.step.draws ? ", &generator" : ""});`,
+      `  env_next(&fields, ${a}${folded.step.draws ? ", &generator" : ""});`,
       `  for (var i = 0u; i < ${layout.size}u; i++) { (*state)[i] = fields[i]; }`,
       ...save("(*state)"),
       `  let terminated = ${folded.done ? "env_done(&fields)" : "false"};`,

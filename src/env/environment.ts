@@ -1,7 +1,14 @@
 import type { HostStepper } from "./host-environment.ts";
-import type { ActionSpace } from "../kernels/action-space.ts";
+import type { Action, ActionSpace } from "../kernels/action-space.ts";
 
-export { actionSpace, type ActionSpace } from "../kernels/action-space.ts";
+export {
+  actionSize,
+  actionSpace,
+  MAX_DIMENSIONS,
+  type Action,
+  type ActionSpace,
+  type GivenAction,
+} from "../kernels/action-space.ts";
 
 /**
  * A vectorisable environment: the same dynamics twice, as WGSL for the GPU and as an f32 bit twin in
@@ -31,7 +38,7 @@ export interface Environment {
    * `fn env_reset(random: vec4u) -> array<f32, S>`,
    * `fn env_step(state: ptr<function, array<f32, S>>, action: u32) -> EnvStep`
    *   (`struct EnvStep { reward: f32, terminated: u32 }` is declared by the rollout kernel),
-   *   (of a continuous space `action: f32`),
+   *   (of a continuous space `action: f32`, of one of D dimensions `array<f32, D>`),
    * `fn env_observe(state: ptr<function, array<f32, S>>) -> array<f32, O>`,
    * and where there is a `mask` `fn env_mask(state: ptr<function, array<f32, S>>) -> u32`.
    */
@@ -51,7 +58,7 @@ export interface Environment {
    */
   mask?(state: Float32Array, offset: number): number;
   /** Advances in place; writes the environment's own reward to `out[0]` and terminated (0/1) to `out[1]`. */
-  step(state: Float32Array, offset: number, action: number, out: Float32Array): void;
+  step(state: Float32Array, offset: number, action: Action, out: Float32Array): void;
   /** Writes the observation of `state[offset ...]` at `observation[at ...]`. */
   observe(state: Float32Array, offset: number, observation: Float32Array, at: number): void;
   /** A picture of one state as plain data; whoever shows it decides on pixels and colours. */
@@ -65,7 +72,7 @@ export interface RewardComponents {
   evaluate(
     s: Float32Array,
     sAt: number,
-    action: number,
+    action: Action,
     next: Float32Array,
     nextAt: number,
     out: Float32Array,

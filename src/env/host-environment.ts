@@ -1,7 +1,13 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { uniform } from "../kernels/philox.ts";
 import { barScene } from "./painter.ts";
-import type { ActionSpace, Environment } from "./environment.ts";
+import {
+  actionSize,
+  MAX_DIMENSIONS,
+  type ActionSpace,
+  type Environment,
+  type GivenAction,
+} from "./environment.ts";
 
 /** What one step of an environment leads to. */
 export interface HostOutcome {
@@ -16,7 +22,8 @@ export interface HostOutcome {
 export interface HostInstance {
   /** Begins an episode and returns its first observation. `random()` is uniform in [0, 1) and repeats with the seed. */
   reset(random: () => number): ArrayLike<number>;
-  step(action: number): HostOutcome;
+  /** `action` is a number; where the actions have several dimensions, a list of them. */
+  step(action: GivenAction): HostOutcome;
   /**
    * All that `load` needs to go on from here, as a value that JSON keeps. With both, a run that is resumed has the bits of one
    * that was never left; without them it begins new episodes there.
@@ -31,8 +38,8 @@ export interface HostEnvironmentDefinition<Instance extends HostInstance = HostI
   readonly name?: string;
   /** Names of the observation's numbers, or how many there are. */
   readonly observations: number | readonly string[];
-  /** A count of actions, numbered from 0; or `{ low, high }` for a real number. */
-  readonly actions: number | { readonly low: number; readonly high: number };
+  /** A count of actions, numbered from 0; or `{ low, high }` for a real number, with `dimensions` for a list of them. */
+  readonly actions: number | { readonly low: number; readonly high: number; readonly dimensions?: number };
   /** Time limit, steps; default 500. It truncates, and does not terminate. */
   readonly steps?: number;
   /** Mean return at which the task counts as solved. */
@@ -47,7 +54,7 @@ export interface HostEnvironmentDefinition<Instance extends HostInstance = HostI
 export interface HostBatch {
   /** Numbers of the environments; one that is not there yet is made. */
   readonly indices: Int32Array;
-  /** Null: all of them begin an episode. */
+  /** [count], or [count x dimensions]; null: all of them begin an episode. */
   readonly actions: Float32Array | null;
   /** Where the time limit ends the episode with this step: 1. */
   readonly truncated: Uint8Array;
@@ -125,14 +132,16 @@ export function hostEnvironment<Instance extends HostInstance>(
     throw invalid("cannot be made", "Give `create: () => ({ reset(random) {}, step(action) {} })`.");
   }
   const space: ActionSpace =
-    typeof actions === "number"
-      ? { kind: "discrete", count: actions }
-      : { kind: "continuous", low: actions.low, high: actions.high };
+    typeof actions === "number" ? { kind: "discrete", count: actions } : { kind: "continuous", ...actions };
   if (space.kind === "discrete" && !(Number.isInteger(space.count) && space.count >= 1)) {
     throw invalid("has no usable number of actions", "Use at least 1.");
   }
   if (allowed && !(space.kind === "discrete" && space.count <= MAX_MASKED)) {
     throw invalid("forbids actions of more than 32, or of none that are counted", "Leave `allowed` out.");
+  }
+  const dimensions = space.kind === "continuous" ? (space.dimensions ?? 1) : 1;
+  if (!Number.isInteger(dimensions) || dimensions < 1 || dimensions > MAX_DIMENSIONS) {
+    throw invalid("has no usable number of dimensions", `Use 1 to ${MAX_DIMENSIONS}.`);
   }
   if (!Number.isInteger(steps) || steps < 1) throw invalid("has no time limit", "Give `steps`, at least 1.");
   const specification: HostSpecification = {
@@ -206,6 +215,11 @@ const gone = (name: string): FulguriteError =>
     "Run the cell that makes it, and then train or resume.",
   );
 
+/** A `HostInstance` as it is called. */
+interface Stepped {
+  step(action: number | readonly number[]): HostOutcome;
+}
+
 /** One environment, and what its run has to know of it. */
 interface Made<Instance> {
   readonly it: Instance;
@@ -241,7 +255,9 @@ class HostInstances<Instance extends HostInstance> {
 
   /** Throws "env/host" where one of them throws or answers with something else than it should. */
   run({ indices, actions, truncated, words }: HostBatch): HostReply {
-    const size = this.#specification.fields.length;
+    const { fields, actions: space } = this.#specification;
+    const size = fields.length;
+    const dimensions = actionSize({ actionCount: 0, actions: space });
     const count = indices.length;
     const reply: HostReply = {
       observations: new Float32Array(count * size),
@@ -252,7 +268,10 @@ class HostInstances<Instance extends HostInstance> {
     };
     indices.forEach((index, i) => {
       if (actions) {
-        const { observation, reward, terminated } = this.#step(index, actions[i]!);
+        const { observation, reward, terminated } = this.#step(
+          index,
+          dimensions === 1 ? actions[i]! : Array.from(actions.subarray(i * dimensions, (i + 1) * dimensions)),
+        );
         reply.observations.set(observation, i * size);
         reply.rewards[i] = reward;
         reply.terminated[i] = terminated ? 1 : 0;
@@ -337,14 +356,15 @@ class HostInstances<Instance extends HostInstance> {
 
   #step(
     index: number,
-    action: number,
+    action: number | readonly number[],
   ): { readonly observation: Float32Array; readonly reward: number; readonly terminated: boolean } {
     const one = this.#made.get(index);
     if (!one) throw gone(this.#specification.name);
     one.steps++;
-    const call = `step(${action})`;
+    const call = `step(${JSON.stringify(action)})`;
     return this.#try(index, call, one, () => {
-      const outcome = one.it.step(action);
+      const it: Stepped = one.it;
+      const outcome = it.step(action);
       const observation = this.#read(outcome?.observation);
       const reward = Number(outcome.reward);
       if (!Number.isFinite(reward)) throw new TypeError(`the reward is ${String(outcome.reward)}`);

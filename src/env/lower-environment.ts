@@ -1,8 +1,9 @@
-import { foldProgram } from "../compile/forms.ts";
+import { actionParameter, foldProgram } from "../compile/forms.ts";
 import type { IrFunction } from "../compile/ir.ts";
 import { elementNames, type Layout, parseLayout } from "../compile/layout.ts";
 import { type EntryOptions, type FunctionText, Program } from "../compile/program.ts";
 import { FulguriteError } from "../gpu/error.ts";
+import { actionSize } from "./environment.ts";
 import type { EnvironmentSource } from "./environment-source.ts";
 import { painterFunctions } from "./painter.ts";
 
@@ -45,6 +46,7 @@ export function lowerEnvironment(source: EnvironmentSource): LoweredEnvironment 
   const program = new Program(source.constants, { ...painterFunctions, ...source.functions });
   const state = { kind: "state", layout, writable: false } as const;
   const written = { kind: "state", layout, writable: true } as const;
+  const action = actionParameter(actionSize({ actionCount: 0, actions: source.actions }));
   const entries: ReturnType<Program["entry"]>[] = [];
   const lower = (text: FunctionText | null, options: EntryOptions): number => {
     if (!text) return -1;
@@ -59,7 +61,7 @@ export function lowerEnvironment(source: EnvironmentSource): LoweredEnvironment 
   });
   const step = lower(source.step, {
     name: "env_next",
-    parameters: [written, "f32", "random"],
+    parameters: [written, action, "random"],
     signature: "three parameters, `(s, a, random)`",
     result: "state",
   });
@@ -73,7 +75,7 @@ export function lowerEnvironment(source: EnvironmentSource): LoweredEnvironment 
   const rewards = rewardNames.map((name, i) =>
     lower(source.reward[name]!, {
       name: `env_reward${i}`,
-      parameters: [state, "f32", state],
+      parameters: [state, action, state],
       signature: "three parameters, `(s, a, next)`",
       result: "f32",
     }),

@@ -2,6 +2,7 @@ import { type Draw, interpretF32 } from "../compile/interpret.ts";
 import type { IrFunction } from "../compile/ir.ts";
 import { instantiate } from "../compile/run-wasm.ts";
 import { philox, uniform } from "../kernels/philox.ts";
+import type { Action } from "./environment.ts";
 import type { LoweredEnvironment } from "./lower-environment.ts";
 
 /** Sets the random numbers of environments apart from other uses of the same key. */
@@ -46,13 +47,14 @@ export class EpisodeRandom {
 export class EnvironmentTwin {
   readonly #lowered: LoweredEnvironment;
   readonly #random = new EpisodeRandom();
-  /** Current state, state before the step, observation. */
+  /** Current state, state before the step, observation, an action of several numbers. */
   readonly #memory: Float32Array;
   readonly #size: number;
+  readonly #actionAt: number;
   readonly #call: Readonly<Record<string, (...numbers: number[]) => number>>;
   readonly #rewards: readonly string[];
 
-  constructor(lowered: LoweredEnvironment) {
+  constructor(lowered: LoweredEnvironment, actionSize: number) {
     this.#lowered = lowered;
     this.#size = lowered.layout.size;
     const { folded, observationSize } = lowered;
@@ -62,7 +64,8 @@ export class EnvironmentTwin {
     if (folded.allowed) entries["allowed"] = folded.allowed;
     folded.rewards.forEach((reward, i) => (entries[`reward${i}`] = reward));
     this.#rewards = folded.rewards.map((_, i) => `reward${i}`);
-    const reserved = 2 * this.#size + observationSize;
+    this.#actionAt = 2 * this.#size + observationSize;
+    const reserved = this.#actionAt + actionSize;
     try {
       const { memory, functions } = instantiate(entries, reserved, this.#random.next);
       this.#memory = memory;
@@ -82,16 +85,17 @@ export class EnvironmentTwin {
     this.#give(state, offset);
   }
 
-  step(state: Float32Array, offset: number, action: number, out: Float32Array): void {
+  step(state: Float32Array, offset: number, action: Action, out: Float32Array): void {
     const { randomAt } = this.#lowered;
     const size = this.#size;
     this.#take(state, offset);
     this.#memory.copyWithin(size, 0, size);
     if (randomAt !== null) this.#random.load(state, offset + randomAt);
-    this.#call["step"]!(0, action);
+    const a = this.#given(action);
+    this.#call["step"]!(0, a);
     let reward = 0;
     this.#rewards.forEach((name, i) => {
-      const value = this.#call[name]!(size * 4, action, 0);
+      const value = this.#call[name]!(size * 4, a, 0);
       reward = i === 0 ? value : Math.fround(reward + value);
     });
     out[0] = reward;
@@ -103,7 +107,7 @@ export class EnvironmentTwin {
   rewards(
     s: Float32Array,
     sAt: number,
-    action: number,
+    action: Action,
     next: Float32Array,
     nextAt: number,
     out: Float32Array,
@@ -111,7 +115,8 @@ export class EnvironmentTwin {
     this.#take(s, sAt);
     this.#memory.copyWithin(this.#size, 0, this.#size);
     this.#take(next, nextAt);
-    this.#rewards.forEach((name, i) => (out[i] = this.#call[name]!(this.#size * 4, action, 0)));
+    const a = this.#given(action);
+    this.#rewards.forEach((name, i) => (out[i] = this.#call[name]!(this.#size * 4, a, 0)));
   }
 
   observe(state: Float32Array, offset: number, observation: Float32Array, at: number): void {
@@ -132,6 +137,13 @@ export class EnvironmentTwin {
     let bits = 0;
     for (let a = 0; a < actions; a++) if (this.#call["allowed"]!(0, a) !== 0) bits |= 1 << a;
     return bits >>> 0;
+  }
+
+  /** A number, or the address of a list. */
+  #given(action: Action): number {
+    if (typeof action === "number") return action;
+    this.#memory.set(action, this.#actionAt);
+    return this.#actionAt * 4;
   }
 
   #take(state: ArrayLike<number>, offset: number): void {

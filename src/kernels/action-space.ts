@@ -7,8 +7,25 @@ export type ActionSpace =
    * a0 + counts[0] x (a1 + counts[1] x (a2 + ...)).
    */
   | { readonly kind: "factored"; readonly counts: readonly number[] }
-  /** A real number; engines keep it within [low, high] before the step. */
-  | { readonly kind: "continuous"; readonly low: number; readonly high: number };
+  /** A real number, or a list of `dimensions` (default 1) of them; engines keep each within [low, high] before the step. */
+  | {
+      readonly kind: "continuous";
+      readonly low: number;
+      readonly high: number;
+      readonly dimensions?: number;
+    };
+
+/** What is done in one step: a number; in a continuous space of several dimensions a list of numbers. */
+export type Action = number | ArrayLike<number>;
+
+/**
+ * How a person's function gets its action: a number, or in a space of several continuous dimensions a list of numbers.
+ * It is typed as both, so that either reads without a word.
+ */
+export type GivenAction = number & readonly number[];
+
+/** Most numbers of one continuous action. */
+export const MAX_DIMENSIONS = 16;
 
 /** Anything that says what may be done in it. */
 export interface HasActions {
@@ -22,16 +39,27 @@ export interface HasActions {
 export const actionSpace = ({ actions, actionCount }: HasActions): ActionSpace =>
   actions ?? { kind: "discrete", count: actionCount };
 
+/** Numbers of one action: 1 unless the space has several continuous dimensions. */
+export const actionSize = (of: HasActions): number => {
+  const space = actionSpace(of);
+  return space.kind === "continuous" ? (space.dimensions ?? 1) : 1;
+};
+
 /** The distribution that a policy's last layer describes. */
 export type PolicyHead =
   /** One categorical choice for each factor, their logits one after the other; `outputs` is their sum. */
   | { readonly kind: "categorical"; readonly factors: readonly number[]; readonly outputs: number }
-  /** A normal distribution: the output is its mean, the logarithm of its deviation a parameter of its own. */
-  | { readonly kind: "gaussian"; readonly outputs: 1; readonly low: number; readonly high: number };
+  /**
+   * Independent normal distributions, one a dimension: the outputs are their means, the logarithms of their deviations
+   * parameters of their own, whatever the state. Log-probability and entropy are sums over the dimensions.
+   */
+  | { readonly kind: "gaussian"; readonly outputs: number; readonly low: number; readonly high: number };
 
 export function policyHead(of: HasActions): PolicyHead {
   const space = actionSpace(of);
-  if (space.kind === "continuous") return { kind: "gaussian", outputs: 1, low: space.low, high: space.high };
+  if (space.kind === "continuous") {
+    return { kind: "gaussian", outputs: actionSize(of), low: space.low, high: space.high };
+  }
   const factors = space.kind === "discrete" ? [space.count] : space.counts;
   return { kind: "categorical", factors, outputs: factors.reduce((sum, count) => sum + count, 0) };
 }

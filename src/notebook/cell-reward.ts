@@ -1,5 +1,5 @@
 import { checkReward, compileStepReward, type StepFunction } from "../compile/index.ts";
-import type { Environment } from "../env/environment.ts";
+import { actionSize, type Environment } from "../env/environment.ts";
 import { environmentByName, environmentNames } from "../env/registry.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { StepReward } from "../reward/define-reward.ts";
@@ -83,7 +83,7 @@ export function defineStepReward(
 function* candidates(
   named: Environment | undefined,
   scope: RewardScope,
-): Generator<Pick<Environment, "stateFields" | "actionCount">> {
+): Generator<Pick<Environment, "stateFields" | "actionCount" | "actions">> {
   if (named) {
     yield named;
     return;
@@ -111,12 +111,13 @@ export const isEnvironment = (value: unknown): value is Environment =>
 function compileForSomeEnvironment(
   source: string,
   captured: Captured & { readonly line: number },
-  environments: Iterable<Pick<Environment, "stateFields" | "actionCount">>,
+  environments: Iterable<Pick<Environment, "stateFields" | "actionCount" | "actions">>,
 ): ReturnType<typeof compileStepReward> {
   let best: unknown;
-  for (const { stateFields, actionCount } of environments) {
+  for (const { stateFields, actionCount, actions } of environments) {
     try {
-      return compileStepReward(source, { ...captured, stateFields, actionCount });
+      const size = actionSize({ actionCount, ...(actions && { actions }) });
+      return compileStepReward(source, { ...captured, stateFields, actionCount, actionSize: size });
     } catch (error) {
       // An unknown field says only that it is another environment's reward; any other error is about the text.
       const isField = error instanceof FulguriteError && error.code === "compile/unknown-field";

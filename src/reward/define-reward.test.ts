@@ -1,5 +1,6 @@
 import { expect, expectTypeOf, test } from "vitest";
 import { compileStepReward } from "../compile/compile.ts";
+import type { GivenAction } from "../kernels/action-space.ts";
 import { defineReward, type StepReward } from "./define-reward.ts";
 
 const compile = (reward: StepReward) =>
@@ -23,7 +24,7 @@ test("text and typed functions are rewards too", () => {
     readonly x: number;
     readonly theta: number;
   }
-  type Step = (s: Pole, a: number, next: Pole) => number;
+  type Step = (s: Pole, a: GivenAction, next: Pole) => number;
   expectTypeOf(defineReward.step<Pole>)
     .parameter(0)
     .toEqualTypeOf<string | Step>();

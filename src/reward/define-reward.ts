@@ -2,6 +2,7 @@ import { type CapturedOptions, functionTexts } from "../compile/captured.ts";
 import type { StepFunction } from "../compile/check.ts";
 import { checkStepSource } from "../compile/forms.ts";
 import type { Constants, FunctionTexts } from "../compile/program.ts";
+import type { GivenAction } from "../kernels/action-space.ts";
 import type { ClosureOptions } from "./function-source.ts";
 import { defineRolloutReward, type RewardDefinition, type RolloutReward } from "./rollout-reward.ts";
 
@@ -51,7 +52,7 @@ export interface DefineReward {
    * checked before the environment is known.
    */
   step<S = AnyState>(
-    reward: string | ((s: S, a: number, next: S) => number),
+    reward: string | ((s: S, a: GivenAction, next: S) => number),
     settings?: StepRewardSettings,
   ): StepReward;
 }

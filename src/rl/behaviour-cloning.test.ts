@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 import { cartPoleDemonstrations } from "../../test/support/demonstrations.ts";
+import { point } from "../../test/support/point.ts";
 import { cartPole } from "../env/cartpole.ts";
 import { behaviourCloning } from "./behaviour-cloning.ts";
 import { createCpuEngine } from "./cpu-engine.ts";
 import type { UpdateMetrics } from "./engine.ts";
-import { evaluateGreedy } from "./evaluate.ts";
+import { evaluateGreedy, recordEpisode } from "./evaluate.ts";
 
 test("a cloned expert balances the pole as the expert does", async () => {
   const demonstrations = cartPoleDemonstrations(2000);
@@ -22,6 +23,28 @@ test("a cloned expert balances the pole as the expert does", async () => {
   expect(metrics.at(-1)!.valueLoss * algorithm.valueCoefficient).toBe(0);
   const { environmentReturns } = evaluateGreedy({ ...request, state: await engine.save(), episodes: 10 });
   expect(environmentReturns.reduce((a, b) => a + b, 0) / 10).toBeGreaterThan(400);
+});
+
+test("an expert's lists of numbers are cloned", async () => {
+  const observations = Array.from({ length: 400 }, (_, i) => [Math.sin(1.7 * i), Math.cos(2.3 * i)]);
+  const actions = observations.map(([x, y]) => [-0.5 * x!, 0.4 * y!]);
+  const algorithm = behaviourCloning({
+    demonstrations: { observations, actions },
+    hidden: [16],
+    minibatchSize: 40,
+    learningRate: 0.01,
+    epochs: 40,
+  });
+  const request = { environment: point, reward: null, algorithm, seed: 1 };
+  const engine = await createCpuEngine(request);
+  for (let update = 0; update < 40; update++) await engine.submit();
+  const { states, actions: cloned } = recordEpisode({ ...request, state: await engine.save() });
+  expect(cloned.length).toBe(states.length);
+  const worst = cloned.map((a, i) => {
+    const wanted = (i % 2 === 0 ? -0.5 : 0.4) * states[i]!;
+    return Math.abs(a - wanted);
+  });
+  expect(Math.max(...worst.slice(0, 6))).toBeLessThan(0.1);
 });
 
 test("demonstrations of something else are refused", async () => {

@@ -1,4 +1,4 @@
-import { actionSpace, type Environment } from "../env/environment.ts";
+import { actionSize, actionSpace, type Environment } from "../env/environment.ts";
 import type { RowLossFunction } from "../kernels/row-loss.ts";
 import { actorCriticLoss, valueLoss } from "./actor-critic-loss.ts";
 import type { PolicyGradientConfig } from "./config.ts";
@@ -35,7 +35,7 @@ export function behaviourCloning(options: BehaviourCloningOptions): PolicyGradie
     minibatchSize: minibatchSize ?? divisorNear(count, 64),
     totalSteps: epochs * count,
   });
-  return { ...config, demonstrations: { observations: observations.flat(), actions: [...actions] } };
+  return { ...config, demonstrations: { observations: observations.flat(), actions: actions.flat() } };
 }
 
 /** What an expert did is what is to be done. */
@@ -53,7 +53,7 @@ export interface Demonstrations {
   /** One list of numbers a step, as the environment's observations are. */
   readonly observations: readonly (readonly number[])[];
   /** One a step, as the environment takes them. */
-  readonly actions: readonly number[];
+  readonly actions: readonly (number | readonly number[])[];
 }
 
 export interface BehaviourCloningOptions extends Partial<
@@ -99,16 +99,22 @@ function divisorNear(count: number, wanted: number): number {
 /** Throws `rl/invalid-config` where the demonstrations are not of this environment. */
 export function checkDemonstrations(
   environment: Environment,
-  { demonstrations }: PolicyGradientConfig,
+  { demonstrations, steps }: PolicyGradientConfig,
 ): void {
   if (!demonstrations) return;
   const { observations, actions } = demonstrations;
   const { name, observationSize: size } = environment;
-  if (observations.length !== actions.length * size) {
-    invalid(
-      `An observation of the demonstrations has ${observations.length / actions.length} numbers, ${name}'s have ${size}.`,
-      `Use demonstrations of ${name}.`,
-    );
+  const widths = [
+    ["observation", observations.length / steps, size],
+    ["action", actions.length / steps, actionSize(environment)],
+  ] as const;
+  for (const [what, width, wanted] of widths) {
+    if (width !== wanted) {
+      invalid(
+        `An ${what} of the demonstrations has ${width} numbers, ${name}'s have ${wanted}.`,
+        `Use demonstrations of ${name}.`,
+      );
+    }
   }
   const space = actionSpace(environment);
   if (space.kind === "continuous") return;

@@ -99,7 +99,8 @@ export interface PolicyGradientConfig {
   /** Null: advantages over time (GAE). */
   readonly groups: EpisodeGroups | null;
   /**
-   * Null: the policy acts for itself. Else the rows are these, [N x T x observation] and [N x T], all with advantage 1.
+   * Null: the policy acts for itself. Else the rows are these, [N x T x observation] and [N x T] (of several continuous
+   * dimensions [N x T x dimensions]), all with advantage 1.
    */
   readonly demonstrations: {
     readonly observations: readonly number[];

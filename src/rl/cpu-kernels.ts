@@ -39,7 +39,7 @@ export interface RolloutBlock {
   readonly observations: Float32Array;
   /** [columns], bit k allows output k; only where masked. */
   readonly masks: Uint32Array;
-  /** [outputs x columns], after `forward`: logits or mean. */
+  /** [outputs x columns], after `forward`: logits or means. */
   readonly outputs: Float32Array;
   /** [outputs x columns], after `forward`; nothing of a normal distribution. */
   readonly probabilities: Float32Array;
@@ -55,7 +55,7 @@ export interface TrainingBlock {
   readonly columns: number;
   /** [observationSize x columns] */
   readonly observations: Float32Array;
-  /** [factors x columns], the choices' numbers; of a normal distribution [columns], the action. */
+  /** [factors x columns], the choices' numbers; of normal distributions [dimensions x columns], the action. */
   readonly actions: Float32Array;
   /** [columns] each; masks only where masked. */
   readonly masks: Uint32Array;
@@ -132,7 +132,8 @@ function addresses(shape: CpuKernelShape) {
   const logProbabilities = allocate(head.outputs * rollout.columns);
   const rolloutMask = masked ? allocate(rollout.columns) : null;
   const column = (): number => allocate(training.columns);
-  const action = allocate(Math.max(1, factors.length) * training.columns);
+  const actionRows = head.kind === "gaussian" ? head.outputs : factors.length;
+  const action = allocate(actionRows * training.columns);
   const mask = masked ? column() : null;
   const costReturn = values === 2 ? column() : null;
   const oldLogProbability = column();
@@ -168,6 +169,7 @@ function addresses(shape: CpuKernelShape) {
     logProbabilities,
     rolloutMask,
     action,
+    actionRows,
     mask,
     costReturn,
     oldLogProbability,
@@ -209,6 +211,7 @@ export async function createCpuKernels(
     logProbabilities,
     rolloutMask,
     action,
+    actionRows,
     mask,
     costReturn,
     oldLogProbability,
@@ -250,6 +253,7 @@ export async function createCpuKernels(
     value: training.critic.outputs.at(-1)!,
     logitsGradient: training.actor.gradients.at(-1)!,
     valueGradient: training.critic.gradients.at(-1)!,
+    dimensions: actionRows,
     logStd: parameters + logStd * 4,
     logStdGradient: gradient + logStd * 4,
     costReturn,
@@ -336,7 +340,7 @@ export async function createCpuKernels(
     training: {
       columns: training.columns,
       observations: view(training.observations, observationSize * training.columns),
-      actions: view(action, Math.max(1, factors.length) * training.columns),
+      actions: view(action, actionRows * training.columns),
       masks: words(mask, training.columns),
       costReturns: view(costReturn ?? 0, costReturn === null ? 0 : training.columns),
       oldLogProbabilities: trainingColumn(oldLogProbability),

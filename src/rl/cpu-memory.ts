@@ -1,5 +1,6 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { formatMegabytes, MemoryPlan } from "../gpu/memory-plan.ts";
+import { actionSize } from "../kernels/action-space.ts";
 import type { EngineRequest } from "./engine.ts";
 import { planKernels } from "./engine-kernels.ts";
 import { networkLayout } from "./network.ts";
@@ -24,8 +25,8 @@ export function planCpuMemory(request: EngineRequest): MemoryPlan {
   note("network", planKernels(request, networkLayout(environment, algorithm)) / 4);
   note("observations", rows * environment.observationSize);
   if (algorithm.normalizeObservations) note("observations before", rows * environment.observationSize);
-  // Of every step ten numbers, a flag, its place in the order, advantage and return; with a cost its advantage and return.
-  note("steps", rows * (10 + 0.25 + 1 + 2 + (cost ? 2 : 0)));
+  // Of every step nine numbers and its action, a flag, its place in the order, advantage and return; with a cost its advantage and return.
+  note("steps", rows * (9 + actionSize(environment) + 0.25 + 1 + 2 + (cost ? 2 : 0)));
   note("environments", envs * (environment.stateFields.length + 8.25));
   if (normalizes(algorithm))
     note("running statistics", normalizationLength(environment.observationSize, envs));

@@ -1,4 +1,4 @@
-import { policyHead, type PolicyHead } from "../kernels/action-space.ts";
+import { actionSize, policyHead, type Action, type PolicyHead } from "../kernels/action-space.ts";
 import { exp } from "../kernels/math.ts";
 import { normal } from "../kernels/normal.ts";
 import { random4, stream, uniform } from "../kernels/philox.ts";
@@ -38,7 +38,7 @@ export class CpuRollout {
   readonly observations: Float32Array;
   /** The same before; only where the run normalises. */
   readonly rawObservations: Float32Array | null;
-  /** [T x N]: numbers; bits of an f32, the sampled one, where the policy is a normal distribution. */
+  /** [T x N]: numbers. Of normal distributions [dimensions x T x N]: bits of f32s, the sampled ones. */
   readonly actions: Uint32Array;
   readonly sampled: Float32Array;
   /** [T x N] each. Masks, costs and their values are zero where there are none. */
@@ -65,7 +65,9 @@ export class CpuRollout {
   readonly #kernels: CpuKernels;
   readonly #head: PolicyHead;
   readonly #normalization: RunningNormalization | null;
-  /** Address of the logarithm of a normal distribution's deviation. */
+  /** A step's action where it is several numbers. */
+  readonly #vector: Float32Array;
+  /** Address of the logarithms of normal distributions' deviations. */
   readonly #logStd: number;
   readonly #limit: number;
   readonly #words = new Uint32Array(4);
@@ -106,7 +108,8 @@ export class CpuRollout {
     this.episodeLength = new Uint32Array(envs);
     this.observations = new Float32Array(rows * environment.observationSize);
     this.rawObservations = this.#normalization ? new Float32Array(this.observations.length) : null;
-    this.actions = new Uint32Array(rows);
+    this.#vector = new Float32Array(actionSize(environment));
+    this.actions = new Uint32Array(rows * this.#vector.length);
     this.sampled = new Float32Array(this.actions.buffer);
     this.masks = new Uint32Array(rows);
     this.logProbabilities = new Float32Array(rows);
@@ -209,7 +212,7 @@ export class CpuRollout {
     return hosted.advance(
       playing.map((n) => ({
         index: n,
-        action: this.#action(row + n),
+        action: this.#kept(this.#action(row + n)),
         truncated: this.episodeLength[n]! + 1 >= this.#limit,
       })),
       (n, out) => {
@@ -218,12 +221,20 @@ export class CpuRollout {
     );
   }
 
-  /** As the environment takes it. */
-  #action(row: number): number {
+  /** As the environment takes it; a list is written over by the next call. */
+  #action(row: number): Action {
     const head = this.#head;
-    return head.kind === "gaussian"
-      ? f(Math.min(Math.max(this.sampled[row]!, head.low), head.high))
-      : this.actions[row]!;
+    if (head.kind !== "gaussian") return this.actions[row]!;
+    const { low, high, outputs } = head;
+    const rows = this.rewards.length;
+    for (let d = 0; d < outputs; d++) {
+      this.#vector[d] = Math.min(Math.max(this.sampled[d * rows + row]!, low), high);
+    }
+    return outputs === 1 ? this.#vector[0]! : this.#vector;
+  }
+
+  #kept(action: Action): Action {
+    return typeof action === "number" ? action : Array.from(action);
   }
 
   /** Of the episode that environment n begins at a step of the run; siblings of a group begin alike. */
@@ -237,7 +248,10 @@ export class CpuRollout {
   /** Takes the rows from an expert instead: an episode each, with a reward of 1 and so an advantage of 1. */
   demonstrate({ observations, actions }: NonNullable<PolicyGradientConfig["demonstrations"]>): void {
     this.observations.set(observations);
-    (this.#head.kind === "gaussian" ? this.sampled : this.actions).set(actions);
+    const rows = this.rewards.length;
+    const size = this.#vector.length;
+    const taken = this.#head.kind === "gaussian" ? this.sampled : this.actions;
+    actions.forEach((value, i) => (taken[(i % size) * rows + Math.floor(i / size)] = value));
     this.masks.fill(0xffffffff);
     this.rewards.fill(1);
     this.ended.fill(1);
@@ -339,11 +353,20 @@ export class CpuRollout {
 
   #sampleNormal(column: number, n: number, row: number, globalStep: number): void {
     const { rollout, parameters } = this.#kernels;
-    random4(this.#request.seed, stream.action, globalStep, n, this.#words);
-    const noise = normal(this.#words[0]!, this.#words[1]!);
-    const logStd = parameters[this.#logStd]!;
-    this.sampled[row] = f(rollout.outputs[column]! + f(exp(logStd) * noise));
-    this.logProbabilities[row] = f(f(f(-0.5 * f(noise * noise)) - logStd) - LOG_ROOT_TWO_PI);
+    const { columns, outputs } = rollout;
+    const words = this.#words;
+    let logProbability = 0;
+    for (let d = 0; d < this.#vector.length; d++) {
+      const pair = 2 * (d % 2);
+      if (pair === 0) random4(this.#request.seed, stream.action, globalStep, n + (d / 2) * 2 ** 20, words);
+      const noise = normal(words[pair]!, words[pair + 1]!);
+      const logStd = parameters[this.#logStd + d]!;
+      this.sampled[d * this.rewards.length + row] = f(
+        outputs[d * columns + column]! + f(exp(logStd) * noise),
+      );
+      logProbability = f(logProbability + f(f(f(-0.5 * f(noise * noise)) - logStd) - LOG_ROOT_TWO_PI));
+    }
+    this.logProbabilities[row] = logProbability;
   }
 
   #advance(n: number, row: number, sums: { -readonly [K in keyof EpisodeSums]: number }): void {

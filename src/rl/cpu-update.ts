@@ -187,7 +187,8 @@ export class CpuUpdate {
     const { columns, actions } = this.#kernels.training;
     const head = this.#head;
     if (head.kind === "gaussian") {
-      actions[column] = rollout.sampled[row]!;
+      const rows = this.#order.length;
+      for (let d = 0; d < head.outputs; d++) actions[d * columns + column] = rollout.sampled[d * rows + row]!;
       return;
     }
     splitAction(rollout.actions[row]!, head.factors, this.#choices);

@@ -1,5 +1,5 @@
 import type { CompiledReward } from "../compile/compiled-reward.ts";
-import type { Environment } from "../env/environment.ts";
+import { actionSize, type Action, type Environment } from "../env/environment.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { random4, stream } from "../kernels/philox.ts";
 import { policyHead } from "../kernels/action-space.ts";
@@ -33,6 +33,7 @@ export interface Evaluation {
 export interface RecordedEpisode {
   /** [length x stateSize] */
   readonly states: Float32Array;
+  /** [length], or [length x dimensions]. */
   readonly actions: Float32Array;
   /** Trained rewards. */
   readonly rewards: Float32Array;
@@ -93,14 +94,15 @@ function* recording(
 ): Generator<Promise<void>, RecordedEpisode> {
   const { maxEpisodeSteps, stateFields } = request.environment;
   const states = new Float32Array(maxEpisodeSteps * stateFields.length);
-  const actions = new Float32Array(maxEpisodeSteps);
+  const size = actionSize(request.environment);
+  const actions = new Float32Array(maxEpisodeSteps * size);
   const rewards = new Float32Array(maxEpisodeSteps);
   let length = 0;
   let environmentReturn = 0;
   let terminated = false;
   yield* play(request, [request.episode ?? 0], (_, step) => {
     states.set(step.before, length * stateFields.length);
-    actions[length] = step.action;
+    actions.set(typeof step.action === "number" ? [step.action] : step.action, length * size);
     rewards[length] = step.reward;
     length++;
     environmentReturn += step.environmentReward;
@@ -108,7 +110,7 @@ function* recording(
   });
   return {
     states: states.slice(0, length * stateFields.length),
-    actions: actions.slice(0, length),
+    actions: actions.slice(0, length * size),
     rewards: rewards.slice(0, length),
     environmentReturn,
     terminated,
@@ -121,7 +123,7 @@ const EVALUATED = 2 ** 20;
 interface PlayedStep {
   /** Reused by the next step. */
   readonly before: Float32Array;
-  readonly action: number;
+  readonly action: Action;
   /** Holds the state after the step at `at`. */
   readonly states: Float32Array;
   readonly at: number;
@@ -166,7 +168,7 @@ function* play(
       for (let o = 0; o < observationSize; o++) policy.observations[o * columns + c] = observation[o]!;
     }
     policy.forward();
-    const actionOf = (c: number): number =>
+    const actionOf = (c: number): Action =>
       greedyAction(
         policyHead(environment),
         (k) => logits[k * columns + c]!,

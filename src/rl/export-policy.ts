@@ -19,8 +19,8 @@ export interface PolicyExport {
 
 /**
  * A trained policy as the text of ONE ES module with its weights, which imports nothing and runs wherever JavaScript
- * does: `act(state)` or `act(observation)` gives the likeliest action, `act(state, { random: Math.random })` a sampled one, and
- * `distribution(state)` what it is chosen from. A state is an object as the environment's own functions see it,
+ * does: `act(state)` or `act(observation)` gives the likeliest action, a list where it has several dimensions,
+ * `act(state, { random: Math.random })` a sampled one, and `distribution(state)` what it is chosen from. A state is an object as the environment's own functions see it,
  * `{ x: 0, board: [0, 0] }`; only a compiled environment, one that ships or of `defineEnv`, has them in the file, with
  * `observe(state)` and `mask(state)`, a 0 for every forbidden output. Where actions can be forbidden none of those is ever
  * taken: an observation that does not tell which needs `{ mask }`, and without it the call throws.
@@ -47,7 +47,7 @@ export function exportPolicy({ environment, algorithm, state }: PolicyExport): s
     layers: layers.map(({ inputs, outputs }) => [inputs, outputs]),
     head:
       head.kind === "gaussian"
-        ? { ...head, logStd: state.parameters[logStd!.offset]! }
+        ? { ...head, logStd: [...state.parameters.subarray(logStd!.offset, logStd!.offset + head.outputs)] }
         : { kind: head.kind, factors: head.factors },
     // Running statistics: counts, means, variances of size + 1 quantities each.
     mean: statistics ? [...statistics.subarray(size + 1, 2 * size + 1)] : null,
@@ -151,14 +151,17 @@ function see(given, allowed) {
   return { observation: given, allowed };
 }
 
-/** { mean, deviation } of a normal distribution, or the probabilities of each factor's choices. */
+/** { mean, deviation } of a normal distribution, of several dimensions lists, or the probabilities of each factor's choices. */
 export function distribution(given, options = {}) {
   const { observation, allowed } = see(given, options.mask);
   const x = outputs(observation);
   if (allowed && allowed.length !== x.length) {
     throw new RangeError("The mask has " + allowed.length + " entries for " + x.length + " outputs.");
   }
-  if (about.head.kind === "gaussian") return { mean: x[0], deviation: Math.exp(about.head.logStd) };
+  if (about.head.kind === "gaussian") {
+    const deviation = about.head.logStd.map(Math.exp);
+    return x.length === 1 ? { mean: x[0], deviation: deviation[0] } : { mean: x, deviation };
+  }
   let first = 0;
   return about.head.factors.map((count) => {
     const logits = x.slice(first, first + count).map((z, k) => (allowed && !allowed[first + k] ? -Infinity : z));
@@ -176,11 +179,13 @@ export function act(given, options = {}) {
   const { random } = options;
   const policy = distribution(given, options);
   if (about.head.kind === "gaussian") {
-    let action = policy.mean;
-    if (random) {
-      action += policy.deviation * Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-    }
-    return Math.min(Math.max(action, about.head.low), about.head.high);
+    const { low, high } = about.head;
+    const deviations = [policy.deviation].flat();
+    const action = [policy.mean].flat().map((mean, d) => {
+      const noise = random ? Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()) : 0;
+      return Math.min(Math.max(mean + deviations[d] * noise, low), high);
+    });
+    return action.length === 1 ? action[0] : action;
   }
   let action = 0;
   let radix = 1;

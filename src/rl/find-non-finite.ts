@@ -1,5 +1,5 @@
 import type { CompiledReward } from "../compile/compiled-reward.ts";
-import type { Environment } from "../env/environment.ts";
+import type { Action, Environment } from "../env/environment.ts";
 import { createCpuEngine } from "./cpu-engine.ts";
 import type { EngineRequest, TrainingState } from "./engine.ts";
 
@@ -9,7 +9,7 @@ export interface NonFinite {
   readonly value: number;
   /** Index of the environment, from 0. */
   readonly environment: number;
-  readonly action: number;
+  readonly action: Action;
   /** What the step began with, by field. */
   readonly before: Readonly<Record<string, number>>;
   /** What it led to. */
@@ -39,13 +39,13 @@ export async function findNonFinite(
   const named = (values: ArrayLike<number>, at: number): Record<string, number> =>
     Object.fromEntries(fields.map((name, i) => [name, values[at + i]!]));
   const before = new Float32Array(size);
-  let last = { environment: 0, action: 0 };
+  let last: Pick<NonFinite, "environment" | "action"> = { environment: 0, action: 0 };
   const found = (what: NonFinite["what"], value: number, states: Float32Array, at: number): Found =>
     new Found({ ...last, what, value, before: named(before, 0), after: named(states, at) });
   const watchedEnvironment: Environment = {
     ...environment,
     step: (states, at, action, out) => {
-      last = { environment: at / size, action };
+      last = { environment: at / size, action: typeof action === "number" ? action : Array.from(action) };
       before.set(states.subarray(at, at + size));
       environment.step(states, at, action, out);
       if (!Number.isFinite(out[0]!) && reward === null) throw found("reward", out[0]!, states, at);
@@ -95,9 +95,10 @@ export function describeNonFinite({ what, value, environment, action, before, af
       ? `${entries.slice(0, MAX_FIELDS).join(", ")} and ${entries.length - MAX_FIELDS} more`
       : entries.join(", ");
   };
+  const numbers = typeof action === "number" ? [action] : Array.from(action);
   const step = Number.isNaN(action)
     ? ""
-    : `, action ${Number(action.toPrecision(4))} in the state ${list(before)}`;
+    : `, action ${numbers.map((number) => Number(number.toPrecision(4))).join(", ")} in the state ${list(before)}`;
   return `The first was a ${what} of ${value}: environment ${environment}${step}${step === "" ? ", state" : "; then"} ${list(after)}.`;
 }
 

@@ -1,8 +1,12 @@
-import type { PolicyHead } from "../kernels/action-space.ts";
+import type { Action, PolicyHead } from "../kernels/action-space.ts";
 
 /** The likeliest action, in the form `Environment.step` takes it; `mask` as `Environment.mask` gives it. */
-export function greedyAction(head: PolicyHead, output: (index: number) => number, mask = 0xffffffff): number {
-  if (head.kind === "gaussian") return Math.fround(Math.min(Math.max(output(0), head.low), head.high));
+export function greedyAction(head: PolicyHead, output: (index: number) => number, mask = 0xffffffff): Action {
+  if (head.kind === "gaussian") {
+    const { outputs, low, high } = head;
+    const action = Float32Array.from({ length: outputs }, (_, d) => Math.min(Math.max(output(d), low), high));
+    return outputs === 1 ? action[0]! : action;
+  }
   let action = 0;
   let radix = 1;
   let first = 0;

@@ -1,4 +1,4 @@
-import type { Environment } from "../env/environment.ts";
+import type { Action, Environment } from "../env/environment.ts";
 import type { HostReply } from "../env/host-environment.ts";
 import { FulguriteError } from "../gpu/error.ts";
 
@@ -18,7 +18,7 @@ export interface HostedEnvironment extends Environment {
 
 export interface HostedStep {
   readonly index: number;
-  readonly action: number;
+  readonly action: Action;
   /** Whether the time limit ends the episode with this step. */
   readonly truncated: boolean;
 }
@@ -69,7 +69,9 @@ export function hostedEnvironment(environment: Environment, offset = 0): HostedE
     advance: (steps, words) =>
       fetch(
         steps.map(({ index }) => index),
-        Float32Array.from(steps, ({ action }) => action),
+        Float32Array.from(
+          steps.flatMap(({ action }) => (typeof action === "number" ? action : Array.from(action))),
+        ),
         Uint8Array.from(steps, ({ truncated }) => (truncated ? 1 : 0)),
         words,
       ),

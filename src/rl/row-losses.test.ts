@@ -186,6 +186,12 @@ describe("the loss of a row, in its algorithm's own file", () => {
       {},
       [0.3, -0.2, 1.4, -0.9, 0.1, 0.6],
     ],
+    [
+      "three normal distributions",
+      { actionCount: 0, actions: { kind: "continuous", low: -1, high: 1, dimensions: 3 } },
+      {},
+      Array.from({ length: 18 }, (_, i) => Math.sin(2.3 * i)),
+    ],
   ];
   test.each(variants)("the gradient is that of central differences: %s", (_, shape, choices, actions) => {
     const full = { observationSize: 3, actionCount: 3, hidden: [7, 5], separateTowers: true, ...shape };

@@ -23,6 +23,7 @@ import {
   createPpoDispatches,
   createPpoPlan,
   planPpoMemory,
+  actionSection,
   EPISODE_WORDS,
   type PpoDispatches,
   type PpoPlan,
@@ -379,12 +380,18 @@ class WebGpuEngine implements TrainingEngine {
     const { buffers, layout } = this.#ppo;
     const { queue } = this.#gpu.device;
     const size = this.#request.environment.observationSize;
-    const rows = actions.length;
+    const { envs, steps } = this.#request.algorithm;
+    const rows = envs * steps;
+    const dimensions = actions.length / rows;
     const padded = padRows(observations, size, layout.observationBlocks * 4);
     const gaussian = policyHead(this.#request.environment).kind === "gaussian";
     // In the order of shaders/common/transitions.wgsl.
     queue.writeBuffer(buffers.observations, 0, padded);
-    queue.writeBuffer(buffers.transitions, 0, (gaussian ? Float32Array : Uint32Array).from(actions));
+    for (let d = 0; d < dimensions; d++) {
+      const taken = actions.filter((_, i) => i % dimensions === d);
+      const at = actionSection(d, rows, envs) * 4;
+      queue.writeBuffer(buffers.transitions, at, (gaussian ? Float32Array : Uint32Array).from(taken));
+    }
     queue.writeBuffer(buffers.transitions, rows * 4, new Uint32Array(rows).fill(0xffffffff));
     queue.writeBuffer(buffers.transitions, rows * 12, new Float32Array(rows).fill(1));
     queue.writeBuffer(buffers.transitions, rows * 16, new Uint32Array(rows).fill(1));

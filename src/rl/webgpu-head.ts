@@ -9,7 +9,10 @@ export function headConstants(
   const head = policyHead(environment);
   if (head.kind === "gaussian") {
     const f32 = (x: number): string => `f32(${Math.fround(x)})`;
-    return { GAUSSIAN: true, MASKED: false, LOW: f32(head.low), HIGH: f32(head.high) };
+    return {
+      ...{ GAUSSIAN: true, MASKED: false, DIMENSIONS: head.outputs, VECTOR: head.outputs > 1 },
+      ...{ LOW: f32(head.low), HIGH: f32(head.high) },
+    };
   }
   const offsets = factorOffsets(head.factors);
   const ranges = head.factors.flatMap((count, f) => [
@@ -18,6 +21,7 @@ export function headConstants(
   ]);
   return {
     GAUSSIAN: false,
+    VECTOR: false,
     MASKED: masked,
     FACTORED: head.factors.length > 1,
     FACTORS: head.factors.length,

@@ -6,7 +6,7 @@ import type { EngineRequest, TrainingState } from "./engine.ts";
 import { cpuKernelsFor } from "./engine-kernels.ts";
 import { networkLayout } from "./network.ts";
 import { RunningNormalization } from "./normalization.ts";
-import { EPISODE_WORDS, type PpoPlan } from "./webgpu-plan.ts";
+import { actionSection, EPISODE_WORDS, type PpoPlan } from "./webgpu-plan.ts";
 
 /** Ended by termination or, with its last value beside it, by the time limit: that value is 0 where it terminated. */
 const ENDED = 2;
@@ -117,7 +117,9 @@ export class HostedCollection {
       queue.writeBuffer(buffers.rawObservations, 0, raw);
     }
     // In the order of shaders/common/transitions.wgsl.
-    section(0, rollout.actions);
+    for (let at = 0; at < rollout.actions.length; at += rows) {
+      section(actionSection(at / rows, rows, algorithm.envs), rollout.actions.subarray(at, at + rows));
+    }
     section(rows, rollout.masks);
     section(2 * rows, rollout.logProbabilities);
     section(3 * rows, rollout.rewards);

@@ -1,6 +1,6 @@
 import type { CompiledLoss } from "../compile/compile-loss.ts";
 import type { CompiledReward } from "../compile/compiled-reward.ts";
-import type { Environment } from "../env/environment.ts";
+import { actionSize, type Environment } from "../env/environment.ts";
 import type { GpuDevice } from "../gpu/device.ts";
 import { checkDispatch, DISPATCH_LIMIT_SECONDS } from "../gpu/dispatch-limit.ts";
 import { FulguriteError } from "../gpu/error.ts";
@@ -92,6 +92,10 @@ export interface PpoDispatches {
   readonly minibatch: readonly Dispatch[];
 }
 
+/** Where one dimension of the actions begins in `transitions`, in words: `action_section` in common/transitions.wgsl. */
+export const actionSection = (dimension: number, transitions: number, envs: number): number =>
+  dimension === 0 ? 0 : (13 + dimension) * transitions + 2 * envs;
+
 /** Words of an environment's row in `episodes`. */
 export const EPISODE_WORDS = 10;
 
@@ -146,7 +150,15 @@ export function createPpoPlan(gpu: GpuDevice, request: PpoPlanRequest, maker: Bu
   const plan = new StaticPlan(gpu, maker);
   const transitions = steps * envs;
   // Sections of shaders/common/transitions.wgsl.
-  const more = costed ? 5 * transitions + envs : request.episodes === "whole" ? transitions : 0;
+  const dimensions = actionSize(environment);
+  const more =
+    dimensions > 1
+      ? actionSection(dimensions, transitions, envs) - 9 * transitions - envs
+      : costed
+        ? 5 * transitions + envs
+        : request.episodes === "whole"
+          ? transitions
+          : 0;
   const normalized = (request.normalizeObservations ?? false) || (request.normalizeRewards ?? false);
   const size = environment.observationSize;
   const raw = request.normalizeObservations ? transitions * size : 1;

@@ -20,6 +20,8 @@ export type Definition =
       readonly source: RewardSource;
       readonly stateFields: readonly string[];
       readonly actionCount: number;
+      /** Numbers of an action, default 1. */
+      readonly actionSize?: number;
     }
   | { readonly kind: "loss"; readonly source: RewardSource };
 
@@ -114,8 +116,11 @@ function checkedDefinition(gpu: GpuDevice, definition: Definition): Promise<Agre
       return checkedEnvironment(gpu, environment);
     }
     case "reward": {
-      const { source, stateFields, actionCount } = definition;
-      return checkedReward(gpu, compileStepReward(source.source, { ...source, stateFields, actionCount }));
+      const { source, stateFields, actionCount, actionSize = 1 } = definition;
+      return checkedReward(
+        gpu,
+        compileStepReward(source.source, { ...source, stateFields, actionCount, actionSize }),
+      );
     }
     case "loss":
       return checkedLoss(gpu, compileLoss(definition.source.source, definition.source));

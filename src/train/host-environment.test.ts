@@ -39,6 +39,31 @@ class MappedPole implements HostInstance {
   }
 }
 
+test("an environment of several dimensions is stepped by lists", async () => {
+  const taken: unknown[] = [];
+  const environment = hostEnvironment({
+    observations: 1,
+    actions: { low: -1, high: 1, dimensions: 3 },
+    steps: 4,
+    create: () => ({
+      reset: () => [0],
+      step: (action) => {
+        taken.push(action);
+        return { observation: [action[2]!], reward: 1, terminated: false };
+      },
+    }),
+  });
+  const algorithm = ppo({ envs: 2, steps: 4, minibatchSize: 8, hidden: [4], totalSteps: 8 });
+  const engine = await createCpuEngine({ environment, reward: null, algorithm, seed: 1 });
+  await engine.submit();
+  expect(taken.length).toBe(8);
+  for (const action of taken) {
+    expect(action).toHaveLength(3);
+    expect((action as number[]).every((x) => x >= -1 && x <= 1)).toBe(true);
+  }
+  expect(new Set(taken.flat()).size).toBeGreaterThan(20);
+});
+
 const pole = (broken?: number) =>
   hostEnvironment({
     name: "Mapped pole",

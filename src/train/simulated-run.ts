@@ -1,5 +1,6 @@
 import { compileLoss } from "../compile/compile-loss.ts";
 import { compileStepReward, type CompiledStepReward } from "../compile/compile.ts";
+import { actionSize } from "../env/environment.ts";
 import { environmentByName } from "../env/registry.ts";
 import type { HostStepper } from "../env/host-environment.ts";
 import { FulguriteError } from "../gpu/error.ts";
@@ -43,6 +44,7 @@ export function engineRequest(job: SimulatedJob): EngineRequest & {
       functions: source.functions ?? {},
       stateFields: environment.stateFields,
       actionCount: environment.actionCount,
+      actionSize: actionSize(environment),
       line: source.line,
     });
   return {

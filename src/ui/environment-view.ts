@@ -1,5 +1,5 @@
 import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { actionSpace, type Environment } from "../env/environment.ts";
+import { actionSize, actionSpace, type Action, type Environment } from "../env/environment.ts";
 import { environmentByName } from "../env/registry.ts";
 import type { ErrorData } from "../gpu/error.ts";
 import { checkedWhere } from "../notebook/gpu-words.ts";
@@ -103,14 +103,20 @@ function actionWords(environment: Environment): string {
     case "factored":
       return `makes ${space.counts.length} choices at once, of ${space.counts.join(", ")}`;
     case "continuous":
-      return `acts by a number from ${formatFigure(space.low)} to ${formatFigure(space.high)}`;
+      return `acts by ${actionSize(environment) === 1 ? "a number" : `${actionSize(environment)} numbers`} from ${formatFigure(space.low)} to ${formatFigure(space.high)}`;
   }
 }
 
 /** An allowed action by chance. */
-function randomAction(environment: Environment, state: Float32Array, word: number): number {
+function randomAction(environment: Environment, state: Float32Array, words: Uint32Array): Action {
   const space = actionSpace(environment);
-  if (space.kind === "continuous") return space.low + (space.high - space.low) * (word / 2 ** 32);
+  const [word = 0] = words;
+  if (space.kind === "continuous") {
+    const { low, high } = space;
+    const size = actionSize(environment);
+    const numbers = Array.from({ length: size }, (_, d) => low + (high - low) * (words[d % 4]! / 2 ** 32));
+    return size === 1 ? numbers[0]! : numbers;
+  }
   const mask = environment.mask?.(state, 0) ?? 0xffffffff;
   let action = word % environment.actionCount;
   for (let i = 0; i < environment.actionCount && ((mask >>> action) & 1) === 0; i++) {
@@ -140,7 +146,7 @@ function actAtRandom(environment: Environment): Float32Array {
       length = 0;
       environment.reset(state, 0, words);
     } else {
-      environment.step(state, 0, randomAction(environment, state, words[0]!), outcome);
+      environment.step(state, 0, randomAction(environment, state, words), outcome);
       length++;
     }
   }

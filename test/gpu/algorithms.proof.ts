@@ -1,9 +1,14 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { cartPole } from "../../src/env/cartpole.ts";
+import type { Environment } from "../../src/env/environment.ts";
 import type { EngineRequest } from "../../src/rl/engine.ts";
+import { behaviourCloning, type Demonstrations } from "../../src/rl/behaviour-cloning.ts";
 import { ppo } from "../../src/rl/ppo.ts";
 import { algorithmVariants } from "../support/algorithm-variants.ts";
+import { cartPoleDemonstrations } from "../support/demonstrations.ts";
+import { hosted } from "../support/hosted.ts";
+import { point } from "../support/point.ts";
 import { compareEngines, type EngineTolerance } from "./compare-engines.ts";
 import { gpu } from "./support.ts";
 
@@ -14,13 +19,36 @@ const cleanrl: EngineRequest = {
   seed: 1,
 };
 
+const cloning = (name: string, environment: Environment, demonstrations: Demonstrations) => {
+  const algorithm = behaviourCloning({ demonstrations, hidden: [9], minibatchSize: 20, epochs: 50 });
+  return [`behaviour cloning, ${name}`, { environment, reward: null, algorithm, seed: 1 }] as const;
+};
+
+/** An expert that pushes towards the origin. */
+const pushes = Array.from({ length: 60 }, (_, i) => [Math.sin(1.7 * i), Math.cos(2.3 * i)]);
+const byHost = (name: string) => {
+  const [, request] = algorithmVariants.find((it) => it[0] === name)!;
+  return [`stepped by a host: ${name}`, { ...request, environment: hosted(request.environment) }] as const;
+};
+
+const more: readonly (readonly [string, EngineRequest])[] = [
+  cloning("choices", cartPole(), cartPoleDemonstrations(60)),
+  cloning("two normal distributions", point, {
+    observations: pushes,
+    actions: pushes.map((position) => position.map((x) => -0.5 * x)),
+  }),
+  byHost("truncation bootstraps"),
+  byHost("GRPO over whole episodes"),
+  byHost("two normal distributions"),
+];
+
 /** In many updates a sample or two lies so near the clip range's end that one engine clips it and the other does not. */
 const long: EngineTolerance = { metric: 5e-3, clipFraction: 0.05, state: 5e-4 };
 
 /** 50 teacher-forced updates of every algorithm: the GPU starts each from the CPU engine's state. */
 describe.skipIf(!gpu)("the WebGPU engine follows the CPU engine over 50 updates", () => {
   const rows: object[] = [];
-  test.each([["CleanRL's settings on CartPole", cleanrl] as const, ...algorithmVariants])(
+  test.each([["CleanRL's settings on CartPole", cleanrl] as const, ...algorithmVariants, ...more])(
     "%s",
     async (name, request) => {
       // Annealed over the 50 updates: at a clip range of 0 rounding alone decides what is clipped.

@@ -26,6 +26,7 @@ const short = [
   "a loss of one's own that mixes, on one trunk",
   "two factors with a mask",
   "a normal distribution",
+  "two normal distributions",
 ];
 
 const variant = (name: string): EngineRequest => algorithmVariants.find((it) => it[0] === name)![1];

@@ -41,7 +41,7 @@ const reward: CompiledReward = {
   wgsl: `fn step_reward(s: array<f32, 4>, a: f32, next: array<f32, 4>) -> f32 {
   return (1.0 - next[0] * next[0]) + (0.125 * a) * s[2];
 }`,
-  evaluate: (s, sAt, a, next, nextAt) => {
+  evaluate: (s, sAt, a: number, next, nextAt) => {
     const f = Math.fround;
     return f(f(1 - f(next[nextAt]! * next[nextAt]!)) + f(f(0.125 * a) * s[sAt + 2]!));
   },

@@ -1,3 +1,4 @@
+import { compileStepReward } from "../../src/compile/compile.ts";
 import { compileLoss } from "../../src/compile/compile-loss.ts";
 import type { CompiledReward } from "../../src/compile/compiled-reward.ts";
 import { cartPole } from "../../src/env/cartpole.ts";
@@ -8,6 +9,7 @@ import type { EngineRequest } from "../../src/rl/engine.ts";
 import { episodeGrpo } from "../../src/rl/episode-grpo.ts";
 import { ppo } from "../../src/rl/ppo.ts";
 import { reinforce } from "../../src/rl/reinforce.ts";
+import { point } from "./point.ts";
 
 const f = Math.fround;
 
@@ -17,7 +19,7 @@ const upright: CompiledReward = {
   wgsl: `fn step_reward(s: array<f32, 4>, a: f32, next: array<f32, 4>) -> f32 {
   return (1.0 - abs(next[2])) + 0.125 * a;
 }`,
-  evaluate: (_s, _at, a, next, at) => f(f(1 - Math.abs(next[at + 2]!)) + f(0.125 * a)),
+  evaluate: (_s, _at, a: number, next, at) => f(f(1 - Math.abs(next[at + 2]!)) + f(0.125 * a)),
 };
 
 const far: CompiledReward = {
@@ -51,7 +53,7 @@ const factored: Environment = {
   actionCount: 6,
   actions: { kind: "factored", counts: [2, 3] },
   mask: (s, at) => (s[at]! > 0 ? 0b01111 : 0b11011),
-  step: (state, at, action, out) => {
+  step: (state, at, action: number, out) => {
     pole.step(state, at, action % 2, out);
     state[at + 1] = state[at + 1]! + f(0.015625 * Math.floor(action / 2));
   },
@@ -70,7 +72,7 @@ const continuous: Environment = {
   ...pole,
   actionCount: 0,
   actions: { kind: "continuous", low: -0.75, high: 0.5 },
-  step: (state, at, action, out) => {
+  step: (state, at, action: number, out) => {
     pole.step(state, at, action > 0 ? 1 : 0, out);
     state[at + 1] = state[at + 1]! + f(0.125 * action);
   },
@@ -81,6 +83,33 @@ const continuous: Environment = {
     "f32",
   ),
 };
+
+/** The first number pushes the pole, and each of them moves the cart. */
+const vector = (dimensions: number): Environment => ({
+  ...continuous,
+  actions: { kind: "continuous", low: -0.75, high: 0.5, dimensions },
+  step: (state, at, action: ArrayLike<number>, out) => {
+    pole.step(state, at, action[0]! > 0 ? 1 : 0, out);
+    for (let d = 0; d < dimensions; d++) {
+      state[at + (d % 2)] = state[at + (d % 2)]! + f(0.125 * action[d]!);
+    }
+  },
+  wgsl: steps(
+    `let outcome = pole_step(state, select(0u, 1u, action[0] > 0.0));
+  for (var d = 0u; d < ${dimensions}u; d++) {
+    (*state)[d % 2u] += 0.125 * action[d];
+  }
+  return outcome;`,
+    `array<f32, ${dimensions}>`,
+  ),
+});
+
+/** Compiled from text: `a` is a list. */
+const nearer = compileStepReward("(s, a, next) => 1 - next.x * next.x - 0.1 * a[1] * s.y - 0.05 * a.length", {
+  stateFields: point.stateFields,
+  actionCount: 0,
+  actionSize: 2,
+});
 
 /** SAPO's gate, Huber's value loss and an entropy bonus: a sum of a policy's and a value's part. */
 const own = compileLoss(`(row) => {
@@ -160,6 +189,17 @@ export const algorithmVariants: readonly (readonly [string, EngineRequest])[] = 
   variant("RLOO over whole episodes", {}, grouped("rloo")),
   variant("a cost limit", { cost: far }, { kind: "ppo-lagrangian", costLimit: ascent }),
   variant(
+    "a cost limit by a PID controller",
+    { cost: far },
+    {
+      kind: "ppo-lagrangian",
+      costLimit: {
+        ...{ limit: 0.1, initial: 0.5 },
+        control: { kind: "pid", proportional: 0.05, integral: 0.01, derivative: 0.02 },
+      },
+    },
+  ),
+  variant(
     "a cost limit on one trunk, with normalised rewards",
     { cost: far, reward: null },
     {
@@ -178,6 +218,12 @@ export const algorithmVariants: readonly (readonly [string, EngineRequest])[] = 
     "a normal distribution",
     { environment: continuous },
     { learningRate: { start: 1e-3, end: 0, warmup: 2 } },
+  ),
+  variant("two normal distributions", { environment: point, reward: nearer }),
+  variant(
+    "three normal distributions on one trunk",
+    { environment: vector(3), reward: null },
+    { separateTowers: false, learningRate: { start: 0.01, end: 0.01 } },
   ),
   variant(
     "a normal distribution on one trunk",

@@ -1,9 +1,10 @@
-import type { Environment } from "../../src/env/environment.ts";
+import { actionSize, type Environment } from "../../src/env/environment.ts";
 import type { HostBatch, HostReply, HostStepper } from "../../src/env/host-environment.ts";
 
 /** An environment whose state is its observation, stepped in batches as if its code were in another realm. */
 export function hosted(environment: Environment): Environment {
   const size = environment.stateFields.length;
+  const dimensions = actionSize(environment);
   const states = new Map<number, Float32Array>();
   const outcome = new Float32Array(2);
   const run = ({ indices, actions, truncated, words }: HostBatch): HostReply => {
@@ -20,7 +21,8 @@ export function hosted(environment: Environment): Environment {
       const state = states.get(index) ?? new Float32Array(size);
       states.set(index, state);
       if (actions) {
-        environment.step(state, 0, actions[i]!, outcome);
+        const action = actions.subarray(i * dimensions, (i + 1) * dimensions);
+        environment.step(state, 0, dimensions === 1 ? action[0]! : action, outcome);
         reply.observations.set(state, i * size);
         reply.rewards[i] = outcome[0]!;
         reply.terminated[i] = outcome[1]!;

@@ -1,5 +1,5 @@
 import type { CompiledLoss } from "../../src/compile/compile-loss.ts";
-import { policyHead } from "../../src/kernels/action-space.ts";
+import { actionSize, policyHead } from "../../src/kernels/action-space.ts";
 import { categorical, sampleCategorical } from "../../src/kernels/reference/categorical.ts";
 import { gae } from "../../src/kernels/reference/gae.ts";
 import { adamW, clipCoefficient, globalNorm, rmsProp } from "../../src/kernels/reference/optimizer.ts";
@@ -63,6 +63,7 @@ export function referenceRun(request: EngineRequest, updates: number): Reference
   const whole = algorithm.episodes === "whole";
   const limit = whole ? Math.min(steps, environment.maxEpisodeSteps) : environment.maxEpisodeSteps;
   const head = policyHead(environment);
+  const dimensions = actionSize(environment);
   const layout = actorCriticLayout({ ...environment, ...algorithm, values: costLimit ? 2 : 1 });
   const network = new ReferenceActorCritic(layout);
   const parameters = Float64Array.from(initializeParameters(layout, seed));
@@ -98,6 +99,8 @@ export function referenceRun(request: EngineRequest, updates: number): Reference
   const column = (): Float64Array => new Float64Array(total);
   let metrics: Record<string, number> = {};
   let multiplier = costLimit?.initial ?? NaN;
+  let excess = 0;
+  let previousCost = 0;
   let episodes = 0;
   let truncations = 0;
   let optimizerStep = 0;
@@ -111,7 +114,8 @@ export function referenceRun(request: EngineRequest, updates: number): Reference
       column(),
     ];
     const [values, nextValues, costValues, nextCostValues] = [column(), column(), column(), column()];
-    const [actions, oldLogProbabilities, advantages] = [column(), column(), column()];
+    const [oldLogProbabilities, advantages] = [column(), column()];
+    const actions = new Float64Array(total * dimensions);
     const observations = new Float64Array(total * size);
     const rawObservations = new Float64Array(total * size);
     const masks = new Float64Array(total * head.outputs).fill(1);
@@ -136,31 +140,39 @@ export function referenceRun(request: EngineRequest, updates: number): Reference
         masks.set(mask, row * head.outputs);
         const { logits, values: estimates } = network.forward(parameters, observation);
         random4(seed, stream.action, update * steps + t, n, words);
-        let action = 0;
+        const action = new Float64Array(dimensions);
+        const logStd = parameters.subarray(network.logStd ?? 0, (network.logStd ?? 0) + dimensions);
         if (head.kind === "gaussian") {
-          const u = (2 ** 24 - (words[0]! >>> 8)) / 2 ** 24;
-          const noise = Math.sqrt(-2 * Math.log(u)) * Math.cos(2 * Math.PI * uniform(words[1]!));
-          action = logits[0]! + Math.exp(parameters[network.logStd!]!) * noise;
+          for (let d = 0; d < dimensions; d++) {
+            const at = 2 * (d % 2);
+            random4(seed, stream.action, update * steps + t, n + 2 ** 20 * Math.floor(d / 2), words);
+            const u = (2 ** 24 - (words[at]! >>> 8)) / 2 ** 24;
+            const noise = Math.sqrt(-2 * Math.log(u)) * Math.cos(2 * Math.PI * uniform(words[at + 1]!));
+            action[d] = logits[d]! + Math.exp(logStd[d]!) * noise;
+          }
         } else {
           let at = 0;
           let radix = 1;
           head.factors.forEach((count, f) => {
             const { probabilities } = categorical(logits.slice(at, at + count), mask.slice(at, at + count));
-            action += radix * sampleCategorical(probabilities, uniform(words[f]!));
+            action[0]! += radix * sampleCategorical(probabilities, uniform(words[f]!));
             radix *= count;
             at += count;
           });
         }
-        const logStd = network.logStd === null ? 0 : parameters[network.logStd]!;
-        actions[row] = action;
-        oldLogProbabilities[row] = actionTerms(head, logits, logStd, action, mask).logProbability;
+        actions.set(action, row * dimensions);
+        const sampled = dimensions === 1 ? action[0]! : action;
+        oldLogProbabilities[row] = actionTerms(head, logits, logStd, sampled, mask).logProbability;
         values[row] = estimates[0]!;
         costValues[row] = estimates[1] ?? 0;
         weights[row] = 1;
         const before = state.slice(n * fields, (n + 1) * fields);
         const outcome = new Float32Array(2);
-        const taken =
-          head.kind === "gaussian" ? Math.fround(Math.min(Math.max(action, head.low), head.high)) : action;
+        const bounded =
+          head.kind === "gaussian"
+            ? Float32Array.from(action, (x) => Math.min(Math.max(x, head.low), head.high))
+            : action;
+        const taken = dimensions === 1 ? bounded[0]! : bounded;
         environment.step(state, n * fields, taken, outcome);
         rewards[row] = reward === null ? outcome[0]! : reward.evaluate(before, 0, taken, state, n * fields);
         scores[n]! += rewards[row]!;
@@ -250,7 +262,7 @@ export function referenceRun(request: EngineRequest, updates: number): Reference
         const batch = {
           observations: rows.flatMap((row) => [...observations.subarray(row * size, (row + 1) * size)]),
           mask: rows.flatMap((row) => [...masks.subarray(row * head.outputs, (row + 1) * head.outputs)]),
-          actions: pick(actions),
+          actions: rows.flatMap((row) => [...actions.subarray(row * dimensions, (row + 1) * dimensions)]),
           oldLogProbabilities: pick(oldLogProbabilities),
           advantages: algorithm.normalizeAdvantages
             ? rows.map((row) => normalized[counted.indexOf(row)] ?? 0)
@@ -294,9 +306,17 @@ export function referenceRun(request: EngineRequest, updates: number): Reference
     metrics["optimizerSteps"] = taken;
     const episodeCost = ended.length === 0 ? NaN : ended.reduce((a, b) => a + b, 0) / ended.length;
     metrics["episodeCost"] = costLimit ? episodeCost : NaN;
-    if (costLimit?.control.kind === "ascent" && ended.length > 0) {
-      const { rate } = costLimit.control;
-      multiplier = Math.max(0, multiplier + rate * (episodeCost - costLimit.limit));
+    if (costLimit && ended.length > 0) {
+      const { control } = costLimit;
+      const error = episodeCost - costLimit.limit;
+      if (control.kind === "ascent") multiplier = Math.max(0, multiplier + control.rate * error);
+      else {
+        excess = Math.max(0, excess + error);
+        const { proportional, integral, derivative } = control;
+        const rise = Math.max(0, episodeCost - previousCost);
+        multiplier = Math.max(0, proportional * error + integral * excess + derivative * rise);
+        previousCost = episodeCost;
+      }
     }
   }
   return {

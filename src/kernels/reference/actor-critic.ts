@@ -17,7 +17,7 @@ export class ReferenceActorCritic {
   readonly towers: ActorCriticTowers;
   /** Elements of the arena. */
   readonly length: number;
-  /** Where the logarithm of a Gaussian policy's deviation is, else null. */
+  /** Where the logarithms of a Gaussian policy's deviations begin, else null. */
   readonly logStd: number | null;
 
   constructor(layout: { readonly tensors: readonly TensorPlace[]; readonly length: number }) {

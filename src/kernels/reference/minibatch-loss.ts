@@ -4,7 +4,7 @@ import type { LossSettings, RowLossFunction } from "../row-loss.ts";
 import { actionTerms } from "./policy-distribution.ts";
 import { normalize } from "./statistics.ts";
 
-/** B transitions; observations [B x O], mask [B x A] (0 forbids an action), the rest [B]. */
+/** B transitions; observations [B x O], mask [B x A] (0 forbids an action), of normal distributions actions [B x D], the rest [B]. */
 export interface Minibatch {
   readonly observations: ArrayLike<number>;
   readonly actions: ArrayLike<number>;
@@ -55,7 +55,7 @@ export function minibatchLoss(
 ): MinibatchLoss {
   const { rowLoss, clip } = options;
   const clipHigh = options.clipHigh ?? clip;
-  const size = batch.actions.length;
+  const size = batch.advantages.length;
   const observationSize = batch.observations.length / size;
   const advantages = options.normalizeAdvantages
     ? normalize(batch.advantages)
@@ -75,10 +75,15 @@ export function minibatchLoss(
     const observation = slice(batch.observations, b, observationSize);
     const tape = network.forward(parameters, observation);
     const mask = batch.mask && slice(batch.mask, b, tape.logits.length);
-    const logStd = network.logStd === null ? 0 : parameters[network.logStd]!;
     const count = tape.logits.length;
     const head = options.head ?? { kind: "categorical", factors: [count], outputs: count };
-    const policy = actionTerms(head, tape.logits, logStd, batch.actions[b]!, mask);
+    const dimensions = head.kind === "gaussian" ? count : 1;
+    const logStd = Float64Array.from(
+      { length: dimensions },
+      (_, d) => parameters[(network.logStd ?? 0) + d]!,
+    );
+    const action = slice(batch.actions, b, dimensions);
+    const policy = actionTerms(head, tape.logits, logStd, dimensions === 1 ? action[0]! : action, mask);
     const advantage = advantages[b]!;
     const share = (batch.weights?.[b] ?? 1) / size;
 
@@ -108,8 +113,10 @@ export function minibatchLoss(
     network.backward(parameters, tape, logitsGradient, valuesGradient, gradient);
     if (network.logStd !== null) {
       const { logProbability, entropy: towardsEntropy } = policy.logStdGradient;
-      gradient[network.logStd]! +=
-        (row.byLogProbability * logProbability + row.byEntropy * towardsEntropy) * share;
+      for (let d = 0; d < dimensions; d++) {
+        gradient[network.logStd + d]! +=
+          (row.byLogProbability * logProbability[d]! + row.byEntropy * towardsEntropy[d]!) * share;
+      }
     }
     ratios[b] = ratio;
     logProbabilities[b] = policy.logProbability;

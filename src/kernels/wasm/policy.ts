@@ -69,9 +69,9 @@ function softmax(
 const allows = (body: FunctionBody, mask: Expression, output: number): Expression =>
   keep(body, equalIntegers(and(mask, integer(1 << output)), integer(1 << output)));
 
-/** What both kernels need to know of the distribution: outputs of each factor, none for a normal distribution. */
+/** What both kernels need to know of the distribution: outputs of each factor, none for normal distributions. */
 export interface PolicyShape {
-  /** Counts of the factors; their outputs lie one after the other. Empty: a normal distribution. */
+  /** Counts of the factors; their outputs lie one after the other. Empty: normal distributions. */
   readonly factors: readonly number[];
   readonly columns: number;
   /** [columns] u32, bit k allows output k; null allows everything. */
@@ -146,10 +146,11 @@ export interface PpoRows extends PolicyShape {
   readonly value: number;
   readonly logitsGradient: number;
   readonly valueGradient: number;
-  /** One f32 and its gradient: the logarithm of a normal distribution's deviation. */
+  /** Of normal distributions: how many; the logarithms of their deviations and their gradients, one f32 each. */
+  readonly dimensions: number;
   readonly logStd: number;
   readonly logStdGradient: number;
-  /** [factors x columns]: the choices' numbers as f32; of a normal distribution [columns], the action. */
+  /** [factors x columns]: the choices' numbers as f32; of normal distributions [dimensions x columns], the action. */
   readonly action: number;
   /** [columns] each: what the rollout left. */
   readonly oldLogProbability: number;
@@ -174,43 +175,55 @@ interface Distribution {
   readonly backward: (slope: Expression, bonus: Expression) => void;
 }
 
-/** The logarithm of a normal distribution's deviation, what follows from it, and the sum of its gradient. */
+/** The logarithm of one normal distribution's deviation, what follows from it, and the sum of its gradient. */
 class LogStd {
   readonly value: Expression;
   readonly inverseStd: Expression;
   readonly gradient: Local;
 
-  constructor(body: FunctionBody, rows: PpoRows) {
-    this.value = keep(body, loadSplat(nowhere, rows.logStd));
+  constructor(body: FunctionBody, rows: PpoRows, dimension: number) {
+    this.value = keep(body, loadSplat(nowhere, rows.logStd + dimension * 4));
     this.inverseStd = exponential(body, negate(this.value));
     this.gradient = body.local("v128");
   }
 }
+
+/** One for each dimension; none where the policy makes choices. */
+const logStdsOf = (body: FunctionBody, rows: PpoRows): readonly LogStd[] =>
+  Array.from(
+    { length: rows.factors.length === 0 ? rows.dimensions : 0 },
+    (_, d) => new LogStd(body, rows, d),
+  );
 
 const columnAt =
   (body: FunctionBody, at: Expression) =>
   (address: number): Expression =>
     keep(body, load(at, address));
 
-function normal(body: FunctionBody, rows: PpoRows, at: Expression, logStd: LogStd): Distribution {
+function normal(body: FunctionBody, rows: PpoRows, at: Expression, logStds: readonly LogStd[]): Distribution {
+  const rowBytes = rows.columns * 4;
   const column = columnAt(body, at);
   const weight = column(rows.weight);
-  const deviation = keep(
-    body,
-    multiply(subtract(column(rows.action), column(rows.logits)), logStd.inverseStd),
-  );
-  const squared = keep(body, multiply(deviation, deviation));
+  const dimensions = logStds.map((logStd, d) => {
+    const difference = subtract(column(rows.action + d * rowBytes), column(rows.logits + d * rowBytes));
+    const deviation = keep(body, multiply(difference, logStd.inverseStd));
+    return { logStd, deviation, squared: keep(body, multiply(deviation, deviation)) };
+  });
+  const sum = (terms: readonly Expression[]): Expression => keep(body, terms.reduce(add));
   return {
-    logProbability: keep(
-      body,
-      subtract(subtract(multiply(constant(-0.5), squared), logStd.value), constant(0.91893853)),
+    logProbability: sum(
+      dimensions.map(({ logStd, squared }) =>
+        subtract(subtract(multiply(constant(-0.5), squared), logStd.value), constant(0.91893853)),
+      ),
     ),
-    entropy: keep(body, add(logStd.value, constant(1.4189385))),
+    entropy: sum(logStds.map(({ value }) => add(value, constant(1.4189385)))),
     backward: (slope, bonus) => {
-      const towards = multiply(slope, multiply(deviation, logStd.inverseStd));
-      store(body, at, rows.logitsGradient, multiply(weight, towards));
-      const change = subtract(multiply(slope, subtract(squared, constant(1))), bonus);
-      assign(body, logStd.gradient, add(read(logStd.gradient), multiply(weight, change)));
+      dimensions.forEach(({ logStd, deviation, squared }, d) => {
+        const towards = multiply(slope, multiply(deviation, logStd.inverseStd));
+        store(body, at, rows.logitsGradient + d * rowBytes, multiply(weight, towards));
+        const change = subtract(multiply(slope, subtract(squared, constant(1))), bonus);
+        assign(body, logStd.gradient, add(read(logStd.gradient), multiply(weight, change)));
+      });
     },
   };
 }
@@ -256,10 +269,10 @@ function choices(body: FunctionBody, rows: PpoRows, at: Expression): Distributio
 
 /** Log-probability and entropy of a block, for a loss from outside. */
 export function policyTerms(body: FunctionBody, rows: PpoRows, custom: CustomLoss): void {
-  const logStd = rows.factors.length === 0 ? new LogStd(body, rows) : null;
+  const logStds = logStdsOf(body, rows);
   forRange(body, 0, rows.columns * 4, 16, (local) => {
     const at = read(local);
-    const policy = logStd ? normal(body, rows, at, logStd) : choices(body, rows, at);
+    const policy = logStds.length > 0 ? normal(body, rows, at, logStds) : choices(body, rows, at);
     store(body, at, custom.logProbability, policy.logProbability);
     store(body, at, custom.entropy, policy.entropy);
   });
@@ -311,13 +324,13 @@ function policyRows(body: FunctionBody, rows: PpoRows): void {
   const dualClip = scalar("dualClip");
   const low = keep(body, subtract(constant(1), clip));
   const high = keep(body, add(constant(1), clipHigh));
-  const logStd = rows.factors.length === 0 ? new LogStd(body, rows) : null;
+  const logStds = logStdsOf(body, rows);
   const { surrogate } = rows;
   const custom = typeof surrogate === "object" ? surrogate : null;
 
   rowsOf(body, rows, policyMetrics, (at, weight, count) => {
     const column = columnAt(body, at);
-    const policy = logStd ? normal(body, rows, at, logStd) : choices(body, rows, at);
+    const policy = logStds.length > 0 ? normal(body, rows, at, logStds) : choices(body, rows, at);
     const logRatio = keep(body, subtract(policy.logProbability, column(rows.oldLogProbability)));
     const ratio = exponential(body, logRatio);
     const loss = keep(body, negate(column(rows.advantage)));
@@ -348,13 +361,14 @@ function policyRows(body: FunctionBody, rows: PpoRows): void {
     const below = and(greater(subtract(constant(1), ratio), clip), constant(1));
     count("clipFraction", add(above, below));
   });
-  if (logStd) {
-    const zero = constant(0);
-    const sum = laneSums(body, [read(logStd.gradient), zero, zero, zero]);
-    body.i32(0).i32(0).memory("f32.load", rows.logStdGradient);
+  const zero = constant(0);
+  logStds.forEach(({ gradient }, d) => {
+    const address = rows.logStdGradient + d * 4;
+    const sum = laneSums(body, [read(gradient), zero, zero, zero]);
+    body.i32(0).i32(0).memory("f32.load", address);
     sum(body);
-    body.extractLane(0).op("f32.add").memory("f32.store", rows.logStdGradient);
-  }
+    body.extractLane(0).op("f32.add").memory("f32.store", address);
+  });
 }
 
 function valueRows(body: FunctionBody, rows: PpoRows): void {

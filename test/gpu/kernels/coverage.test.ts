@@ -5,7 +5,7 @@ import { productionShaders } from "./production.ts";
 import { constantsOf, shaderNames, switchesOf, type Constants } from "./shader-variants.ts";
 
 /** Bounds that say what a network or an action is like, and nothing of how the work is cut. */
-const ofTheShape = /^(FACTORS|LAYERS|PARTS|HEAD_SIZE|TOWER_HEADS|FIRST_|END_)/;
+const ofTheShape = /^(FACTORS|DIMENSIONS|LAYERS|PARTS|HEAD_SIZE|TOWER_HEADS|FIRST_|END_)/;
 /** Who shares what is loaded. */
 const sharing = ["QUADS", "TILED"];
 

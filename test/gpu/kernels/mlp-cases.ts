@@ -1,7 +1,7 @@
 import type { Environment } from "../../../src/env/environment.ts";
 import { MemoryPlan } from "../../../src/gpu/memory-plan.ts";
 import type { Stage } from "../../../src/gpu/plan.ts";
-import { policyHead } from "../../../src/kernels/action-space.ts";
+import { policyHead, type PolicyHead } from "../../../src/kernels/action-space.ts";
 import type { ActorCriticTape } from "../../../src/kernels/reference/actor-critic.ts";
 import { minibatchLoss, type MinibatchOptions } from "../../../src/kernels/reference/minibatch-loss.ts";
 import type { Scalar } from "../../../src/kernels/scalars.ts";
@@ -14,7 +14,12 @@ import type { PolicyVariant } from "../../../src/rl/policy-variant.ts";
 import { ppoRowLoss } from "../../../src/rl/ppo.ts";
 import { algorithmVariants } from "../../support/algorithm-variants.ts";
 import { minibatchStages } from "../../../src/rl/webgpu-minibatch.ts";
-import { createPpoPlan, type PpoPlan, type PpoPlanRequest } from "../../../src/rl/webgpu-plan.ts";
+import {
+  actionSection,
+  createPpoPlan,
+  type PpoPlan,
+  type PpoPlanRequest,
+} from "../../../src/rl/webgpu-plan.ts";
 import { gpu, random, scalarSlot } from "../support.ts";
 import {
   Expectation,
@@ -277,7 +282,6 @@ const forwardLoss =
     const total = factors.reduce((a, b) => a * b, 1);
     // Among masked actions only the one that is always allowed.
     const actions = unit.map((u) => (allowed ? 0 : Math.floor(u * total)));
-    const sampled = column(3);
     const ownOld = column(4, 0.4).map((x) => x - 1);
     const advantages = column(5, 2);
     const returns = column(6);
@@ -285,10 +289,11 @@ const forwardLoss =
     const shares = column(8).map((x) => Math.max(0, x + 0.4));
     const costReturns = column(9);
     const n = size;
-    const transitions = new Float32Array(15 * n + 3 * n);
+    const transitions = new Float32Array(15 * n + 3 * n + outputs * n);
     const words = wordsOf(transitions);
-    if (head.kind === "gaussian") transitions.set(sampled, 0);
-    else words.set(actions, 0);
+    if (head.kind === "gaussian") {
+      for (let d = 0; d < outputs; d++) transitions.set(column(30 + d), actionSection(d, n, n));
+    } else words.set(actions, 0);
     words.set(masks, n);
     transitions.set(ownOld, 2 * n);
     transitions.set(advantages, 6 * n);
@@ -362,7 +367,7 @@ const forwardLoss =
       const both = Float64Array.from(range(costed ? 2 : 1), (k) => headRow(valueRow + k, sample));
       const tape = { logits, value: both[0]!, values: both } as unknown as ActorCriticTape;
       const network = {
-        ...{ length: 1, logStd: head.kind === "gaussian" ? 0 : null, forward: () => tape },
+        ...{ length: outputs, logStd: head.kind === "gaussian" ? 0 : null, forward: () => tape },
         backward: (_p: unknown, _t: unknown, l: ArrayLike<number>, v: ArrayLike<number>): void => {
           gradient.set(Array.from(l), 0);
           gradient.set(Array.from(v), valueRow);
@@ -370,10 +375,13 @@ const forwardLoss =
       };
       const loss = minibatchLoss(
         network,
-        [headRow(1, sample)],
+        range(outputs).map((d) => headRow(outputs + d, sample)),
         {
           observations: [0],
-          actions: [head.kind === "gaussian" ? transitions[row]! : actions[row]!],
+          actions:
+            head.kind === "gaussian"
+              ? range(outputs).map((d) => transitions[actionSection(d, n, n) + row]!)
+              : [actions[row]!],
           oldLogProbabilities: [transitions[2 * n + row]!],
           advantages: [(transitions[6 * n + row]! - 0.25) * 1.5],
           returns: [transitions[7 * n + row]!],
@@ -384,7 +392,7 @@ const forwardLoss =
         },
         lossOptions,
       );
-      if (head.kind === "gaussian") gradient[1] = loss.gradient[0]!;
+      if (head.kind === "gaussian") gradient.set(loss.gradient, outputs);
       const terms = [loss.policyLoss, loss.entropy, loss.klK3, loss.clipFraction, loss.valueLoss];
       return { gradient, terms: terms.map((term) => term * size) };
     });
@@ -427,7 +435,7 @@ const forwardLoss =
             at + c["HEAD_BIAS"]! + output,
             g.reduce((a, b) => a + b, 0),
           );
-          const weightless = head.kind === "gaussian" && output === 1;
+          const weightless = head.kind === "gaussian" && output >= outputs && output < 2 * outputs;
           for (const k of range(width)) {
             const sum = here.reduce((total, s, i) => total + g[i]! * hidden[tower]![s]![k]!, 0);
             const place = at + c["HEAD_WEIGHT"]! + weightAt(c["OUTPUT_BLOCKS"]!, output, k);
@@ -466,6 +474,14 @@ const personsRowLoss =
     };
   };
 
+/** A distribution's name where it is normal. */
+export const normals = (head: PolicyHead): string | null =>
+  head.kind !== "gaussian"
+    ? null
+    : head.outputs === 1
+      ? "a normal distribution"
+      : `${head.outputs} normal distributions`;
+
 /** Those that `npm test` tries: what is the same on other heads is the proof's. */
 const inShort = ["two factors, masked, one trunk", "two towers, quads"];
 
@@ -476,7 +492,7 @@ const losses: ReadonlyMap<string, Options> = new Map(
     const { surrogate, episodes, separateTowers, hidden } = algorithm;
     const shallow = hidden.length === 1;
     const words = [
-      policyHead(environment).kind === "gaussian" ? "a normal distribution" : actions ? "two factors" : "",
+      normals(policyHead(environment)) ?? (actions ? "two factors" : ""),
       mask ? "masked" : "",
       surrogate === "score" ? "the score" : "",
       episodes === "whole" ? "whole episodes" : "",

@@ -1,7 +1,7 @@
 import { cartPole } from "../../../src/env/cartpole.ts";
 import type { Environment } from "../../../src/env/environment.ts";
 import { MemoryPlan } from "../../../src/gpu/memory-plan.ts";
-import { policyHead } from "../../../src/kernels/action-space.ts";
+import { policyHead, type Action } from "../../../src/kernels/action-space.ts";
 import { normal } from "../../../src/kernels/normal.ts";
 import { random4, stream, uniform } from "../../../src/kernels/philox.ts";
 import { ReferenceActorCritic } from "../../../src/kernels/reference/actor-critic.ts";
@@ -10,9 +10,15 @@ import { RunningStatistics } from "../../../src/kernels/reference/statistics.ts"
 import { actorCriticLayout } from "../../../src/nn/parameter-layout.ts";
 import { normalizationLength } from "../../../src/rl/normalization.ts";
 import { collectionStages } from "../../../src/rl/webgpu-collection.ts";
-import { createPpoPlan, EPISODE_WORDS, type PpoPlanRequest } from "../../../src/rl/webgpu-plan.ts";
+import {
+  actionSection,
+  createPpoPlan,
+  EPISODE_WORDS,
+  type PpoPlanRequest,
+} from "../../../src/rl/webgpu-plan.ts";
 import { algorithmVariants } from "../../support/algorithm-variants.ts";
 import { gpu, random, scalarSlot } from "../support.ts";
+import { normals } from "./mlp-cases.ts";
 import { Expectation, wordsOf, type KernelTest, type MakeCase, type Words } from "./kernel-case.ts";
 import { sections, smallestGroup } from "./rl-cases.ts";
 
@@ -116,19 +122,24 @@ const rollout =
         const tape = look(row);
         const mask = environment.mask?.(state, 0);
         if (mask !== undefined) put("mask", row, mask, true);
-        let action = 0;
+        let action: Action = 0;
         let logProbability = 0;
         if (head.kind === "gaussian") {
-          random4(SEED, stream.action, step, env, words);
-          const noise = normal(words[0]!, words[1]!);
-          const logStd = plain[network.logStd!]!;
-          const sampled = tape.logits[0]! + Math.exp(logStd) * noise;
-          logProbability = -0.5 * noise * noise - logStd - 0.5 * Math.log(2 * Math.PI);
-          action = Math.fround(Math.min(Math.max(sampled, head.low), head.high));
-          put("action", row, sampled);
+          const taken = new Float32Array(head.outputs);
+          for (let d = 0; d < head.outputs; d++) {
+            random4(SEED, stream.action, step, env + Math.floor(d / 2) * 2 ** 20, words);
+            const noise = normal(words[2 * (d % 2)]!, words[2 * (d % 2) + 1]!);
+            const logStd = plain[network.logStd! + d]!;
+            const sampled = tape.logits[d]! + Math.exp(logStd) * noise;
+            logProbability += -0.5 * noise * noise - logStd - 0.5 * Math.log(2 * Math.PI);
+            taken[d] = Math.min(Math.max(sampled, head.low), head.high);
+            expected.float("transitions", actionSection(d, STEPS * envs, envs) + row, sampled);
+          }
+          action = head.outputs === 1 ? taken[0]! : taken;
         } else {
           let first = 0;
           let radix = 1;
+          let chosen = 0;
           random4(SEED, stream.action, step, env, words);
           for (const [factor, count] of head.factors.entries()) {
             const allowed = Array.from({ length: count }, (_, k) => ((mask ?? -1) >> (first + k)) & 1);
@@ -143,11 +154,12 @@ const rollout =
               cumulative += probabilities[k]!;
             }
             logProbability += logProbabilities[choice]!;
-            action += radix * choice;
+            chosen += radix * choice;
             radix *= count;
             first += count;
           }
-          put("action", row, action, true);
+          put("action", row, chosen, true);
+          action = chosen;
         }
         const before = state.slice();
         const outcome = new Float32Array(2);
@@ -227,9 +239,8 @@ const rollout =
 const rollouts: ReadonlyMap<string, Partial<PpoPlanRequest>> = new Map(
   algorithmVariants.map(([, { environment, reward, cost = null, algorithm }]) => {
     const { episodes, truncationBootstrap, normalizeObservations, separateTowers, groups } = algorithm;
-    const { kind } = policyHead(environment);
     const words = [
-      kind === "gaussian" ? "a normal distribution" : environment.actions ? "two factors" : "one choice",
+      normals(policyHead(environment)) ?? (environment.actions ? "two factors" : "one choice"),
       environment.mask ? "masked" : "",
       reward ? "" : "the environment's reward",
       cost ? "a cost" : "",
