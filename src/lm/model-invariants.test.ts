@@ -11,6 +11,7 @@ import {
   afterStep,
   expectMaskedIdsIrrelevant,
   expectMergedIsApart,
+  expectScoredAlikeAnywhere,
 } from "../../test/support/check-invariants.ts";
 import { loadParameters } from "../../test/support/hf-tiny.ts";
 import {
@@ -52,6 +53,10 @@ test("checkpointing changes no bit of a step", async () => {
 
 test("ids beyond a row's length, how far rows are padded and ids behind the last weight change no bit", async () => {
   await expectMaskedIdsIrrelevant(await createCpuLanguageEngine(smallShape, { seed: 3 }));
+});
+
+test("a row's scores have the same bits alone, anywhere among others, and however far it is padded", async () => {
+  await expectScoredAlikeAnywhere(await engineOf(headsShape));
 });
 
 test("the head in chunks of 4,099 ids: f64, finite differences, the same learning as written out", async () => {

@@ -16,7 +16,7 @@ import type {
 } from "../../src/lm/language-engine.ts";
 import { createWebGpuLanguageEngine } from "../../src/lm/webgpu-language-engine.ts";
 import { transformerLayout, type TransformerShape } from "../../src/nn/transformer-layout.ts";
-import { expectMaskedIdsIrrelevant } from "../support/check-invariants.ts";
+import { expectMaskedIdsIrrelevant, expectScoredAlikeAnywhere } from "../support/check-invariants.ts";
 import { expectClose, golden, worstDifference } from "../support/goldens.ts";
 import { manyRequests, manyRows, policyConfig, smallShape, strengthen } from "../support/language-rows.ts";
 import { installNodeGpu } from "../support/node-gpu.ts";
@@ -167,20 +167,8 @@ describe.skipIf(gpu === null)("the WebGPU language engine", () => {
     expect(device.counters).toMatchObject({ alive, bytes });
   });
 
-  test("a row's scores have the same bits alone and beside rows with which it shares a beginning", async () => {
-    const rows = manyRows(smallShape);
-    const { logProbabilities } = await engine.score(rows);
-    for (let row = 0; row < rows.rows; row++) {
-      const own = <T extends Float32Array | Int32Array>(values: T): T =>
-        values.slice(row * rows.length, (row + 1) * rows.length) as T;
-      const { weights, advantages, oldLogProbabilities, importance } = rows;
-      const alone = await engine.score({
-        ...{ ...rows, rows: 1, tokens: own(rows.tokens), lengths: rows.lengths.slice(row, row + 1) },
-        ...{ weights: own(weights), advantages: own(advantages), importance: own(importance) },
-        oldLogProbabilities: own(oldLogProbabilities),
-      });
-      expect(own(logProbabilities)).toEqual(alone.logProbabilities);
-    }
+  test("a row's scores have the same bits alone, anywhere among others, and however far it is padded", async () => {
+    await expectScoredAlikeAnywhere(engine);
   });
 
   test("ids beyond a row's length, how far rows are padded and ids behind the last weight change no bit", async () => {

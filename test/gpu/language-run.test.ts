@@ -18,7 +18,14 @@ import { Trainer } from "../../src/train/trainer.ts";
 import { expectClose } from "../support/goldens.ts";
 import { gpu } from "./support.ts";
 
-const policy = characterPolicy({ alphabet: "0123", width: 16, layers: 1, heads: 2, maxLength: 12 });
+const network = { alphabet: "0123", width: 16, layers: 1, heads: 2, maxLength: 12 } as const;
+const policy = characterPolicy(network);
+/** The reference is the same engine, its adapters switched off. */
+const adapted = characterPolicy({ ...network, adapters: { rank: 4, projections: ["q", "v", "o", "down"] } });
+const everything = characterPolicy({
+  ...{ ...network, layers: 2, checkpointing: true },
+  ...{ adapters: { rank: 8 }, softPrompt: { tokens: 2 } },
+});
 const words = Array.from({ length: 16 }, (_, i) => `${i % 4}${Math.floor(i / 4)}`);
 
 const imitate = supervisedJob({
@@ -26,7 +33,7 @@ const imitate = supervisedJob({
     train: words.slice(0, 12).map((prompt) => ({ prompt, completion: prompt })),
     heldOut: words.slice(12).map((prompt) => ({ prompt, completion: prompt })),
   },
-  policy,
+  policy: everything,
   algorithm: sft({ updates: 8, batchSize: 6, evaluateEvery: 4, learningRate: 5e-3 }),
   ...{ seed: 7, engine: "webgpu" },
 });
@@ -35,7 +42,7 @@ const prefer = supervisedJob({
     train: words.slice(0, 12).map((prompt) => ({ prompt, chosen: prompt, rejected: `${prompt}0` })),
     heldOut: words.slice(12).map((prompt) => ({ prompt, chosen: prompt, rejected: `${prompt}0` })),
   },
-  policy,
+  policy: adapted,
   algorithm: dpo({ updates: 8, batchSize: 6, evaluateEvery: 4, learningRate: 5e-3 }),
   ...{ seed: 7, engine: "webgpu" },
 });
@@ -92,19 +99,21 @@ describe.skipIf(!gpu)("a run of a language policy on the GPU", () => {
   });
   afterAll(() => device.dispose());
 
-  const onGpu: LanguageEngineMaker = (shape, seed) => createWebGpuLanguageEngine(shape, { seed, device });
+  const onGpu: LanguageEngineMaker = (shape, seed, _choice, { checkpointing = false }) =>
+    createWebGpuLanguageEngine(shape, { seed, device, checkpointing });
 
   test.each([
-    ["sft", imitate],
-    ["dpo", prefer],
+    ["sft of adapters and a soft prompt, with checkpointing", imitate],
+    ["dpo of adapters", prefer],
     ["grpo with a reference", explore],
   ])("%s: a device lost in the middle, and the same bits at the end", async (_, job) => {
     const whole = await end(job, onGpu);
     const doomed = (await openGpuDevice(navigator.gpu))!;
     let steps = 0;
-    const broken = await end(job, async (shape, seed) => {
-      if (steps > 0) return onGpu(shape, seed, "webgpu", { variant: null, onMemory: () => undefined });
-      const engine = await createWebGpuLanguageEngine(shape, { seed, device: doomed });
+    const broken = await end(job, async (shape, seed, choice, terms) => {
+      if (steps > 0) return onGpu(shape, seed, choice, terms);
+      const { checkpointing = false } = terms;
+      const engine = await createWebGpuLanguageEngine(shape, { seed, device: doomed, checkpointing });
       const step = engine.step.bind(engine);
       return Object.assign(engine, {
         step: (...args: Parameters<LanguageEngine["step"]>) => {

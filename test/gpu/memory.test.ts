@@ -4,6 +4,7 @@ import { createPpoPlan, planPpoMemory, type PpoPlanRequest } from "../../src/rl/
 import { minibatchStages } from "../../src/rl/webgpu-minibatch.ts";
 import { ppo } from "../../src/rl/ppo.ts";
 import { planLanguageMemory } from "../../src/lm/webgpu-memory.ts";
+import { transformerLayout } from "../../src/nn/transformer-layout.ts";
 import { tinyLlamaShape } from "../support/tiny-llama.ts";
 import { gpu } from "./support.ts";
 
@@ -63,6 +64,18 @@ describe.skipIf(gpu === null)("memory of a run", () => {
       }),
     );
     expect(gpu!.counters.bytes).toBe(before);
+  });
+
+  test("adapters and checkpointing take less, and the plan says so", () => {
+    const shape = { ...tinyLlamaShape, width: 64, layers: 6, feedForward: 128 };
+    const adapter = { rank: 4, alpha: 8, projections: ["q", "v"] } as const;
+    const bytes = (changed: object, options = {}): number =>
+      planLanguageMemory(gpu!, { ...shape, ...changed }, { maxBatch: 4, ...options }).bytes;
+    const all = bytes({});
+    expect(bytes({}, { checkpointing: true })).toBeLessThan(0.7 * all);
+    // No moments and gradients of frozen weights.
+    const { length } = transformerLayout(shape);
+    expect(bytes({ adapter })).toBeLessThan(all - 4 * length);
   });
 
   test("a language policy whose dispatches would hold up the driver is refused, with what to reduce", () => {

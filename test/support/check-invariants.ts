@@ -31,6 +31,48 @@ export async function expectMergedIsApart(
   merged.dispose();
 }
 
+/** The rows `order` names, in that order, padded by so many ids more. */
+function placed(rows: TokenRows, order: readonly number[], more: number): TokenRows {
+  const { length } = rows;
+  const columns = <T extends Float32Array | Int32Array>(values: T, make: new (n: number) => T): T => {
+    const result = new make(order.length * (length + more));
+    order.forEach((row, to) => {
+      result.set(values.subarray(row * length, (row + 1) * length), to * (length + more));
+    });
+    return result;
+  };
+  return {
+    ...{ ...rows, rows: order.length, length: length + more },
+    tokens: columns(rows.tokens, Int32Array),
+    lengths: Int32Array.from(order, (row) => rows.lengths[row]!),
+    weights: columns(rows.weights, Float32Array),
+    advantages: columns(rows.advantages, Float32Array),
+    oldLogProbabilities: columns(rows.oldLogProbabilities, Float32Array),
+    importance: columns(rows.importance, Float32Array),
+  };
+}
+
+/**
+ * A row is scored with the same bits alone, at any place among others, some of which share its beginning, and however far
+ * all are padded. Positions count from a row's first token, so there is nothing to pad on the left.
+ */
+export async function expectScoredAlikeAnywhere(engine: LanguageEngine): Promise<void> {
+  const rows = manyRows(engine.shape);
+  const every = [...rows.lengths.keys()];
+  const scores = async (order: readonly number[], more: number): Promise<Float32Array[]> => {
+    const { logProbabilities } = await engine.score(placed(rows, order, more));
+    return order.map((row, at) => {
+      const begin = at * (rows.length + more);
+      return logProbabilities.slice(begin, begin + rows.lengths[row]!);
+    });
+  };
+  const together = await scores(every, 0);
+  expect(new Set(together.map((row) => row.join())).size).toBe(rows.rows);
+  const turned = [...every].reverse();
+  expect(await scores(turned, 5)).toEqual(turned.map((row) => together[row]));
+  for (const row of every) expect(await scores([row], 3)).toEqual([together[row]]);
+}
+
 /** Ids beyond a row's length, how far rows are padded and ids behind the last weight change no bit of a step. */
 export async function expectMaskedIdsIrrelevant(engine: LanguageEngine): Promise<void> {
   const { vocabularySize } = engine.shape;
@@ -42,22 +84,7 @@ export async function expectMaskedIdsIrrelevant(engine: LanguageEngine): Promise
   );
   expect(await afterStep(engine, { ...rows, tokens: beyond })).toBe(expected);
 
-  const wider = <T extends Float32Array | Int32Array>(values: T, make: new (n: number) => T): T => {
-    const result = new make(rows.rows * (length + 5));
-    for (let row = 0; row < rows.rows; row++) {
-      result.set(values.subarray(row * length, (row + 1) * length), row * (length + 5));
-    }
-    return result;
-  };
-  const padded = {
-    ...rows,
-    length: length + 5,
-    tokens: wider(rows.tokens, Int32Array),
-    weights: wider(rows.weights, Float32Array),
-    advantages: wider(rows.advantages, Float32Array),
-    oldLogProbabilities: wider(rows.oldLogProbabilities, Float32Array),
-    importance: wider(rows.importance, Float32Array),
-  };
+  const padded = placed(rows, [...rows.lengths.keys()], 5);
   expect(await afterStep(engine, padded)).toBe(expected);
 
   const behind = (i: number): boolean => i % length >= length - 3;
