@@ -39,7 +39,14 @@ const language = [
 ];
 /** What a job of a language policy has beside its algorithm. */
 const around = {
-  policy: { width: 64, layers: 2, heads: 4, feedForward: 128, maxLength: 64 },
+  policy: {
+    ...{ width: 64, layers: 2, heads: 4, feedForward: 128, maxLength: 64, pairs: { merges: [[97, 98]] } },
+    ...{
+      adapters: { rank: 8, alpha: 16, projections: ["q"] },
+      softPrompt: { tokens: 8 },
+      checkpointing: true,
+    },
+  },
   warmStart: { demonstrations: [], steps: 10, batchSize: 8, learningRate: 1e-3 },
 };
 const jobs = [

@@ -274,6 +274,28 @@ export const languageHyperParameters: Readonly<Record<string, HyperParameter>> =
     formula: "|x| + |y| \\le \\text{maxLength}",
     source: decoder,
   },
+  "policy.pairs": {
+    words: "Byte pairs that are tokens of the policy, learned from texts: the most frequent pair first.",
+    formula: "(a, b) = \\arg\\max\\, \\mathrm{count}(ab), \\quad ab \\to \\text{a new token}",
+    source: "Sennrich et al. 2016, arXiv 1508.07909",
+  },
+  "policy.adapters": {
+    words: "Low-rank changes that learn beside frozen weights; the reference is the policy without them.",
+    formula:
+      "y = W x + \\frac{\\alpha}{r} B A x, \\quad A \\in \\mathbb{R}^{r \\times in},\\; B \\in \\mathbb{R}^{out \\times r},\\; B_0 = 0",
+    source: "LoRA: Hu et al. 2021, arXiv 2106.09685",
+  },
+  "policy.softPrompt": {
+    words: "Embeddings in front of every conversation that learn; the policy itself is frozen.",
+    formula: "\\pi(y \\mid [P; x]), \\quad P \\in \\mathbb{R}^{tokens \\times width}",
+    source: "Prompt tuning: Lester et al. 2021, arXiv 2104.08691",
+  },
+  "policy.checkpointing": {
+    words:
+      "A training pass keeps of a layer its input alone and computes the rest again on its way back: the same bits.",
+    formula: "\\text{activations} = L \\cdot d + 1 \\text{ layer, instead of } L \\text{ layers}",
+    source: "Chen et al. 2016, arXiv 1604.06174",
+  },
   "warmStart.demonstrations": {
     words: "Answers that are imitated before the first update.",
     formula: "L = -\\mathrm{mean} \\log \\pi(y|x)",
