@@ -3,6 +3,7 @@ import { analyzeCell, type CellAnalysis } from "../notebook/analyze.ts";
 import { parseDocument } from "../notebook/document.ts";
 import { buildGraph } from "../notebook/graph.ts";
 import type { Output } from "../notebook/session-types.ts";
+import { onInterruption } from "./interruption.ts";
 import { readNotebook, type NotebookSource } from "./notebook-file.ts";
 import { openRunner } from "./run.ts";
 
@@ -59,7 +60,7 @@ export async function checkNotebooks(command: CheckCommand): Promise<number> {
         ? "no tests"
         : `${result.tests.length - failed} of ${result.tests.length} tests passed`;
     console.log(
-      `${name}: ${result.problems.length === 0 ? "no problems" : `${result.problems.length} problems`}, ${tests}`,
+      `${name}: ${result.problems.length === 0 ? "no problems" : `${result.problems.length} ${result.problems.length === 1 ? "problem" : "problems"}`}, ${tests}`,
     );
   }
   const isGood = results.every(
@@ -90,6 +91,9 @@ async function check(name: string, command: CheckCommand): Promise<CheckResult> 
   const failures: Problem[] = [];
   const options = { notebook, overrides: {}, hosts: command.hosts, onProgress: () => undefined };
   const runner = await openRunner(command.trusted, options);
+  const ignoreInterruption = onInterruption(() => {
+    void runner.close().finally(() => process.exit(130));
+  });
   try {
     for (const { id, line } of tests) {
       await runner.run(id);
@@ -106,6 +110,7 @@ async function check(name: string, command: CheckCommand): Promise<CheckResult> 
       }
     }
   } finally {
+    ignoreInterruption();
     await runner.close();
   }
   return { notebook: name, problems: failures, tests: found };

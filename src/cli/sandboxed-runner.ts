@@ -84,7 +84,8 @@ async function launch(): Promise<Browser> {
         : "Run `npm install playwright-core`; a notebook that you trust runs without it, with --trusted.",
     );
   }
-  return playwright.chromium.launch(chromiumOptions(path));
+  // An interrupted command ends its cells first, and shows what they came to.
+  return playwright.chromium.launch({ ...chromiumOptions(path), handleSIGINT: false });
 }
 
 function serve(html: string): Promise<Server> {
