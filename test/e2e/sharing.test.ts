@@ -5,7 +5,7 @@ import { chromium, type BrowserContext, type Page } from "playwright-core";
 import { beforeAll, expect, test } from "vitest";
 import { fromSingleFile } from "../../src/notebook/formats/read-file.ts";
 import { chromiumLaunch } from "../support/browser.ts";
-import { cell } from "../support/notebook-page.ts";
+import { cell, rewrite } from "../support/notebook-page.ts";
 import { ServedApp } from "../support/served-app.ts";
 
 const app = new ServedApp({ subPath: "/some/where/" });
@@ -103,6 +103,16 @@ test("from a template, from a file; edits are kept, and earlier versions can be 
   await cell(page, "first").getByText("kept: 42").waitFor();
   await page.waitForTimeout(900);
   await page.reload();
+  await cell(page, "first").getByText("kept: 42").waitFor();
+
+  // Two tabs hold the same text: neither saves an old one over the other's.
+  const other = await context.newPage();
+  await other.goto(page.url());
+  await rewrite(other, "first", "export const kept = 43;");
+  await cell(page, "first").getByText("kept: 43").waitFor();
+  await other.close();
+  await page.bringToFront();
+  await page.keyboard.press("Control+z");
   await cell(page, "first").getByText("kept: 42").waitFor();
 
   await cell(page, "first").focus();
