@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
+import type { Environment } from "../src/env/environment.ts";
 import type * as engineModule from "../src/rl/cpu-engine.ts";
 import type { EngineRequest } from "../src/rl/engine.ts";
 import { algorithmVariants } from "./support/algorithm-variants.ts";
@@ -496,17 +497,25 @@ const faults: readonly (readonly [
     "a host hears no action",
     "stepped by a host",
     "rl/hosted-environment.ts",
-    "({ action }) => action)",
-    "() => 0)",
+    'typeof action === "number" ? action :',
+    'typeof action === "number" ? 0 :',
   ],
 ];
 
 const updates = 3;
 
 const [, plain] = algorithmVariants.find(([name]) => name === "truncation bootstraps")!;
+/** Pays what differs from environment to environment. */
+const leaning: Environment = {
+  ...plain.environment,
+  step: (state, at, action: number, out) => {
+    plain.environment.step(state, at, action, out);
+    out[0] = state[at + 2]!;
+  },
+};
 const variants = new Map<string, EngineRequest>([
   ...algorithmVariants,
-  ["stepped by a host", { ...plain, environment: hosted(plain.environment) }],
+  ["stepped by a host", { ...plain, reward: null, environment: hosted(leaning) }],
 ]);
 
 describe("a seeded fault is found", () => {

@@ -31,6 +31,15 @@ fn step_reward(s: array<f32, 4>, a: f32, next: array<f32, 4>) -> f32 {
   evaluate: (_s, _at, _a, next, at) => f(8 * Math.abs(next[at]!)),
 };
 
+/** Of both signs, so that values go up and down. */
+const swaying: CompiledReward = {
+  source: "(s, a, next) => 16 * next.theta",
+  wgsl: `fn step_reward(s: array<f32, 4>, a: f32, next: array<f32, 4>) -> f32 {
+  return 16.0 * next[2];
+}`,
+  evaluate: (_s, _at, _a, next, at) => f(16 * next[at + 2]!),
+};
+
 /** Short episodes: both kinds of ending happen. */
 const pole: Environment = { ...cartPole(), maxEpisodeSteps: 12 };
 
@@ -166,7 +175,11 @@ export const algorithmVariants: readonly (readonly [string, EngineRequest])[] = 
   variant(
     "asymmetric and dual clip",
     {},
-    { clip: { start: 0.005, end: 0.005 }, clipHigh: 0.01, dualClip: 1.01 },
+    // So fast that ratios leave the clip on both sides and the dual clip on its own.
+    {
+      ...{ clip: { start: 0.01, end: 0.01 }, clipHigh: 0.02, dualClip: 1.03 },
+      learningRate: { start: 0.01, end: 0.01 },
+    },
   ),
   variant("a KL stop before a step", {}, { klStop: { limit: 2e-5, when: "step" } }),
   variant("a KL stop after an epoch", {}, { klStop: { limit: 2e-6, when: "epoch" } }),
@@ -183,7 +196,11 @@ export const algorithmVariants: readonly (readonly [string, EngineRequest])[] = 
     {},
     reinforce({ envs: 5, steps: 14, hidden: [9, 6], totalSteps: 700 }),
   ),
-  variant("a tight value clip", {}, { valueClip: 0.002 }),
+  variant(
+    "a tight value clip",
+    { reward: swaying },
+    { valueClip: 0.05, learningRate: { start: 0.01, end: 0.01 } },
+  ),
   variant("GRPO over whole episodes", {}, grouped("grpo")),
   variant("Dr.GRPO over whole episodes", {}, grouped("dr-grpo")),
   variant("RLOO over whole episodes", {}, grouped("rloo")),
@@ -217,7 +234,7 @@ export const algorithmVariants: readonly (readonly [string, EngineRequest])[] = 
   variant(
     "a normal distribution",
     { environment: continuous },
-    { learningRate: { start: 1e-3, end: 0, warmup: 2 } },
+    { learningRate: { start: 0.02, end: 0, warmup: 2 } },
   ),
   variant("two normal distributions", { environment: point, reward: nearer }),
   variant(

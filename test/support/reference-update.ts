@@ -34,6 +34,7 @@ export interface ReferenceRun {
       | "valueLoss"
       | "entropy"
       | "approximateKl"
+      | "clipFraction"
       | "gradientNorm"
       | "optimizerSteps"
       | "episodeCost",
@@ -297,6 +298,7 @@ export function referenceRun(request: EngineRequest, updates: number): Reference
         add("valueLoss", loss.valueLoss);
         add("entropy", loss.entropy);
         add("approximateKl", loss.klK3);
+        add("clipFraction", loss.clipFraction);
         add("gradientNorm", norm);
         const last = start + minibatchSize >= total;
         if (klStop?.when === "epoch" && last && loss.klK3 > klStop.limit) break epochs;
