@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { build, type Plugin } from "vite";
 import { kernelBundle } from "../../src/notebook/kernel-bundle.vite.ts";
+import { shippedPackageFiles } from "../../src/notebook/packages.vite.ts";
 import { keptBuild, root } from "../support/kept-build.ts";
 import { serveStatic } from "../support/static-server.ts";
 
@@ -20,7 +21,7 @@ export async function openGallery(): Promise<{ readonly url: string; close(): Pr
       configFile: false,
       base: "./",
       publicDir: join(root, "public"),
-      plugins: [kernelBundle(), withoutLanguage],
+      plugins: [kernelBundle(), shippedPackageFiles(), withoutLanguage],
       logLevel: "warn",
       build: {
         target: "es2023",
