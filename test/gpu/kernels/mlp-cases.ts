@@ -300,7 +300,7 @@ const forwardLoss =
     transitions.set(returns, 7 * n);
     transitions.set(values, 8 * n);
     transitions.set(shares, 9 * n + n);
-    transitions.set(costReturns, 13 * n + n);
+    transitions.set(costReturns, 13 * n);
     const shallow = request.hidden.length === 1;
     const contents = {
       ...{ parameters: weights(ppo), indices: permuted(size), statistics: Float32Array.of(0.25, 1.5) },
@@ -388,7 +388,7 @@ const forwardLoss =
           oldValues: [transitions[8 * n + row]!],
           weights: [live / size],
           ...(allowed ? { mask: range(outputs).map((k) => (masks[row]! >> k) & 1) } : {}),
-          ...(costed ? { costReturns: [transitions[14 * n + row]!] } : {}),
+          ...(costed ? { costReturns: [transitions[13 * n + row]!] } : {}),
         },
         lossOptions,
       );
