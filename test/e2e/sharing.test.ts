@@ -4,6 +4,7 @@ import axe from "axe-core";
 import { chromium, type BrowserContext, type Page } from "playwright-core";
 import { beforeAll, expect, test } from "vitest";
 import { fromSingleFile } from "../../src/notebook/formats/read-file.ts";
+import { unpackText } from "../../src/ui/share-link.ts";
 import { chromiumLaunch } from "../support/browser.ts";
 import { cell, rewrite } from "../support/notebook-page.ts";
 import { ServedApp } from "../support/served-app.ts";
@@ -58,9 +59,7 @@ test("a link holds the notebook: read first, run on consent, kept as one's own w
   await page.getByRole("button", { name: "Page (.html)" }).click();
   const file = readFileSync(await (await saved).path(), "utf8");
   expect(file.length).toBeLessThan(3_000_000);
-  expect(fromSingleFile(file)).toBe(
-    readFileSync(new URL("../../notebooks/cartpole.nb.ts", import.meta.url), "utf8"),
-  );
+  expect(fromSingleFile(file)).toBe(await unpackText(link.replace(/^.*#code=/, "")));
   expect(file).toContain('"results":[{"notebook":"cartpole","cell":"training","recordedAt"');
   await page.keyboard.press("Escape");
   await page.goto("about:blank");
