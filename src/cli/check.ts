@@ -55,13 +55,13 @@ export async function checkNotebooks(command: CheckCommand): Promise<number> {
       );
     }
     const failed = result.tests.filter(({ passed }) => !passed).length;
+    const count = result.problems.length;
+    const problems = count === 1 ? "1 problem" : `${count === 0 ? "no" : count} problems`;
     const tests =
       result.tests.length === 0
         ? "no tests"
         : `${result.tests.length - failed} of ${result.tests.length} tests passed`;
-    console.log(
-      `${name}: ${result.problems.length === 0 ? "no problems" : `${result.problems.length} ${result.problems.length === 1 ? "problem" : "problems"}`}, ${tests}`,
-    );
+    console.log(`${name}: ${problems}, ${tests}`);
   }
   const isGood = results.every(
     ({ problems, tests }) => problems.length === 0 && tests.every(({ passed }) => passed),

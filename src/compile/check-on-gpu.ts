@@ -5,6 +5,7 @@ import { randomAction, type RewardCheck } from "./check.ts";
 import { describeRow, type LossCheck, randomRow } from "./check-loss.ts";
 import type { CompiledStepReward } from "./compile.ts";
 import { type CompiledLoss, lossColumns, trainedColumns } from "./compile-loss.ts";
+import { describeState } from "./describe-state.ts";
 import type { Bounded } from "./error-bounds.ts";
 import { gpuMismatch } from "./gpu-mismatch.ts";
 
@@ -85,11 +86,7 @@ export async function checkRewardOnGpu(
     if (bounded.error === Infinity) continue;
     checkedStates++;
     const cpu = compiled.evaluate(steps, at, a, steps, at + size);
-    const fields = (from: number): string =>
-      stateFields
-        .slice(0, 12)
-        .map((field, k) => `${field} ${steps[from + k]!}`)
-        .join(", ");
+    const fields = (from: number): string => describeState(stateFields, steps, from);
     comparison.compare(
       "it",
       rewards[i]!,

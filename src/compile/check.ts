@@ -3,6 +3,7 @@ import type { Action, GivenAction } from "../kernels/action-space.ts";
 import { random4, stream, uniform } from "../kernels/philox.ts";
 import type { AnyFunction } from "./captured.ts";
 import type { CompiledStepReward } from "./compile.ts";
+import { describeState } from "./describe-state.ts";
 
 export interface RewardCheck {
   /** States on which the forms were compared. */
@@ -139,8 +140,7 @@ function mismatch(
   what: string,
 ): FulguriteError {
   const size = compiled.stateFields.length;
-  const fields = (at: number): string =>
-    compiled.stateFields.map((field, i) => `${field} ${states[at + i]}`).join(", ");
+  const fields = (at: number): string => describeState(compiled.stateFields, states, at);
   return new FulguriteError(
     "compile/mismatch",
     `the reward's forms disagree: ${what} (s: ${fields(0)}; a: ${String(a)}; next: ${fields(size)})`,

@@ -1,7 +1,7 @@
+import { describeState } from "../compile/describe-state.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { random4, stream } from "../kernels/philox.ts";
 import {
-  describe,
   type EnvironmentCheck,
   EnvironmentComparison,
   MISMATCH_FIX,
@@ -99,7 +99,7 @@ export function playByTwin(
       const at = state.findIndex((value) => !Number.isFinite(value));
       throw new FulguriteError(
         "env/not-finite",
-        `The state stops being a number: \`${stateFields[at]!}\` becomes ${state[at]!} (s: ${describe(environment, before)}; a: ${String(action)}).`,
+        `The state stops being a number: \`${stateFields[at]!}\` becomes ${state[at]!} (s: ${describeState(stateFields, before)}; a: ${String(action)}).`,
         "Look for a division by zero, a root of a negative number, or growth without end.",
       );
     }

@@ -1,4 +1,5 @@
 import type { AnyFunction } from "../compile/captured.ts";
+import { describeState } from "../compile/describe-state.ts";
 import { add, type Bounded } from "../compile/error-bounds.ts";
 import type { IrFunction } from "../compile/ir.ts";
 import { interpretReference, type ReferenceFunction } from "../compile/reference.ts";
@@ -107,7 +108,7 @@ export class EnvironmentComparison {
   /** One step; `twin` is what the other engine gives. */
   step(before: Float32Array, action: Action, outcome: StepOutcome, twin: StepOutcome | null): void {
     this.#checkedStates++;
-    const place = `s: ${describe(this.#environment, before)}; a: ${String(action)}`;
+    const place = `s: ${describeState(this.#environment.stateFields, before)}; a: ${String(action)}`;
     this.#mask(before, outcome, twin, place);
     this.#next(before, action, outcome, twin, place);
     this.#reward(before, action, outcome, twin, place);
@@ -350,10 +351,3 @@ function ownRandom(next: () => number): Record<string, (first?: number, second?:
     integer: (count) => Math.min(Math.floor(next() * count!), count! - 1),
   };
 }
-
-/** A state for people: its first twelve numbers. */
-export const describe = ({ stateFields }: CompiledEnvironment, state: Float32Array): string =>
-  stateFields
-    .slice(0, 12)
-    .map((field, i) => `${field} ${state[i]!}`)
-    .join(", ");

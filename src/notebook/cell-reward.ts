@@ -74,6 +74,7 @@ export function defineStepReward(
       source: { source, constants, functions, line },
       stateFields: compiled.stateFields,
       actionCount: compiled.actionCount,
+      actionSize: compiled.actionSize,
     },
   });
   return reward;

@@ -18,6 +18,17 @@ export const world = defineEnv({
 export const pole = cartPole();
 export const tilt = defineReward.step((s, a, next) => 1 - limit * next.x, { env: world });
 export const lost = defineLoss((row) => -row.advantage * row.logProbability);
+// %% steered
+console.log(lost !== tilt); // makes this cell the last
+export const plane = defineEnv({
+  state: ["x", "y"],
+  actions: { kind: "continuous", low: -1, high: 1, dimensions: 2 },
+  reset: () => ({ x: 0, y: 0 }),
+  step: (s, a) => ({ x: s.x + a[0], y: s.y + a[1] }),
+  reward: (s, a, next) => -Math.abs(next.x),
+  done: (s) => s.x > 9,
+});
+export const effort = defineReward.step((s, a) => -a[0] * a[0] - a[1] * a[1], { env: plane });
 `;
 
 test("what cells define is checked where a GPU is lent, without a cell's waiting for it", async () => {
@@ -29,6 +40,8 @@ test("what cells define is checked where a GPU is lent, without a cell's waiting
       kind: "failed",
       error: { code: "compile/gpu-mismatch", message: "It differs.", fix: "Do.", line: null, column: null },
     },
+    { kind: "absent" },
+    { kind: "absent" },
     { kind: "absent" },
   ];
   const session = createNotebookSession({
@@ -57,12 +70,14 @@ test("what cells define is checked where a GPU is lent, without a cell's waiting
       gates[n - 1]!();
     }
     await session.checked();
-    expect(asked.map(({ kind }) => kind)).toEqual(["environment", "reward", "loss"]);
+    expect(asked.map(({ kind }) => kind)).toEqual(["environment", "reward", "loss", "environment", "reward"]);
     expect(asked[1]).toMatchObject({
       source: { constants: { limit: 2 } },
       stateFields: ["x"],
       actionCount: 2,
+      actionSize: 1,
     });
+    expect(asked[4]).toMatchObject({ stateFields: ["x", "y"], actionSize: 2 });
     expect(outputs("world")[0]).toMatchObject({ view: "environment", gpu: verdicts[0] });
     expect(outputs("judged")).toMatchObject([
       { view: "environment", name: "CartPole-v1" },

@@ -1,4 +1,5 @@
 import type { FunctionText } from "../compile/index.ts";
+import { MAX_PAIRS } from "../lm/byte-pair-tokenizer.ts";
 import type { TokenLossConfig } from "../lm/language-engine.ts";
 import type { AdaptiveKl } from "../rl/adaptive-kl.ts";
 import type { AlgorithmConfig, CostLimit, EpisodeGroups, UpdateSchedule } from "../rl/config.ts";
@@ -168,7 +169,7 @@ const vocabulary = read.object<NonNullable<PolicyConfig["words"]>>({
 });
 
 const bytePairs = read.object<NonNullable<PolicyConfig["pairs"]>>({
-  merges: read.list(two(counter), 65_000),
+  merges: read.list(two(counter), MAX_PAIRS),
 });
 
 const modelFiles: read.Reader<ModelFiles> = (value) =>

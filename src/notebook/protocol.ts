@@ -1,4 +1,5 @@
 import type { ErrorData } from "../gpu/error.ts";
+import { MAX_DIMENSIONS } from "../kernels/action-space.ts";
 import type { Completion, CompletionRequest } from "../train/complete.ts";
 import type { Job, TrainResult } from "../train/job.ts";
 import { MAX_OUTPUT_CHARACTERS, MAX_OUTPUTS } from "./output-buffer.ts";
@@ -209,6 +210,7 @@ const output = read.union<"view", Output>("view", {
       source: rewardSource,
       stateFields: read.list(read.text(200), 2_000),
       actionCount: read.whole(1_000),
+      actionSize: read.whole(MAX_DIMENSIONS),
     }),
   }),
   loss: read.object({

@@ -194,86 +194,61 @@ export async function createCpuKernels(
 ): Promise<CpuKernels> {
   const { layout, observationSize, head } = shape;
   const { surrogate = "clip", dualClip = false, optimizer = "adamw" } = shape;
-  const {
-    factors,
-    towers,
-    values,
-    pages,
-    parameters,
-    gradient,
-    firstMoment,
-    secondMoment,
-    scalars,
-    metrics,
-    rollout,
-    training,
-    probabilities,
-    logProbabilities,
-    rolloutMask,
-    action,
-    actionRows,
-    mask,
-    costReturn,
-    oldLogProbability,
-    advantage,
-    returns,
-    oldValue,
-    weight,
-    custom,
-  } = addresses(shape);
+  const at = addresses(shape);
+  const { towers, rollout, training, custom, pages } = at;
   const logStd = layout.tensors.find((tensor) => tensor.name === "actor.logStd")?.offset ?? 0;
   const wasm = new WasmModule();
   const apart = towers.trunk.length === 0;
   const shares = threads !== null && apart;
   wasm.importMemory("host", "memory", pages, shares ? pages : null);
   wasm.define("rolloutForward", [], [], (body) => {
-    forward(body, towers, parameters, rollout, "both");
+    forward(body, towers, at.parameters, rollout, "both");
     policyHead(body, {
-      factors,
-      mask: rolloutMask,
+      factors: at.factors,
+      mask: at.rolloutMask,
       columns: rollout.columns,
       logits: rollout.actor.outputs.at(-1)!,
-      probabilities,
-      logProbabilities,
+      probabilities: at.probabilities,
+      logProbabilities: at.logProbabilities,
     });
   });
   wasm.define("rolloutValue", [], [], (body) => {
-    forward(body, towers, parameters, rollout, "critic");
+    forward(body, towers, at.parameters, rollout, "critic");
   });
   const rows: PpoRows = {
-    factors,
-    mask,
+    factors: at.factors,
+    mask: at.mask,
     surrogate: custom ?? (surrogate as Exclude<typeof surrogate, "custom">),
     dualClip,
     columns: training.columns,
     clipsValue: shape.clipsValue,
-    scalars,
-    metrics,
+    scalars: at.scalars,
+    metrics: at.metrics,
     logits: training.actor.outputs.at(-1)!,
     value: training.critic.outputs.at(-1)!,
     logitsGradient: training.actor.gradients.at(-1)!,
     valueGradient: training.critic.gradients.at(-1)!,
-    dimensions: actionRows,
-    logStd: parameters + logStd * 4,
-    logStdGradient: gradient + logStd * 4,
-    costReturn,
-    action,
-    oldLogProbability,
-    advantage,
-    return: returns,
-    oldValue,
-    weight,
+    dimensions: at.actionRows,
+    logStd: at.parameters + logStd * 4,
+    logStdGradient: at.gradient + logStd * 4,
+    costReturn: at.costReturn,
+    action: at.action,
+    oldLogProbability: at.oldLogProbability,
+    advantage: at.advantage,
+    return: at.returns,
+    oldValue: at.oldValue,
+    weight: at.weight,
   };
   if (custom) {
     wasm.define("customForward", [], [], (body) => {
-      forward(body, towers, parameters, training, "both");
+      forward(body, towers, at.parameters, training, "both");
       policyTerms(body, rows, custom);
     });
   }
   const pass = (body: FunctionBody, wanted: "both" | "actor" | "critic"): void => {
-    if (!custom) forward(body, towers, parameters, training, wanted);
+    if (!custom) forward(body, towers, at.parameters, training, wanted);
     ppoRows(body, rows, wanted);
-    backward(body, towers, parameters, gradient, training, wanted);
+    backward(body, towers, at.parameters, at.gradient, training, wanted);
   };
   const [actor, critic] = (apart ? (["actor", "critic"] as const) : (["both"] as const)).map((wanted) =>
     wasm.define(null, [], [], (body) => {
@@ -296,7 +271,8 @@ export async function createCpuKernels(
       .op("i32.gt_s")
       .if(null, () => body.call(critic));
   });
-  defineSumOfSquares(wasm, "sumOfSquares", gradient, layout.length);
+  defineSumOfSquares(wasm, "sumOfSquares", at.gradient, layout.length);
+  const { parameters, gradient, firstMoment, secondMoment } = at;
   const arenas = { parameters, gradient, firstMoment, secondMoment, length: layout.length };
   if (optimizer === "adamw") defineAdamW(wasm, "adamW", arenas);
   else defineRmsProp(wasm, "rmsProp", arenas, optimizer === "rmsprop-tensorflow");
@@ -320,34 +296,34 @@ export async function createCpuKernels(
   const words = (address: number | null, count: number): Uint32Array =>
     new Uint32Array(memory.buffer, address ?? 0, address === null ? 0 : count);
   return {
-    parameters: view(parameters, layout.length),
-    gradient: view(gradient, layout.length),
-    firstMoment: view(firstMoment, layout.length),
-    secondMoment: view(secondMoment, layout.length),
-    scalars: view(scalars, ppoScalars.length),
-    metrics: view(metrics, ppoMetrics.length * 4),
+    parameters: view(at.parameters, layout.length),
+    gradient: view(at.gradient, layout.length),
+    firstMoment: view(at.firstMoment, layout.length),
+    secondMoment: view(at.secondMoment, layout.length),
+    scalars: view(at.scalars, ppoScalars.length),
+    metrics: view(at.metrics, ppoMetrics.length * 4),
     rollout: {
       columns: rollout.columns,
       observations: view(rollout.observations, observationSize * rollout.columns),
-      masks: words(rolloutMask, rollout.columns),
+      masks: words(at.rolloutMask, rollout.columns),
       outputs: view(rollout.actor.outputs.at(-1)!, head.outputs * rollout.columns),
-      probabilities: view(probabilities, head.outputs * rollout.columns),
-      logProbabilities: view(logProbabilities, head.outputs * rollout.columns),
-      values: view(rollout.critic.outputs.at(-1)!, values * rollout.columns),
+      probabilities: view(at.probabilities, head.outputs * rollout.columns),
+      logProbabilities: view(at.logProbabilities, head.outputs * rollout.columns),
+      values: view(rollout.critic.outputs.at(-1)!, at.values * rollout.columns),
       forward: exported("rolloutForward"),
       forwardValue: exported("rolloutValue"),
     },
     training: {
       columns: training.columns,
       observations: view(training.observations, observationSize * training.columns),
-      actions: view(action, actionRows * training.columns),
-      masks: words(mask, training.columns),
-      costReturns: view(costReturn ?? 0, costReturn === null ? 0 : training.columns),
-      oldLogProbabilities: trainingColumn(oldLogProbability),
-      advantages: trainingColumn(advantage),
-      returns: trainingColumn(returns),
-      oldValues: trainingColumn(oldValue),
-      weights: trainingColumn(weight),
+      actions: view(at.action, at.actionRows * training.columns),
+      masks: words(at.mask, training.columns),
+      costReturns: view(at.costReturn ?? 0, at.costReturn === null ? 0 : training.columns),
+      oldLogProbabilities: trainingColumn(at.oldLogProbability),
+      advantages: trainingColumn(at.advantage),
+      returns: trainingColumn(at.returns),
+      oldValues: trainingColumn(at.oldValue),
+      weights: trainingColumn(at.weight),
       accumulate: () => {
         accumulate(0, 2);
       },

@@ -5,7 +5,6 @@ import { ReadbackRing } from "../gpu/readback.ts";
 import { submitPieces, type WorkUnit } from "../gpu/submit-turns.ts";
 import { METRICS_LENGTH } from "../kernels/metrics.ts";
 import { random4, stream } from "../kernels/philox.ts";
-import { ScalarSlots } from "../kernels/scalars.ts";
 import { initializeParameters } from "../nn/initialize.ts";
 import type { EngineRequest, TrainingEngine, TrainingState, UpdateMetrics } from "./engine.ts";
 import { policyHead } from "../kernels/action-space.ts";
@@ -16,7 +15,6 @@ import { networkLayout } from "./network.ts";
 import { initialNormalization, normalizationLength } from "./normalization.ts";
 import { checkTowers } from "./separable-loss.ts";
 import type { PolicyVariant } from "./policy-variant.ts";
-import { scheduleValue, updateCount } from "./schedule.ts";
 import { HostedCollection, padRows } from "./webgpu-hosted-collection.ts";
 import { describeMetrics } from "./webgpu-metrics.ts";
 import {
@@ -28,13 +26,10 @@ import {
   type PpoDispatches,
   type PpoPlan,
 } from "./webgpu-plan.ts";
+import { UpdateScalars } from "./webgpu-scalars.ts";
 
 /** Word of an episode's cost, as in shaders/common/episodes.wgsl. */
 const COST_WORD = 7;
-/** A KL that nothing reaches. */
-const FAR = 3e38;
-const BETA1 = 0.9;
-const BETA2 = 0.999;
 /** Updates submitted and not yet finished; one where an update needs what the one before it measured. */
 const IN_FLIGHT = 2;
 
@@ -110,7 +105,7 @@ class WebGpuEngine implements TrainingEngine {
   #leaveTurns: (() => void) | null = null;
   /** An update that waits for its turns. */
   #submitting: Promise<void> | null = null;
-  readonly #scalars: ScalarSlots;
+  readonly #scalars: UpdateScalars;
   readonly #metrics: ReadbackRing;
   readonly #state: ReadbackRing;
   readonly #stateParts: { readonly buffer: GPUBuffer; readonly length: number }[];
@@ -143,7 +138,7 @@ class WebGpuEngine implements TrainingEngine {
     this.adapter = gpu.adapter;
     this.variant = sizes.kernels;
     this.lost = gpu.lost;
-    this.#scalars = new ScalarSlots(sizes.slots);
+    this.#scalars = new UpdateScalars(request, sizes);
     const stateSize = algorithm.envs * environment.stateFields.length;
     this.#stateParts = [
       { buffer: buffers.parameters, length: layout.length },
@@ -183,7 +178,6 @@ class WebGpuEngine implements TrainingEngine {
       gpu.device.queue.writeBuffer(buffers.moments, layout.length * 4, ones);
     }
     if (algorithm.demonstrations) this.#demonstrate(algorithm.demonstrations);
-    this.#writeConstants();
   }
 
   get update(): number {
@@ -209,7 +203,7 @@ class WebGpuEngine implements TrainingEngine {
       this.#assertAlive();
     }
     const { sizes, buffers } = this.#ppo;
-    const learningRate = this.#writeScalars();
+    const learningRate = this.#scalars.write(this.#update, this.#optimizerStep, this.#multiplier?.value ?? 0);
     this.#gpu.device.queue.writeBuffer(buffers.scalars, 0, this.#scalars.bytes);
     let read: (() => Promise<Float32Array<ArrayBuffer>>) | null = null;
     if (this.#gpu.turns.contended) {
@@ -395,63 +389,6 @@ class WebGpuEngine implements TrainingEngine {
     queue.writeBuffer(buffers.transitions, rows * 4, new Uint32Array(rows).fill(0xffffffff));
     queue.writeBuffer(buffers.transitions, rows * 12, new Float32Array(rows).fill(1));
     queue.writeBuffer(buffers.transitions, rows * 16, new Uint32Array(rows).fill(1));
-  }
-
-  /** Fields that never change. */
-  #writeConstants(): void {
-    const { algorithm, seed } = this.#request;
-    const beta2 = algorithm.optimizer === "adamw" ? BETA2 : algorithm.rmspropDecay;
-    for (let slot = 0; slot < this.#ppo.sizes.slots; slot++) {
-      const set = this.#scalars.set.bind(this.#scalars, slot);
-      set("seed", seed);
-      set("gamma", algorithm.gamma);
-      set("lambda", algorithm.lambda);
-      set("valueClip", algorithm.valueClip ?? -1);
-      set("entropyCoefficient", algorithm.entropyCoefficient);
-      set("valueCoefficient", algorithm.valueCoefficient);
-      set("maxGradientNorm", algorithm.maxGradientNorm);
-      set("beta1", BETA1);
-      set("beta2", beta2);
-      set("beta1Complement", 1 - BETA1);
-      set("beta2Complement", 1 - beta2);
-      set("dualClip", algorithm.dualClip ?? 0);
-      set("epsilon", algorithm.adamEpsilon);
-      set("weightDecay", algorithm.weightDecay);
-    }
-  }
-
-  /** Fields of the update about to be submitted; returns its learning rate. */
-  #writeScalars(): number {
-    const { algorithm } = this.#request;
-    const { sizes } = this.#ppo;
-    const scalars = this.#scalars;
-    const updates = updateCount(algorithm);
-    const learningRate = scheduleValue(algorithm.learningRate, this.#update, updates);
-    const clip = scheduleValue(algorithm.clip, this.#update, updates);
-    scalars.set(0, "baseEpoch", this.#update * algorithm.epochs);
-    scalars.set(0, "multiplier", this.#multiplier?.value ?? 0);
-    const { klStop } = algorithm;
-    const perEpoch = sizes.minibatches / algorithm.epochs;
-    for (let chunk = 0; chunk < sizes.chunks; chunk++) {
-      const first = chunk * sizes.chunkSteps;
-      scalars.set(1 + chunk, "baseStep", this.#update * algorithm.steps);
-      scalars.set(1 + chunk, "firstStep", first);
-      scalars.set(1 + chunk, "stepCount", Math.min(sizes.chunkSteps, algorithm.steps - first));
-    }
-    for (let n = 0; n < sizes.minibatches; n++) {
-      const slot = 1 + sizes.chunks + n;
-      const step = this.#optimizerStep + n + 1;
-      scalars.set(slot, "indexOffset", n * algorithm.minibatchSize);
-      scalars.set(slot, "statisticsRow", n);
-      scalars.set(slot, "learningRate", learningRate);
-      scalars.set(slot, "clip", clip);
-      scalars.set(slot, "clipHigh", algorithm.clipHigh ?? clip);
-      const looks = klStop?.when === "step" || (n + 1) % perEpoch === 0;
-      scalars.set(slot, "klLimit", klStop && looks ? klStop.limit : FAR);
-      scalars.set(slot, "correction1", 1 - BETA1 ** step);
-      scalars.set(slot, "correction2", 1 - BETA2 ** step);
-    }
-    return learningRate;
   }
 
   #unpackState(data: Float32Array<ArrayBuffer>, update: number): TrainingState {

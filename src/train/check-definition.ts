@@ -20,8 +20,8 @@ export type Definition =
       readonly source: RewardSource;
       readonly stateFields: readonly string[];
       readonly actionCount: number;
-      /** Numbers of an action, default 1. */
-      readonly actionSize?: number;
+      /** Numbers of an action; `a` is a list where there are more than one. */
+      readonly actionSize: number;
     }
   | { readonly kind: "loss"; readonly source: RewardSource };
 
@@ -116,7 +116,7 @@ function checkedDefinition(gpu: GpuDevice, definition: Definition): Promise<Agre
       return checkedEnvironment(gpu, environment);
     }
     case "reward": {
-      const { source, stateFields, actionCount, actionSize = 1 } = definition;
+      const { source, stateFields, actionCount, actionSize } = definition;
       return checkedReward(
         gpu,
         compileStepReward(source.source, { ...source, stateFields, actionCount, actionSize }),

@@ -68,14 +68,15 @@ export async function takeResources(
   for (const [id, versions] of setsOf(resources)) {
     const here = await store.resources.versions(id);
     const isShared = here.some((version) => version.runId === null);
-    const own = run && [startId, baseId].find((of) => of(run.id) === id);
-    const numberHere = ({ resources: own }: Resources): number | undefined =>
-      here.find((version) => isSameValue(version.resources, own))?.version;
-    const known = versions.every((version) => numberHere(version) !== undefined);
-    const target = own ? own(runId) : isShared && !known ? `${id}/${runId}` : id;
+    const idOfRun = run && [startId, baseId].find((of) => of(run.id) === id);
+    const numbersHere = versions.map(
+      ({ resources }) => here.find((version) => isSameValue(version.resources, resources))?.version,
+    );
+    const isKnown = !numbersHere.includes(undefined);
+    const target = idOfRun ? idOfRun(runId) : isShared && !isKnown ? `${id}/${runId}` : id;
     if (target !== id) ids.set(id, target);
-    for (const version of versions) {
-      const present = target === id ? numberHere(version) : undefined;
+    for (const [i, version] of versions.entries()) {
+      const present = target === id ? numbersHere[i] : undefined;
       const number = present ?? (await store.resources.update(target, version.resources, runId)).version;
       if (run?.resources?.id === id && run.resources.version === version.version)
         started = { id: target, version: number };

@@ -26,7 +26,13 @@ const source = {
   constants: { weight: 0.25 },
   line: 1,
 };
-const reward: Definition = { kind: "reward", source, stateFields: drifting.stateFields, actionCount: 3 };
+const reward = {
+  kind: "reward",
+  source,
+  stateFields: drifting.stateFields,
+  actionCount: 3,
+  actionSize: 1,
+} as const satisfies Definition;
 
 describe.skipIf(!gpu)("what a person defined, run on the GPU where it is defined", () => {
   test("agrees with the twin", async () => {

@@ -67,6 +67,7 @@ const outputs: Readonly<Record<string, readonly Output[]>> = {
         source: { source: "(s, a, next) => 1 - 0.1 * Math.abs(next.x)", constants: {}, line: 1 },
         stateFields: ["x", "xDot", "theta", "thetaDot"],
         actionCount: 2,
+        actionSize: 1,
       },
       gpu: { kind: "agrees", adapter: "apple m3", checked: 256, largestDifference: 0 },
     },

@@ -304,7 +304,8 @@ function rowsOf<Metric extends (typeof ppoMetrics)[number]>(
 
 /**
  * The policy-gradient loss of one block: the gradients of outputs and values, and the metrics added up. The formulas are
- * those of the algorithms' own files, `rl/ppo.ts` and its siblings. What it writes for the actor and for the critic has nothing in common.
+ * those of the algorithms' own files, `rl/ppo.ts` and its siblings. What it writes for the actor and for the critic has
+ * nothing in common.
  */
 export function ppoRows(body: FunctionBody, rows: PpoRows, wanted: "both" | "actor" | "critic"): void {
   if (wanted !== "critic") policyRows(body, rows);
