@@ -12,10 +12,13 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 /** Tests that need no browser, no GPU and nothing else that there is once: they run beside each other, on all cores. */
 const processorTests = [
   "src/**/*.test.ts",
-  "test/{cartpole,import-fuzz,layering,lm-copy,size,strings,text-to-sql}.test.ts",
+  "test/{cartpole,declarations,import-fuzz,layering,lm-copy,size,strings,text-to-sql}.test.ts",
   "test/notebook/{oracle,shipped,strings}.test.ts",
   "test/store/{faults,folder-damage}.test.ts",
 ];
+
+/** Tests that hold something to the clock: one after the other, beside nothing else. */
+const clockTests = ["test/notebook/sandbox.test.ts", "test/runner/frames.test.ts"];
 
 /**
  * Modes: the default builds the app into dist/; `lib` builds the library and the command line into
@@ -66,21 +69,27 @@ export default defineConfig(({ mode }) => ({
           projects: [
             {
               extends: true as const,
-              test: { name: "processor", include: [...processorTests], isolate: false },
+              // By itself Vitest leaves a core free: of two, one.
+              test: { name: "processor", include: [...processorTests], isolate: false, maxWorkers: "100%" },
             },
             {
               extends: true as const,
-              // Two cores: browsers and Dawn in several files at once only slow each other down.
+              // A browser or Dawn keeps about one core busy; with one file at a time the other was idle.
               test: {
                 name: "machine",
                 include: ["test/**/*.test.ts"],
-                exclude: [...processorTests],
-                maxWorkers: 1,
+                exclude: [...processorTests, ...clockTests],
+                maxWorkers: 2,
                 sequence: { groupOrder: 1 },
               },
+            },
+            {
+              extends: true as const,
+              test: { name: "clock", include: [...clockTests], maxWorkers: 1, sequence: { groupOrder: 2 } },
             },
           ],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          expect: { poll: { timeout: 15_000 } },
         },
 }));

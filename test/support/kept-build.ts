@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,16 +25,47 @@ export async function keptBuild(
   const kept = join(cache, `${name}-${hash([...sources, ...from])}`);
   if (!existsSync(kept)) {
     mkdirSync(cache, { recursive: true });
-    for (const old of readdirSync(cache)) {
-      if (old.startsWith(`${name}-`)) await rm(join(cache, old), { recursive: true, force: true });
-    }
-    const fresh = mkdtempSync(join(cache, "building-"));
-    await make(fresh);
-    await rename(fresh, kept);
+    await oneAtATime(join(cache, `lock-${name}`), async () => {
+      if (existsSync(kept)) return;
+      for (const old of readdirSync(cache)) {
+        if (old.startsWith(`${name}-`)) await rm(join(cache, old), { recursive: true, force: true });
+      }
+      const fresh = mkdtempSync(join(cache, "building-"));
+      await make(fresh);
+      await rename(fresh, kept);
+    });
   }
   const directory = mkdtempSync(join(tmpdir(), `fulgurite-${name}-`));
   cpSync(kept, directory, { recursive: true });
   return { directory, dispose: () => rm(directory, { recursive: true, force: true }) };
+}
+
+/** Test files run in processes of their own: whoever comes second waits. The lock of a process that is gone is void. */
+async function oneAtATime(lock: string, work: () => Promise<void>): Promise<void> {
+  while (!(await written(lock))) {
+    const owner = Number(await readFile(lock, "utf8").catch(() => ""));
+    if (owner > 0 && !isRunning(owner)) await rm(lock, { force: true });
+    else await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  try {
+    await work();
+  } finally {
+    await rm(lock, { force: true });
+  }
+}
+
+const written = (lock: string): Promise<boolean> =>
+  writeFile(lock, String(process.pid), { flag: "wx" }).then(
+    () => true,
+    () => false,
+  );
+
+function isRunning(id: number): boolean {
+  try {
+    return process.kill(id, 0);
+  } catch {
+    return false;
+  }
 }
 
 function hash(from: readonly string[]): string {
