@@ -13,6 +13,9 @@ export interface GpuCounters {
   bytes: number;
 }
 
+/** A software adapter's memory is the machine's: as much as a tab has on the CPU engine. */
+const SOFTWARE_BUDGET = 2 ** 32;
+
 /** One WebGPU device with its adapter's name, its counters, and its loss as a promise. */
 export class GpuDevice {
   readonly device: GPUDevice;
@@ -33,21 +36,24 @@ export class GpuDevice {
     alive: 0,
     bytes: 0,
   };
+  /** Bytes that the buffers of all its jobs may come to; see `openGpuDevice`. */
+  readonly memoryBudget: number;
   /** By which the jobs of this device take turns. */
   readonly turns: SubmitTurns;
   /** Resolves with the reason when the device is lost; stays pending after `dispose()`. */
   readonly lost: Promise<string>;
   #lostReason: string | null = null;
   #disposed = false;
-  #failure: string | null = null;
+  #failure: GPUError | null = null;
 
-  constructor(device: GPUDevice, info: Partial<GPUAdapterInfo>) {
+  constructor(device: GPUDevice, info: Partial<GPUAdapterInfo>, memoryBudget?: number) {
     this.device = device;
     this.adapter = adapterText(info);
     this.software =
       info.isFallbackAdapter === true ||
       /swiftshader|llvmpipe|lavapipe|warp|basic render/i.test(this.adapter);
     this.canShareQuads = device.features.has("subgroups") && (info.subgroupMinSize ?? 0) >= 4;
+    this.memoryBudget = memoryBudget ?? (this.software ? SOFTWARE_BUDGET : Infinity);
     this.quads = this.software && this.canShareQuads;
     this.turns = new SubmitTurns(() => device.queue.onSubmittedWorkDone());
     this.lost = new Promise((resolve) => {
@@ -56,7 +62,7 @@ export class GpuDevice {
         if (!this.#disposed) resolve(this.#lostReason);
       });
     });
-    device.addEventListener("uncapturederror", ({ error }) => (this.#failure ??= error.message));
+    device.addEventListener("uncapturederror", ({ error }) => (this.#failure ??= error));
   }
 
   /** A zeroed buffer; count and bytes are kept. */
@@ -69,7 +75,7 @@ export class GpuDevice {
         "Use fewer environments, fewer steps or a smaller minibatch.",
       );
     }
-    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+    const size = bufferSize(bytes);
     this.counters.buffers++;
     this.counters.alive++;
     this.counters.bytes += size;
@@ -104,13 +110,24 @@ export class GpuDevice {
     else for (const piece of this.turns.pieces(units)) await this.turns.take(submit, piece);
   }
 
-  /** Throws `gpu/lost` after the device went away, `gpu/validation` if WebGPU reported an error nobody caught. */
+  /**
+   * Throws `gpu/lost` after the device went away, `gpu/memory` where it had no room for something that no plan had, and
+   * `gpu/validation` if WebGPU reported another error nobody caught.
+   */
   check(): void {
     if (this.#lostReason !== null) throw deviceLost(this.#lostReason);
     if (this.#failure === null) return;
+    const { message } = this.#failure;
+    if (typeof GPUOutOfMemoryError === "function" && this.#failure instanceof GPUOutOfMemoryError) {
+      throw new FulguriteError(
+        "gpu/memory",
+        `${this.adapter} has no room left: ${message}`,
+        "Reload the page, and stop other runs and tabs that use the GPU before this one goes on.",
+      );
+    }
     throw new FulguriteError(
       "gpu/validation",
-      `WebGPU reported an error: ${this.#failure}`,
+      `WebGPU reported an error: ${message}`,
       "Train on the CPU engine and report this error with the adapter's name.",
     );
   }
@@ -120,6 +137,9 @@ export class GpuDevice {
     this.device.destroy();
   }
 }
+
+/** Bytes of a buffer that is to hold `bytes`. */
+export const bufferSize = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
 
 /** The error of everything that was on its way when the device went. */
 export const deviceLost = (reason: string): FulguriteError =>
@@ -140,8 +160,13 @@ export function adapterText(info: Partial<GPUAdapterInfo>): string {
 /**
  * Opens a device on the fastest adapter of `gpu` (`navigator.gpu`, or Dawn's in Node), with default limits but
  * for buffer sizes, and with timestamps and subgroups where the adapter has them. Null where there is no adapter or it refuses.
+ * `memoryBudget` limits the bytes of all its jobs together: by default 4 GiB on a software adapter, whose memory is the
+ * machine's, and elsewhere none, as WebGPU does not say how much there is.
  */
-export async function openGpuDevice(gpu: GPU | null | undefined): Promise<GpuDevice | null> {
+export async function openGpuDevice(
+  gpu: GPU | null | undefined,
+  { memoryBudget }: { readonly memoryBudget?: number } = {},
+): Promise<GpuDevice | null> {
   try {
     const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) return null;
@@ -152,7 +177,7 @@ export async function openGpuDevice(gpu: GPU | null | undefined): Promise<GpuDev
       ),
       requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
     });
-    return new GpuDevice(device, adapter.info);
+    return new GpuDevice(device, adapter.info, memoryBudget);
   } catch {
     return null;
   }

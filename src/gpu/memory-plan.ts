@@ -1,4 +1,4 @@
-import type { GpuDevice } from "./device.ts";
+import { bufferSize, type GpuDevice } from "./device.ts";
 import { FulguriteError } from "./error.ts";
 
 /** Whoever makes buffers: a device, or a plan of what would be made. */
@@ -6,6 +6,13 @@ export type BufferMaker = Pick<GpuDevice, "createBuffer" | "destroyBuffer">;
 
 /** One buffer of a job that is not there yet. */
 export interface PlannedBuffer {
+  readonly label: string;
+  readonly bytes: number;
+  readonly usage: GPUBufferUsageFlags;
+}
+
+/** Bytes of a purpose: of all buffers whose labels differ in a number alone. */
+export interface Share {
   readonly label: string;
   readonly bytes: number;
 }
@@ -23,13 +30,26 @@ export class MemoryPlan implements BufferMaker {
   }
 
   /** The largest of them. */
-  get largest(): PlannedBuffer {
-    return this.buffers.reduce((a, b) => (b.bytes > a.bytes ? b : a), { label: "", bytes: 0 });
+  get largest(): Share {
+    return this.buffers.reduce<Share>((a, b) => (b.bytes > a.bytes ? b : a), { label: "", bytes: 0 });
   }
 
-  createBuffer(label: string, bytes: number): GPUBuffer {
-    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
-    this.buffers.push({ label, bytes: size });
+  /** What most of it is for. */
+  get mostly(): Share {
+    const sums = new Map<string, number>();
+    for (const { label, bytes } of this.buffers) {
+      const purpose = label.replace(/ \d.*$/, "");
+      sums.set(purpose, (sums.get(purpose) ?? 0) + bytes);
+    }
+    return [...sums].reduce<Share>((a, [label, bytes]) => (bytes > a.bytes ? { label, bytes } : a), {
+      label: "",
+      bytes: 0,
+    });
+  }
+
+  createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags = 0): GPUBuffer {
+    const size = bufferSize(bytes);
+    this.buffers.push({ label, bytes: size, usage });
     return { label, size, destroy: () => undefined } as unknown as GPUBuffer;
   }
 
@@ -38,18 +58,26 @@ export class MemoryPlan implements BufferMaker {
   }
 
   /**
-   * Throws "gpu/memory" where a buffer is larger than the adapter binds; `reduce` says for a buffer's label what makes
-   * it smaller.
+   * Throws "gpu/memory" where a buffer is larger than the adapter binds, or where all of them come to more than the device's
+   * budget beside what is there; `reduce` says for a buffer's label what makes it smaller.
    */
   check(gpu: GpuDevice, reduce: (label: string) => string): void {
     const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
     const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
-    const { largest } = this;
-    if (largest.bytes <= limit) return;
+    const { largest, mostly } = this;
+    if (largest.bytes > limit) {
+      throw new FulguriteError(
+        "gpu/memory",
+        `This run needs ${formatMegabytes(this.bytes)} on the GPU, ${formatMegabytes(largest.bytes)} of them in one piece for its ${largest.label}; ${gpu.adapter} allows ${formatMegabytes(limit)} in one piece.`,
+        reduce(largest.label),
+      );
+    }
+    const { bytes: taken } = gpu.counters;
+    if (taken + this.bytes <= gpu.memoryBudget) return;
     throw new FulguriteError(
       "gpu/memory",
-      `This run needs ${formatMegabytes(this.bytes)} on the GPU, ${formatMegabytes(largest.bytes)} of them in one piece for its ${largest.label}; ${gpu.adapter} allows ${formatMegabytes(limit)} in one piece.`,
-      reduce(largest.label),
+      `This run needs ${formatMegabytes(this.bytes)} on the GPU, ${formatMegabytes(mostly.bytes)} of them for its ${mostly.label}; of ${formatMegabytes(gpu.memoryBudget)} for all runs on ${gpu.adapter} ${formatMegabytes(Math.max(0, gpu.memoryBudget - taken))} are free.`,
+      taken === 0 ? reduce(mostly.label) : `${reduce(mostly.label)} Or stop other runs.`,
     );
   }
 }

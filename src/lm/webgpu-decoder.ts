@@ -270,10 +270,10 @@ export class WebGpuDecoder {
   }
 
   #createWorkspace(): Workspace {
-    const { gpu, shape, sizes, parameters, rotations, learning } = this.#model;
+    const { gpu, maker, shape, sizes, parameters, rotations, learning } = this.#model;
     const { layers, maxLength } = shape;
     const k = this.#kernels;
-    const plan = new StaticPlan(gpu);
+    const plan = new StaticPlan(gpu, maker);
     const buffers = createDecodingBuffers(this.#model, plan);
     const { slots, rows, batch, tokens, runs, requests, allowed, biases, samples, read } = buffers;
     const { residual, queries, attended, raw, low, activated, logits, caches } = buffers;

@@ -1,6 +1,7 @@
 import type { GpuDevice } from "../gpu/device.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { ReadbackRing } from "../gpu/readback.ts";
+import { takeMemory, type TakenMemory } from "../gpu/taken-memory.ts";
 import type { LinearVariant } from "../kernels/linear-probe.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
 import { disposedError, GenerationQueue } from "./generation-queue.ts";
@@ -16,6 +17,7 @@ import type {
   TokenStepMetrics,
 } from "./language-engine.ts";
 import { WebGpuDecoder } from "./webgpu-decoder.ts";
+import { planLanguageMemory, reduceLanguageMemory } from "./webgpu-memory.ts";
 import { createStateReadback, WebGpuModel, type WebGpuModelOptions } from "./webgpu-model.ts";
 import { WebGpuTraining } from "./webgpu-training.ts";
 
@@ -23,21 +25,37 @@ export interface WebGpuLanguageEngineOptions extends WebGpuModelOptions {
   /** Unsigned 32-bit: the start weights. */
   readonly seed: number;
   readonly device: GpuDevice;
+  /** Hears what the buffers will take before there are any. */
+  readonly onMemory?: (bytes: number) => void;
 }
 
 /**
  * A decoder transformer on the GPU. Same requests, rows, adapter and browser: the same bits, whatever else is in
- * flight. Rejects with "lm/unsupported-shape", and with "gpu/shader" where a kernel does not compile.
+ * flight. All buffers are taken before anything is compiled, and none is made later. Rejects with "lm/unsupported-shape", with
+ * "gpu/memory" and "gpu/dispatch" as `planLanguageMemory` and `takeMemory` do, and with "gpu/shader" where a kernel does not
+ * compile.
  */
 export async function createWebGpuLanguageEngine(
   shape: TransformerShape,
   options: WebGpuLanguageEngineOptions,
 ): Promise<LanguageEngine> {
   checkShape(shape);
-  const model = new WebGpuModel(options.device, shape, options);
-  model.initialize(options.seed);
-  const [training, decoder] = await Promise.all([WebGpuTraining.create(model), WebGpuDecoder.create(model)]);
-  return new WebGpuLanguageEngine(model, training, decoder);
+  const { device, seed, onMemory } = options;
+  const plan = planLanguageMemory(device, shape, options);
+  onMemory?.(plan.bytes);
+  const memory = await takeMemory(device, plan, reduceLanguageMemory(shape, options));
+  try {
+    const model = new WebGpuModel(device, shape, options, memory);
+    model.initialize(seed);
+    const [training, decoder] = await Promise.all([
+      WebGpuTraining.create(model),
+      WebGpuDecoder.create(model),
+    ]);
+    return new WebGpuLanguageEngine(memory, model, training, decoder);
+  } catch (error) {
+    memory.dispose();
+    throw error;
+  }
 }
 
 class WebGpuLanguageEngine implements LanguageEngine {
@@ -47,6 +65,7 @@ class WebGpuLanguageEngine implements LanguageEngine {
   readonly shape: TransformerShape;
   readonly lost: Promise<string>;
   readonly #gpu: GpuDevice;
+  readonly #memory: TakenMemory;
   readonly #model: WebGpuModel;
   readonly #training: WebGpuTraining;
   readonly #decoder: WebGpuDecoder;
@@ -56,8 +75,9 @@ class WebGpuLanguageEngine implements LanguageEngine {
   #optimizerStep = 0;
   #disposed = false;
 
-  constructor(model: WebGpuModel, training: WebGpuTraining, decoder: WebGpuDecoder) {
+  constructor(memory: TakenMemory, model: WebGpuModel, training: WebGpuTraining, decoder: WebGpuDecoder) {
     this.#gpu = model.gpu;
+    this.#memory = memory;
     this.#model = model;
     this.#training = training;
     this.#decoder = decoder;
@@ -115,7 +135,7 @@ class WebGpuLanguageEngine implements LanguageEngine {
     const { length } = this.#model.layout;
     const saved = this.#saving.then(async () => {
       this.#checkAlive();
-      this.#state ??= createStateReadback(this.#model, this.#gpu);
+      this.#state ??= createStateReadback(this.#model);
       const encoder = this.#gpu.device.createCommandEncoder();
       const { parameters, learning, moments } = this.#model;
       const frozen = length - (learning.buffer === parameters ? 0 : learning.length);
@@ -160,10 +180,10 @@ class WebGpuLanguageEngine implements LanguageEngine {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#queue.dispose();
-    this.#state?.dispose();
     this.#training.dispose();
     this.#decoder.dispose();
     this.#model.dispose();
+    this.#memory.dispose();
   }
 
   #checkAlive(): void {

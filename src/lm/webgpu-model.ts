@@ -91,6 +91,8 @@ export class WebGpuModel {
   readonly sizes: KernelSizes;
   /** Most completions in flight, and rows that a micro-batch has room for. */
   readonly sequences: number;
+  /** Makes all buffers of the engine. */
+  readonly maker: BufferMaker;
   /** Holds what lives as long as the model. */
   readonly plan: StaticPlan;
   readonly parameters: GPUBuffer;
@@ -156,6 +158,7 @@ export class WebGpuModel {
     this.sizes = kernelSizes(gpu, shape, kernels, options);
     this.headChunk = chunkOf(this.head, this.sizes.headChunk);
 
+    this.maker = maker;
     this.plan = new StaticPlan(gpu, maker);
     const { length, trainable } = this.layout;
     const frozen = shape.adapter ? trainable : length;
@@ -239,6 +242,6 @@ function trainingTile(software: boolean, width: number): LinearTile {
 }
 
 /** Where weights and moments are read to be saved. */
-export function createStateReadback({ layout, learning }: WebGpuModel, maker: BufferMaker): ReadbackRing {
+export function createStateReadback({ layout, learning, maker }: WebGpuModel): ReadbackRing {
   return new ReadbackRing(maker, "state readback", layout.length + 2 * learning.length, 1);
 }

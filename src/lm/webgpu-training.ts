@@ -83,7 +83,7 @@ export class WebGpuTraining {
       this.#batch.set(l, "layer", (l * model.layerLength) / 4);
       this.#batch.set(l, "adapter", (l * model.adapterLength) / 4);
     }
-    this.#plan = new StaticPlan(gpu);
+    this.#plan = new StaticPlan(gpu, model.maker);
     this.#arenas = createTrainingArenas(model, this.#plan);
     const { scalars, gradients, squares, metrics } = this.#arenas;
     this.#adamw = this.#plan.bind(
@@ -260,10 +260,10 @@ export class WebGpuTraining {
   }
 
   #createWorkspace(): Workspace {
-    const { gpu, shape, parameters, rotations, checkpointing } = this.#model;
+    const { gpu, maker, shape, parameters, rotations, checkpointing } = this.#model;
     const kernels = this.#kernels;
     const k = kernels.layer;
-    const plan = new StaticPlan(gpu);
+    const plan = new StaticPlan(gpu, maker);
     const buffers = createTrainingBuffers(this.#model, plan);
     const { layers, output, logits, softmax, headInverses, headProjections, headGradient, terms } = buffers;
     const { residual, qkvGradient, attendedGradient, projections, projected, headProducts } = buffers;

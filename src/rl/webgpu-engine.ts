@@ -2,6 +2,7 @@ import { deviceLost, type GpuDevice } from "../gpu/device.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { Dispatch } from "../gpu/plan.ts";
 import { ReadbackRing } from "../gpu/readback.ts";
+import { takeMemory, type TakenMemory } from "../gpu/taken-memory.ts";
 import { submitPieces, type WorkUnit } from "../gpu/submit-turns.ts";
 import { METRICS_LENGTH } from "../kernels/metrics.ts";
 import { random4, stream } from "../kernels/philox.ts";
@@ -12,7 +13,7 @@ import { checkDemonstrations } from "./behaviour-cloning.ts";
 import type { PolicyGradientConfig } from "./config.ts";
 import { CostMultiplier } from "./lagrangian.ts";
 import { networkLayout } from "./network.ts";
-import { initialNormalization, normalizationLength } from "./normalization.ts";
+import { initialNormalization } from "./normalization.ts";
 import { checkTowers } from "./separable-loss.ts";
 import type { PolicyVariant } from "./policy-variant.ts";
 import { HostedCollection, padRows } from "./webgpu-hosted-collection.ts";
@@ -21,17 +22,17 @@ import {
   createPpoDispatches,
   createPpoPlan,
   planPpoMemory,
+  reducePpoMemory,
   actionSection,
   EPISODE_WORDS,
   type PpoDispatches,
   type PpoPlan,
 } from "./webgpu-plan.ts";
+import { createPpoReadbacks, IN_FLIGHT, type PpoReadbacks } from "./webgpu-readbacks.ts";
 import { UpdateScalars } from "./webgpu-scalars.ts";
 
 /** Word of an episode's cost, as in shaders/common/episodes.wgsl. */
 const COST_WORD = 7;
-/** Updates submitted and not yet finished; one where an update needs what the one before it measured. */
-const IN_FLIGHT = 2;
 
 export interface WebGpuEngineOptions {
   /** Default `usualPolicyVariant`. */
@@ -43,7 +44,7 @@ export interface WebGpuEngineOptions {
 /**
  * PPO wholly on the GPU: an update is one submit, nothing is read back but its metrics, late. In a host environment the
  * policy acts on the processor, and its parameters are read back after every update (`HostedCollection`). Rejects with
- * `gpu/memory` before anything is made where the buffers do not fit, `gpu/shader` where a kernel does not compile and
+ * `gpu/memory` before anything is compiled where the buffers do not fit, `gpu/shader` where a kernel does not compile and
  * `gpu/network-size` where the network does not fit.
  */
 export async function createWebGpuEngine(
@@ -55,12 +56,28 @@ export async function createWebGpuEngine(
   if (loss) checkTowers(loss, algorithm);
   checkDemonstrations(environment, algorithm);
   const planned = { ...algorithm, environment, reward, cost, loss, ...(kernels && { kernels }) };
-  const { bytes } = planPpoMemory(device, planned);
-  onMemory?.(bytes);
-  const plan = createPpoPlan(device, planned);
-  const dispatches = await createPpoDispatches(plan);
-  const hosted = await HostedCollection.create(request, plan, device.device.queue);
-  return new WebGpuEngine(request, device, plan, dispatches, hosted);
+  const memoryPlan = planPpoMemory(device, planned);
+  onMemory?.(memoryPlan.bytes);
+  const memory = await takeMemory(device, memoryPlan, reducePpoMemory(planned));
+  try {
+    const ppo = createPpoPlan(device, planned, memory);
+    const readbacks = createPpoReadbacks(ppo);
+    const dispatches = await createPpoDispatches(ppo);
+    const hosted = await HostedCollection.create(request, ppo, device.device.queue);
+    return new WebGpuEngine(request, device, { memory, ppo, readbacks, dispatches, hosted });
+  } catch (error) {
+    memory.dispose();
+    throw error;
+  }
+}
+
+/** What an engine has on the device, and what acts beside it. */
+interface Parts {
+  readonly memory: TakenMemory;
+  readonly ppo: PpoPlan;
+  readonly readbacks: PpoReadbacks;
+  readonly dispatches: PpoDispatches;
+  readonly hosted: HostedCollection | null;
 }
 
 const nothing = (): void => undefined;
@@ -97,7 +114,9 @@ class WebGpuEngine implements TrainingEngine {
 
   readonly #request: EngineRequest;
   readonly #gpu: GpuDevice;
+  readonly #memory: TakenMemory;
   readonly #ppo: PpoPlan;
+  readonly #readbacks: PpoReadbacks;
   readonly #units: readonly Unit[];
   /** By expectation, for a run that has the device to itself. */
   readonly #pieces: readonly (readonly Unit[])[];
@@ -106,33 +125,23 @@ class WebGpuEngine implements TrainingEngine {
   /** An update that waits for its turns. */
   #submitting: Promise<void> | null = null;
   readonly #scalars: UpdateScalars;
-  readonly #metrics: ReadbackRing;
-  readonly #state: ReadbackRing;
-  readonly #stateParts: { readonly buffer: GPUBuffer; readonly length: number }[];
   readonly #pending: Promise<void>[] = [];
-  readonly #stateLength: number;
   readonly #saves = new Set<Promise<void>>();
   readonly #inFlight: number;
   readonly #multiplier: CostMultiplier | null;
   readonly #hosted: HostedCollection | null;
-  /** What is read back after every update: the metrics, then what acts next where that is not the GPU. */
-  readonly #measured: { readonly buffer: GPUBuffer; readonly length: number }[];
   #update = 0;
   #optimizerStep = 0;
   #disposed = false;
 
-  constructor(
-    request: EngineRequest,
-    gpu: GpuDevice,
-    ppo: PpoPlan,
-    dispatches: PpoDispatches,
-    hosted: HostedCollection | null,
-  ) {
+  constructor(request: EngineRequest, gpu: GpuDevice, { memory, ppo, readbacks, dispatches, hosted }: Parts) {
     const { algorithm, environment, seed } = request;
     const { buffers, layout, sizes } = ppo;
     this.#request = request;
     this.#gpu = gpu;
+    this.#memory = memory;
     this.#ppo = ppo;
+    this.#readbacks = readbacks;
     this.#units = updateUnits(ppo, dispatches, algorithm.demonstrations === null);
     this.#pieces = submitPieces(this.#units);
     this.adapter = gpu.adapter;
@@ -140,29 +149,13 @@ class WebGpuEngine implements TrainingEngine {
     this.lost = gpu.lost;
     this.#scalars = new UpdateScalars(request, sizes);
     const stateSize = algorithm.envs * environment.stateFields.length;
-    this.#stateParts = [
-      { buffer: buffers.parameters, length: layout.length },
-      { buffer: buffers.moments, length: 2 * layout.length },
-      { buffer: buffers.environments, length: stateSize },
-      { buffer: buffers.episodes, length: algorithm.envs * EPISODE_WORDS },
-    ];
     if (buffers.normalization) {
-      const length = normalizationLength(environment.observationSize, algorithm.envs);
-      this.#stateParts.push({ buffer: buffers.normalization, length });
       const initial = initialNormalization(environment.observationSize, algorithm.envs);
       gpu.device.queue.writeBuffer(buffers.normalization, 0, initial);
     }
     this.#multiplier = algorithm.costLimit && new CostMultiplier(algorithm.costLimit);
     this.#hosted = hosted;
     this.#inFlight = algorithm.costLimit || algorithm.klStop || hosted ? 1 : IN_FLIGHT;
-    this.#measured = [{ buffer: buffers.metrics, length: METRICS_LENGTH }];
-    if (hosted) {
-      this.#measured.push(this.#stateParts[0]!, ...this.#stateParts.slice(4));
-    }
-    const measured = this.#measured.reduce((sum, part) => sum + part.length, 0);
-    this.#metrics = new ReadbackRing(gpu, "metrics readback", measured, IN_FLIGHT + 1);
-    this.#stateLength = this.#stateParts.reduce((sum, part) => sum + part.length, 0);
-    this.#state = new ReadbackRing(gpu, "state readback", this.#stateLength, 1);
 
     const plain = networkLayout(environment, algorithm);
     const states = new Float32Array(stateSize);
@@ -226,7 +219,7 @@ class WebGpuEngine implements TrainingEngine {
       if (this.#pending.length === 0 && !this.#submitting) this.#rest();
       if (data === null) return;
       if (this.#hosted) {
-        const [, { length }] = this.#measured as [object, { readonly length: number }];
+        const { length } = this.#readbacks.measured[1]!;
         const rest = data.subarray(METRICS_LENGTH);
         this.#hosted.take(rest.subarray(0, length), rest.subarray(length));
       }
@@ -273,7 +266,8 @@ class WebGpuEngine implements TrainingEngine {
       for (const [dispatch, slot] of dispatches) plan.encode(pass, dispatch, slot);
     }
     pass.end();
-    const read = piece.at(-1) === this.#units.at(-1) ? this.#metrics.copy(encoder, this.#measured) : null;
+    const { readMetrics, measured } = this.#readbacks;
+    const read = piece.at(-1) === this.#units.at(-1) ? readMetrics.copy(encoder, measured) : null;
     this.#gpu.submit(encoder);
     return read;
   }
@@ -287,11 +281,10 @@ class WebGpuEngine implements TrainingEngine {
       return Promise.reject(error as Error);
     }
     // The copy is taken now, before any later submit; saves that overlap get a buffer of their own.
-    const spare = this.#state.free
-      ? null
-      : new ReadbackRing(this.#gpu, "spare readback", this.#stateLength, 1);
+    const { state, stateLength, readState } = this.#readbacks;
+    const spare = readState.free ? null : new ReadbackRing(this.#gpu, "spare readback", stateLength, 1);
     const encoder = this.#gpu.device.createCommandEncoder();
-    const copied = (spare ?? this.#state).copy(encoder, this.#stateParts);
+    const copied = (spare ?? readState).copy(encoder, state);
     this.#gpu.submit(encoder);
     const update = this.#update;
     const measured = Promise.all(this.#pending);
@@ -320,13 +313,14 @@ class WebGpuEngine implements TrainingEngine {
       ["parameters", state.parameters, layout.plainLength],
       ["firstMoment", state.firstMoment, layout.plainLength],
       ["secondMoment", state.secondMoment, layout.plainLength],
-      ["environmentState", state.environmentState, this.#stateParts[2]!.length],
+      ["environmentState", state.environmentState, this.#readbacks.state[2]!.length],
       ["episodeReturn", state.episodeReturn, envs],
       ["environmentReturn", state.environmentReturn, envs],
       ["episodeLength", state.episodeLength, envs],
     ];
     const running = this.#ppo.buffers.normalization;
-    if (running) expected.push(["normalization", state.normalization ?? [], this.#stateParts[4]!.length]);
+    if (running)
+      expected.push(["normalization", state.normalization ?? [], this.#readbacks.state[4]!.length]);
     if (this.#multiplier) {
       expected.push(["episodeCost", state.episodeCost ?? [], envs]);
       expected.push(["multiplier", state.multiplier ?? [], this.#multiplier.state.length]);
@@ -364,9 +358,7 @@ class WebGpuEngine implements TrainingEngine {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#rest();
-    this.#metrics.dispose();
-    this.#state.dispose();
-    this.#ppo.plan.dispose();
+    this.#memory.dispose();
   }
 
   /** As `CpuRollout.demonstrate`: every row an episode with a reward of 1. */
@@ -399,12 +391,13 @@ class WebGpuEngine implements TrainingEngine {
     const parameters = layout.unpack(take(layout.length));
     const firstMoment = layout.unpack(take(layout.length));
     const secondMoment = layout.unpack(take(layout.length));
-    const environmentState = take(this.#stateParts[2]!.length).slice();
+    const environmentState = take(this.#readbacks.state[2]!.length).slice();
     const episodes = take(envs * EPISODE_WORDS);
     const words = new Uint32Array(data.buffer, episodes.byteOffset, episodes.length);
     const perEpisode = (word: number): Float32Array =>
       Float32Array.from({ length: envs }, (_, n) => episodes[n * EPISODE_WORDS + word]!);
-    const normalization = this.#stateParts[4] && take(this.#stateParts[4].length).slice();
+    const statistics = this.#readbacks.state[4];
+    const normalization = statistics && take(statistics.length).slice();
     const { minibatches } = this.#ppo.sizes;
     // With a KL stop nothing is submitted before the steps of the update before it are known.
     const optimizerStep = this.#request.algorithm.klStop ? this.#optimizerStep : update * minibatches;

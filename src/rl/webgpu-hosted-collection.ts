@@ -7,6 +7,7 @@ import { cpuKernelsFor } from "./engine-kernels.ts";
 import { networkLayout } from "./network.ts";
 import { RunningNormalization } from "./normalization.ts";
 import { actionSection, EPISODE_WORDS, type PpoPlan } from "./webgpu-plan.ts";
+import { actsOnHost } from "./webgpu-readbacks.ts";
 
 /** Ended by termination or, with its last value beside it, by the time limit: that value is 0 where it terminated. */
 const ENDED = 2;
@@ -31,7 +32,7 @@ export class HostedCollection {
     ppo: PpoPlan,
     queue: Pick<GPUQueue, "writeBuffer">,
   ): Promise<HostedCollection | null> {
-    if (!request.environment.host || request.algorithm.demonstrations) return null;
+    if (!actsOnHost(ppo.request)) return null;
     const layout = networkLayout(request.environment, request.algorithm);
     const kernels = await cpuKernelsFor(request, layout, 1);
     return new HostedCollection(request, ppo, queue, { layout, kernels });

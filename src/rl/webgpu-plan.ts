@@ -13,6 +13,7 @@ import type { PolicyVariant } from "./policy-variant.ts";
 import { collectionStages } from "./webgpu-collection.ts";
 import { BlockedLayout } from "./webgpu-layout.ts";
 import { minibatchStages } from "./webgpu-minibatch.ts";
+import { createPpoReadbacks } from "./webgpu-readbacks.ts";
 import { planSizes, type PlanSizes } from "./webgpu-sizes.ts";
 
 /** What a plan is made for; everything else is data in the scalars. */
@@ -40,6 +41,7 @@ export interface PpoPlanRequest {
   readonly normalizeRewards?: boolean;
   readonly optimizer?: PolicyGradientConfig["optimizer"];
   readonly klStop?: PolicyGradientConfig["klStop"];
+  readonly demonstrations?: PolicyGradientConfig["demonstrations"];
   /** Register tiles in blocks of four samples or features, 1, 2 or 4; default 2. */
   readonly tile?: number;
   /** Variant of the minibatch's kernels; default `usualPolicyVariant`. */
@@ -100,24 +102,31 @@ export const actionSection = (dimension: number, transitions: number, envs: numb
 export const EPISODE_WORDS = 10;
 
 /**
- * What the job would allocate, activations included; nothing is made. Throws "gpu/memory" where the adapter has no
- * buffers of that size, "gpu/dispatch" where one dispatch would take too long, each with what to reduce.
+ * What the job would allocate, activations and readbacks included; nothing is made. Throws "gpu/memory" where the adapter has
+ * no buffers of that size or all of them are beyond its budget, "gpu/dispatch" where one dispatch would take too long, each
+ * with what to reduce.
  */
 export function planPpoMemory(gpu: GpuDevice, request: PpoPlanRequest): MemoryPlan {
   const memory = new MemoryPlan();
   const ppo = createPpoPlan(gpu, request, memory);
   minibatchStages(ppo);
-  const { envs, steps, minibatchSize, hidden } = request;
-  memory.check(gpu, (label) =>
-    /^(hidden|delta|partials)/.test(label)
-      ? `Lower minibatchSize (now ${minibatchSize}) or the widths of the hidden layers (now ${hidden.join(", ")}).`
-      : /^(parameters|moments|gradients|squares)/.test(label)
-        ? `Use narrower hidden layers than ${hidden.join(", ")}.`
-        : `Use fewer environments (now ${envs}) or fewer steps an update (now ${steps}).`,
-  );
+  createPpoReadbacks(ppo);
+  memory.check(gpu, reducePpoMemory(request));
   checkDispatches(gpu, ppo);
   return memory;
 }
+
+/** Says for the label of a job's buffer what makes it smaller. */
+export const reducePpoMemory =
+  ({ envs, steps, epochs, minibatchSize, hidden }: PpoPlanRequest) =>
+  (label: string): string => {
+    if (/^(hidden|delta|partials)/.test(label))
+      return `Lower minibatchSize (now ${minibatchSize}) or the widths of the hidden layers (now ${hidden.join(", ")}).`;
+    if (/^(parameters|moments|gradients|squares|state readback)/.test(label))
+      return `Use narrower hidden layers than ${hidden.join(", ")}.`;
+    const fewer = `fewer environments (now ${envs}) or fewer steps an update (now ${steps})`;
+    return label === "indices" ? `Use fewer epochs (now ${epochs}), ${fewer}.` : `Use ${fewer}.`;
+  };
 
 /** Throws "gpu/dispatch" as `checkDispatch` does. */
 function checkDispatches(gpu: GpuDevice, { request, sizes }: PpoPlan): void {

@@ -7,7 +7,6 @@ import { createWebGpuEngine } from "../rl/webgpu-engine.ts";
 import { Threads, type OpenThreads, type ThreadOptions } from "../kernels/wasm/threads.ts";
 import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
 import type { LanguageEngine } from "../lm/language-engine.ts";
-import { planLanguageMemory } from "../lm/webgpu-memory.ts";
 import { createWebGpuLanguageEngine } from "../lm/webgpu-language-engine.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
 import type { AgenticJob, SimulatedJob } from "./job.ts";
@@ -111,9 +110,9 @@ export async function createLanguageEngine(
         const options = {
           kernels,
           checkpointing,
+          onMemory,
           ...(rows === undefined ? {} : { maxBatch: Math.min(rows, MAX_BATCH) }),
         };
-        onMemory(planLanguageMemory(gpu, shape, options).bytes);
         return await createWebGpuLanguageEngine(shape, { ...options, seed, device: gpu });
       } catch (error) {
         if (choice === "webgpu" || !isRefusal(error)) throw error;

@@ -174,6 +174,28 @@ describe.skipIf(!gpu)("WebGPU engine", () => {
     next.dispose();
   });
 
+  /** With a buffer as large as its limit SwiftShader has no room for what Vulkan adds to it. */
+  test.skipIf(gpu?.device.limits.maxBufferSize !== 2 ** 30)(
+    "what the adapter has no room for is given back, and another run trains",
+    async () => {
+      const { alive, bytes, bindGroups, pipelines } = gpu!.counters;
+      const before = { alive, bytes, bindGroups, pipelines };
+      const large = { envs: 64, steps: 128, minibatchSize: 8192, epochs: 2 ** 15 };
+      await expect(createWebGpuEngine(request(large), gpu!)).rejects.toMatchObject({
+        code: "gpu/memory",
+        message: expect.stringMatching(
+          /^This run needs 1,\d+ MB on the GPU, 1,024 MB of them for its indices, and SwiftShader.* has no room for that\.$/,
+        ) as string,
+        fix: "Use fewer epochs (now 32768), fewer environments (now 64) or fewer steps an update (now 128). Or stop other runs, and close other tabs that use the GPU.",
+      });
+      expect(gpu!.counters).toMatchObject(before);
+      const engine = await createWebGpuEngine(request(), gpu!);
+      expect(await run(engine, 2)).toHaveLength(2);
+      engine.dispose();
+      expect(gpu!.counters.bytes).toBe(bytes);
+    },
+  );
+
   test("what cannot work says so", async () => {
     await expect(
       createWebGpuEngine({ ...request(), algorithm: { ...ppo(), hidden: [] } }, gpu!),

@@ -388,6 +388,37 @@ describe.skipIf(gpu === null)("the WebGPU language engine", () => {
     await expect(half.generate(manyRequests(1))).rejects.toThrow(/disposed/);
   });
 
+  /** As in the simulated engine's test: with a buffer of the limit SwiftShader has no room for what Vulkan adds. */
+  test("what the adapter has no room for is given back, and another policy trains", async ({ skip }) => {
+    skip(device.device.limits.maxBufferSize !== 2 ** 30);
+    const { alive, bytes, bindGroups, pipelines } = device.counters;
+    const before = { alive, bytes, bindGroups, pipelines };
+    const adapter = { rank: 4, alpha: 8, projections: ["q"] } as const;
+    const base = { ...smallShape, width: 1024, heads: 8, headSize: 128, layers: 1, adapter, tiedHead: true };
+    /** Elements that are saved: all weights, and the moments of what learns. */
+    const saved = (shape: TransformerShape): number => {
+      const { length, trainable } = transformerLayout(shape);
+      return 3 * length - 2 * trainable;
+    };
+    const missing = 2 ** 28 - saved({ ...base, vocabularySize: 0 });
+    const huge = { ...base, vocabularySize: missing / base.width };
+    expect(saved(huge)).toBe(2 ** 28);
+    await expect(createWebGpuLanguageEngine(huge, { seed: 1, device, maxBatch: 1 })).rejects.toMatchObject({
+      code: "gpu/memory",
+      message: expect.stringMatching(
+        /^This run needs 2,\d+ MB on the GPU, 1,024 MB of them for its state readback, and SwiftShader.* has no room for that\.$/,
+      ) as string,
+      fix: expect.stringMatching(
+        /^Use a smaller policy: a width below 1024, .*\. Or stop other runs, and/,
+      ) as string,
+    });
+    expect(device.counters).toMatchObject(before);
+    const other = await createWebGpuLanguageEngine(smallShape, { seed: 7, device });
+    expect((await other.step(manyRows(smallShape), policyConfig)).gradientNorm).toBeGreaterThan(0);
+    other.dispose();
+    expect(device.counters.bytes).toBe(bytes);
+  });
+
   /** A device whose shaders have the fault; what is the same as before is not compiled again. */
   const pipelines = new Map<string, Promise<GPUComputePipeline>>();
   function faulty(find: string, replace: string): { readonly device: GpuDevice; applied(): boolean } {

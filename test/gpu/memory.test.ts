@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { cartPole } from "../../src/env/cartpole.ts";
+import { GpuDevice } from "../../src/gpu/device.ts";
+import { createPpoReadbacks } from "../../src/rl/webgpu-readbacks.ts";
 import { createPpoPlan, planPpoMemory, type PpoPlanRequest } from "../../src/rl/webgpu-plan.ts";
 import { minibatchStages } from "../../src/rl/webgpu-minibatch.ts";
 import { ppo } from "../../src/rl/ppo.ts";
@@ -7,6 +9,10 @@ import { planLanguageMemory } from "../../src/lm/webgpu-memory.ts";
 import { transformerLayout } from "../../src/nn/transformer-layout.ts";
 import { tinyLlamaShape } from "../support/tiny-llama.ts";
 import { gpu } from "./support.ts";
+
+/** A view of the device with counters and, where given, a budget of its own. */
+const view = (budget?: number): GpuDevice =>
+  new GpuDevice(gpu!.device, { architecture: "swiftshader" }, budget);
 
 const request = (options: Parameters<typeof ppo>[0]): PpoPlanRequest => ({
   ...ppo({ totalSteps: 1e9, ...options }),
@@ -22,9 +28,10 @@ describe.skipIf(gpu === null)("memory of a run", () => {
       expect(gpu!.counters).toEqual(before);
       const ppoPlan = createPpoPlan(gpu!, request(options));
       minibatchStages(ppoPlan);
+      const { readState, readMetrics } = createPpoReadbacks(ppoPlan);
       expect(gpu!.counters.bytes - before.bytes).toBe(memory.bytes);
       expect(gpu!.counters.buffers - before.buffers).toBe(memory.buffers.length);
-      ppoPlan.plan.dispose();
+      for (const made of [ppoPlan.plan, readState, readMetrics]) made.dispose();
       expect(gpu!.counters.bytes).toBe(before.bytes);
     }
   });
@@ -49,6 +56,44 @@ describe.skipIf(gpu === null)("memory of a run", () => {
       }),
     );
     expect(gpu!.counters).toEqual(before);
+  });
+
+  test("what comes to more than the budget beside what is taken is refused, on both engines", () => {
+    const simulated = { envs: 256, steps: 64, minibatchSize: 1024 };
+    const { bytes, mostly } = planPpoMemory(gpu!, request(simulated));
+    const tight = view(bytes);
+    planPpoMemory(tight, request(simulated));
+    tight.createBuffer("another run's", 16, 0x80);
+    expect(() => planPpoMemory(tight, request(simulated))).toThrow(
+      expect.objectContaining({
+        code: "gpu/memory",
+        message: expect.stringMatching(
+          new RegExp(
+            `needs [\\d.]+ MB on the GPU, [\\d.]+ MB of them for its ${mostly.label}; of .* are free`,
+          ),
+        ) as string,
+        fix: expect.stringMatching(/\(now \d+.*\)\. Or stop other runs\.$/) as string,
+      }),
+    );
+    const wide = { ...tinyLlamaShape, width: 64, feedForward: 128, layers: 6, maxLength: 64 };
+    const plan = (options: object, spare = 0) => {
+      const all = planLanguageMemory(gpu!, wide, { maxBatch: 64, ...options }).bytes;
+      return () => planLanguageMemory(view(all + spare), wide, { maxBatch: 64, ...options });
+    };
+    plan({})();
+    expect(plan({}, -16)).toThrow(
+      expect.objectContaining({
+        code: "gpu/memory",
+        message: expect.stringMatching(/MB of them for its gate; of/) as string,
+        fix: "Use checkpointing: true, a maxLength below 64, or a smaller policy: a width below 64, fewer layers than 6, or a vocabulary below 11.",
+      }),
+    );
+    expect(plan({ checkpointing: true }, -16)).toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(/MB of them for its (cache|input); of/) as string,
+        fix: expect.not.stringContaining("checkpointing") as string,
+      }),
+    );
   });
 
   test("too large a language policy says what to reduce", () => {

@@ -40,6 +40,8 @@ function recordingDevice({ info, subgroups }: AdapterKind, made: MadeShader[]): 
     limits,
     queue: { writeBuffer: () => undefined, onSubmittedWorkDone: () => Promise.resolve() },
     addEventListener: () => undefined,
+    pushErrorScope: () => undefined,
+    popErrorScope: () => Promise.resolve(null),
     createBuffer: ({ size }: { size: number }) => ({ size, destroy: () => undefined }),
     createBindGroup: () => ({}),
     createBindGroupLayout: () => ({}),
