@@ -40,7 +40,10 @@ describe("a job for an agent, on the way out of the sandbox", () => {
       ...sent,
       advantage: { name: "standardized", epsilon: 1e-4, population: false },
     });
-    for (const cloning of [filteredCloning(), filteredCloning({ sampledFrom: "start" })])
+    for (const cloning of [
+      filteredCloning({ epochs: 2, minibatches: 3 }),
+      filteredCloning({ sampledFrom: "start" }),
+    ])
       expect(read({ ...good, algorithm: cloning })!.algorithm).toEqual(cloning);
     const policy = { ...good.policy, alphabet: "", pairs: { merges: [[97, 98]] } };
     expect(read({ ...good, policy: { ...policy, evil: 1 } })!.policy).toEqual(policy);

@@ -305,7 +305,11 @@ const advantage = read.union<"name", GroupAdvantage>("name", {
   }),
 });
 
-const plan: { readonly [K in keyof RolloutPlan]: read.Reader<RolloutPlan[K]> } = {
+/** Optimizer steps of an update; 1 where they are left out. */
+const stepsOfUpdate = { epochs: counter, minibatches: counter };
+
+type WholePlan = Omit<RolloutPlan, keyof typeof stepsOfUpdate>;
+const plan: { readonly [K in keyof WholePlan]: read.Reader<WholePlan[K]> } = {
   groupSize: counter,
   groups: counter,
   updates: counter,
@@ -329,9 +333,8 @@ const aggregation = read.oneOf(
 
 const range = { low: read.finite, high: read.finite };
 const grpoExtras = {
+  ...stepsOfUpdate,
   ratio: read.oneOf("token", "sequence"),
-  epochs: counter,
-  minibatches: counter,
   generationBatches: counter,
   overlong: read.object<{ readonly buffer: number; readonly factor: number }>({
     buffer: counter,
@@ -350,7 +353,7 @@ const grpoExtras = {
   oldPolicy: read.oneOf("sampled", "scored"),
 };
 
-const cloningExtras = { sampledFrom: read.oneOf("current", "start") };
+const cloningExtras = { ...stepsOfUpdate, sampledFrom: read.oneOf("current", "start") };
 
 const languageAlgorithm = read.union<"kind", LanguageAlgorithm>("kind", {
   grpo: (value) => ({

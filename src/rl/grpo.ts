@@ -12,8 +12,11 @@ export interface RolloutPlan {
   readonly groupSize: number;
   /** Tasks of one update; an update makes groups x groupSize rollouts. */
   readonly groups: number;
-  /** Optimizer steps in all: one an update, on-policy. */
+  /** Batches of rollouts in all, each made by the policy as it is by then. */
   readonly updates: number;
+  /** Passes over an update's rows, default 1, and optimizer steps of a pass, default 1: then all is on-policy. */
+  readonly epochs?: number;
+  readonly minibatches?: number;
   /** Answers are sampled from softmax(logits / temperature); what learns is the policy at temperature 1. */
   readonly temperature: number;
   /** Most tokens of one answer, the end included. */
@@ -51,9 +54,6 @@ export interface GrpoConfig extends RolloutPlan {
   readonly loss: TokenLossConfig;
   /** "token" (default): r = pi / pi_old of each token; "sequence": exp(mean log r) of its sequence (GSPO). */
   readonly ratio?: "token" | "sequence";
-  /** Passes over an update's rows, default 1, and optimizer steps of a pass, default 1. */
-  readonly epochs?: number;
-  readonly minibatches?: number;
   /**
    * Most batches of groups x groupSize rollouts of an update, default 1. Above 1 groups whose rewards are all equal are left
    * out, and others made in their place until there are `groups` of them (DAPO's dynamic sampling).
@@ -112,15 +112,7 @@ const plan: Omit<RolloutPlan, "finalLearningRate"> = { ...wholePlan, temperature
 /** What only some of the family use. */
 type Extras = Pick<
   GrpoConfig,
-  | "ratio"
-  | "epochs"
-  | "minibatches"
-  | "generationBatches"
-  | "overlong"
-  | "rewardKl"
-  | "adaptiveKl"
-  | "correction"
-  | "oldPolicy"
+  "ratio" | "generationBatches" | "overlong" | "rewardKl" | "adaptiveKl" | "correction" | "oldPolicy"
 >;
 
 export type GrpoOptions = Partial<RolloutPlan> &
@@ -182,8 +174,6 @@ export function filteredCloning(options: FilteredCloningOptions = {}): FilteredC
 
 const extraNames = [
   "ratio",
-  "epochs",
-  "minibatches",
   "generationBatches",
   "overlong",
   "rewardKl",
@@ -204,6 +194,8 @@ function namedAdvantage(name: GroupAdvantage["name"]): GroupAdvantage {
 
 const pickPlan = (options: Partial<RolloutPlan> & { readonly learningRate?: number }): RolloutPlan => ({
   ...pickOptions(plan, options),
+  ...(options.epochs !== undefined && { epochs: options.epochs }),
+  ...(options.minibatches !== undefined && { minibatches: options.minibatches }),
   finalLearningRate: options.finalLearningRate ?? options.learningRate ?? defaultOptimizer.learningRate,
 });
 
@@ -245,15 +237,16 @@ function checkKl({ rewardKl, adaptiveKl, groups, groupSize, loss: { kl } }: Grpo
 }
 
 function validate(config: LanguageAlgorithm): void {
-  checkWhole({ ...config }, wholePlan);
+  const { epochs = 1, minibatches = 1 } = config;
+  checkWhole({ ...config, epochs, minibatches }, { ...wholePlan, epochs: 1, minibatches: 1 });
   if (config.kind === "grpo" && config.groupSize < 2) {
     throw wrong("A group of one has no siblings to compare with.", "Pass groupSize: 8.");
   }
   if (config.kind === "grpo") {
-    const { epochs = 1, minibatches = 1, generationBatches = 1, overlong } = config;
+    const { generationBatches = 1, overlong } = config;
     checkWhole(
-      { epochs, minibatches, generationBatches, ...(overlong && { buffer: overlong.buffer }) },
-      { epochs: 1, minibatches: 1, generationBatches: 1, ...(overlong && { buffer: 4 }) },
+      { generationBatches, ...(overlong && { buffer: overlong.buffer }) },
+      { generationBatches: 1, ...(overlong && { buffer: 4 }) },
     );
     checkKl(config);
     if (config.loss.kl?.estimator === "k1") {

@@ -113,6 +113,8 @@ describe("an update of a language policy", () => {
     expect(tokens.slice(3).reduce((a, b) => a + b)).toBe(all);
     expect(once.result.step!.approximateKl).toBeLessThan(1e-9);
     expect(result.step!.approximateKl).toBeGreaterThan(1e-4);
+    const cloned = await update(filteredCloning({ maxTokens: 6, successAt: 0, epochs: 2, minibatches: 3 }));
+    expect(cloned.steps.map(learned)).toEqual(tokens);
   });
 
   test("the sampler's temperature is corrected: weights are pi_old / pi_sampler, capped", async () => {

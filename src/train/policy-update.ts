@@ -160,7 +160,8 @@ export class PolicyUpdate {
     if (rows.length === 0) return nothing;
     const { algorithm, engine, seed } = this.#options;
     const grpo = algorithm.kind === "grpo" ? algorithm : null;
-    const { epochs = 1, minibatches = 1, oldPolicy = "sampled" } = grpo ?? {};
+    const { epochs = 1, minibatches = 1 } = algorithm;
+    const { oldPolicy = "sampled" } = grpo ?? {};
     const old =
       oldPolicy === "scored"
         ? await this.#score(

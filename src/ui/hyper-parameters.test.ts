@@ -34,7 +34,7 @@ const language = [
     adaptiveKl: { target: 0.1, horizon: 1000 },
   }),
   grpo({ rewardKl: { coefficient: 0.1 }, generationBatches: 2 }),
-  ...[dapo(), drGrpo(), gspo(), rloo(), filteredCloning({ sampledFrom: "start" })],
+  ...[dapo(), drGrpo(), gspo(), rloo(), filteredCloning({ sampledFrom: "start", minibatches: 2 })],
   ...[sft({ labelSmoothing: 0.1 }), dpo({ labelSmoothing: 0.1 }), dpo({ variant: "ipo" })],
 ];
 /** What a job of a language policy has beside its algorithm. */
