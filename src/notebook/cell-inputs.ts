@@ -1,5 +1,6 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { fitted, type FormField, type InputFile, type InputSpec, type InputValue } from "./input-spec.ts";
+import { fileBytes } from "./file-bytes.ts";
 import type { Output } from "./session-types.ts";
 
 export interface SliderOptions {
@@ -23,7 +24,7 @@ export interface ChosenFile {
   readonly name: string;
   /** Media type, as the browser knows it; may be "". */
   readonly type: string;
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   text(): string;
 }
 
@@ -121,6 +122,9 @@ export const inputsOver = (ask: Ask): FormInputs => ({
     ask(String(label), { kind: "text", placeholder, lines }, value) as string,
   file: (label, { accept = "" } = {}) => {
     const chosen = ask(String(label), { kind: "file", accept }, null) as InputFile | null;
-    return chosen && { ...chosen, text: () => new TextDecoder().decode(chosen.bytes) };
+    if (!chosen) return null;
+    const { name, type } = chosen;
+    const bytes = fileBytes(chosen);
+    return { name, type, bytes, text: () => new TextDecoder().decode(bytes) };
   },
 });

@@ -17,17 +17,19 @@ export interface FormField {
   readonly value: InputValue;
 }
 
-/** A file as it was chosen. */
+/** A file as it was chosen: by reference, so that one of any size goes between page and kernel at once. */
 export interface InputFile {
   readonly name: string;
   readonly type: string;
-  readonly bytes: Uint8Array;
+  /** When it was last changed on disk, milliseconds since the epoch. */
+  readonly modified: number;
+  readonly content: Blob;
 }
 
 /** A slider's number, a select's index, a button's count, a toggle's state, a text, a file, a form's fields in order. */
 export type InputValue = number | boolean | string | InputFile | null | readonly InputValue[];
 
-/** Whether two sets of inputs are the same; files by their bytes. */
+/** Whether two sets of inputs are the same; files by name, size and when they were changed. */
 export function sameInputs(
   a: Readonly<Record<string, InputValue>>,
   b: Readonly<Record<string, InputValue>>,
@@ -41,16 +43,29 @@ function sameValue(a: InputValue, b: InputValue | undefined): boolean {
   if (Array.isArray(a) && Array.isArray(b)) {
     return a.length === b.length && a.every((value: InputValue, i) => sameValue(value, b[i] as InputValue));
   }
-  // A file comes as another copy each time: by name and size, and then by its bytes.
+  // A file comes as another reference each time.
   const [left, right] = [a, b] as [InputFile | null, InputFile | null];
   return (
     typeof a === "object" &&
     typeof b === "object" &&
-    left?.name === right?.name &&
-    left?.bytes.length === right?.bytes.length &&
-    (left?.bytes.every((byte, i) => byte === right!.bytes[i]) ?? false)
+    left !== null &&
+    left.name === right?.name &&
+    left.content.size === right.content.size &&
+    left.modified === right.modified
   );
 }
+
+/** `set`, with what did not change as it is in `before`: what was read of a file is found again by its reference. */
+export const keptInputs = (
+  before: Readonly<Record<string, InputValue>>,
+  set: Readonly<Record<string, InputValue>>,
+): Readonly<Record<string, InputValue>> =>
+  Object.fromEntries(
+    Object.entries(set).map(([name, value]) => [
+      name,
+      sameValue(value, before[name]) ? before[name]! : value,
+    ]),
+  );
 
 const MAX_FIELDS = 50;
 const MAX_OPTIONS = 1_000;
@@ -69,8 +84,8 @@ const fieldSpec = read.union<"kind", FormField["input"]>("kind", {
   file: read.object({ kind: read.oneOf("file"), accept: label }),
 });
 
-const bytes: read.Reader<Uint8Array> = (value) => {
-  if (!(value instanceof Uint8Array)) throw new read.Invalid("bytes");
+const content: read.Reader<Blob> = (value) => {
+  if (!(value instanceof Blob)) throw new read.Invalid("a file's content");
   return value;
 };
 
@@ -80,7 +95,9 @@ export const inputValue: read.Reader<InputValue> = (value) => {
   if (typeof value === "number") return read.finite(value);
   if (typeof value === "string") return read.text(1_000_000)(value);
   if (Array.isArray(value)) return read.list(inputValue, MAX_FIELDS)(value);
-  return read.object<InputFile>({ name: read.text(1_000), type: read.text(200), bytes })(value);
+  return read.object<InputFile>({
+    ...{ name: read.text(1_000), type: read.text(200), modified: read.finite, content },
+  })(value);
 };
 
 const field = read.object<FormField>({ label, input: fieldSpec, value: inputValue });
@@ -113,7 +130,7 @@ export function fitted(spec: InputSpec, value: InputValue | undefined, fallback:
     case "button":
       return typeof value === "number" ? value : 0;
     case "file":
-      return typeof value === "object" && value !== null && "bytes" in value ? value : null;
+      return typeof value === "object" && value !== null && "content" in value ? value : null;
     case "form": {
       const list = Array.isArray(value) ? (value as readonly InputValue[]) : [];
       return spec.fields.map((one, i) => fitted(one.input, list[i], one.value));

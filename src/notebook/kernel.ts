@@ -21,7 +21,7 @@ import { hasLiveValues, LiveValues } from "./live-values.ts";
 import { ModuleLoader, moduleText, type ModuleSources } from "./modules.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import { changedSinceTraining } from "./changed-since.ts";
-import { sameInputs } from "./input-spec.ts";
+import { keptInputs, sameInputs } from "./input-spec.ts";
 import type { HostMessage, KernelCellSource, KernelCellState, KernelMessage } from "./protocol.ts";
 
 /** What a cell whose text was edited is stale because of. */
@@ -140,7 +140,7 @@ export class Kernel {
         readSource(cell, source);
       }
       if (!sameInputs(cell.inputs, inputs)) {
-        cell.inputs = inputs;
+        cell.inputs = keptInputs(cell.inputs, inputs);
         changed.add(id);
       }
       cell.lazyFlag = lazy;

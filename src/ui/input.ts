@@ -266,19 +266,20 @@ function field(label: string, input: FormField["input"], value: InputValue, set:
         ><input
           type="file"
           accept=${input.accept}
-          @change=${(event: Event) => void chosen(target(event)).then(set)}
-        />${isFile(value) ? html`<small>${value.name}, ${formatBytes(value.bytes.length)}</small>` : nothing}</label
+          @change=${(event: Event) => {
+            set(chosen(target(event)));
+          }}
+        />${isFile(value) ? html`<small>${value.name}, ${formatBytes(value.content.size)}</small>` : nothing}</label
       >`;
   }
 }
 
 const isFile = (value: InputValue): value is InputFile =>
-  typeof value === "object" && value !== null && "bytes" in value;
+  typeof value === "object" && value !== null && "content" in value;
 
-async function chosen({ files }: HTMLInputElement): Promise<InputFile | null> {
+function chosen({ files }: HTMLInputElement): InputFile | null {
   const file = files?.[0];
-  if (!file) return null;
-  return { name: file.name, type: file.type, bytes: new Uint8Array(await file.arrayBuffer()) };
+  return file ? { name: file.name, type: file.type, modified: file.lastModified, content: file } : null;
 }
 
 customElements.define("fulgurite-input", FulguriteInput);

@@ -30,7 +30,7 @@ console.log("applied " + settings.envs + " " + settings.name);
 
 // %% upload
 export const upload = file("Data", { accept: ".txt" });
-if (upload) console.log(upload.name + " holds " + upload.text().length + " letters");
+if (upload) console.log(upload.name + " holds " + upload.text());
 
 // %% rows
 const n = 1_000_000;

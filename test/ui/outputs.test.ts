@@ -35,7 +35,12 @@ test("inputs set what cells below compute: slider, select, toggle, text, button,
     await page
       .getByLabel("Data")
       .setInputFiles({ name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("abcde") });
-    await region(page, "upload").getByText("a.txt holds 5 letters").waitFor();
+    await region(page, "upload").getByText("a.txt holds abcde").waitFor();
+    // Another of the same name and size is another.
+    await page
+      .getByLabel("Data")
+      .setInputFiles({ name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("vwxyz") });
+    await region(page, "upload").getByText("a.txt holds vwxyz").waitFor();
   });
 });
 
