@@ -55,6 +55,55 @@ test("Gage's aaabdaaabac, and the first pairs of Sennrich's corpus", () => {
   expect(trainBytePairs(["abc"], 5).merges).toEqual([]);
 });
 
+/** The definition: every pair of every piece is counted anew for each merge. */
+function naivePairs(texts: readonly string[], merges: number): [number, number][] {
+  // Of a text of these letters, the pieces that pairs do not cross: words with the space in front of them.
+  let pieces = texts
+    .flatMap((text) => text.match(/ ?[a-d]+|\s+(?!\S)|\s+/g) ?? [])
+    .map((it) => [...Buffer.from(it)]);
+  const learned: [number, number][] = [];
+  while (learned.length < merges) {
+    const counts = new Map<string, number>();
+    for (const tokens of pieces) {
+      for (let i = 1; i < tokens.length; i++) {
+        const pair = `${tokens[i - 1]!},${tokens[i]!}`;
+        counts.set(pair, (counts.get(pair) ?? 0) + 1);
+      }
+    }
+    const [best] = [...counts]
+      .map(([pair, count]) => ({ pair: pair.split(",").map(Number) as [number, number], count }))
+      .filter(({ count }) => count > 1)
+      .sort((one, two) => two.count - one.count || one.pair[0] - two.pair[0] || one.pair[1] - two.pair[1]);
+    if (!best) break;
+    const token = 256 + learned.length;
+    learned.push(best.pair);
+    pieces = pieces.map((tokens) => {
+      const joined: number[] = [];
+      for (let i = 0; i < tokens.length; i++) {
+        const isPair = tokens[i] === best.pair[0] && tokens[i + 1] === best.pair[1];
+        joined.push(isPair ? token : tokens[i]!);
+        if (isPair) i++;
+      }
+      return joined;
+    });
+  }
+  return learned;
+}
+
+test("counts kept up to date give the pairs that counting anew does, and of equal ones that of the lower tokens", () => {
+  const texts = fc.array(fc.string({ unit: fc.constantFrom("a", "b", "c", "d", " "), maxLength: 30 }), {
+    maxLength: 8,
+  });
+  fc.assert(
+    fc.property(texts, fc.integer({ min: 0, max: 20 }), (some, merges) => {
+      const { merges: learned } = trainBytePairs(some, merges);
+      expect(learned).toEqual(naivePairs(some, merges));
+      expect(trainBytePairs([...some].reverse(), merges).merges).toEqual(learned);
+    }),
+    { numRuns: 300, seed: 3 },
+  );
+});
+
 test("Hugging Face's library reads our tokenizer.json and gives the same ids", async () => {
   const ours = bytePairTokenizer(pairs);
   const config = { bos_token: "<|bos|>", eos_token: "<|eos|>", pad_token: "<|pad|>" };
