@@ -761,7 +761,7 @@ export const run = await train({
 /*
 ## The honest baselines
 
-*Filtered cloning* imitates the rollouts that were right, and learns nothing from the others. *Once*: all rollouts are made by the model as it began, so what it imitates is a filtered data set. *Repeated*: the model makes them anew in every update, as it is by then; that is reinforcement learning by another name (RAFT, expert iteration), with success as the reward. Both make as many rollouts and steps as above; the better of 3e-4 and 1e-3 on the validation schemas is the learning rate of each.
+*Filtered cloning* imitates the rollouts that were right, and learns nothing from the others. *Once*: all rollouts are made by the model as it began, so what it imitates is a filtered data set. *Repeated*: the model makes them anew in every update, as it is by then; that is reinforcement learning by another name (RAFT, expert iteration), with success as the reward. Both make as many rollouts and steps as above, at the same learning rate.
 */
 
 // %% baseline lazy

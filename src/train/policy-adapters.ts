@@ -6,8 +6,8 @@ import { without } from "./without.ts";
 
 /**
  * Low-rank adapters (LoRA, Hu et al. 2021, arXiv 2106.09685): y = W x + alpha / rank · B A x. W is frozen; A [rank, inputs]
- * and B [outputs, rank] learn, at about ten times the learning rate of all weights. B begins at zero, so the policy begins as
- * the frozen one, which is also the reference of `kl`, `rewardKl` and `dpo`: the same engine with its adapters switched off.
+ * and B [outputs, rank] learn, at about ten times the learning rate that suits all weights ("LoRA Without Regret", Schulman
+ * 2025). B begins at zero, so the policy begins as the frozen one, which is also the reference of `kl`, `rewardKl` and `dpo`: the same engine with its adapters switched off.
  */
 export interface AdapterOptions {
   /** Rows of A, a multiple of 4; default 8. */
@@ -22,7 +22,8 @@ export interface AdapterOptions {
 
 /**
  * Prompt tuning (Lester et al. 2021, arXiv 2104.08691): `tokens` learned embeddings [tokens, width] in front of every
- * conversation, which begin as embeddings of tokens; the policy itself is frozen. Learning rates are 0.03 to 0.3.
+ * conversation, which begin as embeddings of tokens; the policy itself is frozen. Lester et al. take a learning rate of 0.3,
+ * where all weights of the same model take 0.001: `sft({ learningRate: 0.1 })` rather than the default.
  */
 export interface SoftPromptOptions {
   /** 1 to 256; default 8. They come on top of `maxLength` and `promptLength`. */

@@ -291,7 +291,7 @@ const isLong = (text: string): boolean => text.length > 24;
 const unit = (reward: number | null): number => Math.max(0, Math.min(1, reward ?? 0));
 
 function answer(rollout: Rollout, newest: boolean): TemplateResult {
-  const when = rollout.update === 0 ? "untrained" : `update ${formatCount(rollout.update)}`;
+  const when = rollout.update === 0 ? "before" : `update ${formatCount(rollout.update)}`;
   const text = valueText(rollout.result);
   const none = leftOut(rollout) ? outcome(rollout) : text === "" ? "said nothing" : null;
   return html`<li>
