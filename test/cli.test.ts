@@ -189,6 +189,21 @@ describe("notebooks", () => {
     });
   });
 
+  test("a run waits for generators: one that fails late fails it, one without end is stopped", async () => {
+    const generator = (end: string): string =>
+      `// fulgurite: 1\n// %% a\nexport const n = (async function* () {\n  for (let i = 0; ; i++) {\n    yield i;\n    if (i === 20) ${end};\n  }\n})();\n// %% b\nconsole.log("saw " + n);\n`;
+    const ended = (name: string, end: string): ReturnType<typeof run> =>
+      fulgurite("run", file(name, generator(end)), ..."--trusted --engine cpu --wait 2".split(" "));
+    await expect(ended("late.nb.ts", 'throw new Error("late")')).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining("Error: late"),
+    });
+    expect((await ended("ends.nb.ts", "return")).stdout).toContain("saw 20");
+    expect((await ended("endless.nb.ts", "continue")).stderr).toContain(
+      "Stopped after 2 s, still publishing values: a.",
+    );
+  });
+
   test("export and convert come back to the same notebook", async () => {
     const text = readFileSync(join(root, "notebooks/strings.nb.ts"), "utf8");
     const written = join(folder, "strings.ipynb");

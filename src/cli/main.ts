@@ -28,6 +28,8 @@ run
   --cell <id>              only this cell and what it needs; several with commas between them
   --all                    lazy cells too
   --quick                  cut trainings to two small updates, answers to two tokens: does the notebook run to its end?
+  --wait <seconds>         how long async generators may go on publishing values once all else has ended (default: 30);
+                           then they are stopped, which is said and is no failure
 run and check
   --trusted                in this process instead of the sandbox
   --allow-net <host>       let cells reach this host; may be repeated
@@ -74,6 +76,7 @@ const options = {
   steps: { type: "string" },
   engine: { type: "string" },
   threads: { type: "string" },
+  wait: { type: "string" },
   to: { type: "string" },
   out: { type: "string" },
   store: { type: "string" },
@@ -85,7 +88,21 @@ const options = {
 
 /** Options by the commands that take them; the others refuse them instead of ignoring them. */
 const taken: Readonly<Record<string, readonly (keyof typeof options)[]>> = {
-  run: ["cell", "all", "quick", "trusted", "allow-net", "seed", "steps", "engine", "store", "resume", "json"],
+  run: [
+    ...([
+      "cell",
+      "all",
+      "quick",
+      "wait",
+      "trusted",
+      "allow-net",
+      "seed",
+      "steps",
+      "engine",
+      "store",
+    ] as const),
+    ...(["resume", "json"] as const),
+  ],
   check: ["static", "trusted", "allow-net", "json"],
   train: ["cell", "seed", "steps", "engine", "threads", "json", "record", "store", "resume"],
   export: ["to", "out"],
@@ -126,6 +143,7 @@ export async function main(args: readonly string[]): Promise<number> {
     const seed = wholeNumber("seed", values.seed, 0);
     const steps = wholeNumber("steps", values.steps, 1);
     const threads = wholeNumber("threads", values.threads, 1);
+    const wait = wholeNumber("wait", values.wait, 0) ?? 30;
     if (threads !== undefined) offerThreads(nodeThreads(threads));
     const overrides: JobOverrides = {
       ...(seed === undefined ? {} : { seed }),
@@ -148,7 +166,9 @@ export async function main(args: readonly string[]): Promise<number> {
         }
         if (resume && cell === undefined)
           throw wrong("run resumes one cell's run.", "Pass --cell, like --cell training.");
-        return await runNotebook({ notebook, cell, all, trusted, hosts, overrides, json, store, resume });
+        return await runNotebook({
+          ...{ notebook, cell, all, trusted, hosts, wait, overrides, json, store, resume },
+        });
       case "check":
         return await checkNotebooks({
           notebooks: [notebook, ...rest],

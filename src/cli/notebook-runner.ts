@@ -19,6 +19,8 @@ export interface NotebookRunner {
   runEager(): Promise<void>;
   /** Runs a cell, what it needs first; resolves when it is done, failed or stopped. */
   run(cell: string): Promise<void>;
+  /** Resolves with the cells that still publish values: none once all have ended, or those of `OpenNotebook.settled`. */
+  settled(milliseconds: number): Promise<readonly string[]>;
   /** Stops what runs; `run` then resolves. */
   interrupt(): Promise<void>;
   results(): Promise<readonly EndedTraining[]>;

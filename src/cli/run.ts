@@ -17,6 +17,8 @@ export interface RunCommand {
   readonly all: boolean;
   readonly trusted: boolean;
   readonly hosts: readonly string[];
+  /** Seconds that async generators have to end once everything else has. */
+  readonly wait: number;
   readonly overrides: JobOverrides;
   readonly json: boolean;
   readonly store?: string | undefined;
@@ -53,11 +55,14 @@ export async function runNotebook(command: RunCommand): Promise<number> {
       if (interrupted) break;
       await step();
     }
+    const endless = interrupted ? [] : await runner.settled(1_000 * command.wait);
+    if (endless.length > 0 && !interrupted) await runner.interrupt();
     report.end();
     const cells = (await runner.cells()).filter(({ kind }) => kind !== "md");
     const results = await runner.results();
     const failed = cells.filter(hasFailed);
-    if (command.json) console.log(JSON.stringify(summary(notebook.id, cells, results, command)));
+    if (endless.length > 0) console.error(stillPublished(endless, command.wait));
+    if (command.json) console.log(JSON.stringify(summary(notebook.id, cells, results, endless, command)));
     else print(cells, results, command);
     return interrupted ? 130 : failed.length > 0 ? 1 : 0;
   } finally {
@@ -94,12 +99,17 @@ async function steps(runner: NotebookRunner, { cell, all }: RunCommand): Promise
 const hasFailed = ({ state, outputs }: CellView): boolean =>
   state.kind === "error" || outputs.some((output) => "gpu" in output && output.gpu.kind === "failed");
 
+/** What is said of generators that the command stopped: they may be without end by design, and are no failure. */
+const stillPublished = (cells: readonly string[], wait: number): string =>
+  `Stopped after ${wait} s, still publishing values: ${cells.join(", ")}. --wait gives them longer.`;
+
 const SHORTENED = "shortened by --quick: it shows that the notebook runs to its end, not what it learns";
 
 function summary(
   id: string,
   cells: readonly CellView[],
   results: readonly EndedTraining[],
+  stopped: readonly string[],
   { overrides }: RunCommand,
 ): unknown {
   const last = results.at(-1)?.result.metrics ?? {};
@@ -107,6 +117,7 @@ function summary(
     notebook: id,
     ok: !cells.some(hasFailed),
     ...(overrides.quick === true ? { note: SHORTENED } : {}),
+    ...(stopped.length > 0 ? { stopped } : {}),
     cells: cells.map(({ id: cell, kind, lazy, state, outputs }) => ({
       cell,
       kind,

@@ -56,6 +56,8 @@ export async function openSandboxed(options: RunnerOptions): Promise<NotebookRun
         }),
       runEager: () => page.evaluate(() => fulguriteStandalone.session.runEager()),
       run: (cell) => page.evaluate((id) => fulguriteStandalone.session.run(id), cell),
+      settled: (milliseconds) =>
+        page.evaluate((limit) => fulguriteStandalone.session.settled(limit), milliseconds),
       interrupt: () =>
         page.evaluate(async () => {
           const { session } = fulguriteStandalone;

@@ -56,9 +56,10 @@ export async function openTrusted(options: RunnerOptions): Promise<NotebookRunne
     },
     runEager: () => session.runEager(),
     run: (cell) => session.run(cell),
-    interrupt: () => {
+    settled: (milliseconds) => session.settled(milliseconds),
+    interrupt: async () => {
       interrupted.abort();
-      return Promise.resolve();
+      await Promise.all(session.cells.map(({ id }) => session.stop(id)));
     },
     results: () => Promise.resolve(results),
     close: () => {

@@ -5,7 +5,8 @@ import { FetchGate } from "./fetch-gate.ts";
 import { createInProcessKernel } from "./in-process-kernel.ts";
 import type { KernelMessage } from "./protocol.ts";
 import { notebookRequests } from "./requests.ts";
-import { createNotebookSession, type OpenNotebook } from "./session.ts";
+import { createNotebookSession } from "./session.ts";
+import type { OpenNotebook } from "./session-types.ts";
 
 const text = `// fulgurite: 1
 // %% a

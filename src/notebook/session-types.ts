@@ -224,3 +224,20 @@ export interface NotebookSession extends EventTarget {
   redo(): string | null;
   dispose(): void;
 }
+
+/** A notebook as whoever opened it has it. */
+export interface OpenNotebook extends NotebookSession {
+  /** Resolves when what cells have defined so far was checked on the GPU, where there is one. */
+  checked(): Promise<void>;
+  /**
+   * Resolves with the cells that still wait or run, generators that publish values among them: with none as soon as
+   * all have ended, or with those there are after this many milliseconds.
+   */
+  settled(milliseconds: number): Promise<readonly string[]>;
+  /**
+   * Says that the cell ran before the notebook was opened, because the store has a run of it: a later edit
+   * of what it needs makes it stale, as if it had run now, and so does a reward or an agent that is no longer
+   * the one of `job`, its newest training. Only the first call for a cell counts.
+   */
+  markRan(cellId: string, job?: Job): void;
+}

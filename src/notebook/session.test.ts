@@ -4,8 +4,8 @@ import { FulguriteError } from "../gpu/error.ts";
 import type { Job, TrainResult } from "../train/job.ts";
 import { createInProcessKernel } from "./in-process-kernel.ts";
 import type { KernelLink } from "./kernel-link.ts";
-import { createNotebookSession, type OpenNotebook, type SessionOptions } from "./session.ts";
-import type { CellView } from "./session-types.ts";
+import { createNotebookSession, type SessionOptions } from "./session.ts";
+import type { CellView, OpenNotebook } from "./session-types.ts";
 
 const cartpole = readFileSync(new URL("../../notebooks/cartpole.nb.ts", import.meta.url), "utf8");
 

@@ -21,9 +21,10 @@ import { Permissions, type ForeignNotebook } from "./permissions.ts";
 import type { HostMessage, KernelCellSource, KernelMessage } from "./protocol.ts";
 import { RequestDesk } from "./request-desk.ts";
 import type { NotebookRequests } from "./requests.ts";
-import type { CellState, CellView, NotebookServices, NotebookSession, Output } from "./session-types.ts";
+import type { CellState, CellView, NotebookServices, OpenNotebook, Output } from "./session-types.ts";
 import { applyStructure, firstDifference, type StructureEdit } from "./structure.ts";
 import { trainedWith, type TrainedWith } from "./trained-with.ts";
+import { until } from "./until.ts";
 
 export interface SessionOptions {
   /** Stable id of the notebook, from its file name. */
@@ -59,17 +60,6 @@ const INPUT_DELAY_MS = 40;
  */
 export function createNotebookSession(options: SessionOptions): OpenNotebook {
   return new Session(options);
-}
-
-export interface OpenNotebook extends NotebookSession {
-  /** Resolves when what cells have defined so far was checked on the GPU, where there is one. */
-  checked(): Promise<void>;
-  /**
-   * Says that the cell ran before the notebook was opened, because the store has a run of it: a later edit
-   * of what it needs makes it stale, as if it had run now, and so does a reward or an agent that is no longer
-   * the one of `job`, its newest training. Only the first call for a cell counts.
-   */
-  markRan(cellId: string, job?: Job): void;
 }
 
 class Session extends EventTarget implements OpenNotebook {
@@ -219,27 +209,23 @@ class Session extends EventTarget implements OpenNotebook {
   }
 
   async stop(cellId: string, trainings: "end" | "go-on" = "end"): Promise<void> {
-    const isActive = (): boolean => {
+    const hasEnded = (): boolean => {
       const kind = this.#cells.get(cellId)?.state.kind;
-      return kind === "running" || kind === "queued";
+      return kind !== "running" && kind !== "queued";
     };
-    if (!isActive()) return;
+    if (hasEnded()) return;
     if (trainings === "go-on") this.#desk.leave(cellId);
     this.#kernel.send({ kind: "cancel", id: cellId });
     this.#kernel.prepare();
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.removeEventListener("change", check);
-        resolve();
-      };
-      const check = (): void => {
-        if (!isActive()) done();
-      };
-      const timer = setTimeout(done, this.#stopGrace);
-      this.addEventListener("change", check);
-    });
-    if (isActive() && !this.#disposed) await this.#restart([cellId], null);
+    const ended = await until(this, hasEnded, this.#stopGrace);
+    if (!ended && !this.#disposed) await this.#restart([cellId], null);
+  }
+
+  async settled(milliseconds: number): Promise<readonly string[]> {
+    const open = (): string[] =>
+      this.cells.filter(({ state: { kind } }) => kind === "running" || kind === "queued").map(({ id }) => id);
+    await until(this, () => this.#disposed || open().length === 0, milliseconds);
+    return open();
   }
 
   edit(cellId: string, source: string): void {

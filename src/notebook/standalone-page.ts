@@ -1,7 +1,7 @@
 import type { Run } from "../store/records.ts";
 import type { TrainResult } from "../train/job.ts";
 import type { JobOverrides } from "../train/override-job.ts";
-import type { OpenNotebook } from "./session.ts";
+import type { OpenNotebook } from "./session-types.ts";
 
 /** For the command line, which drives this page in a headless browser. */
 export interface Standalone {

@@ -1,7 +1,8 @@
 import { FulguriteError, type ErrorData } from "../gpu/error.ts";
 import { consentsIn, type Consent } from "../notebook/consent.ts";
 import type { ForeignNotebook } from "../notebook/permissions.ts";
-import { createNotebookSession, type OpenNotebook } from "../notebook/session.ts";
+import { createNotebookSession } from "../notebook/session.ts";
+import type { OpenNotebook } from "../notebook/session-types.ts";
 import type { Job } from "../train/job.ts";
 import { Drafts } from "./drafts.ts";
 import type { Library, NotebookEntry, Version } from "./library.ts";

@@ -2,9 +2,9 @@ import { render } from "lit";
 import { markdown } from "../../src/ui/markdown.ts";
 import { startSandbox } from "../../src/notebook/frame-sandbox.ts";
 import { createSandboxedKernel } from "../../src/notebook/sandbox.ts";
-import { createNotebookSession, type OpenNotebook } from "../../src/notebook/session.ts";
+import { createNotebookSession } from "../../src/notebook/session.ts";
+import type { OpenNotebook, Output } from "../../src/notebook/session-types.ts";
 import { loadPackage } from "../../src/ui/packages.ts";
-import type { Output } from "../../src/notebook/session-types.ts";
 
 // What the browser tests drive: a session over the real sandbox, and a trainer that answers at once.
 const kernelPage = new URL("../../kernel.html", document.baseURI).href;

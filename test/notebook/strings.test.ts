@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { afterEach, expect, test } from "vitest";
 import { createInProcessKernel } from "../../src/notebook/in-process-kernel.ts";
-import { createNotebookSession, type OpenNotebook } from "../../src/notebook/session.ts";
+import { createNotebookSession } from "../../src/notebook/session.ts";
+import type { OpenNotebook } from "../../src/notebook/session-types.ts";
 import { evaluateInNode } from "../../src/runner/evaluate-in-node.ts";
 import { scoreItem } from "../../src/runner/score-item.ts";
 import { openStore } from "../../src/store/open.ts";

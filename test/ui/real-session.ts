@@ -1,5 +1,6 @@
 import { createSandboxedKernel } from "../../src/notebook/sandbox.ts";
-import { createNotebookSession, type OpenNotebook } from "../../src/notebook/session.ts";
+import { createNotebookSession } from "../../src/notebook/session.ts";
+import type { OpenNotebook } from "../../src/notebook/session-types.ts";
 
 const text = `// fulgurite: 1
 
