@@ -1,5 +1,6 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { outputText } from "../notebook/formats/index.ts";
+import { heldUpWords } from "../notebook/held-up-words.ts";
 import type { CellView } from "../notebook/session-types.ts";
 import type { JobOverrides } from "../train/override-job.ts";
 import { onInterruption } from "./interruption.ts";
@@ -141,7 +142,7 @@ function print(
   results: readonly EndedTraining[],
   { all, cell, overrides }: RunCommand,
 ): void {
-  for (const { id, state, outputs } of cells) {
+  for (const { id, state, heldUp, outputs } of cells) {
     const lines = outputs.filter(({ view }) => view !== "run").map(outputText);
     for (const { result, kind } of results.filter((ended) => ended.cell === id)) {
       lines.push(...endLines(result, kind));
@@ -152,6 +153,7 @@ function print(
       if (state.lineText !== null) lines.push(`    ${state.lineText}`);
       lines.push(`${fix} [${code}]`);
     }
+    if (heldUp !== null) lines.push(`Waits for ${heldUp.by}, which ${heldUpWords(heldUp)}.`);
     if (lines.length === 0 && state.kind !== "stale") continue;
     const word = state.kind === "done" ? "" : ` (${state.kind})`;
     console.log(`── ${id}${word}\n${lines.join("\n")}`);

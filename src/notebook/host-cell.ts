@@ -4,13 +4,14 @@ import type { GpuVerdict } from "../train/check-definition.ts";
 import type { DefinedOutput } from "./definition-desk.ts";
 import type { Job } from "../train/job.ts";
 import type { InputValue } from "./input-spec.ts";
-import type { CellSummary } from "./protocol.ts";
+import type { CellSummary, HeldUp } from "./protocol.ts";
 import type { TrainedWith } from "./trained-with.ts";
 import type { CellState, CellView, Output } from "./session-types.ts";
 
 /** What the session keeps of a cell. */
 export interface HostCell {
   state: CellState;
+  heldUp: HeldUp | null;
   outputs: Output[];
   /** Characters of the outputs, against floods. */
   size: number;
@@ -43,6 +44,7 @@ export function viewOf(cell: HostCell, from: DocumentCell): CellView {
     source: source.replaceAll("\r\n", "\n"),
     line,
     state: cell.state,
+    heldUp: cell.heldUp,
     outputs: [...cell.outputs],
     defines: cell.defines,
     uses: cell.uses,
@@ -100,6 +102,7 @@ export const runOutput = (runId: string, job: Job): Output => ({
 
 export const emptyHostCell = (): HostCell => ({
   state: { kind: "idle" },
+  heldUp: null,
   outputs: [],
   size: 0,
   defines: [],

@@ -6,7 +6,7 @@ import type { CellGraph } from "./graph.ts";
 import type { LiveValues } from "./live-values.ts";
 import { resolve, type ModuleLoader } from "./modules.ts";
 import type { OutputBuffer } from "./output-buffer.ts";
-import type { KernelCellState } from "./protocol.ts";
+import type { CellSummary, HeldUp, KernelCellState } from "./protocol.ts";
 import type { InputValue } from "./input-spec.ts";
 import type { TrainedWith } from "./trained-with.ts";
 
@@ -30,6 +30,8 @@ export interface KernelCell {
   /** Why the present text cannot be read. */
   broken: FulguriteError | null;
   state: KernelCellState;
+  /** Of an eager cell that does not run for it; until the state changes. */
+  heldUp: HeldUp | null;
   /** Names that changed since the last run began. */
   readonly because: Set<string>;
   values: ReadonlyMap<string, unknown> | null;
@@ -61,6 +63,7 @@ export const emptyCell = (id: string): KernelCell => ({
   analysis: NOTHING,
   broken: null,
   state: { kind: "idle" },
+  heldUp: null,
   because: new Set(),
   values: null,
   ran: false,
@@ -99,9 +102,26 @@ export function abandon(cell: KernelCell): void {
   cell.invalidate = null;
 }
 
+/** Whether the cell runs only when it is asked for: by its flag or because it trains. */
+export const isLazy = (cell: KernelCell): boolean => cell.lazyFlag || cell.analysis.trains;
+
+/** What the host is told of the cell before it runs. */
+export const summaryOf = (cell: KernelCell, graph: CellGraph): CellSummary => ({
+  id: cell.id,
+  defines: cell.analysis.defines,
+  uses: [...graph.dependencies.get(cell.id)!.keys()],
+  lazy: isLazy(cell),
+});
+
 /** Whether other cells can use the cell's values. */
 export const hasValues = (cell: KernelCell): boolean =>
   !cell.run && (cell.state.kind === "done" || cell.live !== null);
+
+/** Why what depends on the cell does not run while the cell has no values. */
+export function heldUpBy({ id, state, heldUp }: KernelCell): HeldUp {
+  const because = state.kind === "error" ? "failed" : state.kind === "cancelled" ? "stopped" : "open";
+  return heldUp ?? { by: id, because };
+}
 
 /** Tells those who wait that the cell neither waits nor runs. */
 export function settle(cell: KernelCell): void {

@@ -8,6 +8,8 @@ type Source = string | { readonly lazy: string };
 /** A kernel with the messages it sent, boiled down. */
 class Bench {
   readonly states = new Map<string, KernelCellState>();
+  /** "a failed": what an eager cell waits for. */
+  readonly heldUp = new Map<string, string>();
   readonly outputs = new Map<string, Output[]>();
   readonly log: string[] = [];
   readonly jobs: Extract<KernelMessage, { kind: "train" }>[] = [];
@@ -79,7 +81,11 @@ class Bench {
     switch (message.kind) {
       case "state":
         this.states.set(message.id, message.state);
+        this.heldUp.delete(message.id);
         this.log.push(`${message.id} ${message.state.kind}`);
+        break;
+      case "held-up":
+        this.heldUp.set(message.id, `${message.by.by} ${message.by.because}`);
         break;
       case "outputs":
         if (message.replace) this.outputs.set(message.id, []);
@@ -240,6 +246,26 @@ describe("problems", () => {
     expect(bench.error("b").error.code).toBe("notebook/cycle");
     expect(bench.kind("c")).toBe("idle");
     expect(bench.kind("d")).toBe("done");
+  });
+
+  it("says of eager cells which one they wait for, and no longer once it runs again", async () => {
+    const slow = { lazy: "const t = await new Promise((go) => (globalThis.go = go))" };
+    bench.cells({ a: "const a = null.x", b: "const b = a", c: "b", slow, d: "t" });
+    await bench.run();
+    expect(Object.fromEntries(bench.heldUp)).toEqual({ b: "a failed", c: "a failed", d: "slow open" });
+    const stopped = bench.run("slow");
+    await bench.until(() => bench.kind("slow") === "running");
+    bench.kernel.receive({ kind: "cancel", id: "slow" });
+    (globalThis as unknown as { go: () => void }).go();
+    await stopped;
+    expect(bench.heldUp.get("d")).toBe("slow stopped");
+    const again = bench.run("slow");
+    await bench.until(() => bench.heldUp.get("d") === "slow open");
+    (globalThis as unknown as { go: () => void }).go();
+    bench.cells({ a: "const a = 1", b: "const b = a", c: "b", slow, d: "t" });
+    await again;
+    await bench.until(() => bench.kind("d") === "done" && bench.kind("c") === "done");
+    expect(bench.heldUp.size).toBe(0);
   });
 
   it("refuses assignments to another cell's name", async () => {

@@ -10,9 +10,12 @@ import {
   emptyCell,
   finished,
   hasValues,
+  heldUpBy,
+  isLazy,
   readSource,
   settle,
   showDefinitions,
+  summaryOf,
   type CellRun,
   type KernelCell,
 } from "./kernel-cell.ts";
@@ -22,7 +25,7 @@ import { ModuleLoader, moduleText, type ModuleSources } from "./modules.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import { changedSinceTraining } from "./changed-since.ts";
 import { keptInputs, sameInputs } from "./input-spec.ts";
-import type { HostMessage, KernelCellSource, KernelCellState, KernelMessage } from "./protocol.ts";
+import type { HeldUp, HostMessage, KernelCellSource, KernelCellState, KernelMessage } from "./protocol.ts";
 
 /** What a cell whose text was edited is stale because of. */
 export const CODE_CHANGED = "code";
@@ -154,23 +157,13 @@ export class Kernel {
       settle(cell);
     }
     this.#graph = buildGraph([...cells.values()].map(({ id, analysis }) => ({ id, ...analysis })));
-    this.#postGraph();
+    this.#post({ kind: "graph", cells: sources.map(({ id }) => summaryOf(cells.get(id)!, this.#graph)) });
     this.#markDirty(changed, before);
     for (const cell of cells.values()) {
       const problem = this.#problemOf(cell);
-      if (problem && !(cell.run && this.#isLazy(cell))) this.#fail(cell, problem);
+      if (problem && !(cell.run && isLazy(cell))) this.#fail(cell, problem);
     }
     this.#pump();
-  }
-
-  #postGraph(): void {
-    const cells = [...this.#cells.values()].map((cell) => ({
-      id: cell.id,
-      defines: cell.analysis.defines,
-      uses: [...this.#graph.dependencies.get(cell.id)!.keys()],
-      lazy: this.#isLazy(cell),
-    }));
-    this.#post({ kind: "graph", cells });
   }
 
   /** Marks edited cells and all that depends on them, or whose names now come from elsewhere. */
@@ -195,7 +188,7 @@ export class Kernel {
     }
     for (const name of because) cell.because.add(name);
     if (cell.run || cell.live) {
-      if (this.#isLazy(cell)) return;
+      if (isLazy(cell)) return;
       abandon(cell);
       cell.queued = "eager";
     }
@@ -205,7 +198,7 @@ export class Kernel {
   #queueEager(ids: Iterable<string>): void {
     for (const id of ids) {
       const cell = this.#cells.get(id)!;
-      if (cell.queued || cell.run || cell.live || this.#isLazy(cell) || !(this.#auto || cell.ran)) continue;
+      if (cell.queued || cell.run || cell.live || isLazy(cell) || !(this.#auto || cell.ran)) continue;
       cell.queued = "eager";
     }
   }
@@ -234,7 +227,7 @@ export class Kernel {
     const wanted: KernelCell[] = [];
     for (const cell of this.#cells.values()) {
       const { kind } = cell.state;
-      if (this.#isLazy(cell) || cell.run || (kind !== "idle" && kind !== "stale")) continue;
+      if (isLazy(cell) || cell.run || (kind !== "idle" && kind !== "stale")) continue;
       cell.queued = "eager";
       wanted.push(cell);
     }
@@ -295,14 +288,14 @@ export class Kernel {
       const dependency = this.#cells.get(from)!;
       // A run in flight may take minutes; an eager cell does not queue behind it.
       const isOpen =
-        dependency.queued ?? (dependency.run && (cell.queued === "forced" || !this.#isLazy(dependency)));
+        dependency.queued ?? (dependency.run && (cell.queued === "forced" || !isLazy(dependency)));
       if (isOpen) waits = true;
       else if (!hasValues(dependency)) missing ??= from;
     }
     const problem = this.#problemOf(cell);
     if (problem) this.#fail(cell, problem);
     else if (missing !== null && cell.queued === "forced") this.#fail(cell, ancestorProblem(missing));
-    else if (missing !== null) this.#drop(cell);
+    else if (missing !== null) this.#drop(cell, this.#cells.get(missing)!);
     else if (waits || this.#isSliceOver()) this.#setState(cell, { kind: "queued" });
     else void this.#start(cell);
     return cell.queued === null;
@@ -320,10 +313,16 @@ export class Kernel {
   }
 
   /** An eager cell that cannot run now: what it needs failed, or waits to be asked for. */
-  #drop(cell: KernelCell): void {
+  #drop(cell: KernelCell, missing: KernelCell): void {
     cell.queued = null;
     this.#setState(cell, cell.ran ? { kind: "stale", because: [...cell.because] } : { kind: "idle" });
+    this.#holdUp(cell, heldUpBy(missing));
     settle(cell);
+  }
+
+  #holdUp(cell: KernelCell, by: HeldUp): void {
+    cell.heldUp = by;
+    this.#post({ kind: "held-up", id: cell.id, by });
   }
 
   #fail(cell: KernelCell, problem: FulguriteError): void {
@@ -437,7 +436,7 @@ export class Kernel {
   async #settled(id: string): Promise<void> {
     for (const dependent of descendantsOf(this.#graph, id)) {
       const cell = this.#cells.get(dependent);
-      if (cell && !this.#isLazy(cell)) await finished(cell);
+      if (cell && !isLazy(cell)) await finished(cell);
     }
   }
 
@@ -481,17 +480,21 @@ export class Kernel {
     if (changed.length > 0) this.#markStale(cell, changed);
   }
 
-  #isLazy(cell: KernelCell): boolean {
-    return cell.lazyFlag || cell.analysis.trains;
-  }
-
   #problemOf(cell: KernelCell): FulguriteError | undefined {
     return cell.broken ?? this.#graph.problems.get(cell.id);
   }
 
   #setState(cell: KernelCell, state: KernelCellState): void {
     if (cell.state.kind === state.kind && state.kind !== "stale" && state.kind !== "error") return;
+    const held = heldUpBy(cell);
     cell.state = state;
+    cell.heldUp = null;
     this.#post({ kind: "state", id: cell.id, state });
+    // It is to run again: those that it holds up no longer wait for something that has ended.
+    if (held.by !== cell.id || held.because === "open" || heldUpBy(cell).because !== "open") return;
+    for (const id of descendantsOf(this.#graph, cell.id)) {
+      const other = this.#cells.get(id);
+      if (other?.heldUp?.by === cell.id) this.#holdUp(other, heldUpBy(cell));
+    }
   }
 }

@@ -68,6 +68,15 @@ export type KernelCellState =
   | { readonly kind: "error"; readonly error: ErrorData; readonly lineText: string | null }
   | { readonly kind: "cancelled" };
 
+/**
+ * Why an eager cell does not run: the cell whose values it would need, which failed, was stopped, or is still to run (a
+ * lazy one, or one that was started again). That one is not held up itself.
+ */
+export interface HeldUp {
+  readonly by: string;
+  readonly because: "failed" | "stopped" | "open";
+}
+
 /** What the kernel found out about a cell without running it. */
 export interface CellSummary {
   readonly id: string;
@@ -81,7 +90,9 @@ export interface CellSummary {
 /** From the kernel, which runs a stranger's code, to the host. */
 export type KernelMessage =
   | { readonly kind: "graph"; readonly cells: readonly CellSummary[] }
+  /** Ends what "held-up" said of the cell before. */
   | { readonly kind: "state"; readonly id: string; readonly state: KernelCellState }
+  | { readonly kind: "held-up"; readonly id: string; readonly by: HeldUp }
   | {
       readonly kind: "outputs";
       readonly id: string;
@@ -285,6 +296,11 @@ const requestBody: read.Reader<string | Uint8Array<ArrayBuffer>> = (value) => {
 const message = read.union<"kind", KernelMessage>("kind", {
   graph: read.object({ kind: read.oneOf("graph"), cells: read.list(summary, MAX_CELLS) }),
   state: read.object({ kind: read.oneOf("state"), id, state }),
+  "held-up": read.object({
+    kind: read.oneOf("held-up"),
+    id,
+    by: read.object({ by: id, because: read.oneOf("failed", "stopped", "open") }),
+  }),
   outputs: read.object({
     kind: read.oneOf("outputs"),
     id,

@@ -8,6 +8,7 @@ import type { NotebookPermissions } from "./consent.ts";
 import type { NotebookRequests } from "./requests.ts";
 import type { InputSpec, InputValue } from "./input-spec.ts";
 import type { PlotCall } from "./plot-recorder.ts";
+import type { HeldUp } from "./protocol.ts";
 import type { TableData } from "./table-data.ts";
 import type { ShownSpan } from "./trace-output.ts";
 import type { StructureEdit } from "./structure.ts";
@@ -143,6 +144,8 @@ export interface CellView {
   /** 1-based line of the file on which `source` begins. */
   readonly line: number;
   readonly state: CellState;
+  /** Why a cell that runs by itself does not; null for all others. */
+  readonly heldUp: HeldUp | null;
   readonly outputs: readonly Output[];
   readonly defines: readonly string[];
   readonly uses: readonly string[];

@@ -387,6 +387,11 @@ class Session extends EventTarget implements OpenNotebook {
         if (state.kind === "running") this.#kernel.watch();
         break;
       }
+      case "held-up": {
+        const cell = this.#cells.get(message.id);
+        if (cell) this.#update(cell, { heldUp: message.by });
+        break;
+      }
       case "outputs":
         this.#addOutputs(message.id, message.outputs, message.replace);
         this.#definitions.take(message.id, message.outputs);
@@ -468,7 +473,7 @@ class Session extends EventTarget implements OpenNotebook {
     if (!cell) return;
     const kept = this.#keptErrors.get(id);
     this.#keptErrors.delete(id);
-    this.#update(cell, { state: kept && state.kind === "cancelled" ? kept : state });
+    this.#update(cell, { state: kept && state.kind === "cancelled" ? kept : state, heldUp: null });
   }
 
   #update(cell: HostCell, values: Partial<HostCell>): void {

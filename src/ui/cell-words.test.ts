@@ -13,7 +13,13 @@ test("a stale cell says why", () => {
 });
 
 test("a cell whose run is stored says what became of it, not that it never ran", () => {
-  const cell = { id: "training", kind: "code", lazy: true, state: { kind: "idle" } } as CellView;
+  const cell = {
+    id: "training",
+    kind: "code",
+    lazy: true,
+    state: { kind: "idle" },
+    heldUp: null,
+  } as CellView;
   expect(cellLabel(cell, 0)).toBe("Cell 1, training, TypeScript, not run yet");
   expect(cellLabel(cell, 0, storedWords("paused"))).toBe("Cell 1, training, TypeScript, paused");
   expect((["succeeded", "failed", "cancelled"] as const).map(storedWords)).toEqual([

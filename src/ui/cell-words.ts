@@ -41,7 +41,8 @@ export function storedWords(status: Run["status"]): string {
 /** How a screen reader names the cell: place, name, kind, state; `run` says what its run does or came to. */
 export function cellLabel(cell: CellView, index: number, run: string | null = null): string {
   const kind = { code: "TypeScript", md: "text", test: "test" }[cell.kind];
-  const words = cell.kind === "md" ? "" : (run ?? stateWords(cell.state, cell.lazy));
+  const waits = cell.heldUp === null ? "" : `waits for ${cell.heldUp.by}`;
+  const words = cell.kind === "md" ? "" : (run ?? (stateWords(cell.state, cell.lazy) || waits));
   return [`Cell ${index + 1}`, cell.id, kind, words].filter((part) => part !== "").join(", ");
 }
 

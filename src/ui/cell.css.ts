@@ -111,6 +111,19 @@ export const cellStyles = css`
     padding-inline: 20px;
     font-size: 0.9375rem;
   }
+  .held-up {
+    margin: 8px 0 0;
+    font-size: var(--size-small);
+    line-height: 24px;
+    color: var(--ink-quiet);
+  }
+  .held-up button {
+    display: inline;
+    min-block-size: 24px;
+    padding: 0 2px;
+    font-family: var(--font-code);
+    color: var(--accent-ink);
+  }
   .text {
     cursor: default;
   }

@@ -1,6 +1,7 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import type { ErrorData } from "../gpu/error.ts";
+import { heldUpWords } from "../notebook/held-up-words.ts";
 import { runOutput } from "../notebook/host-cell.ts";
 import type { CellView, Output } from "../notebook/session-types.ts";
 import { cellStyles } from "./cell.css.ts";
@@ -24,7 +25,7 @@ import { base, buttons } from "./tokens.css.ts";
 import type { TrainerClient } from "./trainer-client.ts";
 
 export type CellAction =
-  "run" | "run-and-advance" | "stop" | "previous" | "next" | "focus" | "undo" | "redo" | Command;
+  "run" | "run-and-advance" | "stop" | "previous" | "next" | "focus" | "show" | "undo" | "redo" | Command;
 
 /** What a person asks of a cell; the notebook does it. */
 export class CellActionEvent extends Event {
@@ -365,7 +366,7 @@ export class FulguriteCell extends LitElement {
           ? errorNote(state.error, state.lineText)
           : nothing
       }
-      ${this.refusal ? errorNote(this.refusal) : nothing}
+      ${this.refusal ? errorNote(this.refusal) : nothing} ${this.#heldUp(cell)}
       ${
         invites
           ? html`<div class="call">
@@ -394,6 +395,17 @@ export class FulguriteCell extends LitElement {
             </div>`
       }
     `;
+  }
+
+  /** A cell that runs by itself and does not says what it waits for. */
+  #heldUp({ heldUp, lazy }: CellView): TemplateResult | typeof nothing {
+    if (heldUp === null || lazy) return nothing;
+    const goThere = (): void => {
+      this.dispatchEvent(new CellActionEvent(heldUp.by, "show"));
+    };
+    return html`<p class="held-up">
+      Waits for <button class="bare" @click=${goThere}>${heldUp.by}</button>, which ${heldUpWords(heldUp)}.
+    </p>`;
   }
 
   /** What its run does, or where it has not run since, what the stored one came to. */

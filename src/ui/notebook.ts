@@ -349,6 +349,9 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     switch (action) {
       case "focus":
         break;
+      case "show":
+        this.goToCell(id);
+        break;
       case "run":
         this.run();
         break;

@@ -19,6 +19,7 @@ const cell = (
   source,
   line: 1,
   state: { kind: "idle" },
+  heldUp: null,
   outputs: [],
   defines: [],
   uses: [],
