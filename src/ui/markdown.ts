@@ -3,6 +3,8 @@ import { html, type TemplateResult } from "lit";
 import MarkdownIt, { type Token } from "markdown-it";
 import "./math.ts";
 import { mathRule } from "./math-rule.ts";
+import "./picture.ts";
+import { taskRule } from "./task-rule.ts";
 
 let parser: InstanceType<typeof MarkdownIt> | null = null;
 
@@ -16,6 +18,7 @@ export function markdown(source: string): TemplateResult {
   if (!parser) {
     parser = new MarkdownIt({ html: false, linkify: false, typographer: true });
     mathRule(parser);
+    taskRule(parser);
   }
   return html`${block(parser.parse(source, {}))}`;
 }
@@ -71,7 +74,10 @@ const inline = (tokens: readonly Token[]): Content[] =>
       case "hardbreak":
         return html`<br />`;
       case "image":
-        return html`<img src=${token.attrGet("src") ?? ""} alt=${token.content} loading="lazy" />`;
+        return html`<fulgurite-picture
+          .src=${token.attrGet("src") ?? ""}
+          .alt=${token.content}
+        ></fulgurite-picture>`;
       default:
         return token.content;
     }
@@ -107,8 +113,19 @@ function element(token: Token, content: Content[]): Content {
       return html`<ol start=${token.attrGet("start") ?? 1}>
         ${content}
       </ol>`;
-    case "li":
-      return html`<li>${content}</li>`;
+    case "li": {
+      const task = token.attrGet("task");
+      if (task === null) return html`<li>${content}</li>`;
+      const isDone = task === "done";
+      return html`<li class="task">
+        <input
+          type="checkbox"
+          disabled
+          .checked=${isDone}
+          aria-label=${isDone ? "Done" : "To do"}
+        />${content}
+      </li>`;
+    }
     case "blockquote":
       return html`<blockquote>${content}</blockquote>`;
     case "table":

@@ -45,6 +45,19 @@ export const prose = css`
   .prose li {
     margin-block: 4px;
   }
+  .prose li.task {
+    list-style: none;
+  }
+  .prose li.task > input {
+    inline-size: 16px;
+    block-size: 16px;
+    margin: 0 8px 0 -24px;
+    vertical-align: -2px;
+    accent-color: var(--accent);
+  }
+  .prose li.task > p {
+    display: inline;
+  }
   .prose code {
     font-family: var(--font-code);
     font-size: 0.875em;
@@ -70,10 +83,6 @@ export const prose = css`
     margin: 32px 0;
     border: 0;
     border-block-start: 1px solid var(--hairline);
-  }
-  .prose img {
-    max-inline-size: 100%;
-    border-radius: var(--radius);
   }
   .prose table {
     display: block;

@@ -1,13 +1,24 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import type { ValueNode } from "../notebook/session-types.ts";
-import { base } from "./tokens.css.ts";
+import { formatCount } from "./format.ts";
+import { base, buttons } from "./tokens.css.ts";
 
-/** `<fulgurite-value>`: a value as a tree that opens level by level. */
+/** A text of up to this many characters, some five lines, is shown whole. */
+const FOLDED_CHARACTERS = 400;
+/** Of a value inside a closed tree's line. */
+const PREVIEW_CHARACTERS = 40;
+
+/** `<fulgurite-value>`: a value as a tree that opens level by level, its long texts folded. */
 export class FulguriteValue extends LitElement {
-  static override properties = { name: {}, value: { attribute: false } };
+  static override properties = {
+    name: {},
+    value: { attribute: false },
+    unfolded: { state: true },
+  };
 
   static override styles = [
     base,
+    buttons,
     css`
       :host {
         display: block;
@@ -33,6 +44,11 @@ export class FulguriteValue extends LitElement {
       .more {
         color: var(--ink-quiet);
       }
+      .leaf > button {
+        min-block-size: 24px;
+        padding: 0 8px;
+        color: var(--accent-ink);
+      }
       .number,
       .bigint {
         color: var(--token-number);
@@ -50,35 +66,55 @@ export class FulguriteValue extends LitElement {
 
   declare name: string | null;
   declare value: ValueNode | null;
+  /** Where in the tree texts are shown whole; they stay so when the cell runs again. */
+  declare unfolded: ReadonlySet<string>;
 
   constructor() {
     super();
     this.name = null;
     this.value = null;
+    this.unfolded = new Set();
   }
 
   override render(): TemplateResult | typeof nothing {
-    return this.value === null ? nothing : node(this.name, this.value, false);
+    return this.value === null ? nothing : this.#node(this.name, this.value, "");
   }
-}
 
-function node(key: string | null, value: ValueNode, open: boolean): TemplateResult {
-  const name = key === null ? nothing : html`<span class="key">${key}</span>: `;
-  if (value.kind === "primitive") {
-    return html`<div class="leaf">${name}<span class=${value.type}>${value.text}</span></div>`;
+  #node(key: string | null, value: ValueNode, path: string): TemplateResult {
+    const name = key === null ? nothing : html`<span class="key">${key}</span>: `;
+    if (value.kind === "primitive") {
+      return html`<div class="leaf">${name}${this.#text(value.type, value.text, path)}</div>`;
+    }
+    return html`<details>
+      <summary>${name}<span class="type">${value.type} ${preview(value)}</span></summary>
+      ${value.entries.map(([entry, child]) => this.#node(entry, child, `${path}/${entry}`))}
+      ${value.more > 0 ? html`<div class="leaf more">and ${value.more} more</div>` : nothing}
+    </details>`;
   }
-  return html`<details ?open=${open}>
-    <summary>${name}<span class="type">${value.type} ${preview(value)}</span></summary>
-    ${value.entries.map(([entry, child]) => node(entry, child, false))}
-    ${value.more > 0 ? html`<div class="leaf more">and ${value.more} more</div>` : nothing}
-  </details>`;
+
+  #text(type: string, text: string, path: string): TemplateResult {
+    if (text.length <= FOLDED_CHARACTERS) return html`<span class=${type}>${text}</span>`;
+    const isWhole = this.unfolded.has(path);
+    const more = `Show ${formatCount(text.length - FOLDED_CHARACTERS)} more characters`;
+    const toggle = (): void => {
+      const unfolded = new Set(this.unfolded);
+      if (!unfolded.delete(path)) unfolded.add(path);
+      this.unfolded = unfolded;
+    };
+    return html`<span class=${type}>${isWhole ? text : `${text.slice(0, FOLDED_CHARACTERS)}…`}</span>
+      <button class="bare" aria-expanded=${isWhole ? "true" : "false"} @click=${toggle}>
+        ${isWhole ? "Show less" : more}
+      </button>`;
+  }
 }
 
 /** The first entries in one line, for a closed tree. */
 function preview(value: ValueNode & { kind: "object" }): string {
-  const shown = value.entries
-    .slice(0, 4)
-    .map(([key, child]) => `${key}: ${child.kind === "primitive" ? child.text : child.type}`);
+  const short = (child: ValueNode): string => {
+    const text = child.kind === "primitive" ? child.text : child.type;
+    return text.length > PREVIEW_CHARACTERS ? `${text.slice(0, PREVIEW_CHARACTERS)}…` : text;
+  };
+  const shown = value.entries.slice(0, 4).map(([key, child]) => `${key}: ${short(child)}`);
   const rest = value.entries.length + value.more - shown.length;
   return `{ ${shown.join(", ")}${rest > 0 ? ", …" : ""} }`;
 }

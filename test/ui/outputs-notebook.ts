@@ -6,6 +6,14 @@ export const outputsNotebook = `// fulgurite: 1
 # Everything that cells show
 */
 
+// %% [md] tasks
+/*
+- [x] drawn
+- [ ] to be drawn
+
+![A curve](https://pictures.example/curve.png)
+*/
+
 // %% rate
 export const rate = slider("Rate", { min: 0, max: 10, step: 1, value: 3 });
 export const shape = select("Shape", ["square", "cube"], "square");
@@ -62,4 +70,16 @@ trace([
   { name: "agent", spanId: "a", startTime: 0, endTime: 90 },
   { name: "look up", spanId: "b", parentId: "a", startTime: 10, endTime: 40, attributes: { "tool.name": "sqlite" } },
 ]);
+
+// %% long
+export const long = "x".repeat(10_000);
+
+// %% broken
+export const broken: number = JSON.parse("{");
+
+// %% below
+export const twice = 2 * broken;
+
+// %% further
+console.log("twice", twice);
 `;

@@ -74,6 +74,26 @@ test("a million rows are a handful of elements, can be scrolled to the last, sor
   });
 });
 
+test("what is left out is said: a picture elsewhere, most of a long text, a cell whose need failed", async () => {
+  await withPage("real-outputs", {}, async (page) => {
+    expect(await page.getByRole("checkbox", { name: "Done" }).isChecked()).toBe(true);
+    expect(await page.getByRole("checkbox", { name: "To do" }).isChecked()).toBe(false);
+    await page.getByText("Not loaded: a picture from pictures.example").waitFor();
+    expect(await page.locator("img").count()).toBe(0);
+
+    const long = region(page, "long");
+    await long.getByRole("button", { name: "Show 9,602 more characters" }).click();
+    await long.getByRole("button", { name: "Show less" }).waitFor();
+    await long.getByText(/^"x{10000}"$/).waitFor();
+
+    // Not the cell between the two, which only waits as well.
+    const further = page.getByRole("region", { name: /, further, TypeScript, waits for broken$/ });
+    await further.getByText("Waits for broken, which failed.").waitFor();
+    await further.getByRole("button", { name: "broken" }).click();
+    await expect.poll(() => region(page, "broken").evaluate((cell) => cell.matches(":focus"))).toBe(true);
+  });
+});
+
 test("plots, pictures, bars and differences are drawn, and axe finds nothing wrong with any of it", async () => {
   await withPage("real-outputs", {}, async (page) => {
     await region(page, "drawing").locator('svg g[data-mark="line"] path').waitFor();
