@@ -1,6 +1,7 @@
 /* The service worker; `offline.vite.ts` writes the version and the files of the build into it. */
 const VERSION = "__VERSION__";
 const FILES = "__FILES__";
+const LATER = "__LATER__";
 const FRAMES = /\/(?:kernel|runner)\.html$/;
 const CACHE = `fulgurite/${VERSION}`;
 
@@ -25,6 +26,19 @@ self.addEventListener("activate", (event) => {
         ),
       )
       .then(() => self.clients.claim()),
+  );
+});
+
+/* A page that has opened says so: now there is time for what editing and saving need. What fails is tried at the next. */
+self.addEventListener("message", (event) => {
+  event.waitUntil(
+    caches.open(CACHE).then((cache) =>
+      Promise.all(
+        LATER.map(async (name) => {
+          if (!(await cache.match(name))) await cache.add(name).catch(() => undefined);
+        }),
+      ),
+    ),
   );
 });
 

@@ -26,6 +26,8 @@ export const startLanguageWorker = (): Worker => start(languageUrl, "language");
 export async function keepOffline(): Promise<void> {
   const url = (policy?.createScriptURL(OFFLINE) ?? OFFLINE) as string;
   await navigator.serviceWorker.register(url);
+  const { active } = await navigator.serviceWorker.ready;
+  active?.postMessage("opened");
 }
 
 function start(address: string, name: string): Worker {
