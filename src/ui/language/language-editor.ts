@@ -149,7 +149,13 @@ function explanation(signature: string, documentation: string): HTMLElement {
   dom.append(code);
   if (documentation !== "") {
     const text = document.createElement("p");
-    text.textContent = documentation.replace(/(?<!\n)\n(?!\n|@|[-*] )/g, " ");
+    const lines = documentation.replace(/(?<!\n)\n(?!\n|@|[-*] |\d+\. )\s*/g, " ");
+    // Between two backticks stands code: every second part.
+    for (const [i, part] of lines.split("`").entries()) {
+      const element = document.createElement(i % 2 === 0 ? "span" : "code");
+      element.textContent = part;
+      text.append(element);
+    }
     dom.append(text);
   }
   return dom;
