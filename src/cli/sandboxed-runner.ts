@@ -23,9 +23,11 @@ export async function openSandboxed(options: RunnerOptions): Promise<NotebookRun
   const html = singleFile({ ...notebook, ...parts, title: notebook.id, results: null });
   const browser = await launch();
   const server = await serve(html);
-  let timer: ReturnType<typeof setInterval> | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let closed = false;
   const close = async (): Promise<void> => {
-    if (timer !== null) clearInterval(timer);
+    closed = true;
+    clearTimeout(timer);
     await browser.close();
     server.closeAllConnections();
     server.close();
@@ -44,9 +46,11 @@ export async function openSandboxed(options: RunnerOptions): Promise<NotebookRun
       },
       [overrides, hosts] as const,
     );
-    timer = setInterval(() => {
-      void progress(page, notebook.id, onProgress);
-    }, PROGRESS_INTERVAL_MS);
+    const look = async (): Promise<void> => {
+      await progress(page, notebook.id, onProgress);
+      if (!closed) timer = setTimeout(() => void look(), PROGRESS_INTERVAL_MS);
+    };
+    timer = setTimeout(() => void look(), PROGRESS_INTERVAL_MS);
     return {
       cells: () =>
         page.evaluate(async (): Promise<readonly CellView[]> => {
@@ -128,15 +132,25 @@ async function progress(
   notebook: string,
   onProgress: RunnerOptions["onProgress"],
 ): Promise<void> {
-  const runs = await page
-    .evaluate((id) => fulguriteStandalone.trainer.runs({ notebook: id }), notebook)
+  // A run holds its job, and that every task: only what is shown leaves the page.
+  const running = await page
+    .evaluate(async (id) => {
+      const runs = await fulguriteStandalone.trainer.runs({ notebook: id });
+      return runs
+        .filter(({ status }) => status === "running")
+        .map(
+          ({ id: runId, cell, kind, activeTime, status, reason, update, updates, step, steps, ...run }) => {
+            const { engine, adapter, metrics } = run;
+            const row = { runId, status, reason, update, updates, step, steps, engine, adapter, metrics };
+            return { cell, kind, activeTime, row };
+          },
+        );
+    }, notebook)
     .catch(() => []);
-  for (const run of runs) {
-    if (run.status !== "running" || run.cell === null) continue;
-    const { id: runId, status, reason, update, updates, step, steps, engine, adapter, metrics } = run;
-    const stepsPerSecond = run.activeTime > 0 ? (1000 * step) / run.activeTime : null;
-    const timeLeft = stepsPerSecond ? (1000 * (steps - step)) / stepsPerSecond : null;
-    const row = { runId, status, reason, update, updates, step, steps, engine, adapter, metrics };
-    onProgress(run.cell, { ...row, phase: "training", stepsPerSecond, timeLeft }, run.kind);
+  for (const { cell, kind, activeTime, row } of running) {
+    if (cell === null) continue;
+    const stepsPerSecond = activeTime > 0 ? (1000 * row.step) / activeTime : null;
+    const timeLeft = stepsPerSecond ? (1000 * (row.steps - row.step)) / stepsPerSecond : null;
+    onProgress(cell, { ...row, phase: "training", stepsPerSecond, timeLeft }, kind);
   }
 }
