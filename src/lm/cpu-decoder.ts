@@ -45,6 +45,10 @@ function one(id: number, samplerLogProbability: number, logProbability: number):
 /** Most tokens a round takes; a longer backlog of prompts is spread over rounds. */
 const rowsPerRound = 512;
 
+/** Rows that a round of at most `maxBatch` sequences has room for. */
+export const completionRows = (maxBatch: number): number =>
+  Math.ceil(Math.max(rowsPerRound, maxBatch) / 4) * 4;
+
 /**
  * Decodes many sequences with one key-value cache. A round computes the next tokens of all, prompts and continuations
  * mixed; every row's result depends on its own path alone, so the batch changes nothing.
@@ -65,7 +69,7 @@ export class CpuDecoder implements RoundDecoder {
   constructor(model: CpuTransformer, maxBatch: number) {
     this.#model = model;
     this.#capacity = maxBatch;
-    this.#rows = Math.ceil(Math.max(rowsPerRound, maxBatch) / 4) * 4;
+    this.#rows = completionRows(maxBatch);
     this.#cache = new PrefixCache(inputIds(model.shape));
     this.#everyId = Int32Array.from({ length: model.shape.vocabularySize }, (_, id) => id);
   }

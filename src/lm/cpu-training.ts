@@ -8,7 +8,7 @@ import type { TokenRows } from "./language-engine.ts";
 import { tokenTree } from "./token-tree.ts";
 
 /** Bytes of activations a micro-batch may need. */
-const defaultActivationBytes = 96 << 20;
+export const defaultActivationBytes = 96 << 20;
 
 /** Sums over the tokens with weight; the caller divides by `weight`. */
 export interface TokenSums {

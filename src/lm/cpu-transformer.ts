@@ -29,6 +29,9 @@ export interface PackedHead {
   readonly rows: number;
 }
 
+/** Bytes of one row and head of attention probabilities. */
+export const attentionPitch = (maxLength: number): number => 16 * Math.ceil(maxLength / 4) + 16;
+
 /** Weights, kernels and layer passes of a decoder in one WebAssembly memory. */
 export class CpuTransformer {
   readonly shape: TransformerShape;
@@ -78,7 +81,7 @@ export class CpuTransformer {
     this.kernels = transformerKernels(shape, this.#home);
     this.queryWidth = heads * headSize;
     this.keyValueWidth = 2 * keyValueHeads * headSize;
-    this.pitch = 16 * Math.ceil(maxLength / 4) + 16;
+    this.pitch = attentionPitch(maxLength);
     const { memory } = this;
     this.parameters = memory.reserve(layout.length);
     this.gradient = memory.reserve(layout.length - layout.trainable);

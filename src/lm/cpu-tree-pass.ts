@@ -27,7 +27,12 @@ export interface TreePass {
 }
 
 /** Bytes of activations and gradients that one node needs; layers share them where they are computed again. */
-export function bytesPerNode(model: CpuTransformer): number {
+export function bytesPerNode(
+  model: Pick<
+    CpuTransformer,
+    "shape" | "queryWidth" | "keyValueWidth" | "pitch" | "headIds" | "checkpointing"
+  >,
+): number {
   const { width, feedForward, layers, heads, queryKeyNorm = false, adapter, vocabularySize } = model.shape;
   const raw = queryKeyNorm ? model.queryWidth + model.keyValueWidth : 0;
   const layer =

@@ -6,6 +6,7 @@ import type { EngineRequest, TrainingEngine } from "../rl/engine.ts";
 import { createWebGpuEngine } from "../rl/webgpu-engine.ts";
 import { Threads, type OpenThreads, type ThreadOptions } from "../kernels/wasm/threads.ts";
 import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
+import { planCpuLanguageMemory } from "../lm/cpu-memory-plan.ts";
 import type { LanguageEngine } from "../lm/language-engine.ts";
 import { createWebGpuLanguageEngine } from "../lm/webgpu-language-engine.ts";
 import type { TransformerShape } from "../nn/transformer-layout.ts";
@@ -44,11 +45,15 @@ function cpuEngine(request: EngineRequest, { onMemory }: EngineTerms): Promise<T
   return createCpuEngine(request, twoThreads());
 }
 
-const cpuLanguageEngine = (
+function cpuLanguageEngine(
   shape: TransformerShape,
   seed: number,
-  { checkpointing = false }: EngineTerms,
-): Promise<LanguageEngine> => createCpuLanguageEngine(shape, { seed, threads: threads(), checkpointing });
+  { rows, onMemory, checkpointing = false }: EngineTerms,
+): Promise<LanguageEngine> {
+  const options = { checkpointing, ...atOnce(rows) };
+  onMemory(planCpuLanguageMemory(shape, options).bytes);
+  return createCpuLanguageEngine(shape, { ...options, seed, threads: threads() });
+}
 
 /** The one device of this realm, null where there is none; opened again after it was lost. */
 export function sharedDevice(): Promise<GpuDevice | null> {
@@ -78,6 +83,9 @@ const inPlaceOf = <Engine extends object>(engine: Engine, { adapter }: GpuDevice
 
 /** Sequences that a GPU has enough to do with. */
 const MAX_BATCH = 256;
+
+const atOnce = (rows: number | undefined): { readonly maxBatch?: number } =>
+  rows === undefined ? {} : { maxBatch: Math.min(rows, MAX_BATCH) };
 
 const HOSTED =
   'Every step waits for the code of its environment, so there is nothing for a GPU to run ahead with: the CPU engine trains. With engine: "webgpu" the GPU makes the updates.';
@@ -111,7 +119,7 @@ export async function createLanguageEngine(
           kernels,
           checkpointing,
           onMemory,
-          ...(rows === undefined ? {} : { maxBatch: Math.min(rows, MAX_BATCH) }),
+          ...atOnce(rows),
         };
         return await createWebGpuLanguageEngine(shape, { ...options, seed, device: gpu });
       } catch (error) {
