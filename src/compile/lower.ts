@@ -70,7 +70,9 @@ class FunctionLowering {
     const body =
       node.body.type === "BlockStatement"
         ? this.#block(node.body)
-        : this.#returns.lower(node.body, node.body);
+        : this.#paints(node.body)
+          ? lowerAssignment(context, this.#expressions, node.body)
+          : this.#returns.lower(node.body, node.body);
     const type = this.#returns.finish(body);
     if (type !== null || result === "list") {
       if (!returnsAlways(body)) {
@@ -143,6 +145,13 @@ class FunctionLowering {
         scope.bind(name, { kind: "array", local, shape: { kind: "list", offset, length }, writable });
       }
     });
+  }
+
+  /** Whether an arrow's expression only paints: such a call gives no value. */
+  #paints(node: ExpressionNode): boolean {
+    if (node.type !== "CallExpression" || node.callee.type !== "MemberExpression") return false;
+    const { object } = node.callee;
+    return object.type === "Identifier" && this.#context.scope.lookup(object.name)?.kind === "paint";
   }
 
   #block(node: BlockStatement): Statement[] {

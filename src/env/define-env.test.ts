@@ -67,6 +67,14 @@ describe("an environment of one's own", () => {
     });
   });
 
+  test("paints by a function of one expression", () => {
+    const { scene } = defineEnv(
+      { ...lander, draw: (s, paint) => paint.rect(0, s.height, 1, 1, "accent") },
+      captured,
+    );
+    expect(scene(Float32Array.of(7, 0, 0, 0, 0, 0), 0).shapes).toMatchObject([{ kind: "rect", y: 7 }]);
+  });
+
   test("names the parts of its reward", () => {
     const environment = defineEnv(lander, captured);
     expect(environment.rewardComponents?.names).toEqual(["landing", "fuel"]);
@@ -162,6 +170,7 @@ describe("what is wrong with an environment", () => {
       "returns 1 numbers, and here 2",
     ],
     [{ draw: '(s, paint) => { paint.circle(0, 0, 1, "red"); }' }, "compile/type", "no role"],
+    [{ draw: "(s, paint) => paint.text(0)" }, "compile/unsupported", "`paint.text`"],
     [{ draw: "(s, paint) => { paint.text(0); }" }, "compile/unsupported", "`paint.text`"],
     [{ state: ["height", "height"] }, "compile/state", "twice"],
     [{ state: ["a b"] }, "compile/state", "no field"],

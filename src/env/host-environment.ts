@@ -97,6 +97,8 @@ export interface HostSpecification {
 
 /** Characters of JSON that one environment may save. */
 export const MAX_SAVED = 2 ** 16;
+/** Environments of evaluations are others than those of training, from this index on. */
+export const FIRST_EVALUATED = 2 ** 20;
 const MAX_MASKED = 32;
 const MAX_OBSERVATIONS = 4096;
 let made = 0;
@@ -400,9 +402,11 @@ class HostInstances<Instance extends HostInstance> {
       );
       const seen = fields.slice(0, 8).map((field, i) => `${field} ${Number(one?.seen[i]?.toPrecision(4))}`);
       const where = one ? `, step ${one.steps} of its episode, after observing ${seen.join(", ")}` : "";
+      const which = `environment ${index % FIRST_EVALUATED} of "${name}"`;
+      const failed = index < FIRST_EVALUATED ? "failed" : "failed in an evaluation";
       throw new FulguriteError(
         "env/host",
-        `${call} of environment ${index} of "${name}" failed${where}. ${why}.`,
+        `${call} of ${which} ${failed}${where}. ${why}.`,
         "Mend the environment, and run its cell again.",
         { cause },
       );

@@ -82,6 +82,6 @@ export class MemoryPlan implements BufferMaker {
   }
 }
 
-/** For people. */
+/** For people, in the units of the page: of 1,000,000 bytes. */
 export const formatMegabytes = (bytes: number): string =>
-  `${(bytes / 2 ** 20).toLocaleString("en", { maximumFractionDigits: bytes < 2 ** 24 ? 1 : 0 })} MB`;
+  `${(bytes / 1e6).toLocaleString("en", { maximumFractionDigits: bytes < 16e6 ? 1 : 0 })} MB`;

@@ -65,7 +65,7 @@ test("what does not fit is said before anything is made, with what to reduce", (
     expect.objectContaining({
       code: "cpu/memory",
       message: expect.stringMatching(
-        /needs [\d,]+ MB of memory, [\d,]+ MB of them for its gradients and moments; a tab has 4,096 MB/,
+        /needs [\d,]+ MB of memory, [\d,]+ MB of them for its gradients and moments; a tab has 4,295 MB/,
       ) as string,
       fix: expect.stringMatching(/^Use a smaller policy: a width below 4096, fewer layers than 20/) as string,
     }),

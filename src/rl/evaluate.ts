@@ -1,5 +1,6 @@
 import type { CompiledReward } from "../compile/compiled-reward.ts";
 import { actionSize, type Action, type Environment } from "../env/environment.ts";
+import { FIRST_EVALUATED } from "../env/host-environment.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import { random4, stream } from "../kernels/philox.ts";
 import { policyHead } from "../kernels/action-space.ts";
@@ -117,9 +118,6 @@ function* recording(
   };
 }
 
-/** Host environments of evaluations are others than those of training. */
-const EVALUATED = 2 ** 20;
-
 interface PlayedStep {
   /** Reused by the next step. */
   readonly before: Float32Array;
@@ -139,7 +137,7 @@ function* play(
   onStep: (episode: number, step: PlayedStep) => void,
 ): Generator<Promise<void>, void> {
   const { algorithm, reward, state, seed } = request;
-  const hosted = hostedEnvironment(request.environment, EVALUATED + (episodes[0] ?? 0));
+  const hosted = hostedEnvironment(request.environment, FIRST_EVALUATED + (episodes[0] ?? 0));
   const environment = hosted ?? request.environment;
   const { stateFields, observationSize } = environment;
   const policy = cpuPolicy(networkShape(environment, algorithm), episodes.length);

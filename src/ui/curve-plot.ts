@@ -232,8 +232,10 @@ function yDomain({ lines, evaluations, threshold, yRange }: CurvePicture): [numb
   if (threshold) see(threshold.value);
   yRange?.forEach(see);
   if (low > high) return [0, 1];
-  if (low > 0 && (low < high / 2 || low === high)) low = 0;
-  if (low === high) return [low - 0.5, high + 0.5];
+  // Means that differ in their rounding alone are one figure.
+  const same = high - low <= 1e-6 * Math.max(Math.abs(low), Math.abs(high));
+  if (low > 0 && (low < high / 2 || same)) return [0, high * 1.04];
+  if (same) return [low - 0.5, high + 0.5];
   return [low, high + (high - low) * 0.04];
 }
 

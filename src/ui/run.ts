@@ -3,7 +3,7 @@ import { environmentByName } from "../env/registry.ts";
 import type { ErrorData } from "../gpu/error.ts";
 import type { Run } from "../store/records.ts";
 import { baselineOf, cloningBaselines, likeness, wantsBaseline, type Baseline } from "../train/baseline.ts";
-import type { Job } from "../train/job.ts";
+import type { Job, RunProgress } from "../train/job.ts";
 import { stepUnit } from "../train/step-unit.ts";
 import "./answers.ts";
 import { runStateWord } from "./cell-words.ts";
@@ -263,9 +263,10 @@ export class FulguriteRun extends LitElement {
     const share = progress.updates > 0 ? progress.update / progress.updates : 0;
     const paused = progress.status === "paused";
     const kind = this.#kind();
-    const agentic = kind === "agentic";
     const curve = model?.curve ?? null;
     const metric = this.#shownMetric(kind);
+    // Of what failed before it began there is nothing to see.
+    const begun = progress.status !== "failed" || progress.update > 0;
     return html`
       <header>
         ${runFigure(kind, curve, progress.metrics, (this.#record?.job ?? null) as Job | null)}
@@ -282,7 +283,28 @@ export class FulguriteRun extends LitElement {
         <div style=${`transform: scaleX(${share})`}></div>
       </div>
       ${this.#words()} ${this.#baselineWords(progress.metrics)} ${error ? errorNote(error) : nothing}
-      <div class=${kind === "supervised" ? "views single" : "views"}>
+      ${begun ? this.#views(kind, metric, progress) : nothing}
+      <fulgurite-run-details
+        .record=${this.#record}
+        .others=${this.#others}
+        .metrics=${progress.metrics}
+        .metric=${metric}
+        .kind=${kind}
+        @fulgurite-metric=${(event: MetricEvent) => (this.metric = event.metric)}
+        @fulgurite-stop-run=${(event: StopRunEvent) => void this.#stopOther(event.run)}
+        @fulgurite-delete-run=${(event: DeleteRunEvent) => void this.#delete(event.run)}
+      ></fulgurite-run-details>
+    `;
+  }
+
+  /** What a run that has begun measured and made. */
+  #views(kind: RunKind, metric: string, progress: RunProgress): TemplateResult {
+    const agentic = kind === "agentic";
+    const curve = this.#model?.curve ?? null;
+    const playback = this.#playback();
+    const staged = kind === "simulated" && (progress.status !== "failed" || playback !== null);
+    return html`
+      <div class=${agentic || staged ? "views" : "views single"}>
         ${
           agentic
             ? html`<fulgurite-answers
@@ -290,9 +312,9 @@ export class FulguriteRun extends LitElement {
                 .runId=${this.runId}
                 .evaluations=${curve?.evaluations.step.length ?? 0}
               ></fulgurite-answers>`
-            : kind === "supervised"
-              ? nothing
-              : html`<fulgurite-stage .playback=${this.#playback()}></fulgurite-stage>`
+            : staged
+              ? html`<fulgurite-stage .playback=${playback}></fulgurite-stage>`
+              : nothing
         }
         <fulgurite-curve
           .lines=${this.#lines()}
@@ -323,16 +345,6 @@ export class FulguriteRun extends LitElement {
         .record=${this.#record}
         @fulgurite-loaded-run=${({ runId }: LoadedRunEvent) => (this.runId = runId)}
       ></fulgurite-run-files>
-      <fulgurite-run-details
-        .record=${this.#record}
-        .others=${this.#others}
-        .metrics=${progress.metrics}
-        .metric=${metric}
-        .kind=${kind}
-        @fulgurite-metric=${(event: MetricEvent) => (this.metric = event.metric)}
-        @fulgurite-stop-run=${(event: StopRunEvent) => void this.#stopOther(event.run)}
-        @fulgurite-delete-run=${(event: DeleteRunEvent) => void this.#delete(event.run)}
-      ></fulgurite-run-details>
     `;
   }
 

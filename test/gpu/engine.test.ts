@@ -184,7 +184,7 @@ describe.skipIf(!gpu)("WebGPU engine", () => {
       await expect(createWebGpuEngine(request(large), gpu!)).rejects.toMatchObject({
         code: "gpu/memory",
         message: expect.stringMatching(
-          /^This run needs 1,\d+ MB on the GPU, 1,024 MB of them for its indices, and SwiftShader.* has no room for that\.$/,
+          /^This run needs 1,\d+ MB on the GPU, 1,074 MB of them for its indices, and SwiftShader.* has no room for that\.$/,
         ) as string,
         fix: "Use fewer epochs (now 32768), fewer environments (now 64) or fewer steps an update (now 128). Or stop other runs, and close other tabs that use the GPU.",
       });
