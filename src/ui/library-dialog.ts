@@ -10,7 +10,7 @@ import { asError } from "./trainer-client.ts";
 /** `<fulgurite-library>`: the notebooks that there are, and ways to get another one. */
 export class FulguriteLibrary extends FulguriteDialog {
   static override properties = {
-    entries: { state: true },
+    own: { state: true },
     problem: { state: true },
     asking: { state: true },
   };
@@ -62,14 +62,14 @@ export class FulguriteLibrary extends FulguriteDialog {
   ];
 
   declare library: Library;
-  declare entries: readonly NotebookEntry[];
+  declare own: readonly NotebookEntry[];
   declare problem: ErrorData | null;
   declare asking: string | null;
   protected readonly heading = "Notebooks";
 
   constructor() {
     super();
-    this.entries = [];
+    this.own = [];
     this.problem = null;
     this.asking = null;
   }
@@ -80,7 +80,12 @@ export class FulguriteLibrary extends FulguriteDialog {
   }
 
   async #load(): Promise<void> {
-    this.entries = await this.library.list();
+    // Those that ship need no storage, which may be slow or refuse.
+    try {
+      this.own = await this.library.own();
+    } catch (error) {
+      this.problem = asError(error).toData();
+    }
   }
 
   async #try(work: () => Promise<void>): Promise<void> {
@@ -132,9 +137,9 @@ export class FulguriteLibrary extends FulguriteDialog {
   }
 
   protected override content(): TemplateResult {
-    const own = this.entries.filter(({ kind }) => kind === "own");
+    const { own } = this;
     return html`
-      ${this.#list(this.entries.filter(({ kind }) => kind === "shipped"))}
+      ${this.#list(this.library.shipped)}
       ${
         own.length === 0
           ? nothing

@@ -22,7 +22,9 @@ export interface Version {
 export interface Library {
   /** Id of the notebook on the page. */
   readonly current: string;
-  list(): Promise<readonly NotebookEntry[]>;
+  readonly shipped: readonly NotebookEntry[];
+  /** Rejects where this browser's storage cannot be read. */
+  own(): Promise<readonly NotebookEntry[]>;
   /** The address that opens a notebook, relative to the page. */
   href(id: string): string;
   /** Keeps a text as a notebook of one's own and opens it. Throws where it is not a notebook. */

@@ -76,15 +76,16 @@ export class NotebookDesk implements Library {
     return `#notebook=${id}`;
   }
 
-  async list(): Promise<NotebookEntry[]> {
-    const shipped = shelf.map(({ id, title }): NotebookEntry => ({
-      id,
-      title,
-      kind: "shipped",
-      updatedAt: null,
-      origin: null,
-    }));
-    return [...shipped, ...(await this.#own.list())];
+  readonly shipped = shelf.map(({ id, title }): NotebookEntry => ({
+    id,
+    title,
+    kind: "shipped",
+    updatedAt: null,
+    origin: null,
+  }));
+
+  own(): Promise<readonly NotebookEntry[]> {
+    return this.#own.list();
   }
 
   async create(text: string, origin: string | null): Promise<void> {
