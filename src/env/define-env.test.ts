@@ -72,7 +72,9 @@ describe("an environment of one's own", () => {
       { ...lander, draw: (s, paint) => paint.rect(0, s.height, 1, 1, "accent") },
       captured,
     );
-    expect(scene(Float32Array.of(7, 0, 0, 0, 0, 0), 0).shapes).toMatchObject([{ kind: "rect", y: 7 }]);
+    expect(scene(Float32Array.of(7, 0, 0, 0, 0, 0), 0).shapes).toMatchObject([
+      { kind: "rect", center: [0, 7] },
+    ]);
   });
 
   test("names the parts of its reward", () => {
