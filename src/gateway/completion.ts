@@ -1,3 +1,4 @@
+import { inputIds } from "../kernels/transformer-places.ts";
 import type { Generation, TokenConstraint } from "../lm/language-engine.ts";
 import type { CompletionRequest } from "./completion-request.ts";
 import type { Constraints } from "./constraints.ts";
@@ -121,6 +122,8 @@ export class Completion {
     const overrides = context.sampling ?? {};
     const vocabulary = engine.shape.vocabularySize;
     const length = engine.shape.maxLength;
+    /** Those of a soft prompt can be read, and not said. */
+    const known = inputIds(engine.shape);
     const asked = request.allowedTokens ? Int32Array.from(request.allowedTokens) : tokenizer.answerIds;
     const allowed = overrides.allowed !== undefined ? overrides.allowed : asked;
     if (allowed?.length === 0 || allowed?.some((id) => id < 0 || id >= vocabulary) === true) {
@@ -136,8 +139,8 @@ export class Completion {
     }
     return request.prompts.flatMap((prompt, promptIndex) => {
       const promptTokens = this.#promptTokens(prompt);
-      if (promptTokens.some((id) => id < 0 || id >= vocabulary)) {
-        throw invalid("prompt", `Token ids must be from 0 to ${vocabulary - 1}.`);
+      if (promptTokens.some((id) => id < 0 || id >= known)) {
+        throw invalid("prompt", `Token ids must be from 0 to ${known - 1}.`);
       }
       const room = length - promptTokens.length;
       if (promptTokens.length === 0 || room < 1) {
@@ -178,7 +181,9 @@ export class Completion {
   #promptTokens(prompt: CompletionRequest["prompts"][number]): Int32Array {
     const { tokenizer } = this.#options;
     try {
-      if (typeof prompt === "string") return Int32Array.of(tokenizer.bos, ...tokenizer.encode(prompt));
+      if (typeof prompt === "string") {
+        return Int32Array.of(...(tokenizer.softPrompt ?? []), tokenizer.bos, ...tokenizer.encode(prompt));
+      }
       const isIds = (list: typeof prompt): list is readonly number[] => typeof list[0] === "number";
       return isIds(prompt) ? Int32Array.from(prompt) : tokenizer.renderChat(prompt);
     } catch (error) {

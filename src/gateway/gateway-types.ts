@@ -41,7 +41,7 @@ export interface SamplingOverrides {
 /** The tokenizer as the gateway uses it. */
 export type GatewayTokenizer = Pick<
   Tokenizer,
-  "encode" | "decode" | "bos" | "eos" | "answerIds" | "renderChat"
+  "encode" | "decode" | "bos" | "eos" | "answerIds" | "renderChat" | "softPrompt"
 >;
 
 export interface GatewayOptions {

@@ -166,6 +166,34 @@ describe("an agentic run", () => {
     expect(await store.rollouts({ runId: id })).toHaveLength(6 * 32 + 3 * 16);
   });
 
+  test("with a soft prompt every call begins with it, and it alone learns", async () => {
+    const it = trainer();
+    const policy = { ...job().policy, softPrompt: { tokens: 3 } };
+    const algorithm = grpo({
+      groups: 4,
+      groupSize: 4,
+      updates: 2,
+      evaluationTasks: 4,
+      maxTokens: 4,
+      learningRate: 0.1,
+    });
+    const texts = agent
+      .replace("chat/completions", "completions")
+      .replace(/messages: .*\],? \}\)/, "prompt: task.word })");
+    for (const code of [agent, texts.replace("message.content", "text")]) {
+      const id = await it.start(
+        job({ policy, algorithm, agent: { code, entry: "agent", values: {} } }),
+        owner,
+      );
+      await it.result(id);
+      const calls = (await store.spans({ runId: id })).flatMap(({ tokens }) => tokens ?? []);
+      expect(calls).toHaveLength(2 * 16 + 2 * 4);
+      // Eight ids are the vocabulary's: four specials and four characters.
+      for (const { promptIds } of calls) expect([...promptIds.slice(0, 4)]).toEqual([8, 9, 10, 1]);
+      expect(await weights(id)).toHaveLength(3 * 32);
+    }
+  });
+
   test("DAPO makes more rollouts while too few groups tell their siblings apart, up to its limit", async () => {
     const it = trainer();
     // Half of the tasks reward everybody alike.
@@ -264,18 +292,26 @@ describe("an agentic run", () => {
       "agent",
       { agent: { code: `${agent}\nthrow new Error("broken");`, entry: "agent", values: {} } },
       "train/agent-failed",
+      /broken/,
+    ],
+    [
+      "model, which no prompt fits into,",
+      { policy: { ...job().policy, maxLength: 5 } },
+      "train/agent-failed",
+      /answered it: This policy reads at most 5 tokens/,
     ],
     [
       "reward",
       { reward: { code: "const right = () => NaN;", entry: "right", values: {} } },
       "train/reward-failed",
+      /NaN|number/,
     ],
-  ])("stops where the %s never works, and says why", async (_, change, code) => {
+  ])("stops where the %s never works, and says why", async (_, change, code, said) => {
     const it = trainer();
     const id = await it.start(job(change), owner);
     const error = await failure(id, it);
     expect(error).toBeInstanceOf(FulguriteError);
-    expect(error).toMatchObject({ code });
+    expect(error).toMatchObject({ code, message: expect.stringMatching(said) as string });
   });
 
   test("can be stopped in the middle of a batch", async () => {

@@ -385,9 +385,12 @@ export class AgenticRun extends RunController {
         score.line === null ? {} : { line: score.line },
       );
     }
+    // An agent that does not look at a refusal fails of something else a line below.
+    const refusal = final.calls.findLast(({ error }) => error !== null)?.error;
+    const because = refusal === undefined ? "" : `. The model had answered it: ${String(refusal)}`;
     throw new FulguriteError(
       "train/agent-failed",
-      `The agent failed on every rollout (${String(final.reason)}): ${String(final.message)}`,
+      `The agent failed on every rollout (${String(final.reason)}): ${String(final.message)}${because}`,
       "Mend the agent cell and run again.",
       final.line === null ? {} : { line: final.line },
     );
