@@ -1,5 +1,8 @@
 import { grpo, type GrpoConfig, type GrpoOptions } from "./grpo.ts";
 
+// What a function here does not say is as in `grpo()`: its entropy bonus of 0.02 too, which none of the papers has and small
+// models need; `entropyCoefficient: 0` is the published form.
+
 /** Dr.GRPO (2503.20783): A = r - mean, each token's term summed and divided by rows x responseLength, clip 0.2, no KL. */
 export const drGrpo = (options: GrpoOptions = {}): GrpoConfig =>
   grpo({ clipHigh: 0.2, aggregation: "constant-length", ...options });

@@ -127,10 +127,20 @@ export type GrpoOptions = Partial<RolloutPlan> &
   };
 
 /**
- * GRPO (2402.03300) with the defaults that suit models of 0.1 to 10 M parameters: advantage r - group mean without
- * division (Dr.GRPO, 2503.20783), mean over tokens and clip 0.2 / 0.28 (DAPO, 2503.14476), no KL term, entropy
- * bonus 0.02, AdamW 1e-3 (0.9, 0.99) at a constant rate, gradient norm 1, one update a batch of 32 groups of 8. Throws
- * "rl/invalid-config".
+ * Group-relative policy optimization (GRPO, 2402.03300). Each of `groups` tasks is tried G = groupSize times, for rewards r;
+ * token t of try i was drawn from pi_old, and the update minimizes the sum over the batch's tokens of
+ *
+ *     w [ max(-A rho, -A clip(rho, 1 - clipLow, 1 + clipHigh)) + kl.coefficient KL(pi || reference) - entropyCoefficient H ]
+ *     A = r_i - mean(r),  rho = pi(t) / pi_old(t),  w = 1 / tokens of the batch
+ *
+ * where a rollout of several calls has one A, computed over whole rollouts (`group-advantages.ts`, `train/credit.ts`);
+ * `advantage` changes A, `aggregation` w (`token-losses.ts`), `surrogate` and `ratio` the first term
+ * (`kernels/token-objective.ts`, `train/sequence-ratio.ts`), `correction` multiplies it by what `rollout-correction.ts` says.
+ * `train/policy-update.ts` is one update from rollouts to optimizer steps.
+ *
+ * Defaults suit models of 0.1 to 10 M parameters: A without division (Dr.GRPO, 2503.20783), mean over tokens and clip 0.2 /
+ * 0.28 (DAPO, 2503.14476), no KL term, entropy bonus 0.02, AdamW 1e-3 (0.9, 0.99) at a constant rate, gradient norm 1, one
+ * update a batch of 32 groups of 8. Throws "rl/invalid-config".
  */
 export function grpo(options: GrpoOptions = {}): GrpoConfig {
   const { advantage = "mean", aggregation = "token-mean", ...rest } = options;
@@ -159,7 +169,10 @@ export type FilteredCloningOptions = Partial<RolloutPlan> &
   Partial<OptimizerOptions> &
   Pick<FilteredCloningConfig, "sampledFrom"> & { readonly aggregation?: Aggregation };
 
-/** Rejection sampling and cloning: likelihood of the rollouts whose reward reached `successAt`, nothing of the others. */
+/**
+ * Rejection sampling and cloning: minimizes -1/N sum log pi(token) over the N tokens of the rollouts whose reward reached
+ * `successAt`, and learns nothing of the others.
+ */
 export function filteredCloning(options: FilteredCloningOptions = {}): FilteredCloningConfig {
   const config: FilteredCloningConfig = {
     kind: "filtered-cloning",
