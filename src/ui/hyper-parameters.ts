@@ -185,7 +185,7 @@ export const hyperParameters: Readonly<Record<string, HyperParameter>> = {
 };
 
 /**
- * What is known of a setting of a job of that kind by its path, "algorithm.learningRate.start" for example: by the longest
+ * What is known of a setting of a job of that kind by its path, "algorithm.clip" for example: by the longest
  * beginning of it that is known.
  */
 export function hyperParameter(path: string, kind: string): HyperParameter | undefined {

@@ -24,6 +24,14 @@ test("rewards that begin alike are numbered from the oldest", () => {
   expect(runLabels(alike).map(({ full }) => full)).toEqual(["reward 2", "reward 1"]);
 });
 
+test("a learning rate is one setting, whether it changes over the run or not", () => {
+  const rates = [
+    run({ algorithm: { learningRate: { start: 3e-3, end: 0 } } }),
+    run({ algorithm: { learningRate: { start: 1e-3, end: 1e-3 } } }),
+  ];
+  expect(runLabels(rates).map(({ full }) => full)).toEqual(["learningRate 0.003 to 0", "learningRate 0.001"]);
+});
+
 test("runs that are the same are numbered; a moved line is no difference", () => {
   const same = [run({ reward: reward("a", 9) }), run({ reward: reward("a", 3) })];
   expect(runLabels(same).map(({ full }) => full)).toEqual(["run 2", "run 1"]);

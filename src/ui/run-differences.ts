@@ -6,7 +6,10 @@ const LISTED = 8;
 /** The text of a setting that is null. */
 export const UNSET = "none";
 
-/** Every leaf of a job by its path: "algorithm.gamma" -> "0.99". Long lists are told by their length. */
+/**
+ * Every leaf of a job by its path: "algorithm.gamma" -> "0.99". Long lists are told by their length; what goes from a
+ * start to an end over the run is one setting.
+ */
 export function settings(job: unknown): Map<string, string> {
   const found = new Map<string, string>();
   const visit = (value: unknown, path: string): void => {
@@ -15,6 +18,8 @@ export function settings(job: unknown): Map<string, string> {
     } else if (Array.isArray(value)) {
       const short = value.length <= LISTED && value.every((entry) => typeof entry !== "object");
       found.set(path, short ? value.join(" · ") : `${value.length} entries`);
+    } else if (isSchedule(value)) {
+      found.set(path, value.start === value.end ? String(value.start) : `${value.start} to ${value.end}`);
     } else {
       for (const [key, entry] of Object.entries(value)) visit(entry, path === "" ? key : `${path}.${key}`);
     }
@@ -22,6 +27,10 @@ export function settings(job: unknown): Map<string, string> {
   visit(job, "");
   return found;
 }
+
+const isSchedule = (value: object): value is { readonly start: number; readonly end: number } =>
+  Object.keys(value).sort().join() === "end,start" &&
+  Object.values(value).every((one) => typeof one === "number");
 
 /** Characters of a reward's expression in a label. */
 const LABELLED = 24;
