@@ -4,7 +4,7 @@ import type { GpuVerdict } from "../train/check-definition.ts";
 export function checkedWhere(verdict: GpuVerdict | null | undefined): string {
   switch (verdict?.kind) {
     case "agrees":
-      return `, on CPU and GPU (${verdict.adapter})`;
+      return `, on CPU and GPU: ${verdict.adapter}`;
     case "absent":
       return ", on the CPU; no GPU here";
     default:
