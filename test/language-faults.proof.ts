@@ -3,9 +3,12 @@ import { afterAll, describe, expect, test } from "vitest";
 import { adamW, clipCoefficient } from "../src/kernels/reference/optimizer.ts";
 import { tokenLoss } from "../src/kernels/reference/token-loss.ts";
 import { ReferenceTransformer } from "../src/kernels/reference/transformer.ts";
+import type * as updateModule from "../src/train/policy-update.ts";
+import { PolicyUpdate } from "../src/train/policy-update.ts";
 import type * as engineModule from "../src/lm/cpu-language-engine.ts";
 import { createCpuLanguageEngine } from "../src/lm/cpu-language-engine.ts";
 import { transformerLayout } from "../src/nn/transformer-layout.ts";
+import { policyUpdateDifference } from "./support/check-policy-update.ts";
 import { worstDifference } from "./support/goldens.ts";
 import { manyRows, policyConfig, smallShape, strengthen } from "./support/language-rows.ts";
 import { importMutated } from "./support/mutation.ts";
@@ -100,6 +103,45 @@ const faults: readonly Fault[] = [
   ],
 ];
 
+/** Of what an update makes of rollouts before the engine steps: `src/train/policy-update.ts`. */
+const updateFaults: readonly (readonly [fault: string, find: string, replace: string])[] = [
+  ["the KL in the reward is a bonus", "shaping[rollout(row)]! -= factor", "shaping[rollout(row)]! += factor"],
+  ["the KL in the reward has no coefficient", "factor * rewardKl.coefficient *", "factor *"],
+  ["the KL of a row is another rollout's", "shaping[rollout(row)]! -=", "shaping[0]! -="],
+  ["the KL in the reward counts what was observed", "if (learned !== 0) sum +=", "sum +="],
+  ["overlong answers are not punished", "(overlong ? overlongPenalty", "(false ? overlongPenalty"],
+  ["overlong answers are rewarded", "...overlong, most", "...overlong, factor: -1, most"],
+  [
+    "what just succeeded is not cloned",
+    "row.reward! >= algorithm.successAt",
+    "row.reward! > algorithm.successAt",
+  ],
+  ["clones weigh by their reward", "return clones ? 1 :", "return clones ? row.reward! :"],
+  ["every group teaches", "(taught === null || taught", "(taught !== undefined || taught"],
+  ["a rollout without a reward teaches", "reward !== null &&", ""],
+  ["epochs have one order", "update * epochs + epoch, 0", "update * epochs, 0"],
+  ["minibatches are not shuffled", "permute(r, prepared.length, words)", "r"],
+  ["the old policy is the sampled one", 'oldPolicy === "scored"', 'oldPolicy === "sampled"'],
+  ["columns begin with the prompt", "r * base.length + row.row.prompt.length", "r * base.length"],
+  ["scores are read from the prompt on", "r * packed.length + prompt.length", "r * packed.length"],
+  ["the reference is the old policy", "column(({ reference }) => reference)", "column(({ old }) => old)"],
+  ["importance divides by the old policy itself", "row.samplerLogProbabilities)", "row.logProbabilities)"],
+  ["the mean importance is a sum", "importance / tokens", "importance"],
+  ["the mean importance counts padding", "if (!(weight > 0)) return;", ""],
+  ["the share of the sample is a sum", "share / shares", "share"],
+  ["the mean KL counts what was observed", "if (learned === 0) return;", ""],
+  ["k3 has the ratio upside down", "Math.exp(-d)", "Math.exp(d)"],
+  ["k3 lacks its correction", "Math.exp(-d) - 1 + d", "Math.exp(-d) - 1"],
+  ["figures of steps are summed", "step[name], 0) / steps.length", "step[name], 0)"],
+  ["the KL's weight stays", "coefficient: factor * inLoss.coefficient", "coefficient: inLoss.coefficient"],
+  ["the KL's weight forgets", "adaptedKl(factor,", "adaptedKl(1,"],
+  [
+    "the KL's weight looks at one rollout",
+    "rollouts.length);\n    }\n    return {",
+    "1);\n    }\n    return {",
+  ],
+];
+
 /** Where two steps differ from the reference's; null where they agree. */
 async function disagreement(create: typeof createCpuLanguageEngine): Promise<string | null> {
   const engine = await create(smallShape, { seed: 5 });
@@ -135,8 +177,9 @@ async function disagreement(create: typeof createCpuLanguageEngine): Promise<str
   return worst && `parameter ${worst.index}: ${worst.actual}, not ${worst.expected}`;
 }
 
+const found: object[] = [];
+
 describe("a seeded fault in a language policy's step is found", () => {
-  const found: object[] = [];
   test("there is none without one", async () => {
     expect(await disagreement(createCpuLanguageEngine)).toBeNull();
   });
@@ -151,11 +194,25 @@ describe("a seeded fault in a language policy's step is found", () => {
     found.push({ fault, file: `src/${file}`, found: difference });
     expect(difference).not.toBeNull();
   });
+});
 
-  afterAll(() => {
-    const folder = new URL("../bench/results/", import.meta.url);
-    mkdirSync(folder, { recursive: true });
-    const result = { date: new Date().toISOString().slice(0, 10), faults: found };
-    writeFileSync(new URL("language-faults.json", folder), `${JSON.stringify(result, null, 2)}\n`);
+describe("a seeded fault in a language policy's update is found", () => {
+  test("there is none without one", async () => {
+    expect(await policyUpdateDifference(PolicyUpdate)).toBeNull();
   });
+
+  test.each(updateFaults)("%s", async (fault, find, replace) => {
+    const path = "../src/train/policy-update.ts";
+    const faulty = await importMutated<typeof updateModule>(import.meta.url, path, { find, replace });
+    const difference = await policyUpdateDifference(faulty.PolicyUpdate);
+    found.push({ fault, file: "src/train/policy-update.ts", found: difference });
+    expect(difference).not.toBeNull();
+  });
+});
+
+afterAll(() => {
+  const folder = new URL("../bench/results/", import.meta.url);
+  mkdirSync(folder, { recursive: true });
+  const result = { date: new Date().toISOString().slice(0, 10), faults: found };
+  writeFileSync(new URL("language-faults.json", folder), `${JSON.stringify(result, null, 2)}\n`);
 });

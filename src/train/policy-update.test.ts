@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { policyUpdateDifference } from "../../test/support/check-policy-update.ts";
 import { expectClose } from "../../test/support/goldens.ts";
 import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
 import type { LanguageEngine, TokenLossConfig, TokenRows } from "../lm/language-engine.ts";
@@ -82,6 +83,10 @@ async function updates(
 const learned = ({ rows }: Seen["steps"][number]): number => rows.weights.filter((w) => w > 0).length;
 
 describe("an update of a language policy", () => {
+  test("is what its equations say: rewards, rows, minibatches, columns, figures", async () => {
+    expect(await policyUpdateDifference(PolicyUpdate)).toBe(null);
+  });
+
   test("on its own samples every clipped surrogate begins as REINFORCE", async () => {
     const plain = {
       maxTokens: 6,
