@@ -9,6 +9,11 @@ export const notebookStyles = css`
   main {
     padding-block: 12px 0;
   }
+  @media (min-width: 1280px) {
+    main {
+      padding-inline-end: var(--beside, 0);
+    }
+  }
   .group {
     contain-intrinsic-block-size: auto 1280px;
   }

@@ -129,8 +129,15 @@ export class FulguriteSide extends LitElement {
     this.revision = 0;
   }
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    // The cells make room where there is room to make.
+    document.documentElement.style.setProperty("--beside", "340px");
+  }
+
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    document.documentElement.style.removeProperty("--beside");
     this.#heard?.removeEventListener("change", this.#onChange);
     this.#heard = null;
   }

@@ -125,6 +125,9 @@ test("palette, outline, variables and find lead to the cell", async () => {
     await page.keyboard.press("v");
     const variables = page.getByRole("complementary", { name: "Variables" });
     await variables.getByText("used by").first().waitFor();
+    // The panel lies beside the cells, not over them.
+    const code = (await section(page, "two").locator("pre, .cm-content").boundingBox())!;
+    expect(code.x + code.width).toBeLessThan((await variables.boundingBox())!.x);
     expect(await axeViolations(page)).toEqual([]);
     await variables.getByRole("button", { name: "two" }).first().click();
     await expect.poll(() => section(page, "two").evaluate(isFocused)).toBe(true);
