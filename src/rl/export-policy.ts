@@ -20,10 +20,11 @@ export interface PolicyExport {
 /**
  * A trained policy as the text of ONE ES module with its weights, which imports nothing and runs wherever JavaScript
  * does: `act(state)` or `act(observation)` gives the likeliest action, a list where it has several dimensions,
- * `act(state, { random: Math.random })` a sampled one, and `distribution(state)` what it is chosen from. A state is an object as the environment's own functions see it,
- * `{ x: 0, board: [0, 0] }`; only a compiled environment, one that ships or of `defineEnv`, has them in the file, with
- * `observe(state)` and `mask(state)`, a 0 for every forbidden output. Where actions can be forbidden none of those is ever
- * taken: an observation that does not tell which needs `{ mask }`, and without it the call throws.
+ * `act(state, { random: Math.random })` a sampled one, and `distribution(state)` what it is chosen from. A state is an
+ * object as the environment's own functions see it, `{ x: 0, board: [0, 0] }`; only a compiled environment, one that ships
+ * or of `defineEnv`, has them in the file, with `observe(state)` and `mask(state)`, a 0 for every forbidden output. Where
+ * actions can be forbidden none of those is ever taken: an observation that does not tell which needs `{ mask }`, and
+ * without it the call throws.
  */
 export function exportPolicy({ environment, algorithm, state }: PolicyExport): string {
   const layout = networkLayout(environment, algorithm);

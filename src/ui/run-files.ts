@@ -21,8 +21,7 @@ export class LoadedRunEvent extends Event {
 /**
  * `<fulgurite-run-files>`: what a run can be taken away as. A simulated one: its checkpoint as a safetensors file, which can
  * be loaded again, its policy as one ES module, and a link that holds every setting and the seed. A language policy's: its
- * weights, and its adapters apart. Dispatches
- * "fulgurite-loaded-run".
+ * weights, and its adapters apart. Dispatches "fulgurite-loaded-run".
  */
 export class FulguriteRunFiles extends LitElement {
   static override properties = {
