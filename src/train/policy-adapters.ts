@@ -40,7 +40,8 @@ export interface LearningOptions {
   readonly softPrompt?: SoftPromptOptions;
   /**
    * Gradient checkpointing (Chen et al. 2016, arXiv 1604.06174): a training pass keeps of a layer its input alone and
-   * computes the rest again on its way back. A third more work, the same bits, a fraction of the activations. Default false.
+   * computes the rest again on its way back: the same bits, a fraction of the activations, at most a third more work (by count: a
+   * forward pass once more, beside a backward pass of twice its work). Default false.
    */
   readonly checkpointing?: boolean;
 }
