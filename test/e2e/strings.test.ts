@@ -2,6 +2,7 @@ import axe from "axe-core";
 import { expect, test } from "vitest";
 import { cell, rewrite, until } from "../support/notebook-page.ts";
 import { stored } from "../support/stored-runs.ts";
+import { picture } from "../support/picture.ts";
 import { ServedApp } from "../support/served-app.ts";
 
 const app = new ServedApp({ subPath: "/some/where/" });
@@ -15,7 +16,7 @@ const training = `export const run = await train({
   engine: "webgpu",
 });`;
 
-test("the model behind an agent trains in the tab, through a reload: rollouts, rewards and gradients, and an edited reward re-scores", async () => {
+test("the model behind an agent learns adapters on the GPU, through a reload: rollouts, files, and an edited reward re-scores", async () => {
   const page = await (await app.launch()).newPage();
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(error.message));
@@ -24,6 +25,11 @@ test("the model behind an agent trains in the tab, through a reload: rollouts, r
   });
   await page.goto(`${app.url}#notebook=strings`);
   const run = cell(page, "training");
+  await rewrite(
+    page,
+    "policy",
+    "export const policy = characterPolicy({ alphabet, maxLength: 16, adapters: { rank: 4 } });",
+  );
   await rewrite(page, "training", training);
   await run.getByRole("button", { name: "Run training" }).click();
   const begun = await until(
@@ -62,6 +68,31 @@ test("the model behind an agent trains in the tab, through a reload: rollouts, r
   await dialog.waitFor();
   await dialog.getByText("usage.output_tokens").waitFor();
   await page.keyboard.press("Escape");
+
+  // Saved apart and merged; the merged file, chosen in a cell, is the policy that the adapters came to.
+  const save = async (name: string) => {
+    const [file] = await Promise.all([
+      page.waitForEvent("download"),
+      run.getByRole("button", { name, exact: true }).click(),
+    ]);
+    return { name: file.suggestedFilename(), path: await file.path() };
+  };
+  expect((await save("Save adapters")).name).toMatch(/\.adapters\.safetensors$/);
+  const merged = await save("Save weights");
+  await picture(page, "adapters-saved", run.getByRole("group", { name: "Files of this run" }));
+  const answers = (update: number) =>
+    rollouts.filter((it) => it.mode === "evaluation" && it.update === update).map(({ result }) => result);
+  expect(answers(12)).not.toEqual(answers(0));
+  const tasks = rollouts.filter((it) => it.mode === "evaluation" && it.update === 12).map(({ task }) => task);
+  await rewrite(
+    page,
+    "shares",
+    `const weights = file("Weights");
+const prompts = ${JSON.stringify(tasks)};
+if (weights) display((await complete({ from: policyFromFile(weights.bytes), prompts, maxTokens: 5 })).map(({ text }) => text).join());`,
+  );
+  await cell(page, "shares").getByLabel("Weights").setInputFiles(merged.path);
+  await cell(page, "shares").getByText(answers(12).join(), { exact: true }).waitFor({ timeout: 30_000 });
 
   // Another reward says at once what it would have made of them.
   await rewrite(

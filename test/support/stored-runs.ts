@@ -13,6 +13,9 @@ export interface StoredRun {
 
 export interface StoredRollout {
   readonly mode: string;
+  readonly update: number;
+  readonly task: unknown;
+  readonly result: unknown;
   readonly status: string;
   readonly reward: number | null;
   readonly advantage: number | null;
