@@ -56,6 +56,7 @@ export interface PolicyGradientConfig {
    * most T steps, and what follows its end counts for nothing.
    */
   readonly episodes: "continued" | "whole";
+  /** Step size of the optimizer, alpha. */
   readonly learningRate: UpdateSchedule;
   /** Discount, gamma. */
   readonly gamma: number;

@@ -8,7 +8,7 @@ type Scheduled = "learningRate" | "clip";
 
 /** Any field of the configuration; schedules may be numbers. */
 export type ConfigOptions = Partial<Omit<PolicyGradientConfig, "kind" | Scheduled>> & {
-  readonly [Name in Scheduled]?: Schedule;
+  readonly [Name in keyof Pick<PolicyGradientConfig, Scheduled>]?: Schedule;
 };
 
 /** What an algorithm does not speak of: the switches that are off. */
