@@ -177,11 +177,13 @@ export class FulguriteHeader extends LitElement {
     const running = this.target?.cells.filter(isRunning) ?? [];
     const [first] = running;
     if (!first) return nothing;
-    const words = running.length === 1 ? first.id : `${running.length} cells`;
+    const several = running.length > 1;
+    const words = several ? `${running.length} cells` : first.id;
+    const goThere = several ? `Go to the first of ${words} that run` : "Go to the running cell";
     return html`<button
         class="bare running"
         title=${`Running: ${running.map(({ id }) => id).join(", ")}. Press to go there.`}
-        aria-label=${`Go to the running cell, ${first.id}`}
+        aria-label=${`${goThere}, ${first.id}`}
         @click=${() => this.target?.showRunning()}
       >
         <span>${words}</span>
