@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { leanShaders } from "./src/gpu/lean-shaders.vite.ts";
 import { kernelBundle } from "./src/notebook/kernel-bundle.vite.ts";
 import { packedPackages, shippedPackageFiles } from "./src/notebook/packages.vite.ts";
 import { standaloneBundle } from "./src/notebook/standalone.vite.ts";
@@ -28,9 +29,10 @@ export default defineConfig(({ mode }) => ({
   base: "./",
   plugins:
     mode === "lib"
-      ? [standaloneBundle(), packedPackages()]
+      ? [leanShaders(), standaloneBundle(), packedPackages()]
       : [
           leanMarkdown(),
+          leanShaders(),
           kernelBundle(),
           shippedPackageFiles(),
           languageDeclarations(),
@@ -39,7 +41,7 @@ export default defineConfig(({ mode }) => ({
         ],
   publicDir: mode === "lib" ? false : "public",
   resolve: { alias: { fulgurite: here("src/index.ts") } },
-  worker: { format: "es" as const },
+  worker: { format: "es" as const, plugins: () => [leanShaders()] },
   build:
     mode === "lib"
       ? {

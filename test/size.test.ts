@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build, type Rolldown } from "vite";
 import { expect, test } from "vitest";
+import { leanShaders } from "../src/gpu/lean-shaders.vite.ts";
 
 const source = (path: string): string => fileURLToPath(new URL(`../src/${path}`, import.meta.url));
 
@@ -24,6 +25,7 @@ test("the core of the library is at most 60 kB, gzipped, without the compiler", 
   const [result] = (await build({
     configFile: false,
     logLevel: "error",
+    plugins: [leanShaders()],
     build: {
       write: false,
       target: "es2023",

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "vite";
+import { leanShaders } from "../gpu/lean-shaders.vite.ts";
 
 const VIRTUAL = "virtual:fulgurite-kernel";
 const RESOLVED = `\0${VIRTUAL}`;
@@ -59,7 +60,7 @@ export async function bundleClassic(entry: string, plugins: Plugin[] = [], minif
     configFile: false,
     logLevel: "warn",
     publicDir: false,
-    plugins,
+    plugins: [leanShaders(), ...plugins],
     build: {
       target: "es2023",
       write: false,
