@@ -31,6 +31,7 @@ test("one tab trains and another follows: rollouts, siblings, traces, tokens, ve
     });
     const asked = (of: Page): Promise<number> =>
       of.evaluate(() => (globalThis as unknown as { asked: { times: number } }).asked.times);
+    const store = await pages.openAt(context, "store");
     const notebook = await pages.openAt(context, "notebook=strings");
     await rewrite(notebook, "training", training(48));
     const run = cell(notebook, "training");
@@ -38,7 +39,6 @@ test("one tab trains and another follows: rollouts, siblings, traces, tokens, ve
     await run.getByRole("button", { name: "Pause" }).waitFor();
     expect(await asked(notebook)).toBe(0);
 
-    const store = await pages.openAt(context, "store");
     const count = async (): Promise<number> => {
       const text = await store.locator("fulgurite-rollout-table .count p").innerText({ timeout: 20_000 });
       return Number(/[\d,]+/.exec(text)?.[0].replaceAll(",", "") ?? 0);

@@ -22,6 +22,8 @@ const steady = (snapshot: string): string =>
     .replace(/http:\/\/127\.0\.0\.1:\d+/g, "ADDRESS")
     .replace(/#code=[\w-]+/g, "#code=NOTEBOOK")
     .replace(/, on (?:CPU and GPU|the CPU; no GPU here)[^"\n]*/g, "")
+    // An adapter's name brought a colon, and with it the quotation marks.
+    .replace(/"(Compiled to WGSL[^"\n]*)"/g, "$1")
     .replace(/(figure "(?:Return|Success|Loss) )[^"\n]*/g, "$1FIGURES")
     .replace(/\b(?:SwiftShader|llvmpipe|WebGPU|CPU engine)[^"\n]*/g, "ENGINE");
 
