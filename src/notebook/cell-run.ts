@@ -48,7 +48,8 @@ export async function runCell(
       run.trained = true;
       // What the cell showed before goes first, or it would wipe the view of the run.
       run.buffer.flush();
-      const result = context.requests.ask({ kind: "train", id, job }, run.controller.signal);
+      const { controller, needed } = run;
+      const result = context.requests.ask({ kind: "train", id, job, needed }, controller.signal);
       // A cell may train without waiting; its failure is shown by the run itself.
       result.catch(() => undefined);
       return result;

@@ -14,6 +14,8 @@ import type { TrainedWith } from "./trained-with.ts";
 export interface CellRun {
   readonly controller: AbortController;
   readonly buffer: OutputBuffer;
+  /** The person asked for another cell that needs this one: an earlier training with an equal job will do. */
+  readonly needed: boolean;
   /** Asked for a training, whose view the host shows. */
   trained: boolean;
 }
@@ -48,7 +50,8 @@ export interface KernelCell {
   live: { readonly values: LiveValues; readonly run: CellRun } | null;
   /** Settles the `invalidation` of the run that the present values came from. */
   invalidate: (() => void) | null;
-  queued: "eager" | "forced" | null;
+  /** By itself, because the person asked for it, or because a cell needs it that they asked for. */
+  queued: "eager" | "forced" | "needed" | null;
   waiting: (() => void)[];
 }
 

@@ -243,7 +243,7 @@ export class Kernel {
       cell.queued = "forced";
       for (const from of ancestorsOf(this.#graph, id)) {
         const ancestor = this.#cells.get(from)!;
-        if (!ancestor.run && !hasValues(ancestor)) ancestor.queued = "forced";
+        if (!ancestor.run && !hasValues(ancestor) && ancestor.queued !== "forced") ancestor.queued = "needed";
       }
       this.#pump();
     }
@@ -288,13 +288,13 @@ export class Kernel {
       const dependency = this.#cells.get(from)!;
       // A run in flight may take minutes; an eager cell does not queue behind it.
       const isOpen =
-        dependency.queued ?? (dependency.run && (cell.queued === "forced" || !isLazy(dependency)));
+        dependency.queued ?? (dependency.run && (cell.queued !== "eager" || !isLazy(dependency)));
       if (isOpen) waits = true;
       else if (!hasValues(dependency)) missing ??= from;
     }
     const problem = this.#problemOf(cell);
     if (problem) this.#fail(cell, problem);
-    else if (missing !== null && cell.queued === "forced") this.#fail(cell, ancestorProblem(missing));
+    else if (missing !== null && cell.queued !== "eager") this.#fail(cell, ancestorProblem(missing));
     else if (missing !== null) this.#drop(cell, this.#cells.get(missing)!);
     else if (waits || this.#isSliceOver()) this.#setState(cell, { kind: "queued" });
     else void this.#start(cell);
@@ -341,7 +341,7 @@ export class Kernel {
     const buffer = new OutputBuffer((outputs, replace) => {
       this.#post({ kind: "outputs", id, replace, outputs });
     });
-    const run: CellRun = { controller, buffer, trained: false };
+    const run: CellRun = { controller, buffer, needed: cell.queued === "needed", trained: false };
     const invalidation = new Promise<void>((resolve) => {
       cell.invalidate = resolve;
     });

@@ -27,7 +27,9 @@ const good: AgenticJob = {
 };
 
 const read = (job: unknown): AgenticJob | null => {
-  const message = readKernelMessage(structuredClone({ kind: "train", request: 1, id: "a", job }));
+  const message = readKernelMessage(
+    structuredClone({ kind: "train", request: 1, id: "a", job, needed: false }),
+  );
   return message?.kind === "train" ? (message.job as AgenticJob) : null;
 };
 

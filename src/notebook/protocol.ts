@@ -100,7 +100,14 @@ export type KernelMessage =
       readonly replace: boolean;
       readonly outputs: readonly Output[];
     }
-  | { readonly kind: "train"; readonly request: number; readonly id: string; readonly job: Job }
+  | {
+      readonly kind: "train";
+      readonly request: number;
+      readonly id: string;
+      readonly job: Job;
+      /** Only for another cell that was asked for: an earlier run with an equal job will do. */
+      readonly needed: boolean;
+    }
   | { readonly kind: "complete"; readonly request: number; readonly asked: CompletionRequest }
   /** To the host's gate, which decides; the whole answer comes back at once. */
   | {
@@ -307,7 +314,7 @@ const message = read.union<"kind", KernelMessage>("kind", {
     replace: read.boolean,
     outputs: read.list(output, MAX_OUTPUTS + 1),
   }),
-  train: read.object({ kind: read.oneOf("train"), request: counter, id, job }),
+  train: read.object({ kind: read.oneOf("train"), request: counter, id, job, needed: read.boolean }),
   complete: read.object({ kind: read.oneOf("complete"), request: counter, asked: completionRequest }),
   fetch: read.object({
     kind: read.oneOf("fetch"),

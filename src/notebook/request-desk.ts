@@ -120,7 +120,7 @@ export class RequestDesk {
     );
   }
 
-  #train({ request, id, job }: Extract<KernelRequest, { kind: "train" }>): void {
+  #train({ request, id, job, needed }: Extract<KernelRequest, { kind: "train" }>): void {
     if (this.#trainings.has(request)) return;
     void this.#answer(request, async () => {
       if (this.#trainings.size >= MAX_TRAININGS) {
@@ -137,13 +137,19 @@ export class RequestDesk {
       try {
         if (job.kind === "agentic") checkAgenticJob(job);
         if (job.kind === "supervised") checkSupervisedJob(job);
+        const { services, onRun } = this.#options;
+        const known = needed ? await services.trained?.(job, id) : null;
+        if (known) {
+          if (!controller.signal.aborted) onRun(id, known.runId, job);
+          return { kind: "trained", request, result: known };
+        }
         const started = (runId: string): void => {
-          this.#options.onRun(id, runId, job);
+          onRun(id, runId, job);
         };
         const hosted = job.kind === "simulated" && isHostReference(job.environment);
         const port = hosted ? await this.#options.environments() : null;
         const { signal } = controller;
-        const result: TrainResult = await this.#options.services.train(job, id, started, signal, port);
+        const result: TrainResult = await services.train(job, id, started, signal, port);
         return { kind: "trained", request, result };
       } finally {
         if (this.#trainings.get(request) === training) this.#trainings.delete(request);

@@ -164,6 +164,11 @@ export interface NotebookServices {
     signal: AbortSignal,
     environments: MessagePort | null,
   ): Promise<TrainResult>;
+  /**
+   * What the cell's newest run came to that trained an equal job to its end; null for none. Asked for where a cell is
+   * needed by one that the person runs; without it such a cell trains each time.
+   */
+  trained?(job: Job, cell: string): Promise<TrainResult | null>;
   /** Runs what a cell defined on the GPU and compares it with the CPU; without it nobody does. */
   check?(definition: Definition): Promise<GpuVerdict>;
   /** Answers of a language policy; without it cells cannot ask one. */

@@ -95,6 +95,38 @@ describe("a notebook with a run from before it was opened", () => {
   });
 });
 
+describe("a training that another cell needs", () => {
+  const cells = { first: 'const warm = await train({ env: cartPole(), engine: "cpu" })', then: "warm.runId" };
+  const asked: string[] = [];
+  const trained = (known: boolean): Required<SessionOptions["services"]>["trained"] => {
+    asked.length = 0;
+    return (_job, id) => {
+      asked.push(id);
+      return Promise.resolve(known ? result("earlier") : null);
+    };
+  };
+
+  it("is an earlier one of an equal job, until it is asked for itself", async () => {
+    open(code(cells), { services: { train, trained: trained(true) } });
+    await session.run("then");
+    expect([asked, jobs]).toEqual([["first"], []]);
+    expect(cell("first").outputs).toEqual([{ view: "run", runId: "earlier" }]);
+    expect(cell("then").outputs).toMatchObject([{ text: "earlier" }]);
+    await session.run("first");
+    expect([asked, jobs]).toMatchObject([["first"], [{ environment: "CartPole-v1" }]]);
+    await vi.waitFor(() => {
+      expect(cell("then").outputs).toMatchObject([{ text: "first-1" }]);
+    });
+  });
+
+  it("is trained where there is none", async () => {
+    open(code(cells), { services: { train, trained: trained(false) } });
+    await session.run("then");
+    expect([asked, jobs.length]).toEqual([["first"], 1]);
+    expect(cell("then").outputs).toMatchObject([{ text: "first-1" }]);
+  });
+});
+
 describe("editing", () => {
   it("changes nothing but the cell, in the file's own line endings, and undoes", async () => {
     const text = code({ a: "const a = 1;", b: "const b = a;\nb" }).replaceAll("\n", "\r\n");

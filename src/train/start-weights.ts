@@ -6,7 +6,7 @@ import { transformerLayout, type TransformerShape } from "../nn/transformer-layo
 import { startId } from "../store/resources.ts";
 import type { LightningStore } from "../store/records.ts";
 import { policyShape } from "./character-policy.ts";
-import type { Job, PolicyConfig, PolicyStartWeights } from "./job.ts";
+import type { Job, LanguageJob, PolicyConfig, PolicyStartWeights } from "./job.ts";
 import { savedAdapters } from "./policy-files.ts";
 import { runWeights } from "./run-weights.ts";
 import { without } from "./without.ts";
@@ -121,8 +121,17 @@ export async function keepStart(job: Job, runId: string, store: LightningStore):
     { policy: { type: "weights", runId, update: 0, step: 0, parameters } },
     runId,
   );
-  const policy = { ...job.policy, start: { resources } };
-  if (adapters) policy.adapters = without(adapters, "start");
-  if (softPrompt) policy.softPrompt = without(softPrompt, "start");
+  const own = withoutStart(job);
+  return { ...own, policy: { ...own.policy, start: { resources } } } as Job;
+}
+
+/** The job without the weights that its policy begins with. */
+export function withoutStart<J extends LanguageJob>(job: J): J {
+  const { adapters, softPrompt } = job.policy;
+  const policy: PolicyConfig = {
+    ...without(job.policy, "start"),
+    ...(adapters ? { adapters: without(adapters, "start") } : {}),
+    ...(softPrompt ? { softPrompt: without(softPrompt, "start") } : {}),
+  };
   return { ...job, policy };
 }

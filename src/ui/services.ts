@@ -16,6 +16,7 @@ export const notebookServices = (
   fetch: (url, init) => fetch(url, init),
   check: (definition) => trainer.checkDefinition(definition),
   complete: (request) => trainer.complete(request),
+  trained: (job, cell) => trainer.trained(job, { notebook, cell }),
   async train(job, cell, onStarted, signal, environments) {
     signal.throwIfAborted();
     const runId = await trainer.start(job, { notebook, cell }, environments);

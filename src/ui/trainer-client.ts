@@ -19,7 +19,8 @@ import type { OpenedWorkspace } from "../store/workspace-open.ts";
 import type { Definition, GpuVerdict } from "../train/check-definition.ts";
 import type { RescoreResult } from "../train/rescore.ts";
 import type { Reached, Reply, RunEvent, StartOptions, TrainerApi } from "../worker/api.ts";
-import type { Job } from "../train/job.ts";
+import type { CellOwner } from "../train/equal-run.ts";
+import type { Job, TrainResult } from "../train/job.ts";
 import type { ExportedFile, ExportRequest } from "../worker/export-run.ts";
 import type { ImportReport } from "../worker/import-run.ts";
 import type { RolloutPage, RolloutPageQuery } from "../worker/rollout-index.ts";
@@ -37,6 +38,11 @@ export class TrainerClient implements RolloutSource {
   /** `environments`: a port to the host environment of the job, where it has one. */
   async start(job: Job, options: StartOptions, environments: MessagePort | null = null): Promise<string> {
     return value(await this.#api.start(job, options, transferred(environments)));
+  }
+
+  /** What the cell's newest run came to that trained an equal job; null for none. */
+  async trained(job: Job, owner: CellOwner): Promise<TrainResult | null> {
+    return value(await this.#api.trained(job, owner));
   }
 
   async pause(runId: string): Promise<void> {

@@ -18,7 +18,8 @@ import type { Completion, CompletionRequest } from "../train/complete.ts";
 import type { Definition, GpuVerdict } from "../train/check-definition.ts";
 import type { RescoreResult } from "../train/rescore.ts";
 import type { RunEvent } from "../train/events.ts";
-import type { Job } from "../train/job.ts";
+import type { CellOwner } from "../train/equal-run.ts";
+import type { Job, TrainResult } from "../train/job.ts";
 import type { ExportedFile, ExportRequest } from "./export-run.ts";
 import type { ImportReport } from "./import-run.ts";
 import type { RolloutPage, RolloutPageQuery } from "./rollout-index.ts";
@@ -41,6 +42,8 @@ export interface TrainerApi {
    * host environment, where it has one; transfer it.
    */
   start(job: Job, options: StartOptions, environments: MessagePort | null): Promise<Reply<string>>;
+  /** What the cell's newest run came to that trained an equal job to its end; null for none. */
+  trained(job: Job, owner: CellOwner): Promise<Reply<TrainResult | null>>;
   pause(runId: string): Promise<Reply<void>>;
   /** Resumes a paused run, also one from before a reload; `environments` as for `start`. */
   resume(runId: string, environments: MessagePort | null): Promise<Reply<void>>;

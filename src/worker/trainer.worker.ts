@@ -7,6 +7,7 @@ import { openStore } from "../store/open.ts";
 import type { LightningStore } from "../store/records.ts";
 import { checkDefinition } from "../train/check-definition.ts";
 import { chooseEngine, engines, offerThreads, probeVariants, sharedDevice } from "../train/create-engine.ts";
+import { equalRun } from "../train/equal-run.ts";
 import { rescore } from "../train/rescore.ts";
 import { Trainer } from "../train/trainer.ts";
 import { runId } from "../trace/ids.ts";
@@ -126,6 +127,7 @@ async function goOn(
 const api: TrainerApi = {
   start: (job, owner, environments) =>
     reply((trainer) => withHost(trainer, job, environments, (host) => trainer.start(job, owner, host))),
+  trained: (job, owner) => reply((trainer) => equalRun(job, owner, trainer.store)),
   pause: (id) => reply((trainer) => trainer.pause(id)),
   resume: (id, environments) => reply((trainer) => goOn(trainer, id, environments, "resume")),
   step: (id, environments) => reply((trainer) => goOn(trainer, id, environments, "step")),

@@ -15,7 +15,7 @@ export const run = await train({
   engine: "cpu",
 });`;
 
-test("a policy imitates in the tab, goes on after a reload, and shows what it has not seen", async () => {
+test("a policy imitates in the tab, goes on after a reload, shows what it has not seen, and is not trained again for a cell that needs it", async () => {
   const page = await (await app.launch()).newPage();
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(error.message));
@@ -40,5 +40,23 @@ test("a policy imitates in the tab, goes on after a reload, and shows what it ha
   await run.getByText(/loss nats a token on 15 held-out examples, 95 % interval/).waitFor();
   await run.getByText(/Loss [\d.]+ at first, [\d.]+ after 19,200 examples\. On held-out examples/).waitFor();
   await picture(page, "examples", run.getByText(/loss nats a token/));
+
+  // A cell that needs what was trained has it without another training; asked for, the training begins anew.
+  await page.reload();
+  await rewrite(
+    page,
+    "shares",
+    `display((await complete({ from: run, prompts: ["49", "70"], temperature: 0, maxTokens: 3 })).map(({ text }) => text).join(" "));`,
+  );
+  await cell(page, "shares").getByRole("button", { name: "Run shares" }).click();
+  await cell(page, "shares").getByText("94 07", { exact: true }).waitFor();
+  expect((await stored(page)).runs).toHaveLength(1);
+  await run.getByText(/Loss [\d.]+ at first/).waitFor();
+  await run.getByRole("button", { name: "Run training" }).click();
+  await until(
+    async () => (await stored(page)).runs,
+    (runs) => runs.length === 2,
+    "another training to begin",
+  );
   expect(errors).toEqual([]);
 }, 180_000);

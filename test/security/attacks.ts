@@ -212,7 +212,7 @@ for (const message of [
   { kind: "fetch", request: 2e6, url: "javascript:alert(1)", method: "GET", headers: [], body: null },
   { kind: "fetch", request: 3e6, url: "HOSTkernel.html", method: "GET", headers: [], body: null },
   { kind: "package", request: 4e6, name: "../../etc/passwd" },
-  { kind: "train", request: 5e6, id: "cell", job: { kind: "simulated", environment: "CartPole-v1" } },
+  { kind: "train", request: 5e6, id: "cell", needed: true, job: { kind: "simulated", environment: "CartPole-v1" } },
   { kind: "settled", command: 1e6 },
   { kind: "pong", sequence: -1 },
 ]) {

@@ -293,6 +293,9 @@ export class FakeTrainer implements TrainerApi {
     const run = this.add(job, cell, 0, "running", 30 + job.seed * 8);
     return Promise.resolve({ ok: true, value: run.run.id });
   }
+  trained(): Promise<Reply<null>> {
+    return Promise.resolve({ ok: true, value: null });
+  }
   pause(id: string): Promise<Reply<void>> {
     return this.#change(id, (run) => {
       run.set("paused");
