@@ -32,6 +32,14 @@ export function formatFigure(value: number | undefined): string {
 
 const trimZeros = (text: string): string => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
 
+/** A day in the person's time zone: "22 Nov 2026". */
+export const formatDate = (time: number): string =>
+  new Date(time).toLocaleDateString("en-GB", { dateStyle: "medium" });
+
+/** A moment in the person's time zone: "22 Nov 2026, 04:38". */
+export const formatDateTime = (time: number): string =>
+  new Date(time).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+
 /** Milliseconds as people say them: "under a second", "8 s", "2 min 5 s", "1 h 12 min". */
 export function formatDuration(milliseconds: number): string {
   const seconds = Math.round(milliseconds / 1000);

@@ -1,6 +1,7 @@
 import { css, html, type TemplateResult } from "lit";
 import "./diff.ts";
 import { FulguriteDialog } from "./dialog.ts";
+import { formatDateTime } from "./format.ts";
 import type { Version } from "./library.ts";
 import type { FulguriteNotebook } from "./notebook.ts";
 
@@ -57,7 +58,7 @@ export class FulguriteHistory extends FulguriteDialog {
     this.versions = [
       ...kept.map((version) => ({
         ...version,
-        title: new Date(version.savedAt).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" }),
+        title: formatDateTime(version.savedAt),
       })),
       ...(original === null ? [] : [{ text: original, savedAt: 0, title: "As it came" }]),
     ].filter(({ text }) => text !== session?.text);

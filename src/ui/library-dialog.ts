@@ -2,6 +2,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { FulguriteDialog } from "./dialog.ts";
 import { errorNote, errorNoteStyles } from "./error-note.ts";
 import type { ErrorData } from "../gpu/error.ts";
+import { formatDate } from "./format.ts";
 import { icon } from "./icons.ts";
 import type { Library, NotebookEntry } from "./library.ts";
 import { templates } from "./own-notebooks.ts";
@@ -121,7 +122,7 @@ export class FulguriteLibrary extends FulguriteDialog {
               }}
               >${title}
               <small
-                >${updatedAt === null ? "" : new Date(updatedAt).toLocaleDateString("en", { dateStyle: "medium" })}
+                >${updatedAt === null ? "" : formatDate(updatedAt)}
                 ${origin === null ? "" : `from ${origin}`}</small
               ></a
             >${

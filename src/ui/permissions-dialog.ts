@@ -2,6 +2,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import type { Consent } from "../notebook/consent.ts";
 import type { NotebookSession } from "../notebook/session-types.ts";
 import { FulguriteDialog } from "./dialog.ts";
+import { formatDate } from "./format.ts";
 import type { FulguriteNotebook } from "./notebook.ts";
 
 /** `<fulgurite-permissions>`: what the open notebook may do, what others were allowed before, and taking it back. */
@@ -125,7 +126,7 @@ export class FulguritePermissions extends FulguriteDialog {
   }
 
   #other({ key, title, from, hosts, since }: Consent): TemplateResult {
-    const day = new Date(since).toLocaleDateString("en", { dateStyle: "medium" });
+    const day = formatDate(since);
     const what = [
       ...(from === null ? [] : [`from ${from}`]),
       ...(hosts.length === 0 ? [] : [`reaches ${hosts.join(", ")}`]),

@@ -118,7 +118,7 @@ export class FulguritePlot extends LitElement {
     const svg = this.renderRoot.querySelector("svg");
     if (!svg) return;
     const { saveSvg, savePng } = await import("./save-picture.ts");
-    if (kind === "svg") download(saveSvg(svg), "plot.svg", "image/svg+xml");
+    if (kind === "svg") download(saveSvg(svg, svg.getAttribute("aria-label")!), "plot.svg", "image/svg+xml");
     else download(await savePng(svg), "plot.png", "image/png");
   }
 

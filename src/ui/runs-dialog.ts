@@ -4,7 +4,7 @@ import "./curve.ts";
 import type { CurveLine } from "./curve.ts";
 import { FulguriteDialog } from "./dialog.ts";
 import { download } from "./download.ts";
-import { formatCount, formatDuration, formatFigure } from "./format.ts";
+import { formatCount, formatDateTime, formatDuration, formatFigure } from "./format.ts";
 import { icon } from "./icons.ts";
 import { evaluatedMetric, metricViews, runKindOf } from "./metrics.ts";
 import type { FulguriteNotebook } from "./notebook.ts";
@@ -209,12 +209,12 @@ export class FulguriteRuns extends FulguriteDialog {
     }
   }
 
-  async #picture(as: "svg" | "png"): Promise<void> {
+  async #picture(as: "svg" | "png", title: string): Promise<void> {
     const curve = this.renderRoot.querySelector("fulgurite-curve");
     const svg = curve?.shadowRoot?.querySelector<SVGSVGElement>("#plot svg");
     if (!svg) return;
     const { savePng, saveSvg } = await import("./save-picture.ts");
-    if (as === "svg") download(saveSvg(svg), "curves.svg", "image/svg+xml");
+    if (as === "svg") download(saveSvg(svg, title), "curves.svg", "image/svg+xml");
     else download(await savePng(svg), "curves.png", "image/png");
   }
 
@@ -315,7 +315,7 @@ export class FulguriteRuns extends FulguriteDialog {
       ${this.table.differing.map((path) => html`<td>${settings.get(path)}</td>`)}
       <td>${run.cell ?? ""}</td>
       <td>${run.status}${run.activeTime > 0 ? `, ${formatDuration(run.activeTime)}` : ""}</td>
-      <td>${new Date(run.createdAt).toLocaleString("en", { dateStyle: "short", timeStyle: "short" })}</td>
+      <td>${formatDateTime(run.createdAt)}</td>
     </tr>`;
   }
 
@@ -335,6 +335,8 @@ export class FulguriteRuns extends FulguriteDialog {
       curve: this.#models.get(run.id)!.curve!,
       current: i === 0,
     }));
+    const shown = metricViews[kind].find(({ name }) => name === metric)!.title;
+    const title = `${shown} over ${stepUnit(kind)}: ${alike.map(({ label }) => label).join("; ")}`;
     return html`<div class="bar">
         <label class="quiet"
           >Curve of
@@ -346,8 +348,8 @@ export class FulguriteRuns extends FulguriteDialog {
         >
         <span class="quiet">over ${stepUnit(kind)}</span>
         <span class="space"></span>
-        <button class="bare" @click=${() => this.#picture("svg")}>SVG</button>
-        <button class="bare" @click=${() => this.#picture("png")}>PNG</button>
+        <button class="bare" @click=${() => this.#picture("svg", title)}>SVG</button>
+        <button class="bare" @click=${() => this.#picture("png", title)}>PNG</button>
       </div>
       <fulgurite-curve
         .lines=${lines}

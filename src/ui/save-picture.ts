@@ -15,8 +15,8 @@ const styled = [
   "color",
 ];
 
-/** The drawing as a file of its own, with the colours that it has here. */
-export function saveSvg(svg: SVGSVGElement): string {
+/** The drawing as a file of its own, with the colours that it has here; `title` is what it shows, for who cannot see it. */
+export function saveSvg(svg: SVGSVGElement, title: string): string {
   const copy = svg.cloneNode(true) as SVGSVGElement;
   const from = [svg, ...svg.querySelectorAll("*")];
   const to = [copy, ...copy.querySelectorAll("*")] as SVGElement[];
@@ -28,6 +28,10 @@ export function saveSvg(svg: SVGSVGElement): string {
   copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   copy.setAttribute("width", String(Math.round(width)));
   copy.setAttribute("height", String(Math.round(height)));
+  // On the page a table says what the drawing shows; a file has nothing beside it.
+  copy.removeAttribute("aria-hidden");
+  copy.setAttribute("role", "img");
+  copy.setAttribute("aria-label", title);
   copy.style.background = getComputedStyle(document.documentElement).backgroundColor;
   for (const style of copy.querySelectorAll("style")) style.remove();
   return new XMLSerializer().serializeToString(copy);
@@ -35,7 +39,7 @@ export function saveSvg(svg: SVGSVGElement): string {
 
 /** The drawing as a PNG, with two pixels for each of the page's. */
 export async function savePng(svg: SVGSVGElement): Promise<Blob> {
-  const url = URL.createObjectURL(new Blob([saveSvg(svg)], { type: "image/svg+xml" }));
+  const url = URL.createObjectURL(new Blob([saveSvg(svg, "")], { type: "image/svg+xml" }));
   try {
     const image = new Image();
     image.src = url;

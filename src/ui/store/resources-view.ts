@@ -4,6 +4,7 @@ import type { Resources } from "../../store/lightning-records.ts";
 import type { Run } from "../../store/records.ts";
 import "../diff.ts";
 import { errorNote, errorNoteStyles } from "../error-note.ts";
+import { formatDateTime } from "../format.ts";
 import { base, buttons, fields } from "../tokens.css.ts";
 import { asError } from "../trainer-client.ts";
 import { FollowStore } from "./follow-store.ts";
@@ -14,7 +15,7 @@ import type { StoreSource } from "./store-source.ts";
 const ofRun = "";
 
 const asOf = ({ version, updateTime }: Resources): string =>
-  `version ${version}, ${new Date(updateTime).toLocaleString()}`;
+  `version ${version}, ${formatDateTime(updateTime)}`;
 
 /**
  * `<fulgurite-resources>`: what a run was started with, and what differs from another run; or a set of resources by its
@@ -202,7 +203,7 @@ export class FulguriteResources extends LitElement {
 
   #runChoice(): TemplateResult {
     const options = this.#otherRuns.map(
-      ({ id, name, createdAt }) => [id, `${name}, ${new Date(createdAt).toLocaleString()}`] as const,
+      ({ id, name, createdAt }) => [id, `${name}, ${formatDateTime(createdAt)}`] as const,
     );
     return this.#against(options, this.#otherRun);
   }

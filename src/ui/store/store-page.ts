@@ -5,7 +5,7 @@ import type { ExportFormat } from "../../worker/export-run.ts";
 import type { ImportReport } from "../../worker/import-run.ts";
 import { download } from "../download.ts";
 import { errorNote, errorNoteStyles } from "../error-note.ts";
-import { counted, formatCount } from "../format.ts";
+import { counted, formatCount, formatDateTime } from "../format.ts";
 import { icon } from "../icons.ts";
 import { base, buttons, fields } from "../tokens.css.ts";
 import { asError } from "../trainer-client.ts";
@@ -382,7 +382,7 @@ export class FulguriteStore extends LitElement {
         ${runs.map(
           ({ id, name, status, createdAt }) =>
             html`<option value=${id} ?selected=${id === run.id}>
-              ${name}, ${status}, ${new Date(createdAt).toLocaleString()}
+              ${name}, ${status}, ${formatDateTime(createdAt)}
             </option>`,
         )}
       </select>

@@ -2,7 +2,7 @@ import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import type { ErrorData } from "../../gpu/error.ts";
 import type { Run, StoreUsage } from "../../store/records.ts";
 import { errorNote, errorNoteStyles } from "../error-note.ts";
-import { counted, formatBytes } from "../format.ts";
+import { counted, formatBytes, formatDateTime } from "../format.ts";
 import { base } from "../tokens.css.ts";
 import { asError } from "../trainer-client.ts";
 import { FollowStore } from "./follow-store.ts";
@@ -167,7 +167,7 @@ function runWords(run: Run | undefined): string {
   if (!run) return "";
   const { status, kind, step, createdAt } = run;
   const made = kind === "simulated" ? counted(step, "step") : counted(step, "rollout");
-  return [status, ...(step > 0 ? [made] : []), new Date(createdAt).toLocaleString()].join(", ");
+  return [status, ...(step > 0 ? [made] : []), formatDateTime(createdAt)].join(", ");
 }
 
 customElements.define("fulgurite-usage", FulguriteUsage);

@@ -2,6 +2,7 @@ import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import type { ErrorData } from "../../gpu/error.ts";
 import type { Worker } from "../../store/lightning-records.ts";
 import { errorNote, errorNoteStyles } from "../error-note.ts";
+import { formatDateTime } from "../format.ts";
 import { base } from "../tokens.css.ts";
 import { asError } from "../trainer-client.ts";
 import { FollowStore } from "./follow-store.ts";
@@ -9,7 +10,7 @@ import type { StoreSource } from "./store-source.ts";
 
 const words = { busy: "busy", idle: "idle", unknown: "not heard of" } as const;
 
-const when = (time: number | null): string => (time === null ? "–" : new Date(time).toLocaleString());
+const when = (time: number | null): string => (time === null ? "–" : formatDateTime(time));
 
 /** `<fulgurite-workers>`: who takes rollouts from the queue, and what each is at. */
 export class FulguriteWorkers extends LitElement {
