@@ -181,15 +181,15 @@ test("of 64 cells those near sight are laid out, and a key draws none of them", 
       cells.evaluateAll((all) =>
         all.flatMap((cell, i) => (cell.checkVisibility({ contentVisibilityAuto: true }) ? [i] : [])),
       );
-    await expect.poll(async () => (await laidOut()).length, { timeout: 20_000 }).toBeLessThan(33);
+    await expect.poll(async () => (await laidOut()).length).toBeLessThan(33);
     expect(await laidOut()).toContain(0);
     // What is laid out on the way takes another height than it was thought to have.
     const atEnd = async (): Promise<number[]> => {
       await section(page, "cell63").scrollIntoViewIfNeeded();
       return laidOut();
     };
-    await expect.poll(atEnd, { timeout: 20_000 }).toContain(63);
-    await expect.poll(laidOut, { timeout: 20_000 }).not.toContain(0);
+    await expect.poll(atEnd).toContain(63);
+    await expect.poll(laidOut).not.toContain(0);
 
     await section(page, "cell63").getByText("export").click();
     await page.getByRole("textbox", { name: /Code of cell 64/ }).waitFor();
