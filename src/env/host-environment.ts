@@ -113,7 +113,7 @@ export function hostEnvironment<Instance extends HostInstance>(
   definition: HostEnvironmentDefinition<Instance>,
 ): Environment {
   const {
-    observations,
+    observations = 0,
     actions,
     steps = 500,
     threshold,
@@ -140,6 +140,12 @@ export function hostEnvironment<Instance extends HostInstance>(
   }
   if (allowed && !(space.kind === "discrete" && space.count <= MAX_MASKED)) {
     throw invalid("forbids actions of more than 32, or of none that are counted", "Leave `allowed` out.");
+  }
+  if (space.kind === "continuous" && !(Number.isFinite(space.high - space.low) && space.low < space.high)) {
+    throw invalid(
+      "has no actions",
+      "Give their count, `actions: 2`, or a range, `actions: { low: -1, high: 1 }`.",
+    );
   }
   const dimensions = space.kind === "continuous" ? (space.dimensions ?? 1) : 1;
   if (!Number.isInteger(dimensions) || dimensions < 1 || dimensions > MAX_DIMENSIONS) {
@@ -368,10 +374,12 @@ class HostInstances<Instance extends HostInstance> {
       const it: Stepped = one.it;
       const outcome = it.step(action);
       const observation = this.#read(outcome?.observation);
-      const reward = Number(outcome.reward);
-      if (!Number.isFinite(reward)) throw new TypeError(`the reward is ${String(outcome.reward)}`);
+      const { reward, terminated } = outcome;
+      if (!Number.isFinite(reward)) throw new TypeError(`the reward is ${String(reward)}`);
+      // An end that goes by another name would never come.
+      if (typeof terminated !== "boolean") throw new TypeError(`\`terminated\` is ${String(terminated)}`);
       one.seen = observation;
-      return { observation, reward, terminated: Boolean(outcome.terminated) };
+      return { observation, reward, terminated };
     });
   }
 

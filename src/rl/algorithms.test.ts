@@ -20,6 +20,14 @@ test("A2C takes one step on all that it collected", () => {
   expect(a2c({ preset: "sb3" })).toMatchObject({ envs: 1, optimizer: "rmsprop", lambda: 1 });
 });
 
+test("an option of train's is sent there", () => {
+  expect(() => ppo({ loss: {} } as never)).toThrow(
+    expect.objectContaining({
+      fix: "Pass it to train, beside the algorithm: `train({ loss, algorithm: ppo() })`.",
+    }),
+  );
+});
+
 test("REINFORCE plays whole episodes", () => {
   const config = reinforce({ envs: 4, steps: 100, totalSteps: 4000 });
   expect(config).toMatchObject({

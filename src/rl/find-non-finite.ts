@@ -102,4 +102,11 @@ export function describeNonFinite({ what, value, environment, action, before, af
   return `The first was a ${what} of ${value}: environment ${environment}${step}${step === "" ? ", state" : "; then"} ${list(after)}.`;
 }
 
+/** What to do about it. */
+export function fixNonFinite({ what }: NonFinite): string {
+  const where = { reward: "the reward", cost: "the cost", state: "`step`", observation: "`observe`" }[what];
+  const growth = what === "state" ? ", or growth without end," : "";
+  return `Look for a division by zero, a logarithm or a root of a negative number${growth} in ${where}.`;
+}
+
 const MAX_FIELDS = 8;

@@ -11,6 +11,8 @@ export type ConfigOptions = Partial<Omit<PolicyGradientConfig, "kind" | Schedule
   readonly [Name in keyof Pick<PolicyGradientConfig, Scheduled>]?: Schedule;
 };
 
+const TRAIN_OPTIONS = ["env", "reward", "cost", "loss", "seed", "engine"];
+
 /** What an algorithm does not speak of: the switches that are off. */
 export const neutral = {
   episodes: "continued",
@@ -57,7 +59,9 @@ export function resolveConfig(
     if (!Object.hasOwn(base, option) || option === "kind") {
       invalid(
         `${name}() has no option "${option}".`,
-        `It has ${listed(Object.keys(base).filter((k) => k !== "kind"))}.`,
+        TRAIN_OPTIONS.includes(option)
+          ? `Pass it to train, beside the algorithm: \`train({ ${option}, algorithm: ${name}() })\`.`
+          : `It has ${listed(Object.keys(base).filter((k) => k !== "kind"))}.`,
       );
     }
   }

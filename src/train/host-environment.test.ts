@@ -175,13 +175,38 @@ test("resumed in another realm it goes on to the bit where it can be saved, and 
 });
 
 test.each([
+  [{}, "observes nothing"],
+  [{ actions: undefined }, "has no actions"],
+  [{ actions: { low: 1, high: -1 } }, "has no actions"],
+  [{ actions: 0 }, "number of actions"],
+])("is not made of %o", (wrong, message) => {
+  const create = (): HostInstance => new MappedPole();
+  const definition =
+    Object.keys(wrong).length === 0 ? wrong : { observations: 4, actions: 2, create, ...wrong };
+  expect(() => hostEnvironment(definition as never)).toThrow(message);
+});
+
+test.each([
   ["NaN in an observation", { reset: () => [1, 2, 3, 4, NaN] }, /^reset\(\) .*the observation's o4 is NaN/],
   ["too few numbers", { reset: () => [1] }, /the observation has 1 numbers, not 5/],
-  ["no allowed action", { allows: () => false }, /^allowed\(\) .*no action is allowed/],
+  ["no allowed action", { allows: (): boolean => false }, /^allowed\(\) .*no action is allowed/],
+  [
+    "an end by another name",
+    { allows: (): boolean => true, step: () => ({ observation: [1, 2, 3, 4, 5], reward: 1, done: true }) },
+    /^step\(3\) .*`terminated` is undefined/,
+  ],
+  [
+    "a reward that is no number",
+    {
+      allows: (): boolean => true,
+      step: () => ({ observation: [1, 2, 3, 4, 5], reward: true, terminated: true }),
+    },
+    /^step\(3\) .*the reward is true/,
+  ],
   ["a state that JSON loses", { save: () => ({ seen: new Map() }) }, /JSON does not keep seen \(Map\)/],
   ["a number that JSON loses", { save: () => ({ speed: NaN }) }, /JSON does not keep speed \(NaN\)/],
   ["too large a state", { save: () => "x".repeat(70_000) }, /at most 65536 are kept/],
-])("names what is wrong: %s", async (_, wrong, message) => {
+])("names what is wrong: %s", async (_, wrong: object, message) => {
   const { host } = doors(() => Object.assign(new Doors(), wrong));
   const indices = Int32Array.of(0);
   const truncated = new Uint8Array(1);
@@ -189,6 +214,7 @@ test.each([
   const work = async () => {
     await host!.run(begin);
     await host!.save(indices);
+    await host!.run({ ...begin, actions: Float32Array.of(3) });
   };
   const named = expect.stringMatching(message) as string;
   await expect(work()).rejects.toMatchObject({ code: "env/host", message: named });

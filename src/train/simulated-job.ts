@@ -25,14 +25,40 @@ export interface JobOptions {
   readonly engine?: SimulatedJob["engine"];
 }
 
+const OPTIONS = ["env", "reward", "cost", "loss", "algorithm", "seed", "name", "engine"];
+/** Of `train` itself. */
+const SETTINGS = ["store", "onEvent", "signal"];
+
 /** The job `train` would send to a trainer, validated. Throws `FulguriteError` "train/invalid". */
 export function simulatedJob(options: JobOptions): SimulatedJob {
   const { env, reward, cost, loss, algorithm = ppo(), seed = 1, engine = "auto" } = options;
+  const unknown = Object.keys(options).find((name) => ![...OPTIONS, ...SETTINGS].includes(name));
+  if (unknown !== undefined) {
+    throw new FulguriteError(
+      "train/invalid",
+      `train() has no option "${unknown}" in an environment.`,
+      `It has ${OPTIONS.join(", ")}.`,
+    );
+  }
   if (typeof env?.name !== "string") {
     throw new FulguriteError(
       "train/invalid",
       "`env` is not an environment.",
       "Pass one, for example `cartPole()`.",
+    );
+  }
+  if (!env.reference && typeof env.scene !== "function") {
+    throw new FulguriteError(
+      "train/invalid",
+      typeof env === "function" ? "`env` is a function." : "`env` is what an environment is defined by.",
+      typeof env === "function" ? "Call it: `cartPole()`." : "Pass what `defineEnv` gives.",
+    );
+  }
+  if (typeof algorithm?.kind !== "string") {
+    throw new FulguriteError(
+      "train/invalid",
+      "`algorithm` is no algorithm.",
+      "Pass one, for example `ppo()`.",
     );
   }
   if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {

@@ -7,7 +7,7 @@ import { FulguriteError } from "../gpu/error.ts";
 import type { EngineRequest, TrainingEngine, TrainingState, UpdateMetrics } from "../rl/engine.ts";
 import { completeConfig } from "../rl/resolve-config.ts";
 import { evaluateAnywhere, recordAnywhere } from "../rl/evaluate.ts";
-import { describeNonFinite, findNonFinite } from "../rl/find-non-finite.ts";
+import { describeNonFinite, findNonFinite, fixNonFinite } from "../rl/find-non-finite.ts";
 import type { Run, Span } from "../store/records.ts";
 import { evaluationFromSpan, evaluationSpan, metricsFromSpan, updateSpan } from "../trace/training-spans.ts";
 import { simulatedCurve } from "./curve-buffer.ts";
@@ -246,9 +246,11 @@ export class SimulatedRun extends RunController {
     const { environment, algorithm } = this.#request;
     if (this.#notFiniteIn > 0 && this.#lastState && !algorithm.demonstrations && !environment.host) {
       const place = await findNonFinite(this.#request, this.#lastState, this.#notFiniteIn);
-      const { code, message, fix } = this.#fault;
+      const { code, message } = this.#fault;
       this.#notFiniteIn = 0;
-      if (place) this.#fault = new FulguriteError(code, `${message} ${describeNonFinite(place)}`, fix);
+      if (place) {
+        this.#fault = new FulguriteError(code, `${message} ${describeNonFinite(place)}`, fixNonFinite(place));
+      }
     }
     throw this.#fault;
   }

@@ -30,4 +30,5 @@ test("a sweep compares settings over seeds", async () => {
 
 test("a sweep of nothing is an error", async () => {
   await expect(sweep({}, { seeds: [1] })).rejects.toMatchObject({ code: "train/invalid" });
+  await expect(sweep({ standing: settings(0) })).rejects.toMatchObject({ code: "train/invalid" });
 });

@@ -27,7 +27,7 @@ export interface SweepResult {
  */
 export async function sweep(
   settings: Readonly<Record<string, SweepSetting>>,
-  options: SweepOptions,
+  options: SweepOptions = { seeds: [] },
 ): Promise<SweepResult> {
   const { confidence = 0.95, store, signal } = options;
   const common = { ...(store && { store }), ...(signal && { signal }) };

@@ -274,6 +274,7 @@ describe("a run", () => {
       (error as FulguriteError).message,
     )!;
     expect(what).toBe("reward");
+    expect((error as FulguriteError).fix).toMatch(/negative number in the reward\.$/);
     expect(Math.abs(Number(theta))).toBeGreaterThan(0.2);
     const failed = (await store.run(id))!;
     const good = (await store.checkpoint(id))!;
@@ -322,6 +323,15 @@ describe("a run", () => {
     expect(last["multiplier"]).toBeGreaterThan(1);
     expect(last["episodeCost"]).toBeGreaterThan(0);
     expect(() => simulatedJob({ env: cartPole(), algorithm: limited })).toThrow(/no cost/);
+  });
+
+  test.each([
+    [{ env: cartPole as never }, "`env` is a function."],
+    [{ env: { name: "Own", state: ["x"] } as never }, "`env` is what an environment is defined by."],
+    [{ env: cartPole(), algorithm: ppo as never }, "`algorithm` is no algorithm."],
+    [{ env: cartPole(), rewards: "(s) => 1" } as never, 'train() has no option "rewards" in an environment.'],
+  ])("is not begun with %o", (options, message) => {
+    expect(() => simulatedJob(options)).toThrow(message);
   });
 
   test("pins variant and platform, and says where they have changed; tells its memory before it has it", async () => {
