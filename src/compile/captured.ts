@@ -19,8 +19,10 @@ const asExpression = (text: string): string =>
 
 /** A function's text; where a minifier would rewrite the function, text is given as it is. */
 export function functionText(given: AnyFunction | string | FunctionText, line?: number): FunctionText {
-  if (typeof given === "object") return given;
-  const source = typeof given === "string" ? given : asExpression(Function.prototype.toString.call(given));
+  if (typeof given === "object" && given !== null) return given;
+  // What is no function is one's text, and the compiler says what it is not.
+  const source =
+    typeof given === "function" ? asExpression(Function.prototype.toString.call(given)) : String(given);
   return line === undefined ? { source } : { source, line };
 }
 

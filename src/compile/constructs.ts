@@ -71,7 +71,7 @@ export function describe(node: AnyNode): readonly [construct: string, fix: strin
       const callee = dottedName(node.callee);
       const fix =
         callee === "Math.random"
-          ? "A reward must be the same for the same transition; remove it."
+          ? "Draw from `random` in `reset` and `step`: `random.uniform()`; a reward is the same for the same transition."
           : callee?.startsWith("console.") === true
             ? "Remove it; a run records the reward of every step."
             : callee?.startsWith("Math.") === true

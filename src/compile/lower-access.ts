@@ -155,7 +155,20 @@ export class AccessLowering {
         "Use it as it is.",
       );
     }
-    throw this.#context.unsupported(node, `property access \`${text}\``, "Only states have fields.");
+    if (binding?.kind === "random") {
+      throw this.#context.type(
+        at,
+        `\`${object.name}\` gives random numbers and has no fields`,
+        "The order is `reset(random, s)` and `step(s, a, random)`.",
+      );
+    }
+    throw this.#context.unsupported(
+      node,
+      `property access \`${text}\``,
+      binding
+        ? "Only states have fields."
+        : "Put the number into a constant of its own, or the numbers into a plain list, and use that.",
+    );
   }
 
   /** The error for an array where a number is wanted. */

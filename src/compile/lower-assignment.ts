@@ -59,6 +59,8 @@ function target(context: LowerContext, expressions: ExpressionLowering, node: An
   const { scope } = context;
   if (node.type === "MemberExpression") {
     const place = expressions.access.place(node);
+    // What is no place at all has an error of its own.
+    if (!place) expressions.access.member(node);
     if (!place?.writable) {
       throw context.unsupported(
         node,

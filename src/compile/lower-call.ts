@@ -73,10 +73,12 @@ export class CallLowering {
       ({ name } = callee);
       if (!context.program.has(name)) return null;
     }
+    const wanted = context.program.parametersOf(name).slice(parameters.length);
     for (const argument of node.arguments) {
       if (argument.type === "SpreadElement") throw context.unsupported(argument);
+      const isRole = paint && argument === node.arguments[wanted.length - 1];
       const [parameter, value] =
-        paint && argument.type === "Literal" ? this.#role(argument) : this.#argument(argument);
+        isRole && argument.type === "Literal" ? this.#role(argument) : this.#argument(argument);
       parameters.push(parameter);
       if (!value) continue;
       values.push(value);
@@ -85,6 +87,14 @@ export class CallLowering {
         throw context.unsupported(argument, "the same state or list passed twice", "Pass it once.");
       }
       references.add(value.local);
+    }
+    if (node.arguments.length < wanted.length) {
+      const count = `${wanted.length} ${wanted.length === 1 ? "argument" : "arguments"}`;
+      throw context.type(
+        at,
+        `\`${nameOf(node)}\` takes ${count}, not ${node.arguments.length}`,
+        `Write \`${nameOf(node)}(${wanted.join(", ")})\`.`,
+      );
     }
     const instance = context.program.instance(name, parameters);
     if (!instance) {

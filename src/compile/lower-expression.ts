@@ -15,6 +15,8 @@ import { MAX_POWER } from "./math-functions.ts";
 
 /** Nested expressions; the lowering recurses. */
 export const MAX_DEPTH = 200;
+/** Most numbers of a list. */
+export const MAX_LIST = 1024;
 /** Largest finite f32. */
 export const F32_MAX = 3.4028234663852886e38;
 
@@ -225,6 +227,39 @@ export class ExpressionLowering {
     const right = this.condition(node.right, `the right side of \`${operator}\``);
     this.#context.conditional--;
     return { kind: "binary", type: "bool", operator, left, right, at };
+  }
+
+  /** The numbers of a new list, `[1, x, 2]`, `new Array(9).fill(0)`, `Array(9).fill(0)`; null for anything else. */
+  elements(node: ExpressionNode): Expression[] | null {
+    const context = this.#context;
+    if (node.type === "ArrayExpression") {
+      const { length } = node.elements;
+      if (length === 0 || length > MAX_LIST) {
+        throw context.unsupported(node, `list of ${length} numbers`, `Use 1 to ${MAX_LIST}.`);
+      }
+      return node.elements.map((element) => {
+        if (!element || element.type === "SpreadElement") throw context.unsupported(element ?? node);
+        return this.numeric(element, "[...]");
+      });
+    }
+    if (node.type !== "CallExpression" || node.callee.type !== "MemberExpression") return null;
+    const { object, property } = node.callee;
+    if (property.type !== "Identifier" || property.name !== "fill") return null;
+    if (object.type !== "NewExpression" && object.type !== "CallExpression") return null;
+    const [count, ...more] = object.arguments;
+    const [fill] = node.arguments;
+    if (object.callee.type !== "Identifier" || object.callee.name !== "Array" || !count || more.length > 0)
+      return null;
+    if (count.type === "SpreadElement" || !fill || fill.type === "SpreadElement") return null;
+    const length = constantValue(this.expression(count));
+    if (length === null || !Number.isInteger(length) || length < 1 || length > MAX_LIST) {
+      throw context.unsupported(count, "list whose length is not a constant", `Use 1 to ${MAX_LIST}.`);
+    }
+    const value = this.numeric(fill, "fill");
+    if (constantValue(value) === null) {
+      throw context.unsupported(fill, "`fill` with what is not a constant", "Fill it in a `for` loop.");
+    }
+    return Array.from({ length }, () => value);
   }
 
   numeric(node: ExpressionNode, operator: string): Expression {

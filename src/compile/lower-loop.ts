@@ -16,12 +16,16 @@ export function lowerLoop(
   lowerBody: (body: StatementNode) => Statement[],
 ): Statement {
   const { init, test, update } = node;
-  const refuse = (at: { readonly start: number } | null | undefined, what: string): FulguriteError =>
+  const refuse = (
+    at: { readonly start: number } | null | undefined,
+    what: string,
+    fix = FIX,
+  ): FulguriteError =>
     context.source.error(
       "compile/unsupported",
       at?.start ?? node.start,
       `\`for\` loop ${what} cannot be compiled`,
-      FIX,
+      fix,
     );
   const declarator =
     init?.type === "VariableDeclaration" && init.kind === "let" ? init.declarations[0] : undefined;
@@ -65,8 +69,16 @@ export function lowerLoop(
   if (step === null) throw refuse(update, "that does not step by a constant");
   context.conditional--;
 
-  const rounds = countRounds(from, test.operator, end, step);
+  const rounds = countRounds(from, test.operator, end, step, Math.fround);
   if (rounds === null) throw refuse(update, `of more than ${MAX_ROUNDS} rounds`);
+  const written = countRounds(from, test.operator, end, step, Number);
+  if (rounds !== written) {
+    throw refuse(
+      update,
+      `of ${String(written)} rounds in JavaScript and ${rounds} in 32-bit numbers`,
+      `Count in whole numbers, \`for (let ${name} = 0; ${name} < ${rounds}; ${name}++)\`, and multiply.`,
+    );
+  }
   const around = context.rounds;
   context.repeat(Math.max(rounds, 1), node.start);
   context.rounds = around * Math.max(rounds, 1);
@@ -80,20 +92,21 @@ export function lowerLoop(
   return { kind: "loop", local, start, condition, update: next, body };
 }
 
-/** Rounds of the loop as it will run, in f32; null for too many. */
+/** Rounds of the loop in numbers that are rounded like this; null for too many. */
 function countRounds(
   from: number,
   operator: BinaryOperator | string,
   end: number,
   step: number,
+  round: (value: number) => number,
 ): number | null {
-  const last = Math.fround(end);
-  let i = Math.fround(from);
+  const last = round(end);
+  let i = round(from);
   for (let rounds = 0; rounds <= MAX_ROUNDS; rounds++) {
     const goes =
       operator === "<" ? i < last : operator === "<=" ? i <= last : operator === ">" ? i > last : i >= last;
     if (!goes) return rounds;
-    i = Math.fround(i + Math.fround(step));
+    i = round(i + round(step));
   }
   return null;
 }

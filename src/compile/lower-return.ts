@@ -2,10 +2,10 @@ import type { AnyNode, ArrayExpression, Expression as ExpressionNode, ObjectExpr
 import type { Expression, ScalarType, Statement } from "./ir.ts";
 import type { List } from "./lower-access.ts";
 import { bare, type LowerContext } from "./lower-context.ts";
-import type { ExpressionLowering } from "./lower-expression.ts";
+import { type ExpressionLowering, MAX_LIST } from "./lower-expression.ts";
 import type { Result } from "./program.ts";
 
-const MAX_LIST = 1024;
+const NO_CHOICE = "Use `if` and `else`, each with a `return` of its own.";
 
 /** `return`, by what the function is for: numbers, truth values, fields of a state, lists. */
 export class ReturnLowering {
@@ -44,7 +44,9 @@ export class ReturnLowering {
       throw context.type(
         value.start,
         "the function gives a state, and this is none",
-        "Return its fields, `({ x: 1, speed: 0 })`, or write them: `s.x = 1`.",
+        value.type === "ConditionalExpression"
+          ? NO_CHOICE
+          : "Return its fields, `({ x: 1, speed: 0 })`, or write them: `s.x = 1`.",
       );
     }
     if (!value) {
@@ -83,7 +85,14 @@ export class ReturnLowering {
     const values: Statement[] = [];
     for (const property of node.properties) {
       if (property.type === "SpreadElement") {
-        if (this.#isState(property.argument)) continue;
+        if (this.#isState(property.argument)) {
+          if (stores.length === 0) continue;
+          throw context.unsupported(
+            property,
+            "spread `...` of the state behind a field",
+            "Write it first, since it takes back what stands before: `{ ...s, x: 1 }`.",
+          );
+        }
         throw context.unsupported(
           property,
           "spread `...` of what is not the state",
@@ -111,7 +120,7 @@ export class ReturnLowering {
         );
       }
       if (field.length !== null) {
-        const list = this.#expressions.access.list(value);
+        const list = this.#newList(name, value, values) ?? this.#expressions.access.list(value);
         if (list && list.local === local && list.offset === field.offset) continue;
         if (!list || list.length !== field.length || list.local === local) {
           throw context.type(
@@ -133,6 +142,16 @@ export class ReturnLowering {
     return [...values, ...stores, { kind: "return", value: null }];
   }
 
+  /** A list that is written where it is given, made before; null for any other value. */
+  #newList(name: string, node: ExpressionNode, before: Statement[]): List | null {
+    const numbers = this.#expressions.elements(bare(node));
+    if (!numbers) return null;
+    const { length } = numbers;
+    const local = this.#context.scope.add(name, { kind: "array", length }, true);
+    before.push(...this.#drawn(), { kind: "array", local, values: numbers });
+    return { local, offset: 0, length, writable: true, name, values: null };
+  }
+
   /** `[s.x, ...s.board]`, or a list's name. */
   #list(node: ExpressionNode | null, at: AnyNode): Statement[] {
     const context = this.#context;
@@ -150,7 +169,7 @@ export class ReturnLowering {
       throw context.type(
         at.start,
         "the function gives a list of numbers, and this is none",
-        "Return `[s.x, s.speed]`.",
+        value?.type === "ConditionalExpression" ? NO_CHOICE : "Return `[s.x, s.speed]`.",
       );
     }
     if (length === 0 || length > MAX_LIST || (this.#listLength !== null && this.#listLength !== length)) {

@@ -6,14 +6,7 @@ import type {
   VariableDeclaration,
 } from "acorn";
 import { constantValue } from "./constant-value.ts";
-import {
-  type IrFunction,
-  leaves,
-  returnsAlways,
-  type Expression,
-  type Statement,
-  visitStatements,
-} from "./ir.ts";
+import { type IrFunction, leaves, returnsAlways, type Statement, visitStatements } from "./ir.ts";
 import { lowerAssignment } from "./lower-assignment.ts";
 import { bare, LowerContext } from "./lower-context.ts";
 import { ExpressionLowering } from "./lower-expression.ts";
@@ -25,7 +18,6 @@ import type { Source } from "./source.ts";
 
 /** Tint stops at 127 nested statements and counts an `if` and its block apart. */
 const MAX_STATEMENT_DEPTH = 48;
-const MAX_LIST = 1024;
 
 /** One function of the numeric subset -> intermediate form. Throws `FulguriteError` for all that is outside. */
 export function lower(
@@ -259,11 +251,8 @@ class FunctionLowering {
   /** A declaration of a list: a new one, or another name for one that is there; null for any other value. */
   #list(name: string, init: ExpressionNode): Statement[] | null {
     const context = this.#context;
-    const values = this.#elements(bare(init));
+    const values = this.#expressions.elements(bare(init));
     if (values) {
-      if (values.length === 0 || values.length > MAX_LIST) {
-        throw context.unsupported(init, `list of ${values.length} numbers`, `Use 1 to ${MAX_LIST}.`);
-      }
       const local = context.scope.add(name, { kind: "array", length: values.length }, true);
       const shape = { kind: "list", offset: 0, length: values.length } as const;
       const { pending } = context;
@@ -276,34 +265,5 @@ class FunctionLowering {
     const { local, offset, length, writable } = list;
     context.scope.bind(name, { kind: "array", local, shape: { kind: "list", offset, length }, writable });
     return [];
-  }
-
-  /** `[1, x, 2]`, `new Array(9).fill(0)`, `Array(9).fill(0)`. */
-  #elements(node: ExpressionNode): Expression[] | null {
-    const context = this.#context;
-    if (node.type === "ArrayExpression") {
-      return node.elements.map((element) => {
-        if (!element || element.type === "SpreadElement") throw context.unsupported(element ?? node);
-        return this.#expressions.numeric(element, "[...]");
-      });
-    }
-    if (node.type !== "CallExpression" || node.callee.type !== "MemberExpression") return null;
-    const { object, property } = node.callee;
-    if (property.type !== "Identifier" || property.name !== "fill") return null;
-    if (object.type !== "NewExpression" && object.type !== "CallExpression") return null;
-    const [count, ...more] = object.arguments;
-    const [fill] = node.arguments;
-    if (object.callee.type !== "Identifier" || object.callee.name !== "Array" || !count || more.length > 0)
-      return null;
-    if (count.type === "SpreadElement" || !fill || fill.type === "SpreadElement") return null;
-    const length = constantValue(this.#expressions.expression(count));
-    if (length === null || !Number.isInteger(length) || length < 1 || length > MAX_LIST) {
-      throw context.unsupported(count, "list whose length is not a constant", `Use 1 to ${MAX_LIST}.`);
-    }
-    const value = this.#expressions.numeric(fill, "fill");
-    if (constantValue(value) === null) {
-      throw context.unsupported(fill, "`fill` with what is not a constant", "Fill it in a `for` loop.");
-    }
-    return Array.from({ length }, () => value);
   }
 }

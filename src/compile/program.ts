@@ -35,6 +35,8 @@ export type FunctionTexts = Readonly<Record<string, FunctionText>>;
 
 export interface EntryOptions {
   readonly name: string;
+  /** What its author calls it, for messages; default nothing. */
+  readonly label?: string;
   readonly parameters: readonly Parameter[];
   /** The parameters in words, for messages. */
   readonly signature: string;
@@ -67,12 +69,21 @@ export class Program {
     return Object.hasOwn(this.#texts, name);
   }
 
+  /** Names of a function's parameters, where they have any. */
+  parametersOf(name: string): readonly string[] {
+    const { source, line = 1 } = this.#texts[name]!;
+    return new Source(source, line, name).parse().params.map((pattern) => {
+      const named = pattern.type === "AssignmentPattern" ? pattern.left : pattern;
+      return named.type === "Identifier" ? named.name : "...";
+    });
+  }
+
   /** Lowers a function that is called from outside. */
   entry(
     text: FunctionText,
     options: EntryOptions,
   ): { readonly lowered: IrFunction; readonly source: Source } {
-    const source = new Source(text.source, text.line ?? 1);
+    const source = new Source(text.source, text.line ?? 1, options.label);
     return { ...lower(source, this, options), source };
   }
 
@@ -92,7 +103,7 @@ export class Program {
     if (known) return { ...known, key: known.lowered.name };
     this.#instances.set(key, "in progress");
     const unique = `${name.replace(/[^A-Za-z0-9]/g, "")}_${this.#instances.size}`;
-    const source = new Source(text.source, text.line ?? 1);
+    const source = new Source(text.source, text.line ?? 1, name);
     const made = lower(source, this, {
       name: unique,
       parameters,

@@ -16,17 +16,20 @@ export class Source {
   readonly text: string;
   /** 1-based line of the cell on which `text` begins. */
   readonly firstLine: number;
+  /** What the function is called where there are several; null where it is the only one. */
+  readonly name: string | null;
 
-  constructor(text: string, firstLine: number) {
+  constructor(text: string, firstLine: number, name: string | null = null) {
     this.text = text;
     this.firstLine = firstLine;
+    this.name = name;
   }
 
   /** An error at an offset; line counted in the cell, column in the source's own line, both from 1. */
   error(code: string, at: number, message: string, fix: string): FulguriteError {
     const before = this.text.slice(0, at);
     const line = before.split("\n").length - 1;
-    return new FulguriteError(code, message, fix, {
+    return new FulguriteError(code, this.name === null ? message : `\`${this.name}\`: ${message}`, fix, {
       line: this.firstLine + line,
       column: at - (before.lastIndexOf("\n") + 1) + 1,
     });

@@ -84,6 +84,13 @@ export function playByTwin(
     const before = state.slice();
     const [word] = draw(1, i);
     const mask = environment.mask?.(state, 0) ?? null;
+    if (mask === 0) {
+      throw new FulguriteError(
+        "env/invalid",
+        `No action is allowed (s: ${describeState(stateFields, before)}).`,
+        "Let `allowed` give true for one action at least, or end the episode there by `done`.",
+      );
+    }
     const within = (low: number, high: number, of: number): number =>
       Math.fround(low + (high - low) * (of / 2 ** 32));
     const action =

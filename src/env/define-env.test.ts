@@ -67,6 +67,25 @@ describe("an environment of one's own", () => {
     });
   });
 
+  test("takes a list where a field is one, from `reset` and from `step`", () => {
+    const environment = defineEnv({
+      state: ["at", "cells[3]"],
+      actions: 2,
+      reset: (random) => ({ cells: [random.uniform(2, 3), 5, 6], at: 1 }),
+      step: "(s) => { if (s.at > 0) return { at: 0, cells: [s.cells[2], s.cells[0], s.at] }; return { cells: new Array(3).fill(7) }; }",
+      reward: () => 1,
+    });
+    const state = new Float32Array(environment.stateFields.length);
+    environment.reset(state, 0, Uint32Array.of(1, 2, 3, 4));
+    const first = state[1]!;
+    expect([...state.subarray(0, 4)]).toEqual([1, first, 5, 6]);
+    expect(first).toBeGreaterThanOrEqual(2);
+    environment.step(state, 0, 0, new Float32Array(2));
+    expect([...state.subarray(0, 4)]).toEqual([0, 6, first, 1]);
+    environment.step(state, 0, 0, new Float32Array(2));
+    expect([...state.subarray(0, 4)]).toEqual([0, 7, 7, 7]);
+  });
+
   test("paints by a function of one expression", () => {
     const { scene } = defineEnv(
       { ...lander, draw: (s, paint) => paint.rect(0, s.height, 1, 1, "accent") },
@@ -182,11 +201,44 @@ describe("what is wrong with an environment", () => {
     [{ steps: 0 }, "env/invalid", "time limit"],
     [{ reward: {} }, "env/invalid", "no reward"],
     [{ step: "(s) => ({ height: s.height / (s.speed - s.speed) })" }, "env/not-finite", "`height`"],
+    [{ step: undefined }, "env/invalid", "no function `step`"],
+    [{ reset: { height: 1 } }, "env/invalid", "no function `reset`"],
+    [{ reward: null }, "env/invalid", "no function `reward`"],
+    [{ reward: { fuel: 1 } }, "env/invalid", "no function `reward.fuel`"],
+    [{ done: true }, "env/invalid", "no function `done`"],
+    [{ state: { height: 1 } }, "env/invalid", "no list of fields"],
+    [{ actions: ["left", "right"] }, "env/invalid", "no actions"],
+    [{ actions: null }, "env/invalid", "no actions"],
+    [{ actions: { kind: "several", counts: [2, 2] } }, "env/invalid", "no actions"],
+    [{ terminated: () => true }, "env/invalid", 'no part "terminated"'],
+    [{ allowed: (s: { fuel: number }) => s.fuel > 28 }, "env/invalid", "No action is allowed"],
+    [{ reward: { fuel: "(s) => s.fule" } }, "compile/unknown-field", "`reward.fuel`: `fule`"],
+    [{ step: "(s) => ({ height: clamp(s.height, 0) })" }, "compile/type", "`clamp` takes 3 arguments, not 2"],
+    [{ draw: "(s, paint) => paint.rect(0, 0, 1, 1)" }, "compile/type", "`paint.rect` takes 5 arguments"],
+    [{ draw: '(s, paint) => paint.circle("accent", 0, 0, 1)' }, "compile/unsupported", "string literal"],
+    [{ reset: "(s, random) => { s.height = 1; }" }, "compile/type", "`s` gives random numbers"],
+    [{ step: "(s) => ({ height: 1, ...s })" }, "compile/unsupported", "behind a field"],
+    [
+      { step: "(s) => { for (let i = 0; i < 1; i += 0.1) s.speed += i; }" },
+      "compile/unsupported",
+      "of 11 rounds in JavaScript and 10",
+    ],
   ])("%o", (change, code, message) => {
     const error = define(change);
     expect(error.code).toBe(code);
     expect(error.message).toContain(message);
     expect(error.fix).toMatch(/\.$/);
+  });
+
+  test("a function's error is at its own line where the function is a helper's", () => {
+    const clamp = "(x, low, high) => {\n  return x | low; }";
+    expect(failure(() => defineEnv(lander, { ...captured, functions: { clamp } }))).toMatchObject({
+      line: 2,
+      message: "`clamp`: operator `|` cannot be compiled",
+    });
+    const nothing = { ...captured, functions: { clamp: 3 as never } };
+    expect(failure(() => defineEnv(lander, nothing)).message).toBe("`clamp`: expected a function");
+    expect(failure(() => defineEnv(undefined as never)).code).toBe("env/invalid");
   });
 
   test("a function that is not what was compiled is caught", () => {

@@ -1,5 +1,6 @@
 import { type AnyFunction, type CapturedOptions, functionText, functionTexts } from "../compile/captured.ts";
 import type { FunctionText } from "../compile/program.ts";
+import { FulguriteError } from "../gpu/error.ts";
 import { type EnvironmentCheck, checkEnvironment, type OwnFunctions } from "./check-environment.ts";
 import { type CompiledEnvironment, compileEnvironment } from "./compile-environment.ts";
 import type { ActionSpace, GivenAction, Role } from "./environment.ts";
@@ -98,12 +99,59 @@ export function checkedEnvironment(
   return { environment, check: checkEnvironment(environment, own, { states: CHECKED_STATES, seed: 1 }) };
 }
 
+const PARTS = [
+  ...(["name", "state", "actions", "steps", "threshold", "reset", "step", "observe"] as const),
+  ...(["reward", "done", "allowed", "draw", "frameRate", "view"] as const),
+] satisfies (keyof EnvironmentDefinition)[];
+const KINDS = ["discrete", "factored", "continuous"];
+
+/** Throws "env/invalid" for what only TypeScript keeps out: a part that is missing, of another type or of another name. */
+function validateDefinition(definition: AnyDefinition): void {
+  const given = (definition ?? {}) as unknown as Readonly<Record<string, unknown>>;
+  const name = typeof given["name"] === "string" ? given["name"] : "Own environment";
+  const invalid = (what: string, fix: string): FulguriteError =>
+    new FulguriteError("env/invalid", `The environment "${name}" ${what}.`, fix);
+  const unknown = Object.keys(given).find((key) => !(PARTS as readonly string[]).includes(key));
+  if (unknown !== undefined) throw invalid(`has no part "${unknown}"`, `Its parts are ${PARTS.join(", ")}.`);
+  const { state, actions, reward } = given;
+  if (!Array.isArray(state) || !state.every((field) => typeof field === "string")) {
+    throw invalid("has no list of fields", 'Give their names: `state: ["x", "speed", "board[36]"]`.');
+  }
+  const space = Object(actions) as Readonly<Record<string, unknown>>;
+  const isSpace = "kind" in space ? KINDS.includes(String(space["kind"])) : "low" in space && "high" in space;
+  if (typeof actions !== "number" && !isSpace) {
+    throw invalid(
+      "has no actions",
+      "Give their count, `actions: 2`, or a range, `actions: { low: -1, high: 1 }`.",
+    );
+  }
+  const isFunction = (value: unknown): boolean => typeof value === "function" || typeof value === "string";
+  const needs = (part: string, value: unknown, example: string): void => {
+    if (!isFunction(value)) throw invalid(`has no function \`${part}\``, `Give \`${part}: ${example}\`.`);
+  };
+  needs("reset", given["reset"], "(random) => ({ x: random.uniform(-1, 1) })");
+  needs("step", given["step"], "(s, a) => ({ x: s.x + a })");
+  const rewards = typeof reward === "object" && reward !== null ? Object.entries(reward) : [["", reward]];
+  for (const [part, value] of rewards as [string, unknown][]) {
+    needs(part === "" ? "reward" : `reward.${part}`, value, "(s, a, next) => -next.x");
+  }
+  for (const [part, example] of [
+    ["observe", "(s) => [s.x]"],
+    ["done", "(s) => s.x > 1"],
+    ["allowed", "(s, a) => a !== 0"],
+    ["draw", '(s, paint) => { paint.circle(s.x, 0, 1, "accent"); }'],
+  ] as const) {
+    if (given[part] !== undefined) needs(part, given[part], example);
+  }
+}
+
 /** The definition as text. `lineOf` says where in its cell a function's text begins. */
 export function environmentSource(
   definition: AnyDefinition,
   options: CapturedOptions = {},
   lineOf: (text: string) => number = () => options.line ?? 1,
 ): EnvironmentSource {
+  validateDefinition(definition);
   const text = (given: Text<AnyFunction>): FunctionText => {
     const { source } = functionText(given);
     return { source, line: lineOf(source) };

@@ -55,18 +55,21 @@ export function lowerEnvironment(source: EnvironmentSource): LoweredEnvironment 
   };
   const reset = lower(source.reset, {
     name: "env_initial",
+    label: "reset",
     parameters: ["random", written],
     signature: "two parameters, `(random, s)`",
     result: "state",
   });
   const step = lower(source.step, {
     name: "env_next",
+    label: "step",
     parameters: [written, action, "random"],
     signature: "three parameters, `(s, a, random)`",
     result: "state",
   });
   const observe = lower(source.observe, {
     name: "env_observation",
+    label: "observe",
     parameters: [state],
     signature: "one parameter, `(s)`",
     result: "list",
@@ -75,6 +78,7 @@ export function lowerEnvironment(source: EnvironmentSource): LoweredEnvironment 
   const rewards = rewardNames.map((name, i) =>
     lower(source.reward[name]!, {
       name: `env_reward${i}`,
+      label: name === "reward" ? name : `reward.${name}`,
       parameters: [state, action, state],
       signature: "three parameters, `(s, a, next)`",
       result: "f32",
@@ -82,18 +86,21 @@ export function lowerEnvironment(source: EnvironmentSource): LoweredEnvironment 
   );
   const done = lower(source.done, {
     name: "env_done",
+    label: "done",
     parameters: [state],
     signature: "one parameter, `(s)`",
     result: "bool",
   });
   const allowed = lower(source.allowed, {
     name: "env_allowed",
+    label: "allowed",
     parameters: [state, "f32"],
     signature: "two parameters, `(s, a)`",
     result: "bool",
   });
   const draw = lower(source.draw, {
     name: "env_draw_scene",
+    label: "draw",
     parameters: [state, "paint"],
     signature: "two parameters, `(s, paint)`",
     result: "any",
