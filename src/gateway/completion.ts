@@ -129,13 +129,11 @@ export class Completion {
     if (allowed?.length === 0 || allowed?.some((id) => id < 0 || id >= vocabulary) === true) {
       throw invalid("allowed_token_ids", `Token ids must be from 0 to ${vocabulary - 1}, at least one.`);
     }
-    const constraint = request.grammar === null ? null : this.#constraints.of(request.grammar);
+    const constraint = request.grammar === null ? null : this.#constraints.of(request.grammar, allowed);
     const stopTokens = [tokenizer.eos];
-    const stopTexts: string[] = [];
     for (const stop of request.stop) {
       const ids = this.#encodeStop(stop);
       if (ids?.length === 1) stopTokens.push(ids[0]!);
-      else stopTexts.push(stop);
     }
     return request.prompts.flatMap((prompt, promptIndex) => {
       const promptTokens = this.#promptTokens(prompt);
@@ -171,7 +169,8 @@ export class Completion {
           constraint,
           logitBias: request.logitBias,
           stopTokens,
-          text: new CompletionText((ids) => tokenizer.decode(ids), new Set(stopTokens), stopTexts),
+          // Also of a stop that is one token: others may have it within them, or write it piece by piece.
+          text: new CompletionText((ids) => tokenizer.decode(ids), new Set(stopTokens), request.stop),
           abort: new AbortController(),
         };
       });
@@ -209,7 +208,7 @@ export class Completion {
     const { temperature, maxTokens, seed, allowed, topK, topP, minP } = sampling;
     const { constraint, logitBias } = choice;
     // Tokens are watched where somebody reads along, or where a text may end the completion early.
-    const watch = onText !== null || sampling.stop.length > stopTokens.length - 1;
+    const watch = onText !== null || sampling.stop.length > 0;
     const generation = await this.#batcher.generate({
       prompt: promptTokens,
       maxTokens,

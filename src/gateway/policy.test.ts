@@ -2,7 +2,9 @@ import { expect, test } from "vitest";
 import { expectClose } from "../../test/support/goldens.ts";
 import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
 import type { TokenRows } from "../lm/language-engine.ts";
-import { characterTokenizer } from "../lm/tokenizer.ts";
+import { bytePairTokenizer, trainBytePairs } from "../lm/byte-pair-tokenizer.ts";
+import { characterTokenizer, type Tokenizer } from "../lm/tokenizer.ts";
+import { wordTokenizer } from "../lm/word-tokenizer.ts";
 import { createGateway } from "./gateway.ts";
 import type { ModelCall } from "./model-call.ts";
 import { seedsOfRun } from "./seeds.ts";
@@ -110,8 +112,10 @@ test("what is recorded of a call is what the policy says of those tokens, in any
   );
 });
 
-test("a JSON schema, filters and biases reach the policy; what it cannot write is refused", async () => {
-  const writer = characterTokenizer('{}":,ab01');
+type Answer = { readonly status: number; readonly texts: string[]; readonly message: string };
+
+/** Six answers at a time of a random policy over the tokens of `writer`. */
+async function asking(writer: Tokenizer): Promise<(body: object, content?: string) => Promise<Answer>> {
   const engine = await createCpuLanguageEngine(
     { ...shape, vocabularySize: writer.vocabularySize },
     { seed: 3 },
@@ -120,10 +124,10 @@ test("a JSON schema, filters and biases reach the policy; what it cannot write i
     ...{ engine, tokenizer: writer, now: () => 0, seedFor: seedsOfRun(1), record: () => undefined },
     defer: (flush) => setTimeout(flush, 0),
   });
-  const answer = async (body: object): Promise<{ status: number; texts: string[]; message: string }> => {
+  return async (body, content = "ab") => {
     const request = {
       ...{ method: "POST", path: "/v1/chat/completions", headers: {} },
-      body: JSON.stringify({ messages: [{ role: "user", content: "ab" }], n: 6, max_tokens: 18, ...body }),
+      body: JSON.stringify({ messages: [{ role: "user", content }], n: 6, max_tokens: 18, ...body }),
     };
     const context = { rolloutId: "r", attemptId: "r.1", mode: "train" } as const;
     const response = await gateway.handle(request, context, new AbortController().signal);
@@ -134,6 +138,33 @@ test("a JSON schema, filters and biases reach the policy; what it cannot write i
     const texts = (parsed.choices ?? []).map(({ message }) => message.content);
     return { status: response.status, texts, message: parsed.error?.message ?? "" };
   };
+}
+
+test("a stop ends an answer also within a token, and where its letters come one by one", async () => {
+  const writer = bytePairTokenizer(trainBytePairs(["})\n})\n})", "ab\nab\nab"], 2));
+  const [pair, both] = [writer.encode("})"), writer.encode("ab")];
+  expect([pair.length, both.length]).toEqual([1, 1]);
+  const answer = await asking(writer);
+  const letters = ["a", "b", "c"].map((letter) => writer.encode(letter)[0]!);
+  const within = await answer({ stop: ")", allowed_token_ids: [pair[0]!, letters[2]!] });
+  for (const text of within.texts) expect(text).toMatch(/^c*\}?$/);
+  expect(within.texts.some((text) => text.endsWith("}"))).toBe(true);
+  const apart = await answer({ stop: ["ab"], allowed_token_ids: letters });
+  for (const text of apart.texts) expect(text).not.toContain("ab");
+  expect(apart.texts.some((text) => text.length < 18)).toBe(true);
+});
+
+test("a form that needs words which no answer has is refused", async () => {
+  const answer = await asking(wordTokenizer({ words: ["yes", "no", "is", "it"], answers: 2 }));
+  const asked = await answer({ guided_grammar: 'root ::= " it" | " is"' }, "is it");
+  expect([asked.status, asked.message]).toEqual([400, expect.stringContaining("no token")]);
+  const { texts } = await answer({ guided_grammar: 'root ::= " it" | " no"' }, "is it");
+  expect(texts).toEqual(Array(6).fill(" no"));
+});
+
+test("a JSON schema, filters and biases reach the policy; what it cannot write is refused", async () => {
+  const writer = characterTokenizer('{}":,ab01');
+  const answer = await asking(writer);
   const schema = (properties: object): object => ({
     response_format: {
       type: "json_schema",
@@ -150,5 +181,4 @@ test("a JSON schema, filters and biases reach the policy; what it cannot write i
   expect(await answer(schema({ a: { type: "string", pattern: "a" } }))).toMatchObject({ status: 400 });
   const impossible = await answer({ guided_grammar: 'root ::= "xyz"' });
   expect([impossible.status, impossible.message]).toEqual([400, expect.stringContaining("no token")]);
-  engine.dispose();
 });
