@@ -51,6 +51,8 @@ export interface TrainingRow {
   /** Why the row must not be trained; null for a good one. */
   readonly dropped: "prompt-too-long" | null;
   readonly truncated: boolean;
+  /** Tokens that the policy emitted in earlier rows of the rollout, cut ones too; absent: none. */
+  readonly emittedBefore?: number;
 }
 
 /** What was kept and what was not, and why: shown beside every run. */
@@ -147,9 +149,11 @@ export function trainingRows(
       opened.push(open(call));
     }
     if (opened.length > 1) unmergedRollouts++;
+    let emitted = 0;
     for (const row of opened) {
       if (row.response.length === 0) emptyRows++;
-      else rows.push(close(row, rollout, options));
+      else rows.push({ ...close(row, rollout, options), ...(emitted > 0 && { emittedBefore: emitted }) });
+      emitted += row.mask.reduce((sum, learned) => sum + learned, 0);
     }
   }
   const count = (test: (row: TrainingRow) => boolean): number => rows.filter(test).length;

@@ -26,6 +26,14 @@ test.each(variants)("group_advantages: %s", (name, kind) => {
   expect(result.kept).toEqual(groups.map((group) => g.output("keep_after_dynamic_sampling")[group] === 1));
 });
 
+test("the best of a group never has a negative advantage, also where all rewards are negative", () => {
+  for (const [, kind] of variants) {
+    const { advantages } = groupAdvantages(kind, [-3, -2, -1], [0, 0, 0], [4, 4, 4]);
+    expect(advantages[2]).toBeGreaterThanOrEqual(0);
+    expect(advantages[0]).toBeLessThanOrEqual(0);
+  }
+});
+
 /** Mean over all groups of G actions, each as likely as the policy makes it, of sum A d log pi / scale. */
 function expectedGradient(
   kind: GroupAdvantage,

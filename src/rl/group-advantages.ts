@@ -12,7 +12,7 @@ export type GroupAdvantage =
   | { readonly name: "whitened" }
   /** r - mean weighted by response lengths (OPO, 2505.23585). */
   | { readonly name: "length-weighted" }
-  /** (r - mean) / mean, 0 where the mean is 0 (MaxRL, 2602.02710). */
+  /** (r - mean) / mean, 0 where the mean is not above 0 (MaxRL, 2602.02710, for successes of 0 or 1). */
   | { readonly name: "mean-normalized" }
   /**
    * Every component of the reward standardized in its group by itself, (r_k - mean) / (std + epsilon), then their weighted
@@ -138,7 +138,8 @@ function groupScale(
     case "batch-standardized":
       return 1 / (batchDeviation + kind.epsilon);
     case "mean-normalized":
-      return mean === 0 ? 0 : 1 / mean;
+      // Below 0 it would turn every sign around.
+      return mean > 0 ? 1 / mean : 0;
   }
 }
 

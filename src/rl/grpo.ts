@@ -60,8 +60,8 @@ export interface GrpoConfig extends RolloutPlan {
    */
   readonly generationBatches?: number;
   /**
-   * Adds to a rollout's reward 0 up to maxTokens - buffer sampled tokens, then -factor (tokens - maxTokens + buffer) /
-   * buffer, down to -factor at maxTokens (DAPO, 2503.14476, equation 13).
+   * Adds to a rollout's reward 0 up to maxTokens - buffer tokens of its longest answer, then -factor (tokens - maxTokens +
+   * buffer) / buffer, down to -factor at maxTokens (DAPO, 2503.14476, equation 13).
    */
   readonly overlong?: { readonly buffer: number; readonly factor: number } | null;
   /**

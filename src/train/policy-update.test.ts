@@ -186,6 +186,54 @@ describe("an update of a language policy", () => {
     expect(Math.max(...long.result.credit.rewards)).toBe(1);
   });
 
+  test("a rollout of several calls: parts go on from row to row, and its longest answer is what is overlong", async () => {
+    const engine = await createCpuLanguageEngine(shape, { seed: 1 });
+    const call = (task: string, response: readonly number[]): object => ({
+      promptTokens: tokenizer.renderChat([{ role: "user", content: task }]),
+      responseTokens: Int32Array.from(response),
+      logProbabilities: Float32Array.from(response, () => -1),
+    });
+    // The second conversation is another one: two rows.
+    const rollouts = [0, 1].map(
+      (sample) =>
+        ({
+          ...{ number: sample, group: 0, sample, task: null, attempts: [] },
+          final: { calls: [call("a", [4, 5, 2]), call("b", sample === 0 ? [4, 2] : [5, 5, 2])] },
+          score: { ok: true, components: { each: sample === 0 ? [1, 2, 3, 4, 5] : [1, 0, 0, 0, 0, 6] } },
+        }) as unknown as MadeRollout,
+    );
+    rollouts.forEach(({ score }) => Object.assign(score!, { weights: { each: 1 } }));
+    let rows: TokenRows | null = null;
+    const watched = Object.create(engine, {
+      step: { value: (given: TokenRows, config: TokenLossConfig) => engine.step((rows = given), config) },
+    }) as LanguageEngine;
+    const learn = async (algorithm: LanguageAlgorithm): Promise<readonly number[][]> => {
+      const updating = new PolicyUpdate({
+        ...{ engine: watched, algorithm, allowed: tokenizer.answerIds, seed: 1 },
+        reference: () => Promise.resolve(engine),
+      });
+      const { credit } = await updating.run(rollouts, null, 1);
+      const { length, advantages, weights } = rows!;
+      const learned = [0, 1, 2, 3].map((row) =>
+        [...advantages.subarray(row * length, (row + 1) * length)].filter(
+          (_, t) => weights[row * length + t]! > 0,
+        ),
+      );
+      return [...learned, [...credit.advantages]];
+    };
+    // The first cut to two tokens, the second goes on with the fourth part; the sixth is the other's mean where it has none.
+    expect(await learn(grpo({ maxTokens: 4, responseLength: 2 }))).toMatchObject([
+      [0, 1],
+      [2, 2.5],
+      [0, -1],
+      [-2, -2.5],
+      [expect.closeTo(11 / 12), expect.closeTo(-11 / 12)],
+    ]);
+    const long = dapo({ maxTokens: 4, advantage: "mean", overlong: { buffer: 2, factor: 1 } });
+    // Three tokens of four are the longest of either: no sum of answers is punished.
+    expect((await learn(long)).at(-1)).toEqual([expect.closeTo(11 / 12), expect.closeTo(-11 / 12)]);
+  });
+
   test("RLOO and Dr.GRPO weigh as their papers say; cloning takes what succeeded", async () => {
     const tokens = (await update(rloo({ maxTokens: 6, responseLength: 8 }))).steps[0]!.rows;
     expect(Math.max(...tokens.weights)).toBeCloseTo(1 / 16, 7);

@@ -60,9 +60,10 @@ export class PolicyUpdate {
     const scored = rollouts.map(({ score }): Scored | null => (score?.ok ? score : null));
     const groups = rollouts.map(({ group }) => group);
     const lengths = rollouts.map(({ final }) => responseTokens(final.calls));
+    const longest = rollouts.map(({ final }) => longestAnswer(final.calls));
     const kind = algorithm.kind === "grpo" ? algorithm.advantage : ({ name: "mean" } as const);
     const overlong = algorithm.kind === "grpo" ? algorithm.overlong : null;
-    const added = lengths.map(
+    const added = longest.map(
       (length, i) =>
         (shaping?.[i] ?? 0) +
         (overlong ? overlongPenalty(length, { ...overlong, most: algorithm.maxTokens }) : 0),
@@ -100,7 +101,7 @@ export class PolicyUpdate {
     const clones = algorithm.kind === "filtered-cloning";
     const weighted = rows.flatMap((row, r): Prepared[] => {
       if (clones && !(row.reward! >= algorithm.successAt)) return [];
-      let part = 0;
+      let part = row.emittedBefore ?? 0;
       const advantages = Float64Array.from(row.response, (_, t) => {
         if (row.lossMask[t] === 0) return 0;
         return clones ? 1 : credit.of(rollout(row), part++);
@@ -301,3 +302,7 @@ function meanStep(steps: readonly TokenStepMetrics[]): TokenStepMetrics {
 /** Tokens that the policy sampled in a rollout. */
 export const responseTokens = (calls: MadeRollout["final"]["calls"]): number =>
   calls.reduce((sum, { responseTokens: { length } }) => sum + length, 0);
+
+/** Tokens of a rollout's longest answer: what `maxTokens` bounds. */
+const longestAnswer = (calls: MadeRollout["final"]["calls"]): number =>
+  Math.max(0, ...calls.map(({ responseTokens: { length } }) => length));

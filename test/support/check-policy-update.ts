@@ -127,7 +127,8 @@ export async function policyUpdateDifference(Update: typeof PolicyUpdate): Promi
   const rewards = teaching.map((answer) => {
     const tokens = learned(answer);
     const kl = tokens.reduce((sum, { token, t }) => sum + sampled(token) - reference(token, t), 0);
-    return answer.reward! - 0.5 * kl - Math.min(1, Math.max(0, tokens.length - 2) / 4);
+    const longest = Math.max(...answer.turns.filter((_, i) => i % 2 === 0).map(({ length }) => length));
+    return answer.reward! - 0.5 * kl - Math.min(1, Math.max(0, longest - 2) / 4);
   });
   const advantages = rewards.map(
     (reward, i) => reward - mean(rewards.filter((_, j) => teaching[j]!.group === teaching[i]!.group)),
