@@ -4,7 +4,7 @@ import { mergeAdapter } from "../nn/merge-adapter.ts";
 import { decodeTensors, encodeTensors, type FloatType } from "../nn/safetensors.ts";
 import type { LightningStore } from "../store/records.ts";
 import { checkPolicy, policyFrom, type CharacterPolicy } from "./character-policy.ts";
-import type { PolicyAdapters, PolicyConfig } from "./job.ts";
+import type { PolicyConfig } from "./job.ts";
 import { learningOf, plainPolicy, type LearningOptions } from "./policy-adapters.ts";
 import { runWeights } from "./run-weights.ts";
 import { without } from "./without.ts";
@@ -65,7 +65,7 @@ export async function policyWeights(
 }
 
 /** What a file of ours says of its policy; null in any other file. */
-function policyOf(metadata: Readonly<Record<string, string>>): PolicyConfig | null {
+export function savedPolicy(metadata: Readonly<Record<string, string>>): PolicyConfig | null {
   const text = metadata[POLICY];
   if (text === undefined) return null;
   const policy = JSON.parse(text) as PolicyConfig;
@@ -73,15 +73,11 @@ function policyOf(metadata: Readonly<Record<string, string>>): PolicyConfig | nu
   return policy;
 }
 
-/** The adapters that a file was saved with; null where it does not say. */
-export const savedAdapters = (metadata: Readonly<Record<string, string>>): PolicyAdapters | null =>
-  policyOf(metadata)?.adapters ?? null;
-
 /** Options that begin with files, with what these say of themselves. */
 function withSaved(options: LearningOptions): LearningOptions {
   const { adapters, softPrompt } = options;
   const file = adapters?.start ?? softPrompt?.start;
-  const saved = file && policyOf(decodeTensors(file).metadata);
+  const saved = file && savedPolicy(decodeTensors(file).metadata);
   if (!saved) return options;
   return {
     ...options,
@@ -95,7 +91,7 @@ function withSaved(options: LearningOptions): LearningOptions {
  * begin with. With `adapters: { start: bytes }` those of a file saved apart. Throws "train/no-weights" for any other file.
  */
 export function policyFromFile(file: Uint8Array, options: LearningOptions = {}): CharacterPolicy {
-  const policy = policyOf(decodeTensors(file).metadata);
+  const policy = savedPolicy(decodeTensors(file).metadata);
   if (!policy || policy.adapters || policy.softPrompt) {
     throw new FulguriteError(
       "train/no-weights",

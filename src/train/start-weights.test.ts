@@ -8,6 +8,7 @@ import { openStore } from "../store/open.ts";
 import type { SupervisedState } from "../store/records.ts";
 import { characterPolicy, modelPolicy, policyShape, type CharacterPolicy } from "./character-policy.ts";
 import type { Job } from "./job.ts";
+import { policyWeights } from "./policy-files.ts";
 import { supervisedJob } from "./supervised-job.ts";
 
 const store = await openStore({ backend: "memory" });
@@ -64,6 +65,21 @@ test("a policy begins with a safetensors file under our names", async () => {
 test("a run of another network is refused", async () => {
   const start = { runId: fresh.id };
   await expect(run(characterPolicy({ ...small, width: 32, start }))).rejects.toThrow(/another network/);
+  const saved = await policyWeights(fresh.id, store);
+  for (const begin of [start, saved]) {
+    // As many numbers, which mean something else.
+    const heads = run(characterPolicy({ ...small, heads: 4, start: begin }));
+    await expect(heads).rejects.toMatchObject({
+      code: "train/no-weights",
+      message: expect.stringContaining("another network"),
+    });
+    const order = run(characterPolicy({ ...small, alphabet: "bca", start: begin }));
+    await expect(order).rejects.toMatchObject({
+      code: "train/no-weights",
+      message: expect.stringContaining("other tokens"),
+    });
+    expect((await run(characterPolicy({ ...small, maxLength: 32, start: begin }))).first).toBe(fresh.last);
+  }
   await expect(run(characterPolicy({ ...small, start: { runId: "none" } }))).rejects.toMatchObject({
     code: "train/no-weights",
   });

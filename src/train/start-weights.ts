@@ -7,7 +7,7 @@ import { startId } from "../store/resources.ts";
 import type { LightningStore } from "../store/records.ts";
 import { policyShape } from "./character-policy.ts";
 import type { Job, LanguageJob, PolicyConfig, PolicyStartWeights } from "./job.ts";
-import { savedAdapters } from "./policy-files.ts";
+import { savedPolicy } from "./policy-files.ts";
 import { runWeights } from "./run-weights.ts";
 import { without } from "./without.ts";
 import { placeWeights, shippedWeights } from "./shipped-weights.ts";
@@ -31,7 +31,7 @@ export function weightsOfFile(file: Uint8Array, shape: TransformerShape): Float3
 /** `base`, and behind it the adapters of a file. Throws "train/no-weights" where they are of another scale. */
 function withAdapters(base: Float32Array, file: Uint8Array, shape: TransformerShape): Float32Array {
   const { tensors, metadata } = decodeTensors(file);
-  const saved = savedAdapters(metadata);
+  const saved = savedPolicy(metadata)?.adapters;
   if (saved && saved.alpha / saved.rank !== shape.adapter!.alpha / shape.adapter!.rank) {
     throw new FulguriteError(
       "train/no-weights",
@@ -46,14 +46,35 @@ function withAdapters(base: Float32Array, file: Uint8Array, shape: TransformerSh
   return parameters;
 }
 
+/**
+ * Throws "train/no-weights" where weights of policy `from` would mean something else in `policy`, as many as they are: heads
+ * and tokens leave no trace in a tensor's shape.
+ */
+function checkSame(from: PolicyConfig, policy: PolicyConfig, whose: string): void {
+  const network = (it: PolicyConfig): string =>
+    JSON.stringify(without(policyShape(it), "adapter", "maxLength"));
+  const tokens = ({ alphabet, words, pairs }: PolicyConfig): string =>
+    JSON.stringify([alphabet, words?.words, pairs?.merges]);
+  const other =
+    network(from) !== network(policy) ? "network" : tokens(from) !== tokens(policy) ? "tokens" : null;
+  if (other === null) return;
+  throw new FulguriteError(
+    "train/no-weights",
+    `${whose} that this policy begins with ${other === "network" ? "is of another network" : "has other tokens, or in another order"}.`,
+    "Begin with one of a policy of the same shape and tokens.",
+  );
+}
+
 /** Weights of another run's policy, as one of this shape begins with them: its adapters merged where ours are others. */
 async function weightsOfRun(
   runId: string,
+  policy: PolicyConfig,
   shape: TransformerShape,
   store: StartStore,
 ): Promise<Float32Array | undefined> {
   const from = await runWeights(runId, store);
   if (!from) return undefined;
+  checkSame(from.job.policy, policy, "The run");
   const { promptTokens = 0, ...changes } = from.shape.adapter ?? {};
   if (JSON.stringify(from.shape.adapter) === JSON.stringify(shape.adapter)) return from.parameters;
   if (promptTokens > 0) {
@@ -77,7 +98,7 @@ export async function startWeights(policy: PolicyConfig, store: StartStore): Pro
   if (start === undefined) return null;
   const shape = policyShape(policy);
   const { length, trainable } = transformerLayout(shape);
-  const parameters = await parametersOf(start, shape, store);
+  const parameters = await parametersOf(start, policy, shape, store);
   if (parameters && (parameters.length === length || parameters.length === trainable)) {
     const file = adapters?.start ?? softPrompt?.start;
     return file ? withAdapters(parameters, file, shape) : parameters;
@@ -93,14 +114,20 @@ export async function startWeights(policy: PolicyConfig, store: StartStore): Pro
 
 async function parametersOf(
   start: PolicyStartWeights,
+  policy: PolicyConfig,
   shape: TransformerShape,
   store: StartStore,
 ): Promise<Float32Array | undefined> {
   if (typeof start === "string") {
     return shippedWeights(start, without(shape, "adapter"));
   }
-  if (start instanceof Uint8Array) return weightsOfFile(start, shape);
-  if ("runId" in start) return weightsOfRun(start.runId, shape, store);
+  if (start instanceof Uint8Array) {
+    const saved = savedPolicy(decodeTensors(start).metadata);
+    // A model's own config says what its tensors are.
+    if (saved && !policy.model) checkSame(saved, policy, "The file");
+    return weightsOfFile(start, shape);
+  }
+  if ("runId" in start) return weightsOfRun(start.runId, policy, shape, store);
   const resource = (await store.resources.get(start.resources))?.resources["policy"];
   return resource?.type === "weights" ? resource.parameters : undefined;
 }
