@@ -131,6 +131,12 @@ test("a warm start teaches the weights, which then are frozen", async () => {
   const adapted = await run(bytePairPolicy({ ...network, warmStart, adapters: {} }), {}, { updates: 1 });
   expect(adapted.first).toBe(plain.first);
   expect(adapted.parameters.slice(0, plain.parameters.length)).toEqual(plain.parameters);
+  // A soft prompt that it begins with stays.
+  const softPrompt = { tokens: 2 };
+  const prompted = await run(policy({ softPrompt, start: base }), {}, { learningRate: 0.3 });
+  const still = { ...warmStart, learningRate: 1e-12 };
+  const again = bytePairPolicy({ ...network, warmStart: still, softPrompt, start: prompted });
+  expect((await run(again, {}, { updates: 1 })).first).toBeCloseTo(prompted.last, 6);
 });
 
 test("checkpointing changes no bit of a run", async () => {

@@ -55,23 +55,24 @@ export class PolicyStart {
     try {
       const { length } = transformerLayout(plain.shape);
       const parameters = await startWeights(job.policy, store);
+      const whole = parameters?.length === transformerLayout(engine.shape).length;
       await this.#place(plain, parameters && parameters.slice(0, length));
       await this.#learn(plain, policy);
-      await this.#place(engine, (await plain.save()).parameters);
+      await this.#place(engine, (await plain.save()).parameters, whole);
     } finally {
       plain.dispose();
     }
   }
 
-  /** Puts the first parameters of an engine in place, and a soft prompt that they do not have. */
-  async #place(engine: LanguageEngine, first: Float32Array | null): Promise<void> {
+  /** Puts the first parameters of an engine in place, and a soft prompt where they, or what is there, have none. */
+  async #place(engine: LanguageEngine, first: Float32Array | null, prompted = false): Promise<void> {
     const { shape } = engine;
     const hasPrompt = (shape.adapter?.promptTokens ?? 0) > 0;
     if (!first && !hasPrompt) return;
     const state = await engine.save();
     const parameters = state.parameters.slice();
     if (first) parameters.set(first);
-    if (hasPrompt && first?.length !== parameters.length)
+    if (hasPrompt && !prompted && first?.length !== parameters.length)
       initializeSoftPrompt(shape, parameters, this.#options.job.seed);
     engine.load({ ...state, parameters });
   }
