@@ -1,11 +1,14 @@
 import { expect, test } from "vitest";
 import { FulguriteError } from "../gpu/error.ts";
 import { a2c } from "./a2c.ts";
+import { dpo } from "./dpo.ts";
 import { episodeGrpo } from "./episode-grpo.ts";
+import { filteredCloning, grpo } from "./grpo.ts";
 import { ppoLagrangian } from "./ppo-lagrangian.ts";
 import { ppo, ppoPresets } from "./ppo.ts";
 import { reinforce } from "./reinforce.ts";
 import { completeConfig } from "./resolve-config.ts";
+import { sft } from "./sft.ts";
 
 test("A2C takes one step on all that it collected", () => {
   expect(a2c()).toMatchObject({
@@ -88,6 +91,28 @@ test.each<[string, () => unknown, RegExp]>([
     () => ppo({ groups: { size: 2, advantage: "mean", aggregation: "step-mean" } } as object),
     /groups do not go with "ppo"/,
   ],
+  ["an unknown advantage", () => grpo({ advantage: "z" as "mean" }), /advantage is "z"/],
+  ["an unknown aggregation", () => grpo({ aggregation: "mean" as "token-mean" }), /aggregation is "mean"/],
+  ["an unknown surrogate", () => grpo({ surrogate: "ppo" as "policy" }), /surrogate is "ppo"/],
+  ["an unknown ratio", () => grpo({ ratio: "rows" as "token" }), /ratio is "rows"/],
+  [
+    "a correction by its name alone",
+    () => grpo({ correction: "token" as unknown as { name: "token"; cap: number } }),
+    /correction.name is undefined/,
+  ],
+  [
+    "a correction without its cap",
+    () => grpo({ correction: { name: "token" } as never }),
+    /cap is undefined/,
+  ],
+  ["a weight as the whole of a KL", () => grpo({ kl: 0.1 as never }), /undefined cannot be used/],
+  ["no temperature", () => grpo({ temperature: 0 }), /temperature is 0/],
+  ["a clip that is no number", () => grpo({ clipLow: Number.NaN }), /clipLow is NaN/],
+  ["a moment that never forgets", () => sft({ betas: [0.9, 1] }), /betas\[1\] is 1/],
+  ["an unknown schedule", () => sft({ schedule: "constant" as "linear" }), /schedule is "constant"/],
+  ["an unknown part to learn", () => sft({ learn: "answer" as "completion" }), /learn is "answer"/],
+  ["an unknown preference", () => dpo({ variant: "kto" as "ipo" }), /variant is "kto"/],
+  ["an unknown teacher", () => filteredCloning({ sampledFrom: "best" as "start" }), /sampledFrom is "best"/],
 ])("%s is an error with a fix", (_, make, message) => {
   let error: unknown;
   try {

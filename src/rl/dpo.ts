@@ -3,6 +3,7 @@ import type { OptimizerOptions } from "./optimizer-options.ts";
 import type { PreferenceLoss } from "./preference-losses.ts";
 import { checkSupervisedPlan, likelihood, resolvePlan, type SupervisedPlan } from "./sft.ts";
 import type { TokenLossConfig } from "./token-loss-config.ts";
+import { oneOf } from "./validate-config.ts";
 
 /** Learning from preferences; every field is a resolved number, `dpo()` fills the defaults. */
 export interface DpoConfig extends SupervisedPlan {
@@ -32,6 +33,7 @@ export type DpoOptions = Partial<SupervisedPlan> &
  */
 export function dpo(options: DpoOptions = {}): DpoConfig {
   const { beta = 0.1, labelSmoothing = 0, variant = "sigmoid" } = options;
+  oneOf("variant", variant, ["sigmoid", "ipo"]);
   const rate = { learningRate: 1e-4, ...options };
   const config: DpoConfig = {
     kind: "dpo",

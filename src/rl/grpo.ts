@@ -5,6 +5,7 @@ import type { AdaptiveKl } from "./adaptive-kl.ts";
 import type { GroupAdvantage } from "./group-advantages.ts";
 import type { RolloutCorrection } from "./rollout-correction.ts";
 import type { TokenLossConfig } from "./token-loss-config.ts";
+import { checkRolloutAlgorithm } from "./validate-language.ts";
 
 /** What makes rollouts and how they become optimizer steps: shared by the algorithms over language policies. */
 export interface RolloutPlan {
@@ -161,7 +162,7 @@ export function grpo(options: GrpoOptions = {}): GrpoConfig {
       ...pickOptions(defaultOptimizer, rest),
     },
   };
-  validate(config);
+  checkLanguageAlgorithm(config);
   return config;
 }
 
@@ -181,7 +182,7 @@ export function filteredCloning(options: FilteredCloningOptions = {}): FilteredC
     loss: likelihood(options),
     ...(options.sampledFrom && { sampledFrom: options.sampledFrom }),
   };
-  validate(config);
+  checkLanguageAlgorithm(config);
   return config;
 }
 
@@ -228,8 +229,8 @@ function checkKl({ rewardKl, adaptiveKl, groups, groupSize, loss: { kl } }: Grpo
   const coefficients = [kl, rewardKl].flatMap((term) => (term ? [term.coefficient] : []));
   if (!coefficients.every((coefficient) => coefficient >= 0 && Number.isFinite(coefficient))) {
     throw wrong(
-      `A KL coefficient of ${coefficients.join(" or ")} cannot be used.`,
-      "Pass one of 0 or above: it weighs a punishment.",
+      `A KL coefficient of ${coefficients.map(String).join(" or ")} cannot be used.`,
+      'Pass kl: { coefficient: 0.1, estimator: "k3" } or rewardKl: { coefficient: 0.1 }, of 0 or above: it weighs a punishment.',
     );
   }
   if (!adaptiveKl) return;
@@ -249,7 +250,8 @@ function checkKl({ rewardKl, adaptiveKl, groups, groupSize, loss: { kl } }: Grpo
   }
 }
 
-function validate(config: LanguageAlgorithm): void {
+/** Throws "rl/invalid-config" where an algorithm cannot be followed, whoever made it. */
+export function checkLanguageAlgorithm(config: LanguageAlgorithm): void {
   const { epochs = 1, minibatches = 1 } = config;
   checkWhole({ ...config, epochs, minibatches }, { ...wholePlan, epochs: 1, minibatches: 1 });
   if (config.kind === "grpo" && config.groupSize < 2) {
@@ -269,24 +271,5 @@ function validate(config: LanguageAlgorithm): void {
       );
     }
   }
-  const { loss } = config;
-  const finite = [
-    config.temperature,
-    config.successAt,
-    loss.learningRate,
-    config.finalLearningRate,
-    loss.entropyCoefficient,
-    loss.maxGradientNorm,
-  ];
-  if (
-    !finite.every(Number.isFinite) ||
-    config.temperature <= 0 ||
-    loss.learningRate < 0 ||
-    config.finalLearningRate < 0
-  ) {
-    throw wrong(
-      "A setting is not a usable number.",
-      "Look at temperature, learningRate and entropyCoefficient.",
-    );
-  }
+  checkRolloutAlgorithm(config);
 }

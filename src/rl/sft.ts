@@ -1,6 +1,8 @@
 import { FulguriteError } from "../gpu/error.ts";
 import { checkWhole, defaultOptimizer, pickOptions, type OptimizerOptions } from "./optimizer-options.ts";
 import type { TokenLossConfig } from "./token-loss-config.ts";
+import { oneOf } from "./validate-config.ts";
+import { checkSchedule, checkTokenLoss } from "./validate-language.ts";
 
 /** Which examples an optimizer step sees: shared by the algorithms that learn from data and not from rollouts. */
 export interface SupervisedPlan {
@@ -65,6 +67,7 @@ export function sft(options: SftOptions = {}): SftConfig {
     loss: { ...likelihood(options), ...(labelSmoothing !== 0 && { labelSmoothing }) },
   };
   checkSupervisedPlan(config);
+  oneOf("learn", config.learn, ["completion", "everything"]);
   if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
     throw new FulguriteError(
       "rl/invalid-config",
@@ -99,18 +102,17 @@ export const resolvePlan = (
 /** Throws "rl/invalid-config" where a plan cannot be followed. */
 export function checkSupervisedPlan(config: SupervisedPlan & { readonly loss: TokenLossConfig }): void {
   checkWhole({ ...config }, supervisedPlan);
-  const { batchTokens, warmup, finalLearningRate, loss } = config;
+  checkTokenLoss(config.loss);
+  checkSchedule(config);
+  const { batchTokens, warmup } = config;
   const usable =
     (batchTokens === null || (Number.isInteger(batchTokens) && batchTokens > 0)) &&
     Number.isInteger(warmup) &&
-    warmup >= 0 &&
-    [finalLearningRate, loss.learningRate, loss.weightDecay, loss.maxGradientNorm].every(
-      (value) => Number.isFinite(value) && value >= 0,
-    );
+    warmup >= 0;
   if (usable) return;
   throw new FulguriteError(
     "rl/invalid-config",
-    "A setting is not a usable number.",
-    "Look at batchTokens, warmup, learningRate and finalLearningRate.",
+    `batchTokens ${String(batchTokens)} and warmup ${String(warmup)} cannot be used.`,
+    "Pass batchTokens: 4096 or leave it out for no limit, and a whole number of updates as warmup.",
   );
 }

@@ -112,7 +112,7 @@ function validateCostLimit({ limit, initial, control }: CostLimit): void {
   }
 }
 
-function oneOf(name: string, value: unknown, values: readonly string[]): void {
+export function oneOf(name: string, value: unknown, values: readonly string[]): void {
   if (!values.includes(value as string)) {
     invalid(`${name} is ${shown(value)}.`, `Use ${values.map((v) => `"${v}"`).join(" or ")}.`);
   }
@@ -124,7 +124,7 @@ function whole(name: string, value: unknown, low: number, high: number): void {
   }
 }
 
-function between(name: string, value: unknown, low: number, high: number): void {
+export function between(name: string, value: unknown, low: number, high: number): void {
   if (typeof value !== "number" || !(value >= low && value <= high)) {
     const range = high === Infinity ? `of at least ${low}` : `from ${low} to ${high}`;
     invalid(`${name} is ${shown(value)}.`, `Use a number ${range}.`);

@@ -21,6 +21,11 @@ const agent = `async function agent(task) {
   return choices[0].message.content;
 }`;
 
+/** Sends what the alphabet lacks, and looks at no answer. */
+const swallowing = agent
+  .replace("content: task.word", "content: task.word + 9")
+  .replace("choices[0].message.content", 'choices?.[0].message.content ?? ""');
+
 const reward = `const right = (task, answer) => {
   let same = 0;
   for (let i = 0; i < task.word.length; i++) same += Number(answer[i] === task.word[i]);
@@ -299,6 +304,26 @@ describe("an agentic run", () => {
       { policy: { ...job().policy, maxLength: 5 } },
       "train/agent-failed",
       /answered it: This policy reads at most 5 tokens/,
+    ],
+    [
+      "agent, which asks nothing,",
+      {
+        agent: { code: "const agent = (task) => task.word + Math.random();", entry: "agent", values: {} },
+      },
+      "train/nothing-said",
+      /asked the model nothing in 32 rollouts/,
+    ],
+    [
+      "agent, which swallows every refusal,",
+      { agent: { code: swallowing, entry: "agent", values: {} } },
+      "train/nothing-said",
+      /answered none of .* 32 rollouts: "9" is not in the model's alphabet/,
+    ],
+    [
+      "algorithm, which no prompt fits into,",
+      { algorithm: grpo({ groups: 8, groupSize: 4, updates: 6, maxTokens: 4, promptLength: 4 }) },
+      "train/prompts-too-long",
+      /promptLength of 4 tokens; the shortest has 5/,
     ],
     [
       "reward",

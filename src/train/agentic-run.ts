@@ -25,6 +25,7 @@ import { RunController, type EngineTerms, type RunControllerOptions } from "./ru
 import { apart, keepBase, whole } from "./run-weights.ts";
 import { PolicyUpdate, responseTokens } from "./policy-update.ts";
 import { checkFinite } from "./check-finite.ts";
+import { checkLearnable, saidAnything } from "./check-learnable.ts";
 import { wilson } from "./wilson.ts";
 
 export interface AgenticRunOptions extends RunControllerOptions {
@@ -59,6 +60,8 @@ export class AgenticRun extends RunController {
   /** Rollouts made so far, evaluations included: the next one's number. */
   #rollouts = 0;
   #begun = false;
+  /** Whether the policy said anything in the first evaluation. */
+  #heard = false;
   #spans: Span[] = [];
   #records: Rollout[] = [];
   #written = { spans: 0, records: 0 };
@@ -283,6 +286,7 @@ export class AgenticRun extends RunController {
       taught,
       update,
     );
+    if (update === 1) checkLearnable(rollouts, counts, algorithm, this.#heard);
     if (step) checkFinite(step, update);
     const ended = this.options.now();
     const rewards = Array.from(credit.rewards).filter(Number.isFinite);
@@ -331,7 +335,10 @@ export class AgenticRun extends RunController {
     if (!batch) return false;
     this.#rollouts += requests.length;
     const { rollouts } = batch;
-    if (update === 0) this.#complain(rollouts);
+    if (update === 0) {
+      this.#complain(rollouts);
+      this.#heard = saidAnything(rollouts);
+    }
     const credit = this.#policyUpdate!.credit(rollouts);
     // A rollout that failed solved nothing: here it counts.
     const successes = credit.rewards.filter((reward) => reward >= algorithm.successAt).length;

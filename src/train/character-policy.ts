@@ -7,7 +7,7 @@ import { shapeFromConfig } from "../nn/hugging-face.ts";
 import { transformerLayout, type TransformerShape } from "../nn/transformer-layout.ts";
 import type { PolicyConfig, WarmStart } from "./job.ts";
 import { adaptedShape, checkLearning, learningOf, type LearningOptions } from "./policy-adapters.ts";
-import { plainTokenizer } from "./plain-tokenizer.ts";
+import { checkAnswer, plainTokenizer } from "./plain-tokenizer.ts";
 
 /** A transformer over characters, words, byte pairs or a model's own tokens, and how it starts. Plain data. */
 export interface CharacterPolicy extends PolicyConfig {
@@ -336,6 +336,7 @@ export function checkWarmStart(warmStart: WarmStart, policy: PolicyConfig): void
     let tokens: number;
     try {
       tokens = tokenizer.encode(prompt).length + tokenizer.encode(answer).length;
+      checkAnswer(answer, policy);
     } catch (error) {
       const { message, fix } = asFulguriteError(error);
       throw invalid(`Demonstration ${i}: ${message}`, fix);

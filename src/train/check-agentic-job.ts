@@ -1,5 +1,5 @@
 import { FulguriteError } from "../gpu/error.ts";
-import type { LanguageAlgorithm } from "../rl/grpo.ts";
+import { checkLanguageAlgorithm, type LanguageAlgorithm } from "../rl/grpo.ts";
 import { measure } from "../runner/measure.ts";
 import { checkPolicy, checkWarmStart } from "./character-policy.ts";
 import { checkRun } from "./check-run.ts";
@@ -14,7 +14,7 @@ const MAX_ROLLOUTS_PER_UPDATE = 16_384;
 const invalid = (message: string, fix: string): FulguriteError =>
   new FulguriteError("train/invalid", message, fix);
 
-/** Throws "train/invalid" where a job cannot be trained, whoever made it. Costs milliseconds for 10,000 tasks. */
+/** Throws "train/invalid" or "rl/invalid-config" where a job cannot be trained, whoever made it. Costs milliseconds for 10,000 tasks. */
 export function checkAgenticJob(job: AgenticJob): void {
   const { agent, reward, algorithm, timeout, warmStart } = job;
   checkSplit("tasks", "task", job.tasks);
@@ -53,9 +53,7 @@ function checkAlgorithm(algorithm: LanguageAlgorithm): void {
   if (kind !== "grpo" && kind !== "filtered-cloning") {
     throw invalid("`algorithm` does not train agents.", "Pass `grpo()` or `filteredCloning()`.");
   }
-  const whole = ["groups", "groupSize", "updates", "maxTokens", "evaluateEvery", "evaluationTasks"] as const;
-  const bad = whole.find((name) => !Number.isInteger(algorithm[name]) || algorithm[name] < 1);
-  if (bad) throw invalid(`${bad} is not a whole number above 0.`, "Make the algorithm with `grpo()`.");
+  checkLanguageAlgorithm(algorithm);
   if (algorithm.groups * algorithm.groupSize > MAX_ROLLOUTS_PER_UPDATE) {
     throw invalid(
       `An update of ${algorithm.groups} x ${algorithm.groupSize} rollouts is too large.`,

@@ -6,8 +6,8 @@ import { checkPolicy, checkWarmStart } from "./character-policy.ts";
 import { checkRun } from "./check-run.ts";
 import { checkSplit } from "./check-split.ts";
 import type { PreferenceExample } from "./examples.ts";
-import type { SupervisedJob } from "./job.ts";
-import { plainTokenizer } from "./plain-tokenizer.ts";
+import type { PolicyConfig, SupervisedJob } from "./job.ts";
+import { checkAnswer, plainTokenizer } from "./plain-tokenizer.ts";
 import { messagesOf } from "./supervised-rows.ts";
 
 const invalid = (message: string, fix: string): FulguriteError =>
@@ -28,11 +28,13 @@ export function checkSupervisedJob(job: SupervisedJob): void {
   checkRun(job);
   // A tokenizer that takes loading knows every text.
   const tokenizer = plainTokenizer(policy);
+  const everything = algorithm.kind === "sft" && algorithm.learn === "everything";
+  const answers = everything ? {} : policy;
   const check = algorithm.kind === "dpo" ? checkPair : checkExample;
   for (const [part, list] of Object.entries(examples)) {
     list.forEach((example, i) => {
       try {
-        check(example, tokenizer);
+        check(example, tokenizer, answers);
       } catch (error) {
         const { message, fix } = asFulguriteError(error);
         throw invalid(`examples.${part}[${i}]: ${message}`, fix);
@@ -44,11 +46,19 @@ export function checkSupervisedJob(job: SupervisedJob): void {
 function checkExample(
   example: SupervisedJob["examples"]["train"][number],
   tokenizer: Tokenizer | null,
+  answers: Pick<PolicyConfig, "words">,
 ): void {
-  for (const { content } of messagesOf(example)) tokenizer?.encode(content);
+  for (const { role, content, weight = 1 } of messagesOf(example)) {
+    tokenizer?.encode(content);
+    if (role === "assistant" && weight !== 0) checkAnswer(content, answers);
+  }
 }
 
-function checkPair(example: SupervisedJob["examples"]["train"][number], tokenizer: Tokenizer | null): void {
+function checkPair(
+  example: SupervisedJob["examples"]["train"][number],
+  tokenizer: Tokenizer | null,
+  answers: Pick<PolicyConfig, "words">,
+): void {
   const { prompt, chosen, rejected } = example as Partial<PreferenceExample>;
   for (const text of [prompt, chosen, rejected]) {
     if (typeof text !== "string") {
@@ -59,4 +69,5 @@ function checkPair(example: SupervisedJob["examples"]["train"][number], tokenize
     }
     tokenizer?.encode(text);
   }
+  for (const answer of [chosen, rejected]) checkAnswer(answer!, answers);
 }

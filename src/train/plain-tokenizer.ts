@@ -1,3 +1,4 @@
+import { FulguriteError } from "../gpu/error.ts";
 import { bytePairTokenizer } from "../lm/byte-pair-tokenizer.ts";
 import { byteTokenizer } from "../lm/byte-tokenizer.ts";
 import { characterTokenizer, type Tokenizer } from "../lm/tokenizer.ts";
@@ -12,4 +13,17 @@ export function plainTokenizer({ alphabet, words, pairs, model }: PolicyConfig):
   if (model) return model.tokenizer ? null : byteTokenizer();
   if (pairs) return bytePairTokenizer(pairs);
   return words ? wordTokenizer(words) : characterTokenizer(alphabet);
+}
+
+/** Throws "lm/unknown-word" where an answer has a word that only prompts may have: the policy can neither say nor learn it. */
+export function checkAnswer(answer: string, { words }: Pick<PolicyConfig, "words">): void {
+  if (!words) return;
+  const prompts = new Set(words.words.slice(words.answers));
+  const wrong = answer.split(/\s+/).find((word) => prompts.has(word));
+  if (wrong === undefined) return;
+  throw new FulguriteError(
+    "lm/unknown-word",
+    `${JSON.stringify(wrong)} is among the policy's words for prompts, and the answer ${JSON.stringify(answer.slice(0, 80))} has it.`,
+    "Name it among the policy's `answers`, or leave it out of the answer.",
+  );
 }

@@ -6,7 +6,7 @@ import { grpo } from "../rl/grpo.ts";
 import { sft } from "../rl/sft.ts";
 import { openStore } from "../store/open.ts";
 import type { LightningStore, SupervisedState } from "../store/records.ts";
-import { characterPolicy } from "./character-policy.ts";
+import { characterPolicy, wordPolicy } from "./character-policy.ts";
 import type { SupervisedJob, TrainResult } from "./job.ts";
 import { supervisedJob, type SupervisedJobOptions } from "./supervised-job.ts";
 import type { Trainer, TrainerOptions } from "./trainer.ts";
@@ -136,6 +136,17 @@ describe("a run over examples", () => {
     ["unknown characters", { examples: { ...imitated, heldOut: [{ prompt: "x", completion: "1" }] } }, /"x"/],
     ["leaks", { examples: { ...imitated, heldOut: imitated.train.slice(0, 1) } }, /also trained on/],
     ["other algorithms", { algorithm: grpo() as never }, /does not learn from examples/],
+    [
+      "words that no answer has",
+      {
+        policy: wordPolicy({ answers: ["yes", "no"], words: ["is", "it"] }),
+        examples: {
+          train: [{ prompt: "is it", completion: "no it" }],
+          heldOut: [{ prompt: "is", completion: "no" }],
+        },
+      },
+      /train\[0\]: "it" is among the policy's words for prompts/,
+    ],
     ["no examples", { examples: undefined as never }, /examples.train/],
   ])("refuses %s", (_, change, message) => {
     expect(() => imitate(change)).toThrow(message);
