@@ -56,6 +56,13 @@ const simulated: readonly MetricView[] = [
   { name: "valueLoss", title: "value loss", hint: "squared error of the critic" },
   { name: "learningRate", title: "learning rate", hint: "of Adam" },
   { name: "rewardMean", title: "reward", hint: "the trained reward, mean of a step" },
+  { name: "episodeCost", title: "cost", hint: "what is limited, summed over an episode", optional: true },
+  {
+    name: "multiplier",
+    title: "multiplier",
+    hint: "weight of the cost beside the reward: it grows while the cost is above its limit",
+    optional: true,
+  },
 ];
 
 const agentic: readonly MetricView[] = [

@@ -193,7 +193,7 @@ export class FulguriteRunDetails extends LitElement {
 
   #settings(): TemplateResult {
     const shown = [...settings(this.record?.job ?? {})].filter(
-      ([path]) => !/^(reward|agent)\./.test(path) && path !== "kind",
+      ([path]) => !/^(reward|agent|environment)\./.test(path) && path !== "kind",
     );
     const [set, unset] = [true, false].map((isSet) => shown.filter(([, text]) => (text !== UNSET) === isSet));
     const reward = rewardText(this.record?.job);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Run } from "../store/records.ts";
-import { runLabels } from "./run-differences.ts";
+import { runLabels, settings } from "./run-differences.ts";
 
 const run = (job: unknown): Run => ({ job }) as Run;
 const near = "(s, a, next) => 1 - 0.1 * Math.abs(next.x) - next.theta";
@@ -30,6 +30,21 @@ test("a learning rate is one setting, whether it changes over the run or not", (
     run({ algorithm: { learningRate: { start: 1e-3, end: 1e-3 } } }),
   ];
   expect(runLabels(rates).map(({ full }) => full)).toEqual(["learningRate 0.003 to 0", "learningRate 0.001"]);
+});
+
+test("an environment of one's own is its name, and a number where only its text differs", () => {
+  const own = (step: string, line: number, name = "Rover"): string =>
+    JSON.stringify({ name, steps: 100, step: { source: step, line } });
+  const [first, moved, other] = [own("a", 3), own("a", 9), own("b", 3)];
+  expect(settings({ environment: first }).get("environment")).toBe("Rover");
+  expect(settings({ environment: "{" }).get("environment")).toBe("{");
+  const full = (...environments: string[]): string[] =>
+    runLabels(environments.map((environment) => run({ environment }))).map((label) => label.full);
+  expect(full(moved, first)).toEqual(["run 2", "run 1"]);
+  expect(full(other, first)).toEqual(["environment 2", "environment 1"]);
+  expect(full(own("b", 3, "Boat"), first)).toEqual(["environment Boat", "environment Rover"]);
+  const host = (id: string): string => JSON.stringify({ host: { id, name: "Maze", steps: 100 } });
+  expect(full(host("host-2"), host("host-1"))).toEqual(["run 2", "run 1"]);
 });
 
 test("runs that are the same are numbered; a moved line is no difference", () => {

@@ -13,7 +13,14 @@ export const UNSET = "none";
 export function settings(job: unknown): Map<string, string> {
   const found = new Map<string, string>();
   const visit = (value: unknown, path: string): void => {
-    if (value === null || typeof value !== "object") {
+    // Where a text stands in its cell says nothing of the run.
+    if (path.endsWith(".line")) return;
+    const own = path === "environment" ? environmentOf(value) : null;
+    if (own) {
+      const { name, id: _, ...parts } = own;
+      found.set(path, String(name));
+      for (const [key, part] of Object.entries(parts)) visit(part, `${path}.${key}`);
+    } else if (value === null || typeof value !== "object") {
       found.set(path, value === null ? UNSET : String(value));
     } else if (Array.isArray(value)) {
       const short = value.length <= LISTED && value.every((entry) => typeof entry !== "object");
@@ -28,15 +35,28 @@ export function settings(job: unknown): Map<string, string> {
   return found;
 }
 
+/** What an environment of one's own is made of; null for one that ships, which is its name. */
+function environmentOf(reference: unknown): Readonly<Record<string, unknown>> | null {
+  if (typeof reference !== "string" || !reference.startsWith("{")) return null;
+  try {
+    const { host, ...parts } = JSON.parse(reference) as { readonly host?: Readonly<Record<string, unknown>> };
+    return host ?? parts;
+  } catch {
+    // A run from a file may say anything.
+    return null;
+  }
+}
+
 const isSchedule = (value: object): value is { readonly start: number; readonly end: number } =>
   Object.keys(value).sort().join() === "end,start" &&
   Object.values(value).every((one) => typeof one === "number");
 
+const OWN = /^environment\./;
 /** Characters of a reward's expression in a label. */
 const LABELLED = 24;
 
 /** Paths that change with every edit and say nothing by themselves. */
-const ignored = new Set(["reward.line", "name", "kind", "sweepRun"]);
+const ignored = new Set(["name", "kind", "sweepRun"]);
 
 /** `short` is the run's number, counted from the oldest; `full` what sets it apart, where anything does. */
 export interface RunLabel {
@@ -57,6 +77,7 @@ export function runLabels(runs: readonly Run[]): RunLabel[] {
   const codes = {
     reward: rewardWords(all),
     agent: numbered(all, (map) => map.get("agent.code") ?? ""),
+    environment: numbered(all, (map) => JSON.stringify([...map].filter(([path]) => OWN.test(path)))),
   };
   const differences = all.map((map) => {
     const parts = new Set<string>();
@@ -64,6 +85,9 @@ export function runLabels(runs: readonly Run[]): RunLabel[] {
       const [part] = path.split(".");
       if ((part === "reward" && !path.startsWith("reward.constants.")) || part === "agent") {
         parts.add(`${part} ${codes[part](map)}`);
+      } else if (part === "environment" && path !== part) {
+        // Names that differ say it already.
+        if (!differing.includes(part)) parts.add(`${part} ${codes[part](map)}`);
       } else {
         parts.add(`${path.split(".").at(-1)!} ${map.get(path) ?? "–"}`);
       }

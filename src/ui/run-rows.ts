@@ -22,7 +22,7 @@ export interface RunRows {
 }
 
 /** What every job has and nobody compares. */
-const ignored = /^(name|kind|reward\.line|reward\.source|reward\.code|agent\.|tasks\.)/;
+const ignored = /^(name|kind|reward\.source|reward\.code|environment\.|agent\.|tasks\.)/;
 
 /** Mean of the run's last evaluation. */
 const scoreOf = ({ metrics }: Run): number | null =>

@@ -16,9 +16,12 @@ const shown: Readonly<Record<RunKind, readonly string[]>> = {
     "clipFraction",
     "explainedVariance",
     "gradientNorm",
+    "episodeCost",
     "stepsPerSecond",
   ],
 };
+/** Only runs over pairs have an accuracy, and only runs under a limit a cost. */
+const optional = new Set(["accuracy", "episodeCost"]);
 /** Shares are drawn from nothing to everything. */
 const shares = new Set(["successRate", "zeroVarianceGroups", "accuracy"]);
 const POINTS = 240;
@@ -123,9 +126,8 @@ export class FulguriteSmallMultiples extends LitElement {
       ${shown[this.kind].filter((name) => this.#isMeasured(name)).map((name) => this.#small(name))}`;
   }
 
-  /** Only runs over pairs have an accuracy. */
   #isMeasured(name: string): boolean {
-    return name !== "accuracy" || (this.curve?.columns[name]?.some(Number.isFinite) ?? false);
+    return !optional.has(name) || (this.curve?.columns[name]?.some(Number.isFinite) ?? false);
   }
 
   #small(name: string): TemplateResult {
