@@ -122,10 +122,11 @@ export class ReturnLowering {
       if (field.length !== null) {
         const list = this.#newList(name, value, values) ?? this.#expressions.access.list(value);
         if (list && list.local === local && list.offset === field.offset) continue;
-        if (!list || list.length !== field.length || list.local === local) {
+        const other = list && list.length !== field.length;
+        if (!list || other || list.local === local) {
           throw context.type(
             value.start,
-            `\`${name}\` is a list of ${field.length} numbers`,
+            `\`${name}\` is a list of ${field.length} numbers${other ? `, and this of ${list.length}` : ""}`,
             `Write into it: \`s.${name}[i] = ...\`, or give a list of your own with as many numbers.`,
           );
         }

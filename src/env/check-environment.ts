@@ -4,6 +4,7 @@ import { random4, stream } from "../kernels/philox.ts";
 import {
   type EnvironmentCheck,
   EnvironmentComparison,
+  lineOf,
   MISMATCH_FIX,
   type OwnFunctions,
   type StepOutcome,
@@ -77,6 +78,15 @@ export function playByTwin(
   let length = 0;
   const start = (index: number): void => {
     environment.reset(state, 0, draw(0, index));
+    const at = state.findIndex((value) => !Number.isFinite(value));
+    if (at >= 0) {
+      throw new FulguriteError(
+        "env/not-finite",
+        `A start state is no number: \`${stateFields[at]!}\` is ${state[at]!}.`,
+        "Look for a division by zero or a root of a negative number.",
+        lineOf(environment.source.reset),
+      );
+    }
     visit.reset({ words: words.slice(), state: state.slice() });
   };
   start(0);
@@ -89,6 +99,7 @@ export function playByTwin(
         "env/invalid",
         `No action is allowed (s: ${describeState(stateFields, before)}).`,
         "Let `allowed` give true for one action at least, or end the episode there by `done`.",
+        lineOf(environment.source.allowed),
       );
     }
     const within = (low: number, high: number, of: number): number =>
@@ -108,6 +119,7 @@ export function playByTwin(
         "env/not-finite",
         `The state stops being a number: \`${stateFields[at]!}\` becomes ${state[at]!} (s: ${describeState(stateFields, before)}; a: ${String(action)}).`,
         "Look for a division by zero, a root of a negative number, or growth without end.",
+        lineOf(environment.source.step),
       );
     }
     const next = state.slice();

@@ -2,6 +2,7 @@ import type { AnyFunction } from "../compile/captured.ts";
 import { describeState } from "../compile/describe-state.ts";
 import { add, type Bounded } from "../compile/error-bounds.ts";
 import type { IrFunction } from "../compile/ir.ts";
+import type { FunctionText } from "../compile/program.ts";
 import { interpretReference, type ReferenceFunction } from "../compile/reference.ts";
 import { FulguriteError } from "../gpu/error.ts";
 import type { Action } from "./environment.ts";
@@ -69,6 +70,8 @@ export class EnvironmentComparison {
   #checkedStates = 0;
   #largest = 0;
   #undecided = 0;
+  /** The function that is compared. */
+  #text: FunctionText | null = null;
 
   constructor(environment: CompiledEnvironment, own: OwnFunctions | null, engine: ComparedEngine) {
     this.#environment = environment;
@@ -100,6 +103,7 @@ export class EnvironmentComparison {
     const errors = new Float64Array(size);
     this.#random.start(words);
     this.#reset.arrays[0] = { values, errors };
+    this.#text = this.#environment.source.reset;
     const place = "of a start state";
     if (this.#reset.run().error === Infinity) this.#undecided++;
     else this.#state("in a start state", state, twin, values, errors, place);
@@ -113,6 +117,7 @@ export class EnvironmentComparison {
     this.#next(before, action, outcome, twin, place);
     this.#reward(before, action, outcome, twin, place);
     if (this.#done) {
+      this.#text = this.#environment.source.done;
       this.#done.arrays[0] = this.#seen(outcome.next);
       const result = this.#done.run();
       const other = twin && (twin.terminated ? 1 : 0);
@@ -137,6 +142,7 @@ export class EnvironmentComparison {
 
   #mask(before: Float32Array, outcome: StepOutcome, twin: StepOutcome | null, place: string): void {
     if (!this.#allowed || outcome.mask === null) return;
+    this.#text = this.#environment.source.allowed;
     this.#allowed.arrays[0] = { values: before, errors: null };
     const bit = (mask: number, action: number): number => (mask >>> action) & 1;
     for (let a = 0; a < this.#environment.actionCount; a++) {
@@ -162,6 +168,7 @@ export class EnvironmentComparison {
     const values = Float64Array.from(before.subarray(0, layout.size));
     const errors = new Float64Array(layout.size);
     if (randomAt !== null) this.#random.load(before, randomAt);
+    this.#text = this.#environment.source.step;
     this.#step.arrays[0] = { values, errors };
     give(this.#step, action);
     if (this.#step.run().error === Infinity) {
@@ -202,6 +209,7 @@ export class EnvironmentComparison {
     const { rewardNames } = this.#environment.lowered;
     let sum: Bounded | null = null;
     this.#rewards.forEach((reward, k) => {
+      this.#text = this.#environment.source.reward[rewardNames[k]!]!;
       reward.arrays[0] = { values: before, errors: null };
       give(reward, action);
       reward.arrays[2] = this.#seen(outcome.next);
@@ -222,6 +230,7 @@ export class EnvironmentComparison {
 
   #observation({ next, observation }: StepOutcome, twin: StepOutcome | null, place: string): void {
     const what = (i: number): string => `number ${i} of the observation`;
+    this.#text = this.#environment.source.observe;
     if (!this.#observe) {
       observation.forEach((value, i) => {
         this.#compare(what(i), value, twin && twin.observation[i]!, { value: next[i]!, error: 0 }, place);
@@ -274,7 +283,7 @@ export class EnvironmentComparison {
       return run(...(values as never[]));
     } catch (cause) {
       const text = cause instanceof Error ? cause.message : String(cause);
-      throw ownMismatch(`the function itself throws "${text}"`, place);
+      throw this.#mismatch(`the function itself throws "${text}"`, place);
     }
   }
 
@@ -298,6 +307,7 @@ export class EnvironmentComparison {
       code,
       `The environment's forms disagree: ${what} is ${actual} ${where} and ${other} (${place}).`,
       fix,
+      lineOf(this.#text),
     );
   }
 
@@ -306,7 +316,12 @@ export class EnvironmentComparison {
     if (error === Infinity) return;
     const tolerance = 1e-9 * Math.abs(value) + Math.min(error, 1e-3) + 1e-12;
     if (typeof given === "number" && Math.abs(given - value) <= tolerance) return;
-    throw ownMismatch(`${what} is ${String(given)} by the function itself and ${value} compiled`, place);
+    throw this.#mismatch(`${what} is ${String(given)} by the function itself and ${value} compiled`, place);
+  }
+
+  #mismatch(what: string, place: string): FulguriteError {
+    const message = `The environment's forms disagree: ${what} (${place}).`;
+    return new FulguriteError("compile/mismatch", message, MISMATCH_FIX, lineOf(this.#text));
   }
 
   /** A state as the person's functions see it. */
@@ -331,12 +346,9 @@ const truth = (given: unknown): unknown => (given === true ? 1 : given === false
 export const MISMATCH_FIX =
   "Look for an index outside its list or no whole number, and for captured constants that have changed since.";
 
-const ownMismatch = (what: string, place: string): FulguriteError =>
-  new FulguriteError(
-    "compile/mismatch",
-    `The environment's forms disagree: ${what} (${place}).`,
-    MISMATCH_FIX,
-  );
+/** Where a function begins, for its errors. */
+export const lineOf = (text: FunctionText | null): { readonly line?: number } =>
+  text?.line === undefined ? {} : { line: text.line };
 
 function ownRandom(next: () => number): Record<string, (first?: number, second?: number) => number> {
   return {

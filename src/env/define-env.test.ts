@@ -201,6 +201,11 @@ describe("what is wrong with an environment", () => {
     [{ steps: 0 }, "env/invalid", "time limit"],
     [{ reward: {} }, "env/invalid", "no reward"],
     [{ step: "(s) => ({ height: s.height / (s.speed - s.speed) })" }, "env/not-finite", "`height`"],
+    [
+      { reset: "() => ({ height: Math.sqrt(-Math.PI * (clamp(1, 0, 2))) })" },
+      "env/not-finite",
+      "`height` is NaN",
+    ],
     [{ step: undefined }, "env/invalid", "no function `step`"],
     [{ reset: { height: 1 } }, "env/invalid", "no function `reset`"],
     [{ reward: null }, "env/invalid", "no function `reward`"],
@@ -246,6 +251,8 @@ describe("what is wrong with an environment", () => {
     const error = failure(() => defineEnv(lander, { ...captured, functions: { clamp } }));
     expect(error.code).toBe("compile/mismatch");
     expect(error.message).toContain("by the function itself");
+    expect(error.message).not.toContain("random[");
+    expect(error.line).toBe(1);
   });
 
   test("an index outside its list is caught where JavaScript would see it", () => {

@@ -1,4 +1,5 @@
 import type { CompiledReward } from "../compile/compiled-reward.ts";
+import { isRandomField } from "../compile/describe-state.ts";
 import type { Action, Environment } from "../env/environment.ts";
 import { createCpuEngine } from "./cpu-engine.ts";
 import type { EngineRequest, TrainingState } from "./engine.ts";
@@ -90,7 +91,8 @@ export async function findNonFinite(
 /** The place in a sentence: "in environment 3, action 1, state x 0.1, theta -0.2". */
 export function describeNonFinite({ what, value, environment, action, before, after }: NonFinite): string {
   const list = (state: Readonly<Record<string, number>>): string => {
-    const entries = Object.entries(state).map(([name, number]) => `${name} ${Number(number.toPrecision(4))}`);
+    const named = Object.entries(state).filter(([name]) => !isRandomField(name));
+    const entries = named.map(([name, number]) => `${name} ${Number(number.toPrecision(4))}`);
     return entries.length > MAX_FIELDS
       ? `${entries.slice(0, MAX_FIELDS).join(", ")} and ${entries.length - MAX_FIELDS} more`
       : entries.join(", ");
