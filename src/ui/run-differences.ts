@@ -17,9 +17,9 @@ export function settings(job: unknown): Map<string, string> {
     if (path.endsWith(".line")) return;
     const own = path === "environment" ? environmentOf(value) : null;
     if (own) {
-      const { name, id: _, ...parts } = own;
+      const { name, ...parts } = own;
       found.set(path, String(name));
-      for (const [key, part] of Object.entries(parts)) visit(part, `${path}.${key}`);
+      for (const [key, part] of Object.entries(parts)) if (key !== "id") visit(part, `${path}.${key}`);
     } else if (value === null || typeof value !== "object") {
       found.set(path, value === null ? UNSET : String(value));
     } else if (Array.isArray(value)) {
