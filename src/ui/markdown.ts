@@ -83,6 +83,9 @@ const inline = (tokens: readonly Token[]): Content[] =>
     }
   });
 
+/** What `:-:` and `--:` under a column say; the parser writes it as a style. */
+const alignment = (token: Token): string => /right|center/.exec(String(token.attrGet("style")))?.[0] ?? "";
+
 function element(token: Token, content: Content[]): Content {
   if (token.hidden) return html`${content}`;
   switch (token.tag) {
@@ -145,9 +148,9 @@ function element(token: Token, content: Content[]): Content {
         ${content}
       </tr>`;
     case "th":
-      return html`<th scope="col">${content}</th>`;
+      return html`<th scope="col" class=${alignment(token)}>${content}</th>`;
     case "td":
-      return html`<td>${content}</td>`;
+      return html`<td class=${alignment(token)}>${content}</td>`;
     default:
       return html`${content}`;
   }

@@ -97,4 +97,13 @@ export const prose = css`
     border-block-end: 1px solid var(--hairline);
     text-align: start;
   }
+  .prose .center {
+    text-align: center;
+  }
+  .prose .right {
+    text-align: right;
+  }
+  .prose :is(th, td):last-child {
+    padding-inline-end: 0;
+  }
 `;

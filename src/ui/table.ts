@@ -1,4 +1,4 @@
-import { css, html, LitElement, type PropertyValues, type TemplateResult } from "lit";
+import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import type { TableColumn, TableData } from "../notebook/table-data.ts";
 import { counted, formatCount } from "./format.ts";
 import { download } from "./download.ts";
@@ -268,7 +268,7 @@ export class FulguriteTable extends LitElement {
           this.#sort(index);
         }}
       >
-        ${name}<span aria-hidden="true">${mark}</span>
+        ${name}${mark === "" ? nothing : html`<span aria-hidden="true">${mark}</span>`}
       </button>
     </th>`;
   }

@@ -12,6 +12,10 @@ export const outputsNotebook = `// fulgurite: 1
 - [ ] to be drawn
 
 ![A curve](https://pictures.example/curve.png)
+
+| Setting | Times |
+| ------- | ----: |
+| envs    |     8 |
 */
 
 // %% rate

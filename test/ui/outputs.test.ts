@@ -74,6 +74,22 @@ test("a million rows are a handful of elements, can be scrolled to the last, sor
   });
 });
 
+test("figures of a table stand at its columns' ends, in text as in outputs", async () => {
+  await withPage("real-outputs", {}, async (page) => {
+    const figure = page.getByRole("cell", { name: "8", exact: true });
+    expect(await figure.evaluate((cell) => getComputedStyle(cell).textAlign)).toBe("right");
+    const ends = await page.getByRole("region", { name: "million" }).evaluate((table) => {
+      const end = (selector: string): number => {
+        const range = document.createRange();
+        range.selectNodeContents(table.querySelector(selector)!);
+        return Math.round(range.getBoundingClientRect().right);
+      };
+      return [end("th.number button"), end("td.number")];
+    });
+    expect(ends[0]).toBe(ends[1]);
+  });
+});
+
 test("what is left out is said: a picture elsewhere, most of a long text, a cell whose need failed", async () => {
   await withPage("real-outputs", {}, async (page) => {
     expect(await page.getByRole("checkbox", { name: "Done" }).isChecked()).toBe(true);
