@@ -9,8 +9,8 @@ export const cellStyles = css`
     position: relative;
     display: grid;
     grid-template-columns:
-      minmax(0, 1fr) minmax(0, var(--wide-part)) minmax(0, var(--column))
-      minmax(0, var(--wide-part)) minmax(0, 1fr);
+      minmax(16px, 1fr) minmax(0, var(--wide-part)) minmax(0, var(--column))
+      minmax(0, var(--wide-part)) minmax(16px, 1fr);
     --wide-part: calc((var(--wide) - var(--column)) / 2);
   }
   section > * {
@@ -31,6 +31,15 @@ export const cellStyles = css`
     inline-size: 3px;
     border-radius: 2px;
     background: var(--accent);
+  }
+  @media (min-width: 1040px) {
+    /* Beside what is in the column only; it would cross what is wider. */
+    section:has(> .wide):focus-visible::before {
+      grid-row: 1 / 2;
+    }
+    section:has(> .margin + .wide):focus-visible::before {
+      inset-inline-start: calc(50% - min(50% - 16px, var(--wide) / 2) - 12px);
+    }
   }
   .code {
     padding: 12px 16px;
@@ -173,6 +182,16 @@ export const cellStyles = css`
     }
     .text {
       font-size: 1rem;
+    }
+  }
+  @media (min-width: 1280px) {
+    section {
+      /* What lies beside the notebook takes from what is wider than the column, before it takes from the column. */
+      --wide-part: clamp(
+        0px,
+        (100vw - var(--beside, 0px) - var(--column)) / 2 - 16px,
+        (var(--wide) - var(--column)) / 2
+      );
     }
   }
   @media (min-width: 1040px) and (max-width: 1159px) {

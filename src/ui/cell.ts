@@ -134,10 +134,10 @@ export class FulguriteCell extends LitElement {
   }
 
   /** Command mode: the cell itself has the focus. */
-  override focus(): void {
+  override focus(options?: FocusOptions): void {
     const section = this.renderRoot.querySelector("section");
     section?.focus({ preventScroll: true });
-    section?.scrollIntoView({ block: "nearest" });
+    if (options?.preventScroll !== true) section?.scrollIntoView({ block: "nearest" });
   }
 
   /** Where the caret is in the text, or null while it is still. */
@@ -191,8 +191,22 @@ export class FulguriteCell extends LitElement {
       !this.cell?.lazy;
   }
 
+  /** Another cell is active: text is drawn again, and nothing stays selected. */
+  #leave(): void {
+    if (this.active) return;
+    this.#code()?.flush();
+    this.#code()?.deselect();
+    if (this.cell?.kind === "md") this.editingText = false;
+  }
+
   /** A run that has just begun comes into view: the policy acting is what the person wants to see. */
   protected override updated(changed: PropertyValues<this>): void {
+    if (changed.get("active") === true) {
+      // Between a press and its release nothing may move, or the click goes to what moved under it.
+      const isPressed = document.documentElement.matches(":active");
+      if (!isPressed) this.#leave();
+      else addEventListener("pointerup", () => setTimeout(() => this.#leave()), { once: true });
+    }
     const before = changed.get("cell");
     if (!before || !this.cell || this.cell.state.kind !== "running") return;
     const newest = newestRun(this.cell);

@@ -30,6 +30,9 @@ export interface EditorOptions {
   readonly onLeave: (direction: -1 | 1) => void;
 }
 
+/** At the top of the window, by the header and the bar of finding. */
+const COVERED_PX = 112;
+
 /** The same metrics as the still text, so that nothing moves when an editor takes its place. */
 const looks = EditorView.theme({
   "&": { backgroundColor: "transparent", color: "var(--ink)" },
@@ -126,6 +129,7 @@ export function openEditor(options: EditorOptions): EditorView {
         language,
         syntaxHighlighting(classHighlighter),
         EditorView.lineWrapping,
+        EditorView.scrollMargins.of(() => ({ top: COVERED_PX })),
         looks,
         EditorView.contentAttributes.of(() => ({ "aria-label": options.label(), spellcheck: "false" })),
         EditorView.updateListener.of((update) => {

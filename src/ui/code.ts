@@ -169,6 +169,12 @@ export class FulguriteCode extends LitElement {
     });
   }
 
+  /** Nothing stays selected where the person no longer is. */
+  deselect(): void {
+    const { main } = this.#view?.state.selection ?? {};
+    if (main?.empty === false) this.#view?.dispatch({ selection: { anchor: main.head } });
+  }
+
   /** Sends what was typed and not sent yet. */
   flush(): void {
     clearTimeout(this.#timer);

@@ -103,8 +103,15 @@ export class FulguriteFind extends LitElement {
     this.requestUpdate();
   }
 
+  /** The keys go on in the text that was found, or where they were. */
+  #close(): void {
+    this.remove();
+    if (this.at >= 0 && this.notebook.cell?.readonly === false) this.notebook.editText();
+    else this.notebook.select(this.notebook.index, { preventScroll: true });
+  }
+
   #onKeydown(event: KeyboardEvent): void {
-    if (event.key === "Escape") this.remove();
+    if (event.key === "Escape") this.#close();
     else if (event.key === "Enter") void this.#go(event.shiftKey ? -1 : 1);
     else return;
     event.preventDefault();
@@ -175,7 +182,7 @@ export class FulguriteFind extends LitElement {
         class="bare"
         aria-label="Close"
         @click=${() => {
-          this.remove();
+          this.#close();
         }}
       >
         ${icon("close")}

@@ -220,8 +220,8 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
     else if (!cell?.isEditing) cell?.focus();
   }
 
-  select(index: number): void {
-    this.#goTo(index)?.focus();
+  select(index: number, options?: FocusOptions): void {
+    this.#goTo(index)?.focus(options);
   }
   editText(): void {
     void this.#edit(this.#element(this.index));

@@ -30,7 +30,7 @@ export async function openPanel(what: Exclude<Panel, "app">, notebook: Fulgurite
       await import("./side-panel.ts");
       let side = document.querySelector("fulgurite-side");
       if (side?.view === what) {
-        side.remove();
+        side.close();
         return;
       }
       side ??= document.createElement("fulgurite-side");

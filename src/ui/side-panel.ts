@@ -104,7 +104,7 @@ export class FulguriteSide extends LitElement {
         margin: 0 0 8px;
         color: var(--ink-quiet);
       }
-      dd button {
+      dd .bare {
         display: inline;
         min-block-size: 0;
         padding: 0 2px;
@@ -152,6 +152,12 @@ export class FulguriteSide extends LitElement {
 
   override focus(): void {
     this.renderRoot.querySelector<HTMLElement>("[aria-selected='true']")?.focus();
+  }
+
+  /** The keys go on where they were. */
+  close(): void {
+    this.remove();
+    this.notebook.select(this.notebook.index, { preventScroll: true });
   }
 
   #tab(view: "outline" | "variables", word: string): TemplateResult {
@@ -211,7 +217,7 @@ export class FulguriteSide extends LitElement {
         return html`<dt><b>${name}</b><span>${valueWords(name, cell)}</span></dt>
           <dd>
             in ${link(cell.id)}${users.length === 0 ? ", used by none" : html`, used by `}
-            ${users.map((user) => link(user.id))}
+            ${users.map((user, i) => html`${i === 0 ? "" : ", "}${link(user.id)}`)}
           </dd>`;
       })}
     </dl>`;
@@ -221,7 +227,7 @@ export class FulguriteSide extends LitElement {
     return html`<aside
       aria-label=${this.view === "outline" ? "Outline" : "Variables"}
       @keydown=${(event: KeyboardEvent) => {
-        if (event.key === "Escape") this.remove();
+        if (event.key === "Escape") this.close();
       }}
     >
       <div class="tabs" role="tablist" aria-label="Beside the notebook">
@@ -232,7 +238,7 @@ export class FulguriteSide extends LitElement {
         style="position:absolute;inset-block-start:8px;inset-inline-end:8px"
         aria-label="Close"
         @click=${() => {
-          this.remove();
+          this.close();
         }}
       >
         ${icon("close")}

@@ -97,6 +97,16 @@ test("by mouse: a cell from the gap, and everything else from its menu", async (
     await page.keyboard.insertText("## Words");
     await page.keyboard.press("Escape");
     await page.getByRole("heading", { name: "Words" }).waitFor();
+    // Text is left by a press elsewhere, which is no press on what moves under it.
+    await section(page, "cell-1").dblclick();
+    const text = page.getByRole("textbox", { name: "Text of cell 3" });
+    await text.waitFor();
+    await page.keyboard.press("Control+End");
+    await page.keyboard.insertText("\n\none\n\ntwo");
+    await section(page, "show").locator("pre").last().click();
+    await page.getByRole("textbox", { name: /Code of cell 5/ }).waitFor();
+    await expect.poll(() => text.count()).toBe(0);
+    await section(page, "cell-1").getByText("two").waitFor();
     const choose = async (cell: string, item: string): Promise<void> => {
       await section(page, cell).hover();
       await page.getByRole("button", { name: `More for ${cell}`, exact: true }).click();
@@ -138,14 +148,30 @@ test("palette, outline, variables and find lead to the cell", async () => {
     await expect.poll(() => section(page, "two").evaluate(isFocused)).toBe(true);
     await page.getByRole("tab", { name: "Outline" }).click();
     await page.getByRole("complementary", { name: "Outline" }).getByText("A notebook to change").waitFor();
+    // Its keys go on where they were.
     await page.keyboard.press("Escape");
+    await expect.poll(() => section(page, "two").evaluate(isFocused)).toBe(true);
 
-    await section(page, "intro").focus();
     await page.keyboard.press("Control+f");
-    await page.getByRole("searchbox", { name: "Find" }).fill("one");
+    const find = page.getByRole("searchbox", { name: "Find" });
+    await find.fill("notebook");
+    await page.keyboard.press("Enter");
+    await page.getByText("1 of 1").waitFor();
+    const text = page.getByRole("textbox", { name: "Text of cell 1" });
+    await page.keyboard.press("Escape");
+    await expect.poll(() => text.evaluate(isFocused)).toBe(true);
+    await page.keyboard.press("Control+f");
+    await find.fill("one");
     await page.getByText("2 found").waitFor();
     await page.keyboard.press("Enter");
     await page.getByText("1 of 2").waitFor();
+    // What was found before is text again, and only what is found now is selected.
+    await expect.poll(() => text.count()).toBe(0);
+    const selected = page.locator(".cm-selectionBackground");
+    await expect.poll(() => selected.count()).toBe(1);
+    await page.keyboard.press("Enter");
+    await page.getByText("2 of 2").waitFor();
+    await expect.poll(() => selected.count()).toBe(1);
     await page.getByRole("textbox", { name: "Replace with" }).fill("uno");
     await page.getByRole("button", { name: "All", exact: true }).click();
     await expect.poll(() => source(page, "two")).toBe("export const two = uno + 1;");
