@@ -31,13 +31,14 @@ export const cellStyles = css`
     inline-size: 3px;
     border-radius: 2px;
     background: var(--accent);
+    forced-color-adjust: none;
   }
   @media (min-width: 1040px) {
     /* Beside what is in the column only; it would cross what is wider. */
     section:has(> .wide):focus-visible::before {
       grid-row: 1 / 2;
     }
-    section:has(> .margin + .wide):focus-visible::before {
+    section:has(> .wide):not(:has(> .code, > .fold)):focus-visible::before {
       inset-inline-start: calc(50% - min(50% - 16px, var(--wide) / 2) - 12px);
     }
   }

@@ -31,7 +31,8 @@ export interface EditorOptions {
 }
 
 /** At the top of the window, by the header and the bar of finding. */
-const COVERED_PX = 112;
+const coveredPixels = (): number =>
+  (document.querySelector("fulgurite-find")?.getBoundingClientRect().bottom ?? 56) + 8;
 
 /** The same metrics as the still text, so that nothing moves when an editor takes its place. */
 const looks = EditorView.theme({
@@ -47,6 +48,7 @@ const looks = EditorView.theme({
   ".cm-cursor": { borderLeft: "2px solid var(--accent)" },
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
     background: "color-mix(in oklab, var(--accent) 24%, transparent)",
+    forcedColorAdjust: "none",
   },
   ".cm-matchingBracket, &.cm-focused .cm-matchingBracket": {
     background: "var(--accent-wash)",
@@ -61,6 +63,7 @@ const looks = EditorView.theme({
   ".cm-tooltip-autocomplete > ul > li[aria-selected]": {
     background: "var(--accent-fill)",
     color: "var(--on-accent)",
+    forcedColorAdjust: "none",
   },
 });
 
@@ -129,7 +132,7 @@ export function openEditor(options: EditorOptions): EditorView {
         language,
         syntaxHighlighting(classHighlighter),
         EditorView.lineWrapping,
-        EditorView.scrollMargins.of(() => ({ top: COVERED_PX })),
+        EditorView.scrollMargins.of(() => ({ top: coveredPixels() })),
         looks,
         EditorView.contentAttributes.of(() => ({ "aria-label": options.label(), spellcheck: "false" })),
         EditorView.updateListener.of((update) => {

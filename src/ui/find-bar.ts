@@ -27,7 +27,7 @@ export class FulguriteFind extends LitElement {
         display: flex;
         flex-wrap: wrap;
         align-items: center;
-        gap: 4px;
+        gap: 6px;
         max-inline-size: calc(100vw - 16px);
         padding: 8px;
         border: 1px solid var(--hairline);
@@ -45,6 +45,15 @@ export class FulguriteFind extends LitElement {
         background: var(--paper);
         color: var(--ink);
         font: inherit;
+      }
+      @media (max-width: 640px) {
+        form {
+          max-inline-size: 340px;
+        }
+        [aria-label="Replace with"],
+        [aria-label="Replace with"] ~ button:not(.bare) {
+          order: 1;
+        }
       }
       output {
         min-inline-size: 64px;

@@ -75,6 +75,7 @@ export class FulguriteHeader extends LitElement {
         block-size: 8px;
         border-radius: 50%;
         background: var(--accent);
+        forced-color-adjust: none;
       }
       .running + button {
         margin-inline-start: -8px;

@@ -30,6 +30,7 @@ export class FulguriteHistory extends FulguriteDialog {
       }
       .list [aria-pressed="true"] {
         background: var(--accent-wash);
+        forced-color-adjust: none;
         color: var(--ink);
       }
       @media (max-width: 639px) {

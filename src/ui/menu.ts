@@ -44,6 +44,7 @@ export class FulguriteMenu extends LitElement {
       button:hover {
         outline: none;
         background: var(--accent-wash);
+        forced-color-adjust: none;
       }
       kbd {
         font: var(--size-small) / 16px var(--font-code);

@@ -54,6 +54,7 @@ export class FulguritePalette extends LitElement {
       }
       li[aria-selected="true"] {
         background: var(--accent-wash);
+        forced-color-adjust: none;
       }
       li small {
         color: var(--ink-quiet);

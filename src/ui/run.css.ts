@@ -47,6 +47,7 @@ export const runStyles = css`
   .track div {
     block-size: 100%;
     background: var(--accent);
+    forced-color-adjust: none;
     transform-origin: left;
   }
   .track.paused div {

@@ -80,6 +80,7 @@ export class FulguriteRuns extends FulguriteDialog {
       }
       tr.baseline td {
         background: var(--accent-wash);
+        forced-color-adjust: none;
       }
       .bar {
         display: flex;

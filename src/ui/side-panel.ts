@@ -54,6 +54,7 @@ export class FulguriteSide extends LitElement {
       }
       li > button[aria-current] {
         background: var(--accent-wash);
+        forced-color-adjust: none;
       }
       .part > button {
         font-weight: 600;

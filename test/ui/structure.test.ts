@@ -182,6 +182,19 @@ test("palette, outline, variables and find lead to the cell", async () => {
   });
 });
 
+test("which cell is active is seen where the person's colours replace ours", async () => {
+  await withPage("real", {}, async (page) => {
+    await page.emulateMedia({ forcedColors: "active" });
+    await section(page, "one").focus();
+    await page.keyboard.press("ArrowDown");
+    const bar = section(page, "two").evaluate((cell) => [
+      getComputedStyle(cell, "::before").backgroundColor,
+      getComputedStyle(document.body).backgroundColor,
+    ]);
+    expect(new Set(await bar).size).toBe(2);
+  });
+});
+
 test("only what cells show, without code; and the code again", async () => {
   await withPage("real", {}, async (page) => {
     await section(page, "show").focus();
