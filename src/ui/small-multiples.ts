@@ -24,6 +24,8 @@ const shown: Readonly<Record<RunKind, readonly string[]>> = {
 const optional = new Set(["accuracy", "episodeCost"]);
 /** Shares are drawn from nothing to everything. */
 const shares = new Set(["successRate", "zeroVarianceGroups", "accuracy"]);
+/** So many stand beside each other. */
+const MOST = 6;
 const POINTS = 240;
 const HEIGHT = 40;
 const WIDTH = 200;
@@ -123,7 +125,10 @@ export class FulguriteSmallMultiples extends LitElement {
 
   override render(): TemplateResult {
     return html`<p>While training, smoothed over updates</p>
-      ${shown[this.kind].filter((name) => this.#isMeasured(name)).map((name) => this.#small(name))}`;
+      ${shown[this.kind]
+        .filter((name) => this.#isMeasured(name))
+        .slice(0, MOST)
+        .map((name) => this.#small(name))}`;
   }
 
   #isMeasured(name: string): boolean {
