@@ -1,6 +1,7 @@
 import { expect, expectTypeOf, test } from "vitest";
 import { compileStepReward } from "../compile/compile.ts";
 import type { GivenAction } from "../kernels/action-space.ts";
+import { point } from "../../test/support/point.ts";
 import { defineReward, type StepReward } from "./define-reward.ts";
 
 const compile = (reward: StepReward) =>
@@ -42,4 +43,6 @@ test("what cannot be compiled is an error where the reward is defined, fields ap
   expect(define("(s) => fetch(1)")).toThrow(/call to `fetch` cannot be compiled/);
   expect(define("(s) => s.x / 0")).toThrow(/division by the constant 0/);
   expect(define("(s) => s.anything + s[9]")).not.toThrow();
+  expect(() => defineReward.step("(s, a) => a[1] * s.x - s.y", { env: point })).not.toThrow();
+  expect(() => defineReward.step("(s) => s.anything", { env: point })).toThrow(/not a field of the state/);
 });

@@ -1,7 +1,9 @@
 import { type CapturedOptions, functionTexts } from "../compile/captured.ts";
 import type { StepFunction } from "../compile/check.ts";
+import { compileStepReward } from "../compile/compile.ts";
 import { checkStepSource } from "../compile/forms.ts";
 import type { Constants, FunctionTexts } from "../compile/program.ts";
+import { actionSize, type Environment } from "../env/environment.ts";
 import type { GivenAction } from "../kernels/action-space.ts";
 import type { ClosureOptions } from "./function-source.ts";
 import { defineRolloutReward, type RewardDefinition, type RolloutReward } from "./rollout-reward.ts";
@@ -25,6 +27,8 @@ export interface StepRewardSettings {
   readonly functions?: CapturedOptions["functions"];
   /** Line of the cell on which the source begins, 1-based; default 1. */
   readonly line?: number;
+  /** What it is for, where only this environment's state has the fields. */
+  readonly env?: Environment;
 }
 
 /**
@@ -48,8 +52,8 @@ export interface DefineReward {
   /**
    * A reward of one step, compiled to the GPU by the trainer: `(s, a, next) => 1 - 0.1 * Math.abs(next.x)`,
    * as a function or as its text (where a minifier would rewrite the function, give text). Throws as
-   * `compileStepReward` does, which lists what compiles; only the names of the state's fields are not
-   * checked before the environment is known.
+   * `compileStepReward` does, which lists what compiles; the names of the state's fields are checked where
+   * `env` is given, and else by the trainer.
    */
   step<S = AnyState>(
     reward: string | ((s: S, a: GivenAction, next: S) => number),
@@ -61,7 +65,18 @@ function step(reward: string | StepFunction, settings: StepRewardSettings = {}):
   const source = String(reward);
   const { constants = {}, line = 1 } = settings;
   const functions = functionTexts(settings.functions);
-  checkStepSource(source, { constants, functions, line });
+  const { env } = settings;
+  if (env) {
+    const { stateFields, actionCount } = env;
+    compileStepReward(source, {
+      constants,
+      functions,
+      line,
+      stateFields,
+      actionCount,
+      actionSize: actionSize(env),
+    });
+  } else checkStepSource(source, { constants, functions, line });
   return { kind: "step-reward", source, constants: { ...constants }, functions, line };
 }
 
