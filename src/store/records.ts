@@ -130,6 +130,8 @@ export interface Run {
   readonly status: RunStatus;
   /** Why it failed or paused, for people; null otherwise. */
   readonly reason: string | null;
+  /** What a failed run failed of, with its code and what to do about it; absent before there was any. */
+  readonly failure?: ErrorData;
   /** Updates and environment steps done, and in all. */
   readonly update: number;
   readonly updates: number;

@@ -26,6 +26,11 @@ const swallowing = agent
   .replace("content: task.word", "content: task.word + 9")
   .replace("choices[0].message.content", 'choices?.[0].message.content ?? ""');
 
+/** As `llm.chat` does. */
+const throwsOn = swallowing
+  .replace("await response.json()", "await response.clone().json()")
+  .replace("return", "if (!choices) throw new Error((await response.clone().json()).error.message); return");
+
 const reward = `const right = (task, answer) => {
   let same = 0;
   for (let i = 0; i < task.word.length; i++) same += Number(answer[i] === task.word[i]);
@@ -304,6 +309,12 @@ describe("an agentic run", () => {
       { policy: { ...job().policy, maxLength: 5 } },
       "train/agent-failed",
       /answered it: This policy reads at most 5 tokens/,
+    ],
+    [
+      "model, whose refusal the agent throws on,",
+      { agent: { code: throwsOn, entry: "agent", values: {} } },
+      "train/agent-failed",
+      /^The agent failed on every rollout \(threw\): Error: "9" is not in the model's alphabet "0123"\.$/,
     ],
     [
       "agent, which asks nothing,",

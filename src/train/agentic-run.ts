@@ -394,10 +394,14 @@ export class AgenticRun extends RunController {
     }
     // An agent that does not look at a refusal fails of something else a line below.
     const refusal = final.calls.findLast(({ error }) => error !== null)?.error;
-    const because = refusal === undefined ? "" : `. The model had answered it: ${String(refusal)}`;
+    const message = String(final.message);
+    const because =
+      refusal == null || message.includes(refusal)
+        ? ""
+        : `${/[.!?]$/.test(message) ? "" : "."} The model had answered it: ${refusal}`;
     throw new FulguriteError(
       "train/agent-failed",
-      `The agent failed on every rollout (${String(final.reason)}): ${String(final.message)}${because}`,
+      `The agent failed on every rollout (${String(final.reason)}): ${message}${because}`,
       "Mend the agent cell and run again.",
       final.line === null ? {} : { line: final.line },
     );

@@ -446,6 +446,7 @@ export abstract class RunController {
       ...this.current,
       status: "failed",
       reason: error.message,
+      failure: error.toData(),
       updatedAt: this.options.now(),
     };
     // A full or broken store must not hide why the run failed.

@@ -282,7 +282,10 @@ describe("a run", () => {
     expect(good.update).toBe(failed.update);
     const events: RunEvent[] = [];
     await it.watch(id, (event) => events.push(event));
+    // Whoever looks at it later reads what to do, as who saw it fail did.
+    expect(events.at(-1)).toEqual({ kind: "failed", error: (error as FulguriteError).toData() });
     await it.goBack(id);
+    expect((await store.run(id))!.failure).toBeUndefined();
     expect(await store.run(id)).toMatchObject({ status: "paused", update: good.update });
     expect(events.at(-1)).toMatchObject({ kind: "episode", episode: { update: good.update } });
     // It is a run like any other now: it can be resumed, and here fails again where it did.

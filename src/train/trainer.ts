@@ -12,6 +12,7 @@ import { jobFromFile } from "./load-checkpoint.ts";
 import { keepStart } from "./start-weights.ts";
 import type { RunController } from "./run-controller.ts";
 import { checkJob, createController, jobSize, storedEvents, type RunKindOptions } from "./run-kinds.ts";
+import { without } from "./without.ts";
 
 export type RunListener = (event: RunEvent) => void;
 
@@ -185,7 +186,7 @@ export class Trainer {
         );
       }
       await this.#options.store.commit({
-        run: { ...run, status: "paused", reason: null, updatedAt: this.#options.now() },
+        run: { ...without(run, "failure"), status: "paused", reason: null, updatedAt: this.#options.now() },
       });
     } finally {
       release();
@@ -240,6 +241,7 @@ export class Trainer {
     const reason = run.status === "running" ? elsewhere().message : run.reason;
     listener({ kind: "progress", progress: storedProgress({ ...run, reason }) });
     for (const event of await storedEvents(run, this.#options.store)) listener(event);
+    if (run.status === "failed" && run.failure) listener({ kind: "failed", error: run.failure });
   }
 
   #tell(id: string, event: RunEvent): void {
