@@ -135,6 +135,13 @@ describe("a loss of one row", () => {
     expect(failure("(row) => row.reward").fix).toContain("`row.logProbability`");
     expect(failure("(row) => row.value = 1").code).toBe("compile/unsupported");
     expect(failure("(row, other) => 1").fix).toContain("(row)");
+    for (const flat of [
+      "(row) => 1",
+      "(row) => -row.advantage * row.oldLogProbability",
+      "(row) => Math.round(row.value)",
+    ]) {
+      expect(failure(flat).message).toContain("the same whatever the policy does");
+    }
   });
 
   test("a wrong derivative is caught", () => {

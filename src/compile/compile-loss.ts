@@ -2,7 +2,7 @@ import { differentiate } from "./differentiate.ts";
 import type { Bounded } from "./error-bounds.ts";
 import { foldProgram } from "./forms.ts";
 import { interpretF32 } from "./interpret.ts";
-import type { Expression, IrFunction, Statement } from "./ir.ts";
+import { type Expression, type IrFunction, type Statement, visitStatements } from "./ir.ts";
 import { layoutOfElements } from "./layout.ts";
 import { type Constants, type FunctionTexts, Program } from "./program.ts";
 import { interpretReference } from "./reference.ts";
@@ -58,6 +58,14 @@ export function compileLoss(source: string, options: LossOptions = {}): Compiled
   // Nothing made here can be wrong in a way that has a place in the source, but for overflowing constants.
   const own = new Source(source, options.line ?? 1);
   const [value, slope] = foldProgram(program, [entry, { lowered: derivative, source: own }], own);
+  if (isFlat(slope!)) {
+    throw own.error(
+      "compile/type",
+      0,
+      "the loss is the same whatever the policy does",
+      "Make it depend on `row.logProbability`, `row.value` or `row.entropy`, which alone are trained.",
+    );
+  }
   const whole = rowLoss(value!, slope!);
   const reference = interpretReference(entry.lowered);
   const referenceSlope = interpretReference(derivative);
@@ -80,6 +88,16 @@ export function compileLoss(source: string, options: LossOptions = {}): Compiled
       return referenceSlope.run();
     },
   };
+}
+
+/** Whether all that a function returns is 0. */
+function isFlat({ body }: IrFunction): boolean {
+  let flat = true;
+  visitStatements(body, (statement) => {
+    if (statement.kind !== "return") return;
+    flat &&= statement.value?.kind === "number" && statement.value.value === 0;
+  });
+  return flat;
 }
 
 /** (row, seed, out): the loss and one directional derivative after the other. `seed` is zeros, and is again at the end. */
