@@ -47,6 +47,15 @@ test("an environment of one's own is its name, and a number where only its text 
   expect(full(host("host-2"), host("host-1"))).toEqual(["run 2", "run 1"]);
 });
 
+test("a loss is its text, beside the runs that have none", () => {
+  const loss = { source: "(row) => row.value ** 2", constants: { weight: 2 }, functions: {}, line: 3 };
+  expect([...settings({ loss })]).toEqual([
+    ["loss", loss.source],
+    ["loss.constants.weight", "2"],
+  ]);
+  expect([...settings({ loss: null })]).toEqual([["loss", "none"]]);
+});
+
 test("runs that are the same are numbered; a moved line is no difference", () => {
   const same = [run({ reward: reward("a", 9) }), run({ reward: reward("a", 3) })];
   expect(runLabels(same).map(({ full }) => full)).toEqual(["run 2", "run 1"]);

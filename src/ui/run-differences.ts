@@ -20,6 +20,10 @@ export function settings(job: unknown): Map<string, string> {
       const { name, ...parts } = own;
       found.set(path, String(name));
       for (const [key, part] of Object.entries(parts)) if (key !== "id") visit(part, `${path}.${key}`);
+    } else if ((path === "cost" || path === "loss") && value !== null && typeof value === "object") {
+      const { source, ...captured } = value as { readonly source: string };
+      found.set(path, source);
+      for (const [key, part] of Object.entries(captured)) visit(part, `${path}.${key}`);
     } else if (value === null || typeof value !== "object") {
       found.set(path, value === null ? UNSET : String(value));
     } else if (Array.isArray(value)) {
