@@ -157,7 +157,8 @@ export class FulguriteReader extends LitElement {
       }
       ${cell.state.kind === "error" ? errorNote(cell.state.error, cell.state.lineText) : nothing}
       ${
-        asking || (!cell.lazy && !busy && cell.state.kind !== "error")
+        asking ||
+        (!busy && cell.state.kind !== "error" && (!cell.lazy || (ran && cell.state.kind === "done")))
           ? nothing
           : html`<div class="run">
               <button

@@ -202,13 +202,18 @@ export class FulguriteRunFiles extends LitElement {
         >
           Export policy
         </button>
-        <button
-          class="bare"
-          title="A notebook with every setting and the seed, in a link"
-          @click=${this.#share}
-        >
-          Link to this run
-        </button>
+        ${
+          // A page that is one file opens the notebook that it holds, and no link.
+          customElements.get("fulgurite-reader")
+            ? nothing
+            : html`<button
+                class="bare"
+                title="A notebook with every setting and the seed, in a link"
+                @click=${this.#share}
+              >
+                Link to this run
+              </button>`
+        }
       </div>
       <p role="status" ?hidden=${words === "" && link === ""}>
         ${link === "" ? nothing : html`<a href=${link} target="_blank" rel="noopener">A notebook that repeats this run</a>. `}

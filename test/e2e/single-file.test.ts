@@ -75,6 +75,11 @@ test("one HTML file from disk shows code and results, and learns on the CPU once
     () => fulguriteStandalone.results.at(-1)!.result.metrics["evaluation.greedy.mean"]!,
   );
   expect(greedy).toBeGreaterThan(60);
+  // What was run is run again there; the file has no page that a link to a run could open.
+  await page.getByRole("button", { name: "Run again" }).waitFor();
+  await page.getByRole("button", { name: "Export policy" }).waitFor();
+  expect(await page.getByRole("button", { name: "Run training" }).count()).toBe(0);
+  expect(await page.getByRole("button", { name: "Link to this run" }).count()).toBe(0);
   // The file itself, and nothing else.
   expect(requests).toHaveLength(1);
   await page.context().close();
