@@ -1,5 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -166,7 +168,7 @@ describe("notebooks", () => {
     });
     const bad = file(
       "bad.nb.ts",
-      "// fulgurite: 1\n// %% a\nexport const x = 1;\n\n// %% b\nexport const x = 2;\n// %% c\nlet = ;\n",
+      '// fulgurite: 1\n// %% a\nexport const x = 1;\n\n// %% b\nexport const x = 2;\n// %% c\nlet = ;\n// %% d\nimport z from "zod";\n',
     );
     const failure = await fulgurite("check", bad, "--static").catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: 1 });
@@ -175,7 +177,50 @@ describe("notebooks", () => {
       "3,a",
       "6,b",
       "8,c",
+      "10,d",
     ]);
+  });
+
+  test("cells import from hosts that were allowed, and from any where the notebook is trusted", async () => {
+    const server = createServer((_, response) => {
+      response.writeHead(200, { "content-type": "text/javascript" }).end("export const seven = 7;");
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const path = file(
+      "imports.nb.ts",
+      `// fulgurite: 1\n// %% a\nimport { seven } from "http://${host}/seven.js";\nconsole.log("it is " + seven);\n`,
+    );
+    const ran = async (...args: string[]): Promise<unknown> => (await fulgurite("run", path, ...args)).stdout;
+    await expect(ran()).rejects.toMatchObject({ stdout: expect.stringContaining(`--allow-net ${host}`) });
+    expect(await ran("--allow-net", `http://${host}/`)).toContain("it is 7");
+    expect(await ran("--trusted", "--engine", "cpu")).toContain("it is 7");
+    server.close();
+  });
+
+  test("a command is about the cell that it names, and what that needs", async () => {
+    const path = file(
+      "apart.nb.ts",
+      "// fulgurite: 1\n// %% a\nexport const d = 1;\n// %% b\nexport const d = 2;\n// %% c\nexport const c = 3;\n// %% e\nthrow new Error(`no ${c}`);\n",
+    );
+    const sole = await fulgurite("run", path, ..."--cell c --json --trusted --engine cpu".split(" "));
+    expect(JSON.parse(String(sole.stdout))).toMatchObject({
+      ok: true,
+      cells: [{ cell: "c", state: "done" }],
+    });
+    await expect(fulgurite("train", path, ..."--cell e --engine cpu".split(" "))).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("e, line 1: Error: no 3"),
+    });
+  });
+
+  test("what nobody reads on is no failure", async () => {
+    const { stderr } = await run(
+      "sh",
+      ["-c", `"${process.execPath}" src/cli/fulgurite.js export cartpole --to html --out - | head -c 9`],
+      { cwd: root },
+    );
+    expect(stderr).toBe("");
   });
 
   test("a cell that fails shows its line, and fails the command", async () => {
@@ -226,6 +271,7 @@ test.each([
   [["train", "cartpole", "--engine", "steam"], 2, "cli/usage"],
   [["train", "cartpole", "--steps", "many"], 2, "cli/usage"],
   [["train", "cartpole", "--resume"], 2, "cli/usage"],
+  [["run", "cartpole", "--allow-net", "a b"], 2, "cli/usage"],
 ])("wrong use %j says what to do", async (args, code, error) => {
   await expect(fulgurite(...args)).rejects.toMatchObject({ code, stderr: expect.stringContaining(error) });
 });

@@ -2,6 +2,7 @@ import { FulguriteError, asFulguriteError, type ErrorData } from "../gpu/error.t
 import { analyzeCell, type CellAnalysis } from "../notebook/analyze.ts";
 import { parseDocument } from "../notebook/document.ts";
 import { buildGraph } from "../notebook/graph.ts";
+import { importProblem } from "../notebook/modules.ts";
 import type { Output } from "../notebook/session-types.ts";
 import { onInterruption } from "./interruption.ts";
 import { readNotebook, type NotebookSource } from "./notebook-file.ts";
@@ -128,7 +129,10 @@ export function staticProblems(text: string): Problem[] {
   };
   for (const { id, source } of cells) {
     try {
-      analyses.set(id, analyzeCell(source.replaceAll("\r\n", "\n")));
+      const analysis = analyzeCell(source.replaceAll("\r\n", "\n"));
+      analyses.set(id, analysis);
+      const missing = new Map(analysis.imports.map((one) => [one.from, importProblem(one)]));
+      for (const problem of missing.values()) if (problem) add(id, problem);
     } catch (error) {
       add(id, error);
     }

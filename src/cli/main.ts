@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { asFulguriteError, FulguriteError } from "../gpu/error.ts";
+import { hostOf } from "../notebook/host-of.ts";
 import { offerThreads } from "../train/create-engine.ts";
 import { nodeThreads } from "../train/node-threads.ts";
 import type { JobOverrides } from "../train/override-job.ts";
@@ -48,10 +49,10 @@ run and train
   --engine auto|webgpu|cpu override the engine
 export and convert
   --out <file>             where to write; - for standard output
+run, check and train
   --json                   print one JSON object with the result on standard output
-  --help                   print this
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+--help prints this. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 `;
 
 function wholeNumber(name: string, text: string | undefined, least: number): number | undefined {
@@ -62,6 +63,17 @@ function wholeNumber(name: string, text: string | undefined, least: number): num
     "cli/usage",
     `--${name} ${text} is not a whole number from ${least} to 4294967295.`,
     `Pass one, like --${name} 1.`,
+  );
+}
+
+/** A host as it is granted, from one that a person wrote, also with its address around it. */
+function hostName(text: string): string {
+  const host = hostOf(text.includes("://") ? text : `https://${text}`);
+  if (host !== null && (text.includes("://") || host === text.toLowerCase())) return host;
+  throw new FulguriteError(
+    "cli/usage",
+    `--allow-net ${text} names no host.`,
+    "Pass one, like --allow-net api.example.com or --allow-net localhost:8080.",
   );
 }
 
@@ -151,7 +163,7 @@ export async function main(args: readonly string[]): Promise<number> {
       ...(engine === undefined ? {} : { engine }),
       ...(quick ? { quick } : {}),
     };
-    const hosts = values["allow-net"] ?? [];
+    const hosts = (values["allow-net"] ?? []).map(hostName);
     if (resume && store === undefined)
       throw wrong("--resume needs a folder.", "Pass --store, like --store runs.");
     if (resume && Object.keys(overrides).length > 0)

@@ -4,6 +4,7 @@ import { heldUpWords } from "../notebook/held-up-words.ts";
 import type { CellView } from "../notebook/session-types.ts";
 import type { JobOverrides } from "../train/override-job.ts";
 import { onInterruption } from "./interruption.ts";
+import { neededCells } from "./needed-cells.ts";
 import { readNotebook } from "./notebook-file.ts";
 import type { EndedTraining, NotebookRunner, RunnerOptions } from "./notebook-runner.ts";
 import { endLines, nested, progressLine, reporter } from "./progress.ts";
@@ -59,7 +60,8 @@ export async function runNotebook(command: RunCommand): Promise<number> {
     const endless = interrupted ? [] : await runner.settled(1_000 * command.wait);
     if (endless.length > 0 && !interrupted) await runner.interrupt();
     report.end();
-    const cells = (await runner.cells()).filter(({ kind }) => kind !== "md");
+    const all = (await runner.cells()).filter(({ kind }) => kind !== "md");
+    const cells = command.cell === undefined ? all : neededCells(all, command.cell.split(","));
     const results = await runner.results();
     const failed = cells.filter(hasFailed);
     if (endless.length > 0) console.error(stillPublished(endless, command.wait));

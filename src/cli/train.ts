@@ -1,5 +1,7 @@
 import { FulguriteError } from "../gpu/error.ts";
+import { parseDocument } from "../notebook/document.ts";
 import { createInProcessKernel } from "../notebook/in-process-kernel.ts";
+import { notebookRequests } from "../notebook/requests.ts";
 import { createNotebookSession } from "../notebook/session.ts";
 import type { NotebookServices } from "../notebook/session-types.ts";
 import { nodeTrainer } from "../train/node-trainer.ts";
@@ -9,6 +11,7 @@ import { openCommandStore } from "./command-store.ts";
 import { trainCell } from "./cell-training.ts";
 import { installNodeGpu } from "./node-gpu.ts";
 import { onInterruption } from "./interruption.ts";
+import { neededCells } from "./needed-cells.ts";
 import { readNotebook } from "./notebook-file.ts";
 import { endLines, nested, progressLine, reporter } from "./progress.ts";
 import { addRecord, recordedRun } from "./record.ts";
@@ -40,6 +43,7 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
   });
 
   const services: NotebookServices = {
+    fetch: (url, init) => fetch(url, init),
     complete: (request) => trainer.complete(request),
     async train(asked, cell, onStarted, signal) {
       try {
@@ -63,6 +67,7 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
   };
 
   const session = createNotebookSession({ id, text, services, createKernel: createInProcessKernel });
+  await session.allow(notebookRequests(parseDocument(text)).hosts);
   try {
     const cell =
       command.cell === undefined
@@ -76,8 +81,12 @@ export async function trainNotebook(command: TrainCommand): Promise<number> {
       );
     }
     await session.run(cell.id);
-    const failed = session.cells.find((it) => it.state.kind === "error");
-    if (failed?.state.kind === "error") throw FulguriteError.fromData(failed.state.error);
+    const failed = neededCells(session.cells, [cell.id]).find((it) => it.state.kind === "error");
+    if (failed?.state.kind === "error") {
+      const { error } = failed.state;
+      const place = error.line === null ? failed.id : `${failed.id}, line ${error.line}`;
+      throw FulguriteError.fromData({ ...error, message: `${place}: ${error.message}` });
+    }
     const done = outcome as { job: Job; result: TrainResult } | null;
     if (!done) {
       throw new FulguriteError(

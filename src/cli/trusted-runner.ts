@@ -1,4 +1,6 @@
+import { parseDocument } from "../notebook/document.ts";
 import { createInProcessKernel, type InProcessKernel } from "../notebook/in-process-kernel.ts";
+import { notebookRequests } from "../notebook/requests.ts";
 import { createNotebookSession } from "../notebook/session.ts";
 import { checkDefinition } from "../train/check-definition.ts";
 import { sharedDevice } from "../train/create-engine.ts";
@@ -30,6 +32,7 @@ export async function openTrusted(options: RunnerOptions): Promise<NotebookRunne
     text: notebook.text,
     createKernel: async () => (kernel = await createInProcessKernel()),
     services: {
+      fetch: (url, init) => fetch(url, init),
       check: async (definition) => checkDefinition(await sharedDevice(), definition),
       complete: (asked) => trainer.complete(overrideCompletion(asked, overrides)),
       async train(asked, cell, onStarted, signal) {
@@ -49,6 +52,7 @@ export async function openTrusted(options: RunnerOptions): Promise<NotebookRunne
       },
     },
   });
+  await session.allow([...options.hosts, ...notebookRequests(parseDocument(notebook.text)).hosts]);
   return {
     cells: async () => {
       await session.checked();

@@ -76,7 +76,7 @@ export class FetchGate {
       throw new FulguriteError(
         "notebook/not-granted",
         `This notebook may not reach ${host}.`,
-        `Allow ${host} in the notebook's permissions, then run the cell again.`,
+        `Allow ${host} in the notebook's permissions, in a terminal with --allow-net ${host}; then run the cell again.`,
       );
     }
     const { protocol, hostname } = new URL(url);

@@ -3,6 +3,7 @@ import { full } from "acorn-walk";
 import { transform } from "sucrase";
 import { FulguriteError } from "../gpu/error.ts";
 import { isShippedPackage, PACKAGES, shippedPackages } from "../runner/packages.ts";
+import { PACKAGE, type CellImport } from "./analyze.ts";
 import { evaluateModule } from "./evaluate.ts";
 
 /** One module as a function body that has `require`, `module`, `exports` and `importMeta` in scope. */
@@ -115,7 +116,7 @@ return get; })();\n`;
       this.#evaluated.set(name, { exports: await importPackage(name) });
       return { code: "", resolved };
     }
-    if (!/^https?:/.test(name)) throw problem(`There is no package "${name}" for cells.`);
+    if (!/^https?:/.test(name)) throw noPackage(name);
     const text = await fetchModule(name);
     try {
       return toFunctionBody(text, name);
@@ -186,9 +187,17 @@ function specifiersOf(program: Program): Set<string> {
   return found;
 }
 
-const problem = (message: string): FulguriteError =>
+const problem = (message: string, line?: number): FulguriteError =>
   new FulguriteError(
     "notebook/import",
     message,
     `Import from "fulgurite", from ${shippedPackages.join(", ")}, or from an https:// address.`,
+    line === undefined ? {} : { line },
   );
+
+const noPackage = (name: string, line?: number): FulguriteError =>
+  problem(`There is no package "${name}" for cells.`, line);
+
+/** What will keep an import from being found, as far as its name tells. */
+export const importProblem = ({ from, line }: CellImport): FulguriteError | null =>
+  from === PACKAGE || isShippedPackage(from) || /^https?:/.test(from) ? null : noPackage(from, line);
