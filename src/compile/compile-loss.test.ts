@@ -122,6 +122,13 @@ describe("a loss of one row", () => {
     expect(sum / rows.length).toBeCloseTo(scalar("pg_loss"), 5);
   });
 
+  test("a helper that is given the row may be all that reads what is trained", () => {
+    const functions = { gap: { source: "(row) => row.value - row.return" } };
+    const loss = compileLoss("(row) => gap(row) ** 2", { functions });
+    const row = Float32Array.from(lossColumns, (name) => (name === "value" ? 3 : 1));
+    expect(loss.referenceDerivative(row, 0, trainedColumns.indexOf("value")).value).toBe(4);
+  });
+
   test("errors name the column and the construct", () => {
     const failure = (source: string): FulguriteError => {
       try {

@@ -2,7 +2,7 @@ import { differentiate } from "./differentiate.ts";
 import type { Bounded } from "./error-bounds.ts";
 import { foldProgram } from "./forms.ts";
 import { interpretF32 } from "./interpret.ts";
-import { type Expression, type IrFunction, type Statement, visitStatements } from "./ir.ts";
+import { type Expression, type IrFunction, type Statement, visitExpressions } from "./ir.ts";
 import { layoutOfElements } from "./layout.ts";
 import { type Constants, type FunctionTexts, Program } from "./program.ts";
 import { interpretReference } from "./reference.ts";
@@ -90,12 +90,14 @@ export function compileLoss(source: string, options: LossOptions = {}): Compiled
   };
 }
 
-/** Whether all that a function returns is 0. */
+/** Whether a derivative reads the tangent of no column that is trained. */
 function isFlat({ body }: IrFunction): boolean {
   let flat = true;
-  visitStatements(body, (statement) => {
-    if (statement.kind !== "return") return;
-    flat &&= statement.value?.kind === "number" && statement.value.value === 0;
+  visitExpressions(body, (node) => {
+    if (node.kind === "element" && node.local === 1) flat &&= !seeds.includes(node.index);
+    // A helper may read any of them.
+    if (node.kind === "call")
+      flat &&= !node.arguments.some((one) => one.kind === "reference" && one.local === 1);
   });
   return flat;
 }
