@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { compileStepReward } from "../compile/compile.ts";
 import { cartPole } from "../env/cartpole.ts";
 import { initializeParameters } from "../nn/initialize.ts";
 import { actorCriticLayout } from "../nn/parameter-layout.ts";
@@ -30,4 +31,11 @@ test("a recorded episode is the evaluated one, step by step", () => {
     environment.step(state, 0, episode.actions[t]!, out);
   }
   expect(out[1]).toBe(1);
+  // What was trained, not what the environment gives.
+  const reward = compileStepReward("(s, a, next) => next.x - s.x + a", environment);
+  const trained = recordEpisode({ ...request, reward, episode: 1 });
+  expect(trained.rewards[3]).toBe(
+    reward.evaluate(trained.states, 4 * 3, trained.actions[3]!, trained.states, 4 * 4),
+  );
+  expect(trained.environmentReturn).toBe(episode.environmentReturn);
 });

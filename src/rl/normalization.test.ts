@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { expectClose, golden } from "../../test/support/goldens.ts";
 import { RunningStatistics } from "../kernels/reference/statistics.ts";
-import { meanAndVariance, RunningNormalization } from "./normalization.ts";
+import { cutReward, meanAndVariance, normalizeObservation, RunningNormalization } from "./normalization.ts";
 
 const g = golden("running_mean_std");
 const columns = (name: string): number[][] =>
@@ -47,4 +47,12 @@ test("running_mean_std: the engines' state", () => {
   running.observe(row);
   expectClose(row, g.output("normalised_batch2").slice(0, 3), { absolute: 1e-5, relative: 1e-4 });
   expect(running.discountedReturns.length).toBe(2);
+});
+
+test("what is further than ten deviations from the mean is cut off there", () => {
+  const { state } = new RunningNormalization(3, 1);
+  const observation = Float32Array.of(10.5, -1e6, 9.5);
+  normalizeObservation(state, observation);
+  expect([...observation]).toEqual([10, -10, 9.5]);
+  expect([10.5, -10.5, 9.5].map(cutReward)).toEqual([10, -10, 9.5]);
 });

@@ -13,6 +13,9 @@ test("lr_schedules", () => {
   const cosine = g.output("warmup_cosine");
   const schedule = { start: lr!, end: lr! * least!, shape: "cosine", warmup: warmup! } as const;
   expectClose(values(cosine.length, schedule), cosine);
+  // A run that is taken further stays at the end.
+  expect(scheduleValue({ start: lr!, end: 0 }, updates! + 5, updates!)).toBe(0);
+  expect(scheduleValue(schedule, updates! + 5, updates!)).toBeCloseTo(schedule.end, 12);
   expect(ppo({ learningRate: schedule }).learningRate).toEqual(schedule);
   expect(() => ppo({ learningRate: { ...schedule, shape: "step" as "linear" } })).toThrow(/shape is/);
 });

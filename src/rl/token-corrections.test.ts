@@ -47,12 +47,28 @@ function checkCorrections(module: typeof corrections): void {
   const k3 = g.output("seq_mean_k3");
   const limit = k3.toSorted((a, b) => a - b)[3]!;
   expectClose(of({ name: "k3", limit }), masked(spread(k3.map((v) => (v < limit ? 1 : 0)))));
-  const { effectiveSampleShare } = module.correctRollouts({ name: "token", cap: 2 }, input);
+  const { effectiveSampleShare, samplerKl } = module.correctRollouts({ name: "token", cap: 2 }, input);
   expectClose(effectiveSampleShare, g.scalar("ess_fraction_seq"));
+  const counts = spread([1, 1, 1, 1, 1, 1]).map((_, i) => input.mask[i]!);
+  const tokens = [0, 1, 2, 3, 4, 5].map((row) =>
+    counts.slice(5 * row, 5 * row + 5).reduce((a, b) => a + b, 0),
+  );
+  const whole = tokens.reduce((a, b) => a + b, 0);
+  expectClose(samplerKl, k3.reduce((sum, mean, row) => sum + mean * tokens[row]!, 0) / whole);
 }
 
 test("rollout_correction: every weight, and the effective sample size", () => {
   checkCorrections(corrections);
+});
+
+test("a weight at either end of its range is within it", () => {
+  const input = {
+    ...{ rows: 1, length: 3, mask: [1, 1, 1], samplerLogProbabilities: [0, 0, 0] },
+    oldLogProbabilities: [Math.log(0.5), 0, Math.log(2)],
+  };
+  const [low, , high] = input.oldLogProbabilities.map(Math.exp) as [number, number, number];
+  const { importance } = corrections.correctRollouts({ name: "token-mask", low, high }, input);
+  expect([...importance]).toEqual([1, 1, 1]);
 });
 
 test.each([

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { point } from "../../test/support/point.ts";
 import { environmentByName } from "../env/registry.ts";
 import { evaluateGreedy } from "../rl/evaluate.ts";
 import { networkShape } from "../rl/network.ts";
@@ -20,6 +21,16 @@ test("the parts of a reward add up to it, in evaluations", () => {
   expect(components["effort"]).toBeLessThan(0);
   const mean = environmentReturns.reduce((sum, value) => sum + value, 0) / 4;
   expect(components["arrival"]! + components["effort"]!).toBeCloseTo(mean, 3);
+});
+
+test("each part is of its own episode, where several are played side by side", () => {
+  const algorithm = ppo({ preset: "cleanrl" });
+  const { parameters } = cpuPolicy(networkShape(point, algorithm), 1);
+  const { components, environmentReturns } = evaluateGreedy({
+    ...{ environment: point, algorithm, state: { parameters }, reward: null, seed: 1, episodes: 4 },
+  });
+  const mean = environmentReturns.reduce((sum, value) => sum + value, 0) / 4;
+  expect(components["near"]! + components["effort"]!).toBeCloseTo(mean, 4);
 });
 
 test("they are kept in the evaluation's span, in a column of the curve, and in the final figures", () => {
