@@ -28,6 +28,8 @@ export interface NotebookPermissions {
   /** "asking": it came from elsewhere and nothing of it runs; "allowed": its cells may run, in the sandbox. */
   readonly state: "asking" | "allowed";
   readonly from: string | null;
+  /** What could not be taken along when it was read from another format, one sentence each. */
+  readonly notes: readonly string[];
   /** Hosts that its cells may reach, sorted. */
   readonly hosts: readonly string[];
   /** Hosts that a cell tried to reach in this session without leave, sorted. */

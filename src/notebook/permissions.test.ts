@@ -51,6 +51,7 @@ describe("a notebook from elsewhere", () => {
       state: "asking",
       from: "a link",
       hosts: [],
+      notes: [],
       refused: [],
     });
     expect(await opened.requests()).toEqual({

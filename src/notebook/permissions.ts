@@ -11,6 +11,8 @@ export interface ForeignNotebook {
   readonly from: string;
   /** The text as it came, where the notebook was opened from a draft of it; default the notebook's text. */
   readonly original?: string;
+  /** What of it could not be taken along, one sentence each. */
+  readonly notes?: readonly string[];
 }
 
 export interface PermissionOptions {
@@ -51,6 +53,7 @@ export class Permissions {
       key: this.#key,
       state: this.#allowed ? "allowed" : "asking",
       from: this.#options.foreign?.from ?? null,
+      notes: this.#options.foreign?.notes ?? [],
       hosts: [...this.#hosts].sort(),
       refused: [...this.#refused].sort(),
     };

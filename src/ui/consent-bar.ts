@@ -118,12 +118,12 @@ export class FulguriteConsent extends LitElement {
   }
 
   override render(): TemplateResult | typeof nothing {
-    const { state, from, refused } = this.session.permissions;
-    if (state === "asking") return this.#asking(from ?? "elsewhere");
+    const { state, from, notes, refused } = this.session.permissions;
+    if (state === "asking") return this.#asking(from ?? "elsewhere", notes);
     return refused.length === 0 ? nothing : this.#refused(refused);
   }
 
-  #asking(from: string): TemplateResult {
+  #asking(from: string, notes: readonly string[]): TemplateResult {
     const { requests } = this;
     const hosts = requests?.hosts ?? [];
     return html`<section aria-label="May this notebook run?">
@@ -133,6 +133,7 @@ export class FulguriteConsent extends LitElement {
         notebooks, no files, no
         cookies${hosts.length > 0 ? ", and only those hosts that you tick" : ", and no network"}.
       </p>
+      ${notes.length === 0 ? nothing : html`<p>${notes.join(" ")}</p>`}
       ${
         hosts.length === 0
           ? nothing

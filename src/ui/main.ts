@@ -50,13 +50,17 @@ page.addEventListener("fulgurite-reset", () => {
   desk.reset().catch(report);
 });
 addEventListener("pagehide", () => void desk.flush());
-addEventListener("hashchange", () => {
+addEventListener("hashchange", ({ oldURL }) => {
   if (isArticle(location.hash)) {
     showArticleAt(location.hash, shown);
     return;
   }
   if (isStore(location.hash)) {
     showStore(trainer, shown).catch(report);
+    return;
+  }
+  if (desk.goInside(location.hash)) {
+    history.replaceState(null, "", oldURL);
     return;
   }
   shown = location.hash;

@@ -1,5 +1,6 @@
 import { FulguriteError, type ErrorData } from "../gpu/error.ts";
 import { consentsIn, type Consent } from "../notebook/consent.ts";
+import type { Imported } from "../notebook/formats/compose.ts";
 import type { ForeignNotebook } from "../notebook/permissions.ts";
 import { createNotebookSession } from "../notebook/session.ts";
 import type { OpenNotebook } from "../notebook/session-types.ts";
@@ -42,6 +43,16 @@ const consents = ((): ReturnType<typeof consentsIn> | undefined => {
   }
 })();
 
+const HEADING = /^#{1,6}[ \t]+(.+?)[ \t]*#*$/gm;
+
+/** As other readers of Markdown make it of a heading's text. */
+const anchor = (text: string): string =>
+  text
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}_ -]/gu, "")
+    .trim()
+    .replace(/ /g, "-");
+
 /** Opens notebooks by address, keeps what is edited, and is the library that the page's dialogs see. */
 export class NotebookDesk implements Library {
   readonly #page: FulguriteNotebook;
@@ -49,6 +60,8 @@ export class NotebookDesk implements Library {
   readonly #own: OwnNotebooks;
   readonly #opened = new Map<string, Promise<Opened>>();
   readonly #shared = new SharedEdits((id, text) => void this.#take(id, text).catch(this.#report));
+  /** By id of a notebook that was made of another format here. */
+  readonly #notes = new Map<string, readonly string[]>();
   #current: Opened | null = null;
   #wanted = "";
   #shippedText: { readonly id: string; readonly text: Promise<string> } | null = null;
@@ -88,20 +101,22 @@ export class NotebookDesk implements Library {
     return this.#own.list();
   }
 
-  async create(text: string, origin: string | null): Promise<void> {
+  async create(text: string, origin: string | null, notes: readonly string[] = []): Promise<void> {
     const id = freshId();
+    this.#notes.set(id, notes);
     await this.#own.save(id, text, origin, origin === null ? null : text);
     location.hash = `notebook=${id}`;
   }
 
   async openFile(file: File): Promise<void> {
     const { readNotebookFile } = await import("../notebook/formats/index.ts");
-    const { text } = readNotebookFile(file.name, await file.text());
-    await this.create(text, file.name);
+    const { text, notes } = readNotebookFile(file.name, await file.text());
+    await this.create(text, file.name, notes);
   }
 
   async openAddress(url: string): Promise<void> {
-    await this.create(await this.#fetched(url), url);
+    const { text, notes } = await this.#fetched(url);
+    await this.create(text, url, notes);
   }
 
   async remove(id: string): Promise<void> {
@@ -125,6 +140,18 @@ export class NotebookDesk implements Library {
 
   versions(): Promise<Version[]> {
     return this.#own.versions(this.current);
+  }
+
+  /** Goes to the heading that a link in the text names, as "#what-counts"; false where the hash names a notebook. */
+  goInside(hash: string): boolean {
+    if (/^#?$|^#(?:code|src|notebook|mode)=/.test(hash) || !this.#current) return false;
+    const wanted = anchor(new URLSearchParams(`heading=${hash.slice(1)}`).get("heading")!);
+    const cell = this.#current.session.cells.find(
+      ({ kind, source }) =>
+        kind === "md" && [...source.matchAll(HEADING)].some(([, text]) => anchor(text!) === wanted),
+    );
+    if (cell) this.#page.goToCell(cell.id);
+    return true;
   }
 
   /** Shows the notebook that a hash names: "#notebook=id", "#code=...", "#src=https://..."; "mode=app" without code. */
@@ -161,7 +188,7 @@ export class NotebookDesk implements Library {
     for (const opening of this.#opened.values()) await (await opening).flush();
   }
 
-  async #fetched(url: string): Promise<string> {
+  async #fetched(url: string): Promise<Imported> {
     const { status, body } = await this.#trainer.reach(url).catch((error: unknown) => {
       const known = asError(error);
       if (known.code !== "internal") throw known;
@@ -180,17 +207,22 @@ export class NotebookDesk implements Library {
     }
     const { readNotebookFile } = await import("../notebook/formats/index.ts");
     const name = new URL(url).pathname.split("/").at(-1) ?? "";
-    return readNotebookFile(name, new TextDecoder().decode(body)).text;
+    return readNotebookFile(name, new TextDecoder().decode(body));
   }
 
   async #open(asked: URLSearchParams): Promise<Opened> {
     const [code, src, id] = [asked.get("code"), asked.get("src"), asked.get("notebook")];
     if (code !== null) return this.#openForeign(await unpackText(code), "a link");
-    if (src !== null) return this.#openForeign(await this.#fetched(src), src);
+    if (src !== null) {
+      const { text, notes } = await this.#fetched(src);
+      return this.#openForeign(text, src, notes);
+    }
     if (id !== null && !isShipped(id)) {
       const own = await this.#own.load(id);
       if (own) {
-        const foreign = own.origin === null ? null : { from: own.origin, original: own.original ?? own.text };
+        const { origin, original, text } = own;
+        const notes = this.#notes.get(id) ?? [];
+        const foreign = origin === null ? null : { from: origin, original: original ?? text, notes };
         return this.#openOwn(id, own.text, foreign, own.original);
       }
       throw new FulguriteError(
@@ -251,9 +283,9 @@ export class NotebookDesk implements Library {
   }
 
   /** From elsewhere: shown as its author wrote it; kept as a copy once the person edits it or lets it run. */
-  #openForeign(text: string, from: string): Opened {
+  #openForeign(text: string, from: string, notes: readonly string[] = []): Opened {
     const id = freshId();
-    const opened = this.#openOwn(id, text, { from }, text);
+    const opened = this.#openOwn(id, text, { from, notes }, text);
     let isKept = false;
     const adopt = (): void => {
       const { session } = opened;

@@ -127,13 +127,32 @@ test("from a template, from a file; edits are kept, and earlier versions can be 
   await expect.poll(() => cell(page, "first").innerText()).not.toContain("kept");
 
   const path = join(app.folder(), "mine.md");
-  writeFileSync(path, "# From a file\n\n```ts\nexport const seven = 7;\n```\n");
+  writeFileSync(
+    path,
+    "# From a file\n\n[Down](#what-it-is-about)\n\n```ts\nexport const seven = 7;\n```\n\n## What it is *about*\n",
+  );
   await page.getByRole("button", { name: /^Notebook: / }).click();
   expect(await violations()).toEqual([]);
   await page.getByLabel("Notebook file").setInputFiles(path);
   await page.getByText("This notebook came from mine.md.").waitFor();
   await page.getByRole("button", { name: "Run this notebook" }).click();
   await page.getByText("seven: 7").waitFor();
+  const place = page.url();
+  await page.getByRole("link", { name: "Down" }).click();
+  const about = page
+    .getByRole("region")
+    .filter({ has: page.getByRole("heading", { name: "What it is about" }) });
+  await expect.poll(() => about.evaluate((section) => section.matches(":focus"))).toBe(true);
+  expect(page.url()).toBe(place);
+
+  const python = {
+    cells: [{ cell_type: "code", source: "print(1)", outputs: [{ output_type: "stream" }] }],
+    metadata: { kernelspec: { language: "python" } },
+  };
+  const jupyter = { name: "a.ipynb", mimeType: "", buffer: Buffer.from(JSON.stringify(python)) };
+  await page.getByRole("button", { name: /^Notebook: / }).click();
+  await page.getByLabel("Notebook file").setInputFiles(jupyter);
+  await page.getByText("Cells in python cannot run here and became text.").waitFor();
 }, 90_000);
 
 test("another site's page holds a notebook, also where the browser gives it no storage there", async () => {

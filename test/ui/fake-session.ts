@@ -202,6 +202,7 @@ export class FakeSession extends EventTarget implements NotebookSession {
     from: null,
     hosts: [],
     refused: [],
+    notes: [],
   } as const;
   readonly allow = (): Promise<void> => Promise.resolve();
   readonly grant = (): Promise<void> => Promise.resolve();
