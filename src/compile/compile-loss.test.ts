@@ -50,6 +50,7 @@ const losses: readonly ((row: LossRow) => number)[] = [
   (row) => Math.asin(row.value / 10) + Math.acos(row.value / 10) * row.entropy + Math.cosh(row.value / 4),
   (row) => Math.hypot(row.value, row.entropy, 2) + Math.sinh(row.logProbability) + (row.value + 8) ** 1.5,
   (row) => Math.log2(row.entropy + 1) + Math.log10(row.value + 9) + Math.pow(row.entropy + 1, row.value / 4),
+  (row) => (row.return % (row.value + 8)) + ((row.value * 3) % (row.entropy + 0.5)),
   (row) =>
     (row.value % 2) * row.entropy + Math.floor(row.value) + Math.round(row.entropy) * row.logProbability,
   (row) =>

@@ -35,6 +35,8 @@ const sameBits = (source: string, states: number): void => {
   }
 };
 
+type Binary = (s: { readonly x: number; readonly xDot: number }) => number;
+
 describe("a step reward", () => {
   test.each(expressions.map((f) => [String(f), f] as const))("computes %s", (source, f) => {
     const { checkedStates, nonFinite, undecided } = checkReward(compile(source), f, { states: 500, seed: 1 });
@@ -57,6 +59,36 @@ describe("a step reward", () => {
       }
     }
     expect(checked).toBeGreaterThan(5000);
+  });
+
+  // Where the reference calls a result too close, these decide.
+  const edges: readonly (readonly [f: Binary, xs: readonly number[], ys: readonly number[]])[] = [
+    [(s) => Math.round(s.x), [-2.5, -1.5, -0.5, 0.49999997, 0.5, 1.5, 2.5, 8388607.5], [0]],
+    [(s) => s.x % s.xDot, [-7, -6, -5.5, 5.5, 6, 7, 49, -49, 1e6, -1e6], [-3, 3, -0.5, 0.5, 49, 41]],
+    [(s) => Math.floor(s.x / s.xDot), [-9, -8, -1, 0, 1, 8, 9, 41, 49, 1e6], [-3, -7, 3, 7, 41, 49]],
+    [(s) => Math.trunc(s.x) + 10 * Math.ceil(s.x) + 100 * Math.floor(s.x), [-1.5, -1, -0.5, 0.5, 1], [0]],
+    [(s) => Math.atan2(s.x, s.xDot), [-2, -1, 0, 1, 2], [-2, -1, 0, 1, 2]],
+    [(s) => s.x ** s.xDot, [-2, -1, -0.5, 0.5, 1, 2], [-3, -2, -1, 0, 1, 2, 3]],
+    [(s) => (s.x < s.xDot ? 1 : s.x <= s.xDot ? 2 : 3), [-1, 0, 1], [-1, 0, 1]],
+  ];
+  test.each(edges.map((edge) => [String(edge[0]), edge] as const))(
+    "gives what JavaScript gives at the edges: %s",
+    (source, [f, xs, ys]) => {
+      const reward = compile(source);
+      for (const x of xs) {
+        for (const y of ys) {
+          const want = f({ x, xDot: y });
+          const s = Float32Array.of(x, y, 0, 0);
+          const difference = Math.abs(reward.evaluate(s, 0, 0, s, 0) - want);
+          expect(difference, `x ${x}, xDot ${y}: ${want}`).toBeLessThanOrEqual(2e-6 * Math.abs(want));
+        }
+      }
+    },
+  );
+
+  test("divides by what has no normal reciprocal", () => {
+    expect(compile("(s) => s.x / 4").wgsl).toContain("s[0] * 0.25");
+    expect(compile("(s) => s.x / 3e38").wgsl).toContain("s[0] / ");
   });
 
   test("reads states at an offset and says so in WGSL that people can read", () => {

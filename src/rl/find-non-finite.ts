@@ -39,15 +39,27 @@ export async function findNonFinite(
   const size = fields.length;
   const named = (values: ArrayLike<number>, at: number): Record<string, number> =>
     Object.fromEntries(fields.map((name, i) => [name, values[at + i]!]));
-  const before = new Float32Array(size);
-  let last: Pick<NonFinite, "environment" | "action"> = { environment: 0, action: 0 };
-  const found = (what: NonFinite["what"], value: number, states: Float32Array, at: number): Found =>
-    new Found({ ...last, what, value, before: named(before, 0), after: named(states, at) });
+  /** Of each environment the last step of its episode: all are stepped before any is observed. */
+  const steps = new Map<number, { readonly action: Action; readonly before: Float32Array }>();
+  let stepped = 0;
+  const found = (what: NonFinite["what"], value: number, states: Float32Array, at: number): Found => {
+    const environment = what === "observation" ? at / size : stepped;
+    const { action, before } = steps.get(environment) ?? { action: NaN, before: states.subarray(at) };
+    return new Found({
+      ...{ what, value, environment, action },
+      ...{ before: named(before, 0), after: named(states, at) },
+    });
+  };
   const watchedEnvironment: Environment = {
     ...environment,
+    reset: (states, at, random) => {
+      steps.delete(at / size);
+      environment.reset(states, at, random);
+    },
     step: (states, at, action, out) => {
-      last = { environment: at / size, action: typeof action === "number" ? action : Array.from(action) };
-      before.set(states.subarray(at, at + size));
+      stepped = at / size;
+      const before = states.slice(at, at + size);
+      steps.set(stepped, { action: typeof action === "number" ? action : Array.from(action), before });
       environment.step(states, at, action, out);
       if (!Number.isFinite(out[0]!) && reward === null) throw found("reward", out[0]!, states, at);
       const broken = states.subarray(at, at + size).find((value) => !Number.isFinite(value));
@@ -57,9 +69,7 @@ export async function findNonFinite(
       environment.observe(states, at, observation, to);
       const seen = observation.subarray(to, to + environment.observationSize);
       const broken = seen.find((value) => !Number.isFinite(value));
-      if (broken === undefined) return;
-      if (last.environment !== at / size) last = { environment: at / size, action: NaN };
-      throw found("observation", broken, states, at);
+      if (broken !== undefined) throw found("observation", broken, states, at);
     },
   };
   const watched = (what: "reward" | "cost", step: CompiledReward): CompiledReward => ({
@@ -101,7 +111,7 @@ export function describeNonFinite({ what, value, environment, action, before, af
   const step = Number.isNaN(action)
     ? ""
     : `, action ${numbers.map((number) => Number(number.toPrecision(4))).join(", ")} in the state ${list(before)}`;
-  return `The first was a ${what} of ${value}: environment ${environment}${step}${step === "" ? ", state" : "; then"} ${list(after)}.`;
+  return `The first was a${what === "observation" ? "n" : ""} ${what} of ${value}: environment ${environment}${step}${step === "" ? ", state" : "; then"} ${list(after)}.`;
 }
 
 /** What to do about it. */
