@@ -80,6 +80,10 @@ export const emptyCell = (id: string): KernelCell => ({
   waiting: [],
 });
 
+/** Names that a text which cannot be read would define, by how its lines begin: who needs them waits for its cell. */
+const DECLARATION =
+  /^(?:export[ \t]+)?(?:const|let|var|class|(?:async[ \t]+)?function\*?)[ \t]+([A-Za-z_$][\w$]*)/gm;
+
 /** Analyses a new text; where it cannot be read, the analysis of the last one stays. */
 export function readSource(cell: KernelCell, source: string): void {
   cell.source = source;
@@ -89,6 +93,9 @@ export function readSource(cell: KernelCell, source: string): void {
   } catch (error) {
     if (!(error instanceof FulguriteError)) throw error;
     cell.broken = error;
+    if (cell.analysis.code !== "") return;
+    const defines = [...new Set([...source.matchAll(DECLARATION)].map(([, name]) => name!))];
+    cell.analysis = { ...NOTHING, defines };
   }
 }
 

@@ -268,6 +268,16 @@ describe("problems", () => {
     expect(bench.heldUp.size).toBe(0);
   });
 
+  it("who needs a name of a cell that cannot be read waits for that cell", async () => {
+    bench.cells({ a: "export const x = ;\nlet z = 1;", b: "export const y = x + 1;", c: "z" });
+    await bench.run();
+    expect(bench.error("a").error.code).toBe("notebook/syntax");
+    expect([bench.heldUp.get("b"), bench.heldUp.get("c")]).toEqual(["a failed", "a failed"]);
+    bench.cells({ a: "export const x = 1;", b: "export const y = x + 1;", c: "5" });
+    await bench.run();
+    expect(bench.shown("b")).toEqual(["2"]);
+  });
+
   it("refuses assignments to another cell's name", async () => {
     bench.cells({ a: "let a = 1", b: "a = 2" });
     await bench.run();
