@@ -111,11 +111,7 @@ const updateFaults: readonly (readonly [fault: string, find: string, replace: st
   ["the KL in the reward counts what was observed", "if (learned !== 0) sum +=", "sum +="],
   ["overlong answers are not punished", "(overlong ? overlongPenalty", "(false ? overlongPenalty"],
   ["overlong answers are rewarded", "...overlong, most", "...overlong, factor: -1, most"],
-  [
-    "what just succeeded is not cloned",
-    "row.reward! >= algorithm.successAt",
-    "row.reward! > algorithm.successAt",
-  ],
+  ["what failed is cloned", "clones && !succeeds", "clones && succeeds"],
   ["clones weigh by their reward", "return clones ? 1 :", "return clones ? row.reward! :"],
   ["every group teaches", "(taught === null || taught", "(taught !== undefined || taught"],
   ["a rollout without a reward teaches", "reward !== null &&", ""],

@@ -69,6 +69,12 @@ test("a configuration from before the switches has them off", () => {
   ).toEqual(ppo());
 });
 
+test("a row has room for a whole answer", () => {
+  expect(grpo({ maxTokens: 200 })).toMatchObject({ maxTokens: 200, responseLength: 200 });
+  expect(grpo({ maxTokens: 8 }).responseLength).toBe(64);
+  expect(grpo({ maxTokens: 200, responseLength: 100 }).responseLength).toBe(100);
+});
+
 test.each<[string, () => unknown, RegExp]>([
   ["a group of one", () => episodeGrpo({ groupSize: 1 }), /groups.size is 1/],
   ["no groups", () => episodeGrpo({ groupCount: 0 }), /groupCount is 0/],

@@ -24,7 +24,10 @@ export interface RolloutPlan {
   readonly maxTokens: number;
   /** Most tokens of a row's prompt; longer ones are dropped and counted. */
   readonly promptLength: number;
-  /** Most tokens of a row's response, observations between calls included; longer ones are cut and counted. */
+  /**
+   * Most tokens of a row's response, observations between calls included; longer ones are cut and counted. Default 64, or
+   * maxTokens where that is more.
+   */
   readonly responseLength: number;
   /** Updates between evaluations on held-out tasks. */
   readonly evaluateEvery: number;
@@ -207,7 +210,7 @@ function namedAdvantage(name: GroupAdvantage["name"]): GroupAdvantage {
 }
 
 const pickPlan = (options: Partial<RolloutPlan> & { readonly learningRate?: number }): RolloutPlan => ({
-  ...pickOptions(plan, options),
+  ...pickOptions({ ...plan, responseLength: Math.max(plan.responseLength, options.maxTokens ?? 0) }, options),
   ...(options.epochs !== undefined && { epochs: options.epochs }),
   ...(options.minibatches !== undefined && { minibatches: options.minibatches }),
   finalLearningRate: options.finalLearningRate ?? options.learningRate ?? defaultOptimizer.learningRate,

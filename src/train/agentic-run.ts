@@ -14,7 +14,7 @@ import {
 import { baselineFigures, cloningBaselines, wantsBaseline, type Baseline } from "./baseline.ts";
 import { policyShape } from "./character-policy.ts";
 import { agenticCurve, type CurveBuffer } from "./curve-buffer.ts";
-import type { Credit } from "./credit.ts";
+import { succeeds, type Credit } from "./credit.ts";
 import type { AgenticJob } from "./job.ts";
 import type { LanguageEngineMaker } from "./language-engine-maker.ts";
 import { PolicyStart } from "./policy-start.ts";
@@ -296,7 +296,7 @@ export class AgenticRun extends RunController {
       rollouts: update * this.stepsPerUpdate,
       rewardMean: mean(rewards),
       rewardStandardDeviation: deviation(rewards),
-      successRate: mean(rewards.map((reward) => Number(reward >= algorithm.successAt))),
+      successRate: mean(rewards.map((reward) => Number(succeeds(reward, algorithm)))),
       zeroVarianceGroups: credit.zeroVarianceGroups / credit.groups,
       entropy: step?.entropy ?? Number.NaN,
       approximateKl: step?.approximateKl ?? Number.NaN,
@@ -341,7 +341,7 @@ export class AgenticRun extends RunController {
     }
     const credit = this.#policyUpdate!.credit(rollouts);
     // A rollout that failed solved nothing: here it counts.
-    const successes = credit.rewards.filter((reward) => reward >= algorithm.successAt).length;
+    const successes = credit.rewards.filter((reward) => succeeds(reward, algorithm)).length;
     const { low, high } = wilson(successes, rollouts.length);
     const share = successes / rollouts.length;
     const step = update * this.stepsPerUpdate;

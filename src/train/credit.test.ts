@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { expectClose, golden } from "../../test/support/goldens.ts";
-import { assignCredit } from "./credit.ts";
+import { assignCredit, succeeds, totalReward } from "./credit.ts";
 
 test("multi_reward_aggregation: a reward's components standardized apart, failed rollouts left out", () => {
   const g = golden("multi_reward_aggregation");
@@ -27,4 +27,12 @@ test("multi_reward_aggregation: a reward's components standardized apart, failed
     groups.map((_, i) => byPart.of(i, 0)),
     g.output("normalize_then_sum"),
   );
+});
+
+test("a reward of exactly successAt succeeds, whatever f32 makes of it", () => {
+  for (const successAt of [0.1, 0.3, 0.7, 0.9, 1, -0.3]) {
+    const reward = totalReward({ components: { r: successAt }, weights: {} });
+    expect(succeeds(reward, { successAt })).toBe(true);
+    expect(succeeds(reward, { successAt: successAt + 1e-4 })).toBe(false);
+  }
 });

@@ -19,6 +19,10 @@ export function totalReward({ components, weights }: Scored): number {
   return Math.fround(sum);
 }
 
+/** Whether a reward, which is kept in f32, reaches `successAt`: 0.9 in f32 is below 0.9. */
+export const succeeds = (reward: number, { successAt }: { readonly successAt: number }): boolean =>
+  reward >= Math.fround(successAt);
+
 /** A component as one number: its parts' mean where it has parts. */
 export function meanScore(score: Score): number {
   if (typeof score === "number") return score;

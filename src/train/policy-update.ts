@@ -6,7 +6,7 @@ import { learningRateAt, type GrpoConfig, type LanguageAlgorithm } from "../rl/g
 import { adaptedKl } from "../rl/adaptive-kl.ts";
 import { overlongPenalty } from "../rl/reward-shaping.ts";
 import { correctRollouts } from "../rl/rollout-correction.ts";
-import { assignCredit, totalReward, type Credit, type Scored } from "./credit.ts";
+import { assignCredit, succeeds, totalReward, type Credit, type Scored } from "./credit.ts";
 import type { MadeRollout } from "./rollout-batch.ts";
 import { sequenceRatioRows } from "./sequence-ratio.ts";
 import { packTokenRows, type WeightedRow } from "./token-rows.ts";
@@ -100,7 +100,7 @@ export class PolicyUpdate {
     const credit = this.credit(rollouts, shaping);
     const clones = algorithm.kind === "filtered-cloning";
     const weighted = rows.flatMap((row, r): Prepared[] => {
-      if (clones && !(row.reward! >= algorithm.successAt)) return [];
+      if (clones && !succeeds(row.reward!, algorithm)) return [];
       let part = row.emittedBefore ?? 0;
       const advantages = Float64Array.from(row.response, (_, t) => {
         if (row.lossMask[t] === 0) return 0;
