@@ -29,6 +29,17 @@ test("multi_reward_aggregation: a reward's components standardized apart, failed
   );
 });
 
+test("a token past a rollout's parts has their mean's credit, against the siblings' parts", () => {
+  const scored = [
+    [1, 2, 3],
+    [0, 0, 0, 6],
+  ].map((each) => ({ components: { each }, weights: { each: 2 } }));
+  const { of, advantages } = assignCredit({ name: "mean" }, scored, [0, 0], [4, 4]);
+  expect([0, 1, 2, 3, 4].map((part) => of(0, part))).toEqual([1, 2, 3, 2 - 6, 2 - 1.5]);
+  expect([0, 3, 4].map((part) => of(1, part))).toEqual([-1, 4, -0.5]);
+  expect([...advantages]).toEqual([0.5, -0.5]);
+});
+
 test("a reward of exactly successAt succeeds, whatever f32 makes of it", () => {
   for (const successAt of [0.1, 0.3, 0.7, 0.9, 1, -0.3]) {
     const reward = totalReward({ components: { r: successAt }, weights: {} });

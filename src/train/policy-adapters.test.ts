@@ -122,6 +122,10 @@ test("DPO measures against the policy without its adapters: a loss of log 2 to b
   expect(engines - before).toBe(1);
   expect(made.first).toBeCloseTo(Math.LN2, 15);
   expect(made.last).toBeLessThan(0.68);
+  // Adapters that were trained before are part of the run's start.
+  const short = dpo({ updates: 1, batchSize: 8 });
+  const further = policy({ adapters, start: made });
+  expect((await run(further, { examples: preferences, algorithm: short })).first).toBeCloseTo(Math.LN2, 15);
 });
 
 test("a warm start teaches the weights, which then are frozen", async () => {

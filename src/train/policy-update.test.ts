@@ -9,6 +9,7 @@ import { dapo, drGrpo, gspo, rloo } from "../rl/grpo-family.ts";
 import { characterPolicy, policyShape } from "./character-policy.ts";
 import { PolicyUpdate, type PolicyUpdateResult } from "./policy-update.ts";
 import type { MadeRollout } from "./rollout-batch.ts";
+import { sequenceRatioRows } from "./sequence-ratio.ts";
 
 const tokenizer = characterTokenizer("abcd");
 const shape = policyShape(characterPolicy({ alphabet: "abcd", width: 16, maxLength: 16 }));
@@ -135,6 +136,23 @@ describe("an update of a language policy", () => {
     expect(result.effectiveSampleShare).toBeLessThan(1);
     const uncorrected = await update(grpo({ maxTokens: 6 }));
     expect([...new Set(uncorrected.steps[0]!.rows.importance)]).toEqual([1]);
+  });
+
+  test("a sequence's ratio is weighed and counted: loss, clipped share", async () => {
+    const { steps } = await update(gspo({ maxTokens: 6, minibatches: 1 }));
+    const { rows } = steps[0]!;
+    const plain = { clipLow: 0.2, clipHigh: 0.2 };
+    // Every answer half as likely again as it was: A > 0 is clipped.
+    const now = rows.oldLogProbabilities.map((old) => old + Math.log(1.5));
+    const once = sequenceRatioRows({ ...rows, advantages: rows.advantages.map(() => 2) }, now, plain);
+    expect([once.loss, once.clipFraction]).toEqual([expect.closeTo(-2 * 1.2, 5), 1]);
+    const half = { ...rows, advantages: rows.advantages.map(() => -2) };
+    const weighed = { ...half, importance: half.importance.map(() => 0.5) };
+    expect(sequenceRatioRows(weighed, now, plain).loss).toBeCloseTo(2 * 1.5 * 0.5, 5);
+    // What teaches nothing is not clipped.
+    expect(
+      sequenceRatioRows({ ...rows, advantages: rows.advantages.map(() => 0) }, now, plain).clipFraction,
+    ).toBe(0);
   });
 
   test("KL in the loss reads the reference's log-probabilities, KL in the reward moves advantages", async () => {

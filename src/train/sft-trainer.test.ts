@@ -7,7 +7,8 @@ import { characterPolicy, policyShape } from "./character-policy.ts";
 import { ExampleOrder } from "./example-order.ts";
 import { SftTrainer, type SftTrainerOptions } from "./sft-trainer.ts";
 import type { SupervisedExample } from "./examples.ts";
-import { supervisedRows } from "./supervised-rows.ts";
+import { preferencePairs, supervisedRows } from "./supervised-rows.ts";
+import { warmStartRows } from "./warm-start.ts";
 
 const tokenizer = characterTokenizer("abcd");
 const ids = (text: string): number[] =>
@@ -63,10 +64,51 @@ test("every epoch sees every example once, in another order, in batches that fit
     epochs[order.epoch(update)]!.push(...batch);
   }
   const sorted = Array.from({ length: 37 }, (_, i) => i);
+  // Full: what the next batch begins with would not have fitted.
+  for (let update = 0; order.epoch(update + 1) === 0; update++) {
+    const [batch, next] = [order.batch(update), order.batch(update + 1)[0]!];
+    const tokens = batch.reduce((sum, index) => sum + lengths[index]!, lengths[next]!);
+    expect(batch.length === 6 || tokens > 40).toBe(true);
+  }
   for (const epoch of epochs) expect(epoch.toSorted((a, b) => a - b)).toEqual(sorted);
   expect(epochs[0]).not.toEqual(epochs[1]);
   const again = new ExampleOrder({ lengths, seed: 3, batchSize: 6, batchTokens: 40 });
   expect(again.batch(9)).toEqual(order.batch(9));
+});
+
+test("a pair is left out whole where one of its answers does not fit", () => {
+  const pair = (chosen: string, rejected: string) => ({ prompt: "ab", chosen, rejected });
+  const made = preferencePairs(
+    [pair("c", "abcdabcdabcd"), pair("abcdabcdabcd", "c"), pair("c", "d")],
+    tokenizer,
+    {
+      maxLength: 12,
+    },
+  );
+  expect(made.pairs.map((rows) => rows.map(({ response }) => [...response]))).toEqual([
+    [ids("c."), ids("d.")],
+  ]);
+  expect(made.tooLong).toBe(2);
+});
+
+test("a warm start learns answers with their end, other demonstrations every step", () => {
+  const demonstrations = [..."abcd"].map((letter) => ({ prompt: letter, answer: `${letter}${letter}` }));
+  const warmStart = { demonstrations, steps: 2, batchSize: 16, learningRate: 1e-3 };
+  const first = warmStartRows(warmStart, tokenizer, 1, 0);
+  for (let row = 0; row < 16; row++) {
+    const at = row * first.length;
+    expect([...first.tokens.subarray(at, at + 3)]).toEqual([1, first.tokens[at + 1], 3]);
+    expect([...first.tokens.subarray(at + 3, at + 6)]).toEqual([
+      first.tokens[at + 1],
+      first.tokens[at + 1],
+      2,
+    ]);
+    expect([...first.weights.subarray(at, at + 6)].map((weight) => weight > 0)).toEqual([
+      ...[false, false, false],
+      ...[true, true, true],
+    ]);
+  }
+  expect(warmStartRows(warmStart, tokenizer, 1, 1).tokens).not.toEqual(first.tokens);
 });
 
 describe("supervised fine-tuning", () => {
