@@ -226,6 +226,21 @@ describe("an agentic run", () => {
       );
       await it.result(id);
       const made = await store.rollouts({ runId: id, mode: "train" });
+      const spans = (await store.spans({ runId: id })).flatMap((span) => agenticUpdateFromSpan(span) ?? []);
+      for (const { update, tokens } of spans) {
+        const ofUpdate = made.filter((rollout) => rollout.update === update);
+        // The first 8 groups that tell their siblings apart teach, and every batch draws tasks of its own.
+        const teaching = new Set(
+          ofUpdate.filter(({ advantage }) => advantage !== 0).map(({ group }) => group),
+        );
+        const taught = [...teaching].slice(0, 8);
+        const learned = ofUpdate.filter(({ group }) => taught.includes(group));
+        if (generationBatches > 1)
+          expect(tokens).toBe(learned.reduce((sum, { outputTokens }) => sum + outputTokens, 0));
+        const batch = (n: number): string =>
+          JSON.stringify(ofUpdate.slice(32 * n, 32 * n + 32).map(({ task }) => task));
+        if (ofUpdate.length > 32) expect(batch(1)).not.toBe(batch(0));
+      }
       return [1, 2, 3, 4].map((update) => made.filter((rollout) => rollout.update === update).length / 32);
     };
     expect(await batches(1, partly)).toEqual([1, 1, 1, 1]);

@@ -1,9 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { expectClose } from "../../test/support/goldens.ts";
 import { createCpuLanguageEngine } from "../lm/cpu-language-engine.ts";
+import type { TokenRows } from "../lm/language-engine.ts";
 import { characterTokenizer } from "../lm/tokenizer.ts";
+import { dpo } from "../rl/dpo.ts";
 import { sft } from "../rl/sft.ts";
 import { characterPolicy, policyShape } from "./character-policy.ts";
+import { DpoTrainer } from "./dpo-trainer.ts";
 import { ExampleOrder } from "./example-order.ts";
 import { SftTrainer, type SftTrainerOptions } from "./sft-trainer.ts";
 import type { SupervisedExample } from "./examples.ts";
@@ -89,6 +92,49 @@ test("a pair is left out whole where one of its answers does not fit", () => {
     [ids("c."), ids("d.")],
   ]);
   expect(made.tooLong).toBe(2);
+});
+
+/** An engine whose policy gives every id a log-probability of its own. */
+const scoring = (of: (id: number) => number) => ({
+  step: () => Promise.reject(new Error("not asked for")),
+  score: ({ tokens }: TokenRows) =>
+    Promise.resolve({ logProbabilities: Float32Array.from(tokens, of), entropies: new Float32Array(0) }),
+});
+
+test("an evaluation's interval is that of its examples: tokens of one are not independent", async () => {
+  const common = { allowed: null, seed: 1 };
+  const examples = [
+    { prompt: "a", completion: "a" },
+    { prompt: "a", completion: "bbb" },
+  ];
+  const { rows } = supervisedRows(examples, tokenizer, { maxLength: 12, learn: "completion" });
+  // -1 for "a" and the end, -3 for "b".
+  const engine = scoring((id) => (id === 5 ? -3 : -1));
+  const imitated = await new SftTrainer({
+    ...{ ...common, engine, config: sft(), train: rows, heldOut: rows },
+  }).evaluate();
+  // Sums 2 and 10 over 2 and 4 tokens: a ratio of 2, residuals of -2 and 2.
+  expect([imitated.loss, imitated.tokens]).toEqual([2, 6]);
+  expect(imitated.high - imitated.loss).toBeCloseTo((1.96 * Math.sqrt((8 * 2) / 1)) / 6, 10);
+
+  const pairs = preferencePairs(
+    [
+      { prompt: "a", chosen: "a", rejected: "b" },
+      { prompt: "a", chosen: "bb", rejected: "a" },
+    ],
+    tokenizer,
+    { maxLength: 12 },
+  ).pairs;
+  const preferred = await new DpoTrainer({
+    ...{ ...common, engine, config: dpo({ beta: 1 }), train: pairs, heldOut: pairs },
+    reference: () => Promise.resolve(scoring(() => -1)),
+  }).evaluate();
+  // h is 2, then -4.
+  const losses = [2, -4].map((h) => Math.log1p(Math.exp(-h)));
+  const mean = (losses[0]! + losses[1]!) / 2;
+  expect([preferred.loss, preferred.accuracy]).toEqual([expect.closeTo(mean, 6), 0.5]);
+  const spread = losses.reduce((sum, it) => sum + (it - mean) ** 2, 0);
+  expect(preferred.high - preferred.loss).toBeCloseTo((1.96 * Math.sqrt(spread * 2)) / 2, 6);
 });
 
 test("a warm start learns answers with their end, other demonstrations every step", () => {
