@@ -63,7 +63,10 @@ describe("an environment of one's own", () => {
     expect(environment.stateFields.slice(3)).toEqual(["random[0]", "random[1]", "random[2]"]);
     expect(environment.scene(state, 0)).toMatchObject({
       view: [-4, -1, 4, 11],
-      shapes: [{ kind: "line" }, { kind: "rect" }],
+      shapes: [
+        { kind: "line", role: "ground" },
+        { kind: "rect", role: "accent" },
+      ],
     });
   });
 
@@ -94,6 +97,27 @@ describe("an environment of one's own", () => {
     expect(scene(Float32Array.of(7, 0, 0, 0, 0, 0), 0).shapes).toMatchObject([
       { kind: "rect", center: [0, 7] },
     ]);
+  });
+
+  test("draws a bar for each number where nobody has said how", () => {
+    const { scene } = defineEnv({ ...lander, draw: undefined } as never, captured);
+    const [, ...bars] = scene(Float32Array.of(3, -3, 0, 0, 0, 0), 0).shapes;
+    expect(bars).toMatchObject([
+      { center: [0.5, (0.75 * 3) / 8], size: [0.6, (0.75 * 3) / 4] },
+      { center: [1.5, (-0.75 * 3) / 8], size: [0.6, (0.75 * 3) / 4] },
+      { center: [2.5, 0] },
+    ]);
+  });
+
+  test("keeps two words as the key of its random numbers, and adds rewards as a GPU does", () => {
+    const tiny = "() => 5.9604644775390625e-8";
+    const environment = defineEnv({ ...lander, reward: { one: "() => 1", a: tiny, b: tiny } }, captured);
+    const state = new Float32Array(environment.stateFields.length);
+    environment.reset(state, 0, Uint32Array.of(0x1234_5678, 0xfedc_ba98, 3, 4));
+    expect([...state.subarray(3)]).toEqual([0x12_3456, 0xfe_dcba, expect.any(Number)]);
+    const out = new Float32Array(2);
+    environment.step(state, 0, 0, out);
+    expect(out[0]).toBe(1);
   });
 
   test("names the parts of its reward", () => {
@@ -270,6 +294,15 @@ describe("what is wrong with an environment", () => {
     );
     expect(error).toMatchObject({ code: "compile/mismatch" });
     expect(error.message).toContain("`cells[0]`");
+  });
+
+  test("the rounds of a helper count wherever it is called", () => {
+    const many = "(x) => { let sum = 0; for (let i = 0; i < 300; i++) sum += x; return sum; }";
+    const step = "(s) => { for (let i = 0; i < 300; i++) s.speed = clamp(many(s.speed), -1, 1); }";
+    const functions = { clamp, many };
+    expect(failure(() => defineEnv({ ...lander, step }, { ...captured, functions }))).toMatchObject({
+      code: "compile/too-large",
+    });
   });
 
   test("a helper may not call itself", () => {

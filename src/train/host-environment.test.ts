@@ -1,6 +1,11 @@
 import { expect, test } from "vitest";
 import { sameBits } from "../../test/support/reference-update.ts";
-import { hostEnvironment, type HostBatch, type HostInstance } from "../env/host-environment.ts";
+import {
+  hostEnvironment,
+  SeededUniform,
+  type HostBatch,
+  type HostInstance,
+} from "../env/host-environment.ts";
 import { createCpuEngine } from "../rl/cpu-engine.ts";
 import type { TrainingState } from "../rl/engine.ts";
 import { ppo } from "../rl/ppo.ts";
@@ -38,6 +43,27 @@ class MappedPole implements HostInstance {
     return { observation: [...this.#state.values()], reward: 1, terminated };
   }
 }
+
+test("its random numbers are those of xoshiro128++", () => {
+  const random = new SeededUniform([1, 2, 3, 4]);
+  const words = [641, 1573767, 3222811527, 3517856514, 836907274, 4247214768, 3867114732, 1355841295];
+  expect(words.map(() => random.next())).toEqual(words.map((word) => (word >>> 8) / 2 ** 24));
+});
+
+test("an episode begins anew where the time limit ends one, and not before", async () => {
+  let resets = 0;
+  const create = (): HostInstance => ({
+    reset: () => [++resets],
+    step: () => ({ observation: [0], reward: 0, terminated: false }),
+  });
+  const { host } = hostEnvironment({ observations: 1, actions: 2, create });
+  const batch = (actions: Float32Array | null, truncated: number): HostBatch => ({
+    ...{ indices: Int32Array.of(0), actions, truncated: Uint8Array.of(truncated), words: new Uint32Array(4) },
+  });
+  expect((await host!.run(batch(null, 0))).starts).toEqual(Float32Array.of(1));
+  expect((await host!.run(batch(Float32Array.of(1), 0))).starts).toEqual(Float32Array.of(0));
+  expect((await host!.run(batch(Float32Array.of(1), 1))).starts).toEqual(Float32Array.of(2));
+});
 
 test("an environment of several dimensions is stepped by lists", async () => {
   const taken: unknown[] = [];
