@@ -40,3 +40,7 @@ test("categorical_sampling by inverse CDF", () => {
   );
   expect(chosen).toEqual(g.output("inverse_cdf"));
 });
+
+test("where rounding leaves no action, it is the last that is likely at all", () => {
+  expect(sampleCategorical([0.5, 0.4999, 0], 0.99995)).toBe(1);
+});
