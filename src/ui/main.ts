@@ -49,7 +49,15 @@ let shown = location.hash;
 page.addEventListener("fulgurite-reset", () => {
   desk.reset().catch(report);
 });
-addEventListener("pagehide", () => void desk.flush());
+/** Also what was typed last: a tab that is hidden may never be seen again. */
+const keepAll = (): void => {
+  page.flush();
+  desk.leave();
+};
+addEventListener("pagehide", keepAll);
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) keepAll();
+});
 addEventListener("hashchange", ({ oldURL }) => {
   if (isArticle(location.hash)) {
     showArticleAt(location.hash, shown);

@@ -6,6 +6,7 @@ import { createNotebookSession } from "../notebook/session.ts";
 import type { OpenNotebook } from "../notebook/session-types.ts";
 import type { Job } from "../train/job.ts";
 import { Drafts } from "./drafts.ts";
+import { forgetLeft, leaveText, textLeft } from "./left-text.ts";
 import type { Library, NotebookEntry, Version } from "./library.ts";
 import type { FulguriteNotebook } from "./notebook.ts";
 import { freshId, nameFrom, OwnNotebooks } from "./own-notebooks.ts";
@@ -184,6 +185,13 @@ export class NotebookDesk implements Library {
     this.#page.outdated = false;
   }
 
+  /** The page may end now: what is not kept yet is put aside, as no save may end any more. */
+  leave(): void {
+    const opened = this.#current;
+    if (opened && opened.session.text !== opened.kept) leaveText(opened.id, opened.session.text);
+    void this.flush();
+  }
+
   async flush(): Promise<void> {
     for (const opening of this.#opened.values()) await (await opening).flush();
   }
@@ -305,7 +313,7 @@ export class NotebookDesk implements Library {
     const { id } = opened;
     const session = createNotebookSession({
       id,
-      text,
+      text: textLeft(id) ?? text,
       untitled: isShipped(id) ? id : nameFrom(foreign?.from ?? null),
       services: notebookServices(this.#trainer, id, loadPackage),
       ...(foreign === null ? {} : { foreign }),
@@ -314,6 +322,8 @@ export class NotebookDesk implements Library {
       createKernel: async () => (await import("../notebook/sandbox.ts")).createSandboxedKernel(),
     });
     let known = session.text;
+    if (known === opened.kept) forgetLeft(id);
+    else opened.keep(known);
     session.addEventListener("change", () => {
       if (session.text === known) return;
       this.#own.remember(id, known).catch(this.#report);
@@ -326,6 +336,7 @@ export class NotebookDesk implements Library {
 
   #saved(opened: Opened, text: string): void {
     opened.kept = text;
+    forgetLeft(opened.id);
     this.#shared.tell(opened.id, text);
   }
 

@@ -186,7 +186,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
 
   /** The same without going anywhere, for changes in many cells. Undefined where it failed. */
   applyQuietly(edit: StructureEdit): string | null | undefined {
-    this.#flush();
+    this.flush();
     try {
       return this.session?.apply(edit) ?? null;
     } catch (error) {
@@ -196,7 +196,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
   }
 
   undo(): void {
-    this.#flush();
+    this.flush();
     void this.#show(this.session?.undo() ?? null, "select");
     this.announcement = "Undone.";
   }
@@ -264,7 +264,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
       this.announcement = this.appView ? "Only what the cells show." : "With code.";
       return;
     }
-    this.#flush();
+    this.flush();
     import("./panels.ts").then(({ openPanel }) => openPanel(what, this), this.#fail);
   }
 
@@ -286,7 +286,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
 
   // Running
 
-  #flush(): void {
+  flush(): void {
     for (const cell of this.renderRoot.querySelectorAll("fulgurite-cell")) cell.flush();
   }
 
@@ -297,7 +297,7 @@ export class FulguriteNotebook extends LitElement implements CommandTarget {
   async #run(id: string): Promise<void> {
     const { session } = this;
     if (!session) return;
-    this.#flush();
+    this.flush();
     try {
       const refusal = this.#isBusy(id) ? null : await this.#runs.refuses(id);
       if (refusal) {

@@ -104,7 +104,16 @@ test("from a template, from a file; edits are kept, and earlier versions can be 
   await page.keyboard.press("Escape");
   await cell(page, "first").getByText("kept: 42").waitFor();
   await page.waitForTimeout(900);
+  // What was typed in the last moment is there as well.
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("End");
+  await page.keyboard.insertText(" export const last = 7;");
   await page.reload();
+  await cell(page, "first").getByText("last: 7").waitFor();
+  const isPutAside = (): Promise<boolean> =>
+    page.evaluate(() => Object.keys(localStorage).some((key) => key.startsWith("fulgurite/left/")));
+  await expect.poll(isPutAside).toBe(false);
+  await rewrite(page, "first", "export const kept = 42;");
   await cell(page, "first").getByText("kept: 42").waitFor();
 
   // Two tabs hold the same text: neither saves an old one over the other's.
