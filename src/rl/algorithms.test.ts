@@ -118,6 +118,10 @@ test.each<[string, () => unknown, RegExp]>([
   ["an unknown schedule", () => sft({ schedule: "constant" as "linear" }), /schedule is "constant"/],
   ["an unknown part to learn", () => sft({ learn: "answer" as "completion" }), /learn is "answer"/],
   ["an unknown preference", () => dpo({ variant: "kto" as "ipo" }), /variant is "kto"/],
+  ["a misspelt option", () => grpo({ grupSize: 4 } as never), /grpo\(\) has no option "grupSize"/],
+  ["another's option", () => filteredCloning({ clipLow: 0.1 } as never), /no option "clipLow"/],
+  ["a misspelt option of sft()", () => sft({ batchsize: 4 } as never), /no option "batchsize"/],
+  ["a misspelt option of dpo()", () => dpo({ gamma: 4 } as never), /no option "gamma"/],
   ["an unknown teacher", () => filteredCloning({ sampledFrom: "best" as "start" }), /sampledFrom is "best"/],
 ])("%s is an error with a fix", (_, make, message) => {
   let error: unknown;

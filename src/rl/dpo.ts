@@ -1,7 +1,13 @@
 import { FulguriteError } from "../gpu/error.ts";
-import type { OptimizerOptions } from "./optimizer-options.ts";
+import { checkNames, type OptimizerOptions } from "./optimizer-options.ts";
 import type { PreferenceLoss } from "./preference-losses.ts";
-import { checkSupervisedPlan, likelihood, resolvePlan, type SupervisedPlan } from "./sft.ts";
+import {
+  checkSupervisedPlan,
+  likelihood,
+  resolvePlan,
+  supervisedOptions,
+  type SupervisedPlan,
+} from "./sft.ts";
 import type { TokenLossConfig } from "./token-loss-config.ts";
 import { oneOf } from "./validate-config.ts";
 
@@ -32,6 +38,7 @@ export type DpoOptions = Partial<SupervisedPlan> &
  * (0.9, 0.99) falling in a line to a tenth, gradient norm 1. Throws "rl/invalid-config".
  */
 export function dpo(options: DpoOptions = {}): DpoConfig {
+  checkNames("dpo", options, [...supervisedOptions, "beta", "labelSmoothing", "variant"]);
   const { beta = 0.1, labelSmoothing = 0, variant = "sigmoid" } = options;
   oneOf("variant", variant, ["sigmoid", "ipo"]);
   const rate = { learningRate: 1e-4, ...options };

@@ -1,5 +1,11 @@
 import { FulguriteError } from "../gpu/error.ts";
-import { checkWhole, defaultOptimizer, pickOptions, type OptimizerOptions } from "./optimizer-options.ts";
+import {
+  checkNames,
+  checkWhole,
+  defaultOptimizer,
+  pickOptions,
+  type OptimizerOptions,
+} from "./optimizer-options.ts";
 import { likelihood } from "./sft.ts";
 import type { AdaptiveKl } from "./adaptive-kl.ts";
 import type { GroupAdvantage } from "./group-advantages.ts";
@@ -120,7 +126,7 @@ type Extras = Pick<
 >;
 
 export type GrpoOptions = Partial<RolloutPlan> &
-  Partial<Omit<TokenLossConfig, "kind">> &
+  Partial<Omit<TokenLossConfig, "kind" | "labelSmoothing">> &
   Extras & {
     /** Default "policy": the clipped ratio. "cispo" and "sapo" as in `TokenLossConfig`; "likelihood" is REINFORCE. */
     readonly surrogate?: TokenLossConfig["kind"];
@@ -147,6 +153,7 @@ export type GrpoOptions = Partial<RolloutPlan> &
  * update a batch of 32 groups of 8. Throws "rl/invalid-config".
  */
 export function grpo(options: GrpoOptions = {}): GrpoConfig {
+  checkNames("grpo", options, grpoOptions);
   const { advantage = "mean", aggregation = "token-mean", ...rest } = options;
   const config: GrpoConfig = {
     kind: "grpo",
@@ -178,6 +185,7 @@ export type FilteredCloningOptions = Partial<RolloutPlan> &
  * `successAt`, and learns nothing of the others.
  */
 export function filteredCloning(options: FilteredCloningOptions = {}): FilteredCloningConfig {
+  checkNames("filteredCloning", options, [...rolloutOptions, "sampledFrom"]);
   const config: FilteredCloningConfig = {
     kind: "filtered-cloning",
     ...pickPlan(options),
@@ -198,6 +206,17 @@ const extraNames = [
   "correction",
   "oldPolicy",
 ] as const satisfies readonly (keyof Extras)[];
+
+const rolloutOptions: readonly string[] = [
+  ...Object.keys(plan),
+  ...["epochs", "minibatches", "finalLearningRate", "aggregation"],
+  ...Object.keys(defaultOptimizer),
+];
+const grpoOptions: readonly string[] = [
+  ...rolloutOptions,
+  ...extraNames,
+  ...["advantage", "surrogate", "gate", "kl", "clipLow", "clipHigh", "dualClip", "entropyCoefficient"],
+];
 
 /** Those of the extras that are given. */
 const extrasOf = (options: Extras): Extras =>

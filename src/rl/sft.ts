@@ -1,5 +1,11 @@
 import { FulguriteError } from "../gpu/error.ts";
-import { checkWhole, defaultOptimizer, pickOptions, type OptimizerOptions } from "./optimizer-options.ts";
+import {
+  checkNames,
+  checkWhole,
+  defaultOptimizer,
+  pickOptions,
+  type OptimizerOptions,
+} from "./optimizer-options.ts";
 import type { TokenLossConfig } from "./token-loss-config.ts";
 import { oneOf } from "./validate-config.ts";
 import { checkSchedule, checkTokenLoss } from "./validate-language.ts";
@@ -52,6 +58,13 @@ export const supervisedPlan = {
   evaluationExamples: 256,
 } as const;
 
+/** Names of the options that all algorithms over examples have. */
+export const supervisedOptions: readonly string[] = [
+  ...Object.keys(supervisedPlan),
+  ...["batchTokens", "warmup", "finalLearningRate", "schedule"],
+  ...Object.keys(defaultOptimizer),
+];
+
 /**
  * Supervised fine-tuning: minimizes -1/N sum log pi(token | what is before it) over the N learned tokens of a batch
  * (masked cross-entropy, token mean). Examples come in an order that is shuffled anew every epoch, keyed by the seed.
@@ -59,6 +72,7 @@ export const supervisedPlan = {
  * norm 1. Throws "rl/invalid-config".
  */
 export function sft(options: SftOptions = {}): SftConfig {
+  checkNames("sft", options, [...supervisedOptions, "learn", "labelSmoothing"]);
   const { labelSmoothing = 0 } = options;
   const config: SftConfig = {
     kind: "sft",

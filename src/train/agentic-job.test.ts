@@ -93,6 +93,7 @@ describe("a job for an agent", () => {
     expect(error({ engine: "cuda" })).toContain("engine");
     expect(error({ timeout: Infinity })).toContain("timeout");
     expect(error({ name: "" })).toContain("name");
+    expect(error({ timeOut: 10 })).toContain('no option "timeOut" for an agent');
     expect(job({ algorithm: filteredCloning() }).algorithm.kind).toBe("filtered-cloning");
     // Not JSON: not compared, and never mistaken for one another.
     const maps = { train: [new Map([[1, 2]])], heldOut: [new Map([[3, 4]])] };
@@ -128,6 +129,7 @@ describe("a character policy", () => {
   test.each([
     [{ alphabet: "" }, /alphabet/],
     [{ alphabet: "aa" }, /twice/],
+    [{ alphabet: "ab", widht: 32 }, /characterPolicy\(\) has no option "widht"/],
     [{ alphabet: "ab", width: 66 }, /heads/],
     [{ alphabet: "ab", width: 1024, layers: 16 }, /parameters/],
     [{ alphabet: "ab", warmStart: { demonstrations: [] } }, /no demonstrations/],

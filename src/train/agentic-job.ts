@@ -5,6 +5,7 @@ import { isPolicy, policyConfig, type CharacterPolicy } from "./character-policy
 import { checkAgenticJob } from "./check-agentic-job.ts";
 import { agentDefinition, type Agent } from "./define-agent.ts";
 import type { AgenticJob } from "./job.ts";
+import { checkTrainOptions } from "./train-options.ts";
 
 export interface AgenticJobOptions {
   /** `defineAgent(...)`. */
@@ -49,6 +50,8 @@ export function agenticJob(options: AgenticJobOptions): AgenticJob {
     timeout = 10_000,
     deterministic = false,
   } = options;
+  const own = ["agent", "reward", "tasks", "policy", "algorithm", "timeout", "deterministic"];
+  checkTrainOptions(options, "for an agent", own);
   const agent = agentDefinition(options.agent);
   if (!agent) {
     throw invalid("`agent` is not an agent.", 'Pass one made by `defineAgent("name", async (task) => ...)`.');

@@ -5,6 +5,7 @@ import type { WordVocabulary } from "../lm/word-tokenizer.ts";
 import { checkShape } from "../lm/requests.ts";
 import { shapeFromConfig } from "../nn/hugging-face.ts";
 import { transformerLayout, type TransformerShape } from "../nn/transformer-layout.ts";
+import { checkNames } from "../rl/optimizer-options.ts";
 import type { PolicyConfig, WarmStart } from "./job.ts";
 import { adaptedShape, checkLearning, learningOf, type LearningOptions } from "./policy-adapters.ts";
 import { checkAnswer, plainTokenizer } from "./plain-tokenizer.ts";
@@ -35,6 +36,9 @@ export interface CharacterPolicyOptions extends Partial<Network>, LearningOption
 
 const kinds = ["character-policy", "word-policy", "byte-pair-policy", "model-policy"] as const;
 
+const learningOptions = ["warmStart", "adapters", "softPrompt", "checkpointing"];
+const networkOptions = ["start", "width", "layers", "heads", "feedForward", "maxLength", ...learningOptions];
+
 const MAX_WORDS = 20_000;
 
 /** Largest network that is accepted, in parameters: 64 MB of weights, four times that while training. */
@@ -48,6 +52,7 @@ const invalid = (message: string, fix: string): FulguriteError =>
  * up to 64 tokens unless said otherwise. Throws "train/invalid" and "lm/duplicate-character".
  */
 export function characterPolicy(options: CharacterPolicyOptions): CharacterPolicy {
+  checkNames("characterPolicy", options, ["alphabet", ...networkOptions], "train/invalid");
   return policyOf({ kind: "character-policy", alphabet: options.alphabet }, options);
 }
 
@@ -63,6 +68,7 @@ export interface WordPolicyOptions extends Omit<CharacterPolicyOptions, "alphabe
  * "train/invalid" and "lm/duplicate-word".
  */
 export function wordPolicy(options: WordPolicyOptions): CharacterPolicy {
+  checkNames("wordPolicy", options, ["answers", "words", ...networkOptions], "train/invalid");
   const { answers, words } = options;
   const vocabulary = { words: [...answers, ...words], answers: answers.length };
   return policyOf({ kind: "word-policy", alphabet: "", words: vocabulary }, options);
@@ -84,6 +90,7 @@ export interface BytePairPolicyOptions extends Omit<CharacterPolicyOptions, "alp
  */
 export function bytePairPolicy(options: BytePairPolicyOptions): CharacterPolicy {
   const { texts, merges, pairs, ...network } = options;
+  checkNames("bytePairPolicy", network, ["texts", "merges", "pairs", ...networkOptions], "train/invalid");
   if (pairs !== undefined && (texts !== undefined || merges !== undefined)) {
     throw invalid("Byte pairs are given and asked for at once.", "Pass `pairs`, or `texts` and `merges`.");
   }
@@ -112,6 +119,8 @@ export interface ModelPolicyOptions extends LearningOptions {
  * "train/invalid", "nn/unsupported-model"; what the file lacks is said when a run begins with it.
  */
 export function modelPolicy(options: ModelPolicyOptions): CharacterPolicy {
+  const known = ["config", "weights", "tokenizer", "maxLength", ...learningOptions];
+  checkNames("modelPolicy", options, known, "train/invalid");
   const { weights, tokenizer = null } = options;
   const config = parsed(options.config);
   const shape = shapeFromConfig(config, options.maxLength ?? 256);

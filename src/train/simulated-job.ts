@@ -5,6 +5,7 @@ import type { StepReward } from "../reward/define-reward.ts";
 import type { AlgorithmConfig } from "../rl/config.ts";
 import { ppo } from "../rl/ppo.ts";
 import type { RewardSource, SimulatedJob } from "./job.ts";
+import { checkTrainOptions } from "./train-options.ts";
 
 export interface JobOptions {
   /** What the agent acts in, for example `cartPole()`. */
@@ -25,21 +26,10 @@ export interface JobOptions {
   readonly engine?: SimulatedJob["engine"];
 }
 
-const OPTIONS = ["env", "reward", "cost", "loss", "algorithm", "seed", "name", "engine"];
-/** Of `train` itself. */
-const SETTINGS = ["store", "onEvent", "signal"];
-
 /** The job `train` would send to a trainer, validated. Throws `FulguriteError` "train/invalid". */
 export function simulatedJob(options: JobOptions): SimulatedJob {
   const { env, reward, cost, loss, algorithm = ppo(), seed = 1, engine = "auto" } = options;
-  const unknown = Object.keys(options).find((name) => ![...OPTIONS, ...SETTINGS].includes(name));
-  if (unknown !== undefined) {
-    throw new FulguriteError(
-      "train/invalid",
-      `train() has no option "${unknown}" in an environment.`,
-      `It has ${OPTIONS.join(", ")}.`,
-    );
-  }
+  checkTrainOptions(options, "in an environment", ["env", "reward", "cost", "loss", "algorithm"]);
   if (typeof env?.name !== "string") {
     throw new FulguriteError(
       "train/invalid",

@@ -4,6 +4,7 @@ import { sft, type SftConfig } from "../rl/sft.ts";
 import { isPolicy, policyConfig, type CharacterPolicy } from "./character-policy.ts";
 import { checkSupervisedJob } from "./check-supervised-job.ts";
 import type { SupervisedJob } from "./job.ts";
+import { checkTrainOptions } from "./train-options.ts";
 
 export interface SupervisedJobOptions {
   /**
@@ -26,6 +27,7 @@ export interface SupervisedJobOptions {
 /** The job `train` sends to a trainer for examples, validated. Throws "train/invalid" and "rl/invalid-config". */
 export function supervisedJob(options: SupervisedJobOptions): SupervisedJob {
   const { examples, policy, algorithm = sft(), seed = 1, engine = "auto" } = options;
+  checkTrainOptions(options, "on examples", ["examples", "policy", "algorithm"]);
   if (!isPolicy(policy)) {
     throw new FulguriteError(
       "train/invalid",
