@@ -1,5 +1,6 @@
 import { FulguriteError } from "../gpu/error.ts";
-import { checkNames, type OptimizerOptions } from "./optimizer-options.ts";
+import { checkNames } from "./option-names.ts";
+import type { OptimizerOptions } from "./optimizer-options.ts";
 import type { PreferenceLoss } from "./preference-losses.ts";
 import {
   checkSupervisedPlan,

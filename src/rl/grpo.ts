@@ -1,11 +1,6 @@
 import { FulguriteError } from "../gpu/error.ts";
-import {
-  checkNames,
-  checkWhole,
-  defaultOptimizer,
-  pickOptions,
-  type OptimizerOptions,
-} from "./optimizer-options.ts";
+import { checkNames } from "./option-names.ts";
+import { checkWhole, defaultOptimizer, pickOptions, type OptimizerOptions } from "./optimizer-options.ts";
 import { likelihood } from "./sft.ts";
 import type { AdaptiveKl } from "./adaptive-kl.ts";
 import type { GroupAdvantage } from "./group-advantages.ts";

@@ -22,18 +22,6 @@ export const pickOptions = <T extends object>(defaults: T, options: Partial<T>):
     Object.entries(defaults).map(([key, value]) => [key, options[key as keyof T] ?? value]),
   ) as T;
 
-/** Throws `code` where an option of `of` has no name that is known: it would be left aside, and the default taken. */
-export function checkNames(
-  of: string,
-  options: object,
-  known: readonly string[],
-  code = "rl/invalid-config",
-): void {
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown === undefined) return;
-  throw new FulguriteError(code, `${of}() has no option "${unknown}".`, `It has ${known.join(", ")}.`);
-}
-
 /** Throws "rl/invalid-config" where a setting named in `examples` is not a whole number above 0. */
 export function checkWhole(
   config: Readonly<Partial<Record<string, unknown>>>,

@@ -1,4 +1,5 @@
 import type { UpdateSchedule, PolicyGradientConfig } from "./config.ts";
+import { checkNames } from "./option-names.ts";
 import { invalid, listed, validateConfig } from "./validate-config.ts";
 
 /** A number stays constant over the run; `{ start, end, shape, warmup }` changes with the updates. */
@@ -10,8 +11,6 @@ type Scheduled = "learningRate" | "clip";
 export type ConfigOptions = Partial<Omit<PolicyGradientConfig, "kind" | Scheduled>> & {
   readonly [Name in keyof Pick<PolicyGradientConfig, Scheduled>]?: Schedule;
 };
-
-const TRAIN_OPTIONS = ["env", "reward", "cost", "loss", "seed", "engine"];
 
 /** What an algorithm does not speak of: the switches that are off. */
 export const neutral = {
@@ -55,16 +54,8 @@ export function resolveConfig(
   base: PolicyGradientConfig,
   given: ConfigOptions,
 ): PolicyGradientConfig {
-  for (const option of Object.keys(given)) {
-    if (!Object.hasOwn(base, option) || option === "kind") {
-      invalid(
-        `${name}() has no option "${option}".`,
-        TRAIN_OPTIONS.includes(option)
-          ? `Pass it to train, beside the algorithm: \`train({ ${option}, algorithm: ${name}() })\`.`
-          : `It has ${listed(Object.keys(base).filter((k) => k !== "kind"))}.`,
-      );
-    }
-  }
+  const known = Object.keys(base).filter((option) => option !== "kind");
+  checkNames(name, given, known);
   const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const merged = { ...base, ...present } as PolicyGradientConfig;
   const minibatches = (base.envs * base.steps) / base.minibatchSize;

@@ -1,11 +1,6 @@
 import { FulguriteError } from "../gpu/error.ts";
-import {
-  checkNames,
-  checkWhole,
-  defaultOptimizer,
-  pickOptions,
-  type OptimizerOptions,
-} from "./optimizer-options.ts";
+import { checkNames } from "./option-names.ts";
+import { checkWhole, defaultOptimizer, pickOptions, type OptimizerOptions } from "./optimizer-options.ts";
 import type { TokenLossConfig } from "./token-loss-config.ts";
 import { oneOf } from "./validate-config.ts";
 import { checkSchedule, checkTokenLoss } from "./validate-language.ts";

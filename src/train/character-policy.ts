@@ -5,7 +5,7 @@ import type { WordVocabulary } from "../lm/word-tokenizer.ts";
 import { checkShape } from "../lm/requests.ts";
 import { shapeFromConfig } from "../nn/hugging-face.ts";
 import { transformerLayout, type TransformerShape } from "../nn/transformer-layout.ts";
-import { checkNames } from "../rl/optimizer-options.ts";
+import { checkNames } from "../rl/option-names.ts";
 import type { PolicyConfig, WarmStart } from "./job.ts";
 import { adaptedShape, checkLearning, learningOf, type LearningOptions } from "./policy-adapters.ts";
 import { checkAnswer, plainTokenizer } from "./plain-tokenizer.ts";
